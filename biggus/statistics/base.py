@@ -1,9 +1,9 @@
-"""The contract of statistics: what accumulates, and what becomes of it.
+"""The base classes of statistics: aggregators, their accumulators, and statistics.
 
-A block of values becomes a `Partial`; two of them are merged into one; a
-`Statistic` turns the last into the result, or into what is to be accumulated in
-another pass over the data.  Nothing here knows where values come from, in which
-order blocks are read, or how many there are.
+An `Aggregator` accumulates a block of values into a `Partial`, and merges two of these.  A
+`Statistic` turns the last partial into the result, or into a statistic that is accumulated in
+another pass over the data.  Nothing here depends on where values come from, in which order blocks
+are read, or how many there are.
 """
 
 from __future__ import annotations
@@ -26,34 +26,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Aggregator(ABC):
-    """A way of accumulating values: blocks to partials, partials to one.
+    """Accumulates blocks of values into partials, and merges these.
 
-    Families are immutable, and equal if they accumulate in the same way.
+    Aggregators are immutable, and equal if they accumulate in the same way.
     """
 
     @property
     @abstractmethod
     def key(self) -> str:
-        """What names this accumulation, its parameters and its version in a store."""
+        """A text that identifies the aggregator, its parameters and its version in a cache."""
 
     @property
     @abstractmethod
     def nbytes_each(self) -> int:
-        """The bytes that a partial has for each position of the result."""
+        """The bytes of a partial for each result position."""
 
     @property
     def nbytes_fixed(self) -> int:
-        """The bytes that a partial has besides, whatever the positions."""
+        """The bytes of a partial besides these."""
         return 64
 
     @property
     def placed(self) -> bool:
-        """Whether a partial depends on where its block lies in the whole array."""
+        """Whether a partial depends on the place of its block in the whole array."""
         return False
 
     @abstractmethod
     def scratch_bytes(self, masked: bool) -> int:
-        """Return the most bytes that a thread needs to accumulate a block, besides the partial.
+        """Return the most bytes that accumulating a block takes, besides the partial.
 
         Parameters
         ----------
@@ -62,33 +62,32 @@ class Aggregator(ABC):
         """
 
     def run_length(self, plain: bool) -> int:
-        """Return about how many elements it takes at once.
+        """Return about how many elements are accumulated at once.
 
         Parameters
         ----------
         plain : bool
-            Whether no value can be masked, and all are in the machine's byte order.
+            Whether no value can be masked, and all are in native byte order.
         """
         return RUN
 
     def of_singles(self, values: AnyArray) -> Partial | None:
-        """Return the partial of a block of which no two values are reduced to one.
+        """Return the partial of a block in which the reduced axes have length one.
 
-        It may share the memory of the values, and says then that it is not to be written to.
-        None: there is no quicker way than to accumulate them.
+        It may be a read-only view of the values.  None if accumulating them is as quick.
         """
         return None
 
     @abstractmethod
     def accumulator(self, layout: RunLayout, origin: tuple[int, ...]) -> Accumulator:
-        """Return what takes the runs of one block, and gives its partial."""
+        """Return the accumulator of a block, which starts at `origin` in the whole array."""
 
     @abstractmethod
     def merge(self, left: Partial, right: Partial) -> Partial:
-        """Merge two partials of the same positions, of which `left` comes first.
+        """Return the merge of two partials of the same positions, of which `left` comes first.
 
-        Deterministic.  The memory of `left`, where it can be written to, may become
-        that of the result; `right` is left alone.
+        It is deterministic.  The memory of `left`, if writable, may be used for the result;
+        `right` is not modified.
         """
 
     @abstractmethod
@@ -98,49 +97,48 @@ class Aggregator(ABC):
         Parameters
         ----------
         shape : tuple of int
-            Of the block, with the reduced axes at length one.
+            The shape of the block, with the reduced axes at length one.
         """
 
     @property
     def holders(self) -> tuple[Aggregator, ...]:
-        """Other aggregators that are often accumulated, and serve this one."""
+        """Other aggregators that serve this one, and whose partials are likely to be cached."""
         return ()
 
     def serves(self, other: Aggregator) -> bool:
-        """Return whether a partial of this aggregator holds one of the other, to the bit."""
+        """Return whether partials of this aggregator contain those of another, to the bit."""
         return self == other
 
     def restrict(self, partial: Partial, other: Aggregator) -> Partial:
-        """Return the partial of another aggregator that this one's holds.
+        """Return the partial of another aggregator, which this one serves.
 
-        It may share memory with `partial`: restrict what has been merged, or merge
-        one of the two only.
+        It may share memory with `partial`, so only one of the two may be merged afterwards.
         """
         assert self.serves(other)
         return partial
 
     def joined(self, other: Aggregator) -> Aggregator | None:
-        """Return an aggregator that serves this one and another for less; None if there is none."""
+        """Return an aggregator that serves both at a lower cost; None if there is none."""
         return None
 
     @property
     def parts(self) -> tuple[Aggregator, ...]:
-        """The aggregators whose partials, together, are one of this; each is kept on its own."""
+        """The aggregators whose partials make up those of this one; each is cached on its own."""
         return (self,)
 
     def composed(self, partials: Sequence[Partial]) -> Partial:
-        """Return the partial of this aggregator that those of its parts are."""
+        """Return the partial of this aggregator from those of its `parts`."""
         (partial,) = partials
         return partial
 
 
 class Accumulator(ABC):
-    """What takes the runs of a block, in their order, and gives its partial.
+    """Takes the runs of a block, in order, and returns the partial of the block.
 
     Parameters
     ----------
     layout : RunLayout
-        That of the block.
+        The layout of the block.
     skip : bool
         Whether NaN are missing values.
     """
@@ -154,14 +152,14 @@ class Accumulator(ABC):
 
     @abstractmethod
     def add(self, part: RunValues) -> None:
-        """Take a run."""
+        """Accumulate a run."""
 
     @abstractmethod
     def partial(self) -> Partial:
-        """Return what has been accumulated."""
+        """Return the partial of all runs."""
 
     def counted(self, part: RunValues, present: Present) -> AnyArray | int:
-        """Return how many values of a run are valid at each position, and remember it."""
+        """Return the number of valid values of a run at each position, and remember it."""
         size = part.run.size
         invalid = present.invalid
         if invalid is None and (present.values.size == size or not self._whole):
@@ -180,56 +178,56 @@ class Accumulator(ABC):
         return found
 
     def counts(self) -> AnyArray:
-        """Return how many values of each piece are valid: all positions, or one for all."""
+        """Return the number of valid values of each piece: at each position, or one for all."""
         return self.layout.sizes if self._counts is None else self._counts
 
     def total(self) -> AnyArray:
-        """Return how many values of all pieces are valid: at all positions, or one for all."""
+        """Return the number of valid values of all pieces: at each position, or one for all."""
         total: AnyArray
         counts = self._counts
         total = self.layout.total if counts is None else np.add.reduce(counts, axis=0)
         return total
 
     def shaped(self, results: AnyArray) -> AnyArray:
-        """Return results of all pieces in the shape of the block, or one for all positions."""
+        """Return results in the shape of the block; or with one element, if they have only one."""
         shape = self.layout.shape
         return results.reshape((1,) * len(shape) if results.size == 1 else shape)
 
 
 @dataclass(frozen=True)
 class Statistic(ABC):
-    """What is made of the values along some axes: immutable, hashable, picklable.
+    """A statistic of the values along some axes: immutable, hashable, picklable.
 
     Made by :func:`biggus.statistics.statistic`.
     """
 
     dtype: np.dtype[Any]
-    """Of the result."""
+    """The dtype of the result."""
 
     masked: bool
     """Whether elements of the result can be missing."""
 
     aggregator: Aggregator
-    """What is accumulated in the next pass over the data."""
+    """The aggregator of the next pass over the data."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """What the result has at each position: ``()``, or ``(bins,)`` of a histogram."""
+        """The shape of the result at each position: ``()``, or ``(bins,)`` of a histogram."""
         return ()
 
     @property
     def passes(self) -> int:
-        """How many passes over the data there are still to be, at most."""
+        """The most passes over the data that are still needed."""
         return 1
 
     @abstractmethod
     def proceed(self, partial: Partial) -> Values | Statistic:
-        """Finish, or say what is to be accumulated next.
+        """Return the result, or the statistic to accumulate in another pass.
 
         Parameters
         ----------
         partial : Partial
-            That of all values: blocks merged, or the identity if there are none.
+            The partial of all values.
 
         Returns
         -------
@@ -237,30 +235,22 @@ class Statistic(ABC):
             The result, with the reduced axes at length one and `shape` at the end;
             a MaskedArray if and only if `masked`.
         Statistic
-            What needs another pass over all values, with a `aggregator` of its own.
+            A statistic with an `aggregator` of its own, which needs another pass over all values.
 
         Raises
         ------
         ValueError
-            Where NumPy raises it of such values.
+            If NumPy raises it for such values.
         """
 
 
 def owned(arrays: Sequence[AnyArray]) -> list[AnyArray]:
-    """Return arrays that can be written to: copies of those that cannot."""
+    """Return writable arrays: copies of those that are read-only."""
     return [array if array.flags.writeable else array.copy() for array in arrays]
 
 
 def nbytes_of(aggregators: Sequence[Aggregator], positions: int) -> int:
-    """Return the bytes that one partial of each aggregator has.
-
-    Parameters
-    ----------
-    aggregators : sequence of Aggregator
-        Those that are accumulated together.
-    positions : int
-        How many elements the result has.
-    """
+    """Return the bytes of one partial of each aggregator, for a number of result positions."""
     return sum(
         aggregator.nbytes_fixed + positions * aggregator.nbytes_each for aggregator in aggregators
     )

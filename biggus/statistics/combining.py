@@ -1,4 +1,4 @@
-"""Values combined by a ufunc in any grouping: products, extremes, any and all."""
+"""Statistics that are reductions by an associative ufunc: products, extremes, any and all."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
     from biggus.statistics.values import AnyArray, Partial
 
 _EXTREMES = {"minimum", "maximum"}
-"""What is often asked for together, and of one dtype then."""
+"""Ufuncs that are accumulated together, if they are asked for together."""
 
 
 @dataclass(frozen=True)
 class Combining(Aggregator):
-    """What ufuncs give that are reduced over all values.
+    """Reduces values by one or several ufuncs.
 
-    A partial is the count, and what each ufunc gives.
+    A partial is the count, and the result of each ufunc.
     """
 
     ufuncs: tuple[str, ...]
-    """Of minimum, maximum, multiply, logical_or, logical_and."""
+    """Names out of minimum, maximum, multiply, logical_or and logical_and."""
 
     dtype: np.dtype[Any]
-    """In which they are computed."""
+    """The dtype of the computation."""
 
     skip: bool
     """Whether NaN are missing values."""
@@ -51,7 +51,7 @@ class Combining(Aggregator):
         return RUN * (2 * self.dtype.itemsize + missing)
 
     def run_length(self, plain: bool) -> int:
-        # What is combined needs no room of its own, and a call takes its time of all threads.
+        # Plain values need no scratch memory, and fewer calls leave other threads more time.
         return LONG if plain and not self.skip else RUN
 
     def accumulator(self, layout: RunLayout, origin: tuple[int, ...]) -> CombiningAccumulator:
@@ -101,7 +101,7 @@ class Combining(Aggregator):
 
 
 class CombiningAccumulator(Accumulator):
-    """The runs of a block, combined."""
+    """Reduces the runs of a block."""
 
     def __init__(self, aggregator: Combining, layout: RunLayout) -> None:
         super().__init__(layout, aggregator.skip)
@@ -111,7 +111,7 @@ class CombiningAccumulator(Accumulator):
             (getattr(np, name).reduce, neutral(name, aggregator.dtype), layout.each(results))
             for name, results in zip(aggregator.ufuncs, self.results, strict=True)
         ]
-        # Logical ufuncs take any dtype, and datetimes are not to be named to NumPy.
+        # Logical ufuncs take any dtype; NumPy refuses datetimes as the dtype of extremes.
         self._dtype = aggregator.dtype if "multiply" in aggregator.ufuncs else None
 
     def add(self, part: RunValues) -> None:
@@ -128,7 +128,7 @@ class CombiningAccumulator(Accumulator):
             reduce(values, axis=part.axes, dtype=self._dtype, keepdims=True, out=out)
 
     def _filled(self, present: Present, fill: Any) -> AnyArray:
-        """Return the values with something else where they are missing, in scratch memory."""
+        """Return the values with a fill value where they are missing, as a scratch array."""
         dtype = self.aggregator.dtype
         if present.values.dtype == dtype:
             return present.filled(fill)
@@ -145,7 +145,7 @@ class CombiningAccumulator(Accumulator):
 
 
 class _Beyond:
-    """What is less, or greater, than anything: stands for a missing object."""
+    """Less, or greater, than any object: stands for a missing object."""
 
     __slots__ = ("least",)
 
@@ -166,7 +166,7 @@ class _Beyond:
 
 
 def neutral(name: str, dtype: np.dtype[Any]) -> Any:
-    """Return what changes no value that it is combined with, as a ufunc and a dtype have it."""
+    """Return the neutral element of a ufunc for values of a dtype."""
     if name == "multiply":
         return dtype.type(1) if dtype.kind != "O" else 1
     if name in ("logical_or", "logical_and"):

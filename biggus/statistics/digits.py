@@ -1,9 +1,9 @@
-"""Counts of values by the digits of their place in the order: a radix selection, pass by pass.
+"""Radix selection: counts of values by the digits of their rank keys, pass by pass.
 
-Every value is taken as an unsigned integer, its *rank key*, in such a way that keys have
-the order of the values.  A pass counts the values by some of the digits of their key,
-among those whose higher digits are known already; so each pass makes known more digits
-of the value that has a certain rank, exactly, in memory that does not grow with the data.
+The *rank key* of a value is an unsigned integer; rank keys are ordered like the values.  To find
+the value of a certain rank, each pass counts the values whose higher digits are those known
+already by their next digit, and so finds that digit.  The result is exact, and takes memory that
+does not grow with the data.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from biggus.statistics.values import AnyArray, Partial
 
 _DIGIT = 16
-"""Bits that a pass makes known, as long as few values are looked for."""
+"""The bits of a digit, as long as few values are looked for."""
 
 _TABLE = 20
-"""The most bits of the number of counts in a table: 8 MB."""
+"""The most bits of an index of a table of counts, which is 8 MB then."""
 
 
 def rankable(dtype: np.dtype[Any]) -> bool:
@@ -35,7 +35,7 @@ def rankable(dtype: np.dtype[Any]) -> bool:
 
 
 def keys_of(values: AnyArray) -> AnyArray:
-    """Return the rank keys of values, of which none is NaN or NaT.
+    """Return the rank keys of values; none may be NaN or NaT.
 
     Examples
     --------
@@ -51,7 +51,7 @@ def keys_of(values: AnyArray) -> AnyArray:
     if dtype.kind != "f":
         turned: AnyArray = bits ^ sign
         return turned
-    # All bits of what is negative are turned, of the rest the sign alone.
+    # All bits of negative values are inverted, of others the sign only.
     negative = values.view(f"i{dtype.itemsize}") >> (8 * dtype.itemsize - 1)
     turned = negative.view(unsigned)
     turned |= sign
@@ -60,7 +60,7 @@ def keys_of(values: AnyArray) -> AnyArray:
 
 
 def values_of(keys: AnyArray, dtype: np.dtype[Any]) -> AnyArray:
-    """Return the values that have certain rank keys.
+    """Return the values of rank keys.
 
     Examples
     --------
@@ -80,31 +80,31 @@ def values_of(keys: AnyArray, dtype: np.dtype[Any]) -> AnyArray:
 
 @dataclass(frozen=True)
 class Digits(Aggregator):
-    """Counts of the values by some digits of their rank keys.
+    """Counts values by a digit of their rank keys; over whole arrays only.
 
-    A partial is the number of NaN, and a table of counts: of the values whose higher
-    digits are each of `prefixes`, by the digits that come next.  Over whole arrays alone.
+    A partial is the number of NaN, and a table of counts: for each of `prefixes`, of the values
+    that begin with it, by the next digit.
     """
 
     dtype: np.dtype[Any]
-    """Of the values, in the machine's byte order."""
+    """The dtype of the values, in native byte order."""
 
     skip: bool
-    """Whether NaN are missing values: they are not counted then."""
+    """Whether NaN are missing values, which are not counted."""
 
     prefixes: tuple[int, ...]
     """The higher digits of the values that are counted, ascending."""
 
     known: int
-    """How many bits those have."""
+    """The number of bits of a prefix."""
 
     @property
     def bits(self) -> int:
-        """How many bits more are counted by."""
+        """The number of bits of the next digit."""
         return min(8 * self.dtype.itemsize - self.known, self.bits_of(len(self.prefixes)))
 
     def bits_of(self, prefixes: int) -> int:
-        """Return how many bits more can be counted by, of so many prefixes."""
+        """Return the most bits of a digit for which the table has room, by its prefixes."""
         return max(1, min(_DIGIT, _TABLE - (prefixes - 1).bit_length()))
 
     @property
@@ -136,10 +136,10 @@ class Digits(Aggregator):
 
 
 class DigitsAccumulator(Accumulator):
-    """The values of the runs of a block, counted.
+    """Counts the values of the runs of a block.
 
-    The first bits of values are looked up as they lie in memory: rank keys are made of those
-    alone that are counted by further digits.
+    The first digit is looked up from the bits of a value in memory; rank keys are only computed
+    for values that are counted by a further digit.
     """
 
     def __init__(self, aggregator: Digits, layout: RunLayout) -> None:
@@ -148,7 +148,7 @@ class DigitsAccumulator(Accumulator):
         self.nans, self.table = aggregator.identity(())
         self.prefixes = np.array(aggregator.prefixes, np.uint64)
         self.ranks = _ranks_of_tops(aggregator.dtype)
-        """For the first bits of a value the first digit of its rank key."""
+        """The first digit of the rank key, by the first bits of a value."""
         if aggregator.known:
             wanted = np.zeros(self.ranks.size, bool)
             known = min(aggregator.known, self.ranks.size.bit_length() - 1)
@@ -193,7 +193,7 @@ class DigitsAccumulator(Accumulator):
 
 
 def _tops(values: AnyArray) -> AnyArray:
-    """Return the first bits of values that lie side by side: as many as the first digit has."""
+    """Return the first bits of contiguous values, as many as the first digit has."""
     if values.dtype.itemsize <= 2:
         return values.view(f"u{values.dtype.itemsize}")
     each = values.dtype.itemsize // 2
@@ -201,7 +201,7 @@ def _tops(values: AnyArray) -> AnyArray:
 
 
 def _ranks_of_tops(dtype: np.dtype[Any]) -> AnyArray:
-    """Return for all first bits that values may have the first digit of the rank key.
+    """Return the first digit of the rank key for all first bits that values may have.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The first and the last value along an axis that is not missing."""
+"""The first or the last value along an axis that is not missing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ends(Aggregator):
-    """A partial is whether there is a value, as a count, and the value."""
+    """Finds the first or the last value.
+
+    A partial is a count, 1 if there is a value and 0 if not, and the value.
+    """
 
     last: bool
     dtype: np.dtype[Any]
@@ -55,7 +58,7 @@ class Ends(Aggregator):
 
 
 class EndsAccumulator(Accumulator):
-    """The ends of the runs of a block."""
+    """Finds the first or last values of the runs of a block."""
 
     def __init__(self, aggregator: Ends, layout: RunLayout) -> None:
         super().__init__(layout, aggregator.skip)
@@ -76,7 +79,7 @@ class EndsAccumulator(Accumulator):
         there[...] = valid
 
     def _place(self, length: int, invalid: AnyArray | None, axis: int) -> AnyArray:
-        """Return where the first or last value along an axis lies that is not missing."""
+        """Return the position along an axis of the first or last value that is not missing."""
         found: AnyArray
         if invalid is None:
             ndim = len(self.layout.lengths)
@@ -96,9 +99,9 @@ class EndsAccumulator(Accumulator):
 
 
 def ends(given: Given) -> Statistic:
-    """Find the first or the last value along an axis."""
+    """Make `first` and `last`."""
     if len(given.axes) > 1:
-        raise ValueError(f"{given.name} is along one axis, not {given.axes}")
+        raise ValueError(f"{given.name} takes one axis, not {given.axes}")
     last = given.name.endswith("last")
     aggregator = Ends(last, given.dtype.newbyteorder("="), given.skip)
     return Combined(given.dtype, given.masked, aggregator, given.length, 1.0)

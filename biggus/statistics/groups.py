@@ -1,9 +1,8 @@
-"""Statistics of groups: what another statistic is of the values of each label.
+"""Statistics of groups: another statistic, computed for the values of each label.
 
-A run is sorted by label, and of all labels that are in it equally often the values are put side
-by side: one call accumulates them as if each label were a place of its own.  So any aggregator
-does, as exactly as it is, and many labels cost few calls.  A partial has the labels that there
-are in its block, and no others.
+A run is sorted by label.  The values of all labels that occur equally often become one block with
+an axis of labels, which one call accumulates.  So any aggregator can be used, with its own
+exactness, and many labels take few calls.  A partial has only the labels of its block.
 """
 
 from __future__ import annotations
@@ -31,16 +30,16 @@ _NUMBER = np.dtype(np.intp)
 
 
 class Groups:
-    """Which group each place of the reduced axes is in: immutable, equal if they are the same.
+    """The group of each position along the reduced axes: immutable, with equality by value.
 
     Parameters
     ----------
     numbers : ndarray of int
-        Of each place, from 0; `count` where it is in none.
+        The number of the group of each position, from 0; `count` for no group.
     axes : tuple of int
-        The axes of the array that those of `numbers` are.
+        The axes of the array that the axes of `numbers` are.
     count : int
-        How many groups there are.
+        The number of groups.
     """
 
     __slots__ = ("axes", "count", "digest", "numbers")
@@ -64,7 +63,7 @@ class Groups:
         return Groups, (self.numbers, self.axes, self.count)
 
     def of_block(self, layout: RunLayout, origin: tuple[int, ...]) -> AnyArray:
-        """Return the numbers of a block, its dims those of the layout: kept ones of length one."""
+        """Return the numbers of a block, with the dims of the layout; kept ones have length one."""
         box = [slice(origin[axis], origin[axis] + layout.block[axis]) for axis in self.axes]
         reduced = [dim if layout.order is None else layout.order[dim] for dim in layout.axes]
         lengths = [n if dim in reduced else 1 for dim, n in enumerate(layout.lengths)]
@@ -73,10 +72,10 @@ class Groups:
 
 @dataclass(frozen=True)
 class Grouped(Aggregator):
-    """What another aggregator accumulates of each group.
+    """Accumulates the values of each group with another aggregator.
 
-    A partial is the numbers of the groups that there are, ascending, and the entries of the
-    other's, with an axis of these groups before those of the block.
+    A partial is the numbers of the groups in the block, ascending, and the entries of the other's
+    partial, with an axis of these groups first.
     """
 
     inner: Aggregator
@@ -108,16 +107,16 @@ class Grouped(Aggregator):
         return (np.empty(0, _NUMBER), *[entry[:0] for entry in self.nothing(1, shape)])
 
     def nothing(self, count: int, shape: tuple[int, ...]) -> list[AnyArray]:
-        """Return the entries of so many groups of nothing."""
+        """Return the entries of a number of empty groups."""
         whole = (count, *shape)
         return [np.broadcast_to(entry, whole).copy() for entry in self.inner.identity(whole)]
 
     def merge(self, left: Partial, right: Partial) -> Partial:
         if np.array_equal(left[0], right[0]):
             return (left[0], *self.inner.merge(left[1:], right[1:]))
-        # Of a number that both have the left one comes first.
+        # If both have a number, the left one comes first.
         tagged = np.concatenate([left[0] * 2, right[0] * 2 + 1])
-        tagged.sort(kind="stable")  # in linear time, as each of the two is sorted
+        tagged.sort(kind="stable")  # in linear time, as both are sorted
         numbers, of_right = tagged >> 1, (tagged & 1).astype(bool)
         new = np.append(True, numbers[1:] != numbers[:-1])
         places, twice = np.cumsum(new) - 1, np.flatnonzero(~new)
@@ -166,7 +165,7 @@ class Grouped(Aggregator):
 
 
 class GroupedAccumulator(Accumulator):
-    """The runs of a block, group by group."""
+    """Accumulates the runs of a block, group by group."""
 
     def __init__(self, aggregator: Grouped, layout: RunLayout, origin: tuple[int, ...]) -> None:
         super().__init__(layout, skip=False)
@@ -180,7 +179,7 @@ class GroupedAccumulator(Accumulator):
         there = self._sorted_of(part.run)
         shape = present.values.shape
         kept = [1 if axis in part.axes else n for axis, n in enumerate(shape)]
-        # All is taken before any is accumulated, which may use the memory of the run.
+        # All blocks are taken first, because accumulating may use the scratch memory of the run.
         blocks = [
             (which, _taken(present.values, present.invalid, part.axes, places, len(which)))
             for which, places in there.together
@@ -194,7 +193,7 @@ class GroupedAccumulator(Accumulator):
                 entry[which] = whole.reshape(len(which), *kept)
 
     def _entries(self, run: Run, count: int, numbers: AnyArray) -> list[AnyArray]:
-        """Return where the entries of a run go, the dims in its order."""
+        """Return the entries of a run, with its order of dims, to be filled."""
         piece, *places = run.place
         assert isinstance(piece, int)
         if not self._pieces[piece]:
@@ -236,19 +235,20 @@ class GroupedAccumulator(Accumulator):
 
 
 class _InGroups:
-    """The places of a run by their groups.
+    """The positions of a run by group.
 
     Attributes
     ----------
     numbers : ndarray of int
-        Of the groups that there are, ascending.
+        The numbers of the groups in the run, ascending.
     together : list of (ndarray of int, ndarray of int or slice)
-        Which of these have equally many places; and the places, group by group, in order.
+        For each number of positions, the indices in `numbers` of the groups that have so many;
+        and their positions, group by group.
     """
 
     def __init__(self, numbers: AnyArray, end: int) -> None:
         if numbers.dtype.itemsize == _NUMBER.itemsize:
-            # NumPy sorts long integers much faster than it finds a stable order of them.
+            # NumPy sorts long integers much faster than it does a stable argsort.
             bits = len(numbers).bit_length()
             both = np.sort((numbers << bits) | np.arange(len(numbers)))
             order, in_order = both & ((1 << bits) - 1), both >> bits
@@ -275,7 +275,7 @@ def _taken(
     places: AnyArray | slice,
     count: int,
 ) -> Values:
-    """Return the values of some groups, equally many of each: groups, values, and what is kept."""
+    """Return the values of groups of equal size, with axes: groups, values, and kept axes."""
     if invalid is not None:
         return np.ma.MaskedArray(
             _taken(values, None, axes, places, count), _taken(invalid, None, axes, places, count)
@@ -286,14 +286,14 @@ def _taken(
     if not isinstance(places, slice):
         found: AnyArray = rows.take(places, axis=0)
     else:
-        # Of short rows values are copied to where these may lie now.
+        # Later, short rows are transposed into scratch memory, which may hold these values now.
         found = rows[places] if kept and kept[-1] >= SHORT else rows[places].copy()
     return found.reshape(count, -1, *kept)
 
 
 @dataclass(frozen=True)
 class OfGroups(Statistic):
-    """A statistic of each group, along an axis at the end."""
+    """A statistic of each group, along a last axis of groups."""
 
     inner: Statistic
     groups: Groups
@@ -316,12 +316,12 @@ class OfGroups(Statistic):
 
 
 def grouped(given: Given, groups: Groups, func: str, **parameters: Any) -> Statistic:
-    """Return a statistic of each group."""
+    """Make a statistic of each group."""
     row = ENTRIES.get(func)
     inner = None
     if row is not None and not row.ranked and row.name != given.name:
         inner = row.make(given._replace(name=func), **parameters)
     if inner is None or inner.shape or inner.passes > 1 or inner.aggregator.placed:
-        raise ValueError(f"there is no {func!r} of groups in one pass")
+        raise ValueError(f"{func!r} of groups cannot be computed in one pass")
     aggregator = Grouped(inner.aggregator, groups)
     return OfGroups(inner.dtype, inner.masked, aggregator, inner, groups)

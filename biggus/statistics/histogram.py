@@ -1,4 +1,4 @@
-"""Histograms of everything: NumPy's own, added up run by run."""
+"""Histograms of all values: np.histogram of each run, added up."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Range: TypeAlias = tuple[Any, Any]
 
 
 class BinEdges:
-    """The given edges of bins: immutable, equal if they are the same.
+    """Given edges of bins: immutable, with equality by value.
 
     Parameters
     ----------
     values : ndarray
-        In one dimension, ascending.
+        One-dimensional, ascending.
     """
 
     __slots__ = ("dtype", "raw")
@@ -45,7 +45,7 @@ class BinEdges:
         return hash((self.dtype, self.raw))
 
     def __repr__(self) -> str:
-        # Keys of partial results that are kept have it so.
+        # Part of cache keys: not to be changed.
         return f"Edges({self.dtype.str}, {self.raw.hex()})"
 
     def __reduce__(self) -> tuple[type[BinEdges], tuple[AnyArray]]:
@@ -61,12 +61,12 @@ class Bins:
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """The number of bins."""
         return self.given if isinstance(self.given, int) else self.given.values.size - 1
 
     @property
     def as_numpy(self) -> dict[str, Any]:
-        """What NumPy takes for them."""
+        """The keyword arguments of np.histogram."""
         if isinstance(self.given, BinEdges):
             return {"bins": self.given.values}
         return {"bins": self.given, "range": self.range}
@@ -74,7 +74,7 @@ class Bins:
 
 @dataclass(frozen=True)
 class Histogram(Aggregator):
-    """The number of values in each bin; over whole arrays alone."""
+    """Counts the values in each bin; over whole arrays only."""
 
     bins: Bins
 
@@ -105,7 +105,7 @@ class Histogram(Aggregator):
 
 
 class HistogramAccumulator(Accumulator):
-    """The values of the runs of a block, counted."""
+    """Counts the values of the runs of a block."""
 
     def __init__(self, aggregator: Histogram, layout: RunLayout) -> None:
         super().__init__(layout, skip=False)
@@ -122,13 +122,13 @@ class HistogramAccumulator(Accumulator):
 
 @dataclass(frozen=True)
 class HistogramCounts(Statistic):
-    """How many values are in each bin, or which part of them for each unit of its width."""
+    """The number of values in each bin, or their density."""
 
     dims: int
-    """How many axes the values have."""
+    """The number of axes of the values."""
 
     density: bool
-    """Whether it is the density."""
+    """Whether the result is the density."""
 
     edges: BinEdges
     """The edges of the bins."""
@@ -147,22 +147,25 @@ class HistogramCounts(Statistic):
 
 @dataclass(frozen=True)
 class HistogramOfRange(Statistic):
-    """A histogram, or its edges, from the least value to the greatest: these come first."""
+    """A histogram from the least value to the greatest, or its edges.
+
+    The first pass finds these two values.
+    """
 
     dims: int
-    """How many axes the values have."""
+    """The number of axes of the values."""
 
     count: int
-    """How many bins there are."""
+    """The number of bins."""
 
     density: bool
-    """Whether it is the density."""
+    """Whether the result is the density."""
 
     edges: bool
-    """Whether the edges are the result."""
+    """Whether the result is the edges."""
 
     values_dtype: np.dtype[Any]
-    """Of the values."""
+    """The dtype of the values."""
 
     @property
     def passes(self) -> int:
@@ -190,13 +193,12 @@ class HistogramOfRange(Statistic):
 
 @dataclass(frozen=True)
 class HistogramEdges(Statistic):
-    """The edges of bins that are known beforehand, of which no value needs to be read."""
+    """Edges of bins that do not depend on the values."""
 
     dims: int
-    """How many axes the values have."""
+    """The number of axes of the values."""
 
     edges: BinEdges
-    """The edges."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -207,5 +209,5 @@ class HistogramEdges(Statistic):
 
 
 def countable(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Return as what values are counted: truth values as numbers, the rest as they are."""
+    """Return the dtype as which values are counted: integers for booleans, else their own."""
     return np.dtype(np.uint8) if dtype.kind == "b" else dtype

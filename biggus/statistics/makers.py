@@ -1,7 +1,7 @@
-"""What makes a statistic for an array of a kind: what it accumulates, and what is refused.
+"""Makers of statistics: each makes the statistic, with its aggregator, of a kind of array.
 
-Which dtypes are taken, what comes of them and what is raised is asked of NumPy,
-with an array of one element.
+NumPy's own function is called with an array of one element, to find the dtype of the result and
+to raise its errors.
 """
 
 from __future__ import annotations
@@ -34,50 +34,52 @@ from biggus.statistics.registry import ENTRIES
 from biggus.statistics.results import Combined, Count, Extreme, Mean, Range, Spread, Sum
 
 if TYPE_CHECKING:
-    from biggus.statistics.base import Statistic
+    from biggus.statistics.base import Aggregator, Statistic
 
 Axes: TypeAlias = tuple[int, ...]
 
 
 class Given(NamedTuple):
-    """What a statistic is made for."""
+    """The kind of array that a statistic is made for."""
 
     name: str
-    """Of the statistic, as it was asked for."""
+    """The name of the statistic."""
 
     dtype: np.dtype[Any]
-    """Of the values."""
+    """The dtype of the values."""
 
     masked: bool
-    """Whether they can be missing."""
+    """Whether values can be missing."""
 
     shape: Axes
-    """Of the whole array."""
+    """The shape of the whole array."""
 
     axes: Axes
     """The reduced axes."""
 
     @property
     def length(self) -> int:
-        """How many values are reduced to one."""
+        """The number of values that are reduced to one."""
         return math.prod(self.shape[axis] for axis in self.axes)
 
     @property
     def skip(self) -> bool:
         """Whether NaN are missing values."""
-        # Only of these does NumPy skip any value: NaT counts as one in extremes alone.
+        # NumPy skips NaT in extremes only.
         kinds = "fcmMO" if self.name in ("nanmin", "nanmax") else "fcO"
         return self.name.startswith("nan") and self.dtype.kind in kinds
 
     def probed(self, empty: bool = False, kind: str = "", **parameters: Any) -> np.dtype[Any]:
-        """Return the dtype that NumPy gives, or raise what it raises.
+        """Return the dtype of NumPy's result, or raise NumPy's error.
 
         Parameters
         ----------
         empty : bool
-            Whether it matters that there is nothing to reduce.
+            Whether an empty array may be an error.
         kind : str
-            What tells parameters apart that are equal, such as 1 and 1.0.
+            Distinguishes parameters that are equal, such as 1 and 1.0.
+        **parameters
+            The parameters of NumPy's function.
         """
         lengths = tuple([min(n, 1) if empty else 1 for n in self.shape])
         return _probed(self.name, self.dtype, lengths, self.axes, tuple(parameters.items()), kind)
@@ -95,12 +97,12 @@ def _probed(
     probe = np.zeros(shape, dtype)
     axis: Any = axes
     if name.removeprefix("nan") in ("argmin", "argmax"):
-        # Of one axis, or of the array as if it had one.
+        # These take one axis, or None for the flattened array.
         axis = axes[0] if len(axes) == 1 else None if len(axes) == len(shape) else axes
     with np.errstate(all="ignore"):
-        # With axes that stay: else an object would come out of its array.
+        # keepdims, because a scalar result of objects would have no dtype.
         found = getattr(np, name)(probe, axis=axis, keepdims=True, **dict(parameters))
-    # Of no axes, some give the object itself.
+    # Some functions return the object itself for 0-d arrays.
     result: np.dtype[Any] = getattr(found, "dtype", np.dtype(object))
     return result
 
@@ -114,32 +116,31 @@ def statistic(
     /,
     **parameters: Any,
 ) -> Statistic:
-    """Return the statistic of a name, for arrays of a kind.
+    """Return a statistic by its name, for a kind of array.
 
     Parameters
     ----------
     name : str
-        One of those in the registry: most are functions of NumPy; `count` counts the values
-        that are not masked, `histogram_edges` are the edges that belong to `histogram`.
+        A name in the registry, mostly that of a NumPy function; `count` counts the values that
+        are not masked, `histogram_edges` are the edges of `histogram`.
     dtype : numpy.dtype
-        Of the values.
+        The dtype of the values.
     masked : bool
         Whether values can be missing.
     shape : tuple of int
-        Of the whole array.
+        The shape of the whole array.
     axes : tuple of int
         The reduced axes, ascending.
     **parameters
-        What NumPy's function of this name takes, but for where and how the result
-        is laid out; and `mdtol`, the part of the values that may be masked before
-        the result is.
+        The parameters of NumPy's function, other than axes and output; and `mdtol`, the part of
+        the values that may be masked before the result is.
 
     Raises
     ------
     TypeError
-        For a dtype or a parameter that NumPy does not take either.
+        For a dtype or a parameter that NumPy refuses too.
     ValueError
-        For a parameter out of range, and of nothing at all, where NumPy raises it.
+        For a parameter out of range, or for an empty array, if NumPy raises it.
 
     Examples
     --------
@@ -151,13 +152,13 @@ def statistic(
     >>> mean.proceed(partial)
     array([[1.5, 2.5, 3.5]], dtype=float32)
     """
-    if all(type(value) in _TOLD_APART for value in parameters.values()):
+    if all(type(value) in _CACHEABLE for value in parameters.values()):
         return _known(name, dtype, masked, shape, axes, **parameters)
     return _made(name, dtype, masked, shape, axes, **parameters)
 
 
-_TOLD_APART = {type(None), bool, int, float, str}
-"""Parameters of these types do the same if they, and their types, are equal."""
+_CACHEABLE = {type(None), bool, int, float, str}
+"""Types of parameters for which statistics are cached, by type and value."""
 
 
 def _made(
@@ -167,7 +168,7 @@ def _made(
     if entry is None:
         raise ValueError(f"unknown statistic {name!r}; there are {', '.join(sorted(ENTRIES))}")
     if masked and dtype.names is not None:
-        raise TypeError(f"{name} of structured values that can be missing; choose a field first")
+        raise TypeError(f"{name} of structured values that can be missing; select a field first")
     made: Statistic = entry.make(Given(name, dtype, masked, shape, axes), **parameters)
     return made
 
@@ -179,34 +180,24 @@ def _tolerance(given: Given, mdtol: float) -> float:
     if not 0 <= mdtol <= 1:
         raise ValueError(f"mdtol is a part of the values, from 0 to 1, not {mdtol!r}")
     if given.skip and mdtol != 1:
-        raise TypeError(f"{given.name} takes no mdtol: NaN and masked values count alike")
+        raise TypeError(f"{given.name} takes no mdtol: NaN and masked values are both skipped")
     return float(mdtol)
 
 
 def count(given: Given) -> Statistic:
-    """Count the values that are there."""
+    """Make `count`."""
     return Count(COUNT, False, Moments(0, COUNT, False), given.length, 1.0)
 
 
 def total(given: Given, dtype: Any = None, mdtol: float = 1) -> Statistic:
-    """Add up."""
+    """Make sums, products and means."""
     result = given.probed(dtype=_dtype(dtype))
-    aggregator = Moments(1, wide(result), given.skip)
-    return Sum(result, given.masked, aggregator, given.length, _tolerance(given, mdtol))
-
-
-def product(given: Given, dtype: Any = None, mdtol: float = 1) -> Statistic:
-    """Multiply."""
-    result = given.probed(dtype=_dtype(dtype))
-    aggregator = Combining(("multiply",), wide(result), given.skip)
-    return Combined(result, given.masked, aggregator, given.length, _tolerance(given, mdtol))
-
-
-def mean(given: Given, dtype: Any = None, mdtol: float = 1) -> Statistic:
-    """Take the mean."""
-    result = given.probed(dtype=_dtype(dtype))
-    aggregator = Moments(1, wide(result), given.skip)
-    return Mean(result, given.masked, aggregator, given.length, _tolerance(given, mdtol))
+    kind: Any = {"sum": Sum, "prod": Combined, "mean": Mean}[given.name.removeprefix("nan")]
+    aggregator: Aggregator = Moments(1, wide(result), given.skip)
+    if kind is Combined:
+        aggregator = Combining(("multiply",), wide(result), given.skip)
+    made: Statistic = kind(result, given.masked, aggregator, given.length, _tolerance(given, mdtol))
+    return made
 
 
 def spread(
@@ -216,7 +207,7 @@ def spread(
     mdtol: float = 1,
     correction: float | None = None,
 ) -> Statistic:
-    """Take the variance, or the root of it."""
+    """Make variances and standard deviations."""
     if correction is not None:
         if ddof != 0:
             raise ValueError("ddof and correction can't be provided simultaneously.")
@@ -234,14 +225,14 @@ def spread(
 
 
 def extreme(given: Given, mdtol: float = 1) -> Statistic:
-    """Find the least or the greatest value."""
+    """Make minima and maxima."""
     result = given.probed(empty=True)
     aggregator = _extremes(given, "minimum" if given.name.endswith("min") else "maximum")
     return Extreme(result, given.masked, aggregator, given.length, _tolerance(given, mdtol))
 
 
 def distance(given: Given, mdtol: float = 1) -> Statistic:
-    """Find the greatest value less the least."""
+    """Make `ptp`."""
     result = given.probed(empty=True)
     aggregator = _extremes(given, "minimum", "maximum")
     return Range(result, given.masked, aggregator, given.length, _tolerance(given, mdtol))
@@ -255,7 +246,7 @@ def _extremes(given: Given, *ufuncs: str) -> Combining:
 
 
 def logic(given: Given, mdtol: float = 1) -> Statistic:
-    """Find whether any value is true, or all are."""
+    """Make `any` and `all`."""
     result = given.probed()
     aggregator = Combining(
         ("logical_or" if given.name == "any" else "logical_and",), np.dtype(bool), False
@@ -264,13 +255,13 @@ def logic(given: Given, mdtol: float = 1) -> Statistic:
 
 
 def nonzero(given: Given) -> Statistic:
-    """Count what is not zero."""
+    """Make `count_nonzero`."""
     given.probed()
     return Count(COUNT, False, NonZero(), given.length, 1.0)
 
 
 def position(given: Given) -> Statistic:
-    """Find where the first extreme is."""
+    """Make positions of extremes."""
     result = given.probed(empty=True)
     one = len(given.axes) == 1
     aggregator = Positions(
@@ -284,17 +275,17 @@ def position(given: Given) -> Statistic:
 
 
 def median(given: Given) -> Statistic:
-    """Find the median."""
+    """Make medians."""
     return _quantiles(given, (1 / 2,), (), "median", given.probed())
 
 
 def quantile(given: Given, q: Any, method: str = "linear") -> Statistic:
-    """Find quantiles."""
+    """Make quantiles and percentiles."""
     parts = np.asarray(q)
     empty = not given.name.startswith("nan")
     asked = tuple(parts.reshape(-1).tolist())
     probed: Any = asked if parts.ndim else asked[0]
-    # Of 0 and 1 as integers NumPy gives values as they are.
+    # The dtype of q matters: NumPy keeps the dtype of values for integers 0 and 1.
     result = given.probed(empty=empty, q=probed, method=method, kind=parts.dtype.kind)
     parts = parts.astype(np.float64)
     if given.name.endswith("percentile"):
@@ -307,7 +298,7 @@ def _quantiles(
 ) -> Statistic:
     _over_everything(given)
     if not rankable(given.dtype):
-        raise TypeError(f"{given.name} over everything takes no {given.dtype}; name an axis")
+        raise TypeError(f"{given.name} over all values takes no {given.dtype}; give an axis")
     skip = given.name.startswith("nan") and given.dtype.kind in "fmM"
     aggregator = Digits(given.dtype.newbyteorder("="), skip, (0,), 0)
     return Quantiles(result, given.masked, aggregator, len(given.shape), q, shape, method)
@@ -320,12 +311,12 @@ def histogram(
     density: bool = False,
     weights: None = None,
 ) -> Statistic:
-    """Count by bins; or give the edges of these."""
+    """Make histograms, or the edges of their bins."""
     _over_everything(given)
     if weights is not None:
-        raise TypeError("a histogram takes no weights; every value counts once")
+        raise TypeError("a histogram takes no weights: all values have the same weight")
     if given.dtype.kind == "O":
-        raise TypeError("a histogram takes no objects; give them a dtype first")
+        raise TypeError("a histogram takes no objects; cast them to another dtype first")
     if isinstance(bins, str):
         raise TypeError(f"bins={bins!r} would need all values at once; give a number or edges")
     values = np.zeros(1, countable(given.dtype))
@@ -350,7 +341,7 @@ def histogram(
 
 def _over_everything(given: Given) -> None:
     if given.axes != tuple(builtins.range(len(given.shape))):
-        raise ValueError(f"{given.name} is accumulated over everything, not along {given.axes}")
+        raise ValueError(f"{given.name} is computed over all axes, not along {given.axes}")
 
 
 def _dtype(dtype: Any) -> np.dtype[Any] | None:

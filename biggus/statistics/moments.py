@@ -1,15 +1,14 @@
 """Moments: count, sum, and sum of squared deviations from the mean.
 
-The sum of a run is NumPy's own, pairwise where it adds pairwise.  What rounding takes
-when sums are merged is kept beside them (Knuth's two-sum), so that it makes no difference
-in how many parts the values came.
+The sum of a run is NumPy's (pairwise) sum.  The rounding error of merging sums is kept beside
+them (Knuth's two-sum), so that the result does not depend on the number of parts.
 
-Deviations are taken from the mean of a run, never from a guess, and squared after; runs
-and partials are merged as by Chan, Golub and LeVeque, "Updating formulae and a pairwise
-algorithm for computing sample variances" (1979).  Their difference of two means cancels
-where an offset is large; so what rounding took from a mean is kept as well: the mean of
-the deviations, which would be 0.  The same corrects the squares (Björck's two-pass formula;
-in Chan, Golub and LeVeque, "Algorithms for computing the sample variance", 1983).
+Deviations are taken from the mean of a run, and then squared; runs and partials are merged by the
+formulas of Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing
+sample variances" (1979).  The difference of two means cancels if they have a large offset, so the
+rounding error of each mean is kept as well: it is the mean of the deviations, which is 0 in exact
+arithmetic.  It also corrects the squares (Björck's two-pass formula; in Chan, Golub and LeVeque,
+"Algorithms for computing the sample variance", 1983).
 """
 
 from __future__ import annotations
@@ -31,22 +30,22 @@ if TYPE_CHECKING:
     from biggus.statistics.values import AnyArray, Partial
 
 _MERGED = 2**14
-"""Positions that are merged at once: what that needs fits the cache."""
+"""Positions that are merged at once, so that they fit the core's cache."""
 
 
 @dataclass(frozen=True)
 class Moments(Aggregator):
-    """The moments of values up to an order.
+    """Accumulates the moments of values up to an order.
 
-    A partial is the count; from order 1, the sum and what rounding took from it; for
-    order 2, what rounding took from the mean, and the sum of squared deviations.
+    A partial is the count; from order 1, the sum and its rounding error; for order 2, the
+    rounding error of the mean, and the sum of squared deviations.
     """
 
     order: int
     """0, 1 or 2."""
 
     dtype: np.dtype[Any]
-    """In which they are computed; of order 0, any."""
+    """The dtype of the computation; any for order 0."""
 
     skip: bool
     """Whether NaN are missing values."""
@@ -95,8 +94,7 @@ class Moments(Aggregator):
             for entry, dtype in zip(left[1:], self.dtypes[1:], strict=True)
         ]
         flat = [_flat(part) for part in (left[0], *entries, *right)]
-        # Where there is one position, and in a count that holds for all, numbers cost
-        # less than arrays; objects NumPy computes with in arrays alone.
+        # Arrays with one element become scalars, which are faster; but not objects.
         single = slice(None) if self.dtype.kind == "O" else 0
         with np.errstate(all="ignore"):
             for start in range(0, entries[0].size, _MERGED):
@@ -116,7 +114,7 @@ class Moments(Aggregator):
 
     @property
     def holders(self) -> tuple[Aggregator, ...]:
-        # Deviations are of floating values alone.
+        # Only floating values have squared deviations in the same dtype.
         return (replace(self, order=2),) if self.order == 1 and self.dtype.kind in "fc" else ()
 
     def serves(self, other: Aggregator) -> bool:
@@ -136,23 +134,23 @@ class Moments(Aggregator):
 
 
 def _flat(array: AnyArray) -> AnyArray:
-    """Return an array in one dimension; one that is the same at all positions has one element."""
+    """Return a flat array; with one element, if the array is broadcast along all axes."""
     return array.reshape(-1) if any(array.strides) else array.reshape(-1)[:1]
 
 
 def total(partial: Partial) -> AnyArray:
-    """Return the sum, with what rounding took from it where that is known; it may overflow."""
+    """Return the sum, corrected by its rounding error where that is finite."""
     _, sums, rest, *_ = partial
     if rest.dtype.kind not in "fc":
         return sums
-    # One value alone may be -0.0, where NumPy's sum of it is 0.0.
+    # NumPy's sum of a single -0.0 is 0.0.
     return np.where(np.isfinite(rest), sums + rest, sums) + 0.0
 
 
 def _merged(left: list[Any], right: list[Any]) -> tuple[Any, ...]:
-    """Return two partials merged, but for the count: arrays, or the numbers of one position.
+    """Return the merge of two partials without the count, as arrays or scalars.
 
-    The memory of arrays of the left may become that of the result.
+    Arrays of the left may be overwritten by the result.
     """
     count_a, sum_a, rest, *squares = left
     count_b, sum_b, rest_b, *_ = right
@@ -163,10 +161,10 @@ def _merged(left: list[Any], right: list[Any]) -> tuple[Any, ...]:
     low, deviations = squares
     _, _, _, low_b, deviations_b = right
     mean = sum_a / np.maximum(count_a, 1)
-    # The means differ by this; what rounding took from both included.
+    # The difference of the means, corrected by the rounding errors of both.
     apart = sum_b / np.maximum(count_b, 1)
     if not count_a.all():
-        # So that of the other's mean nothing is rounded away.
+        # So that the mean of the other side is not rounded.
         mean = np.where(count_a == 0, apart, mean)
     apart -= mean
     apart += low_b
@@ -176,7 +174,7 @@ def _merged(left: list[Any], right: list[Any]) -> tuple[Any, ...]:
     mean -= sums / count
     low += shift
     low += mean
-    # So ordered, nothing times an overflow is nothing where one side has no values.
+    # In this order, 0 times an overflow is 0 where one side has no values.
     between = product(shift, count_a * apart)
     between += deviations_b
     deviations += between
@@ -184,7 +182,7 @@ def _merged(left: list[Any], right: list[Any]) -> tuple[Any, ...]:
 
 
 def _exact_sum(sums: Any, rest: Any, added: Any) -> tuple[Any, Any]:
-    """Return the sum of two, and the rest, which may be changed, without what rounding takes."""
+    """Return the sum of two values, and `rest`, which may be modified, less the rounding error."""
     found = sums + added
     if found.dtype.kind not in "fc":
         return found, rest
@@ -193,7 +191,7 @@ def _exact_sum(sums: Any, rest: Any, added: Any) -> tuple[Any, Any]:
 
 
 def _rounded(found: Any, one: Any, other: Any) -> Any:
-    """Return how much more was found as the sum of two than there is (Knuth's two-sum)."""
+    """Return the rounding error of a sum of two values (Knuth's two-sum)."""
     of_other = found - one
     of_one = found - of_other
     of_one -= one
@@ -203,7 +201,7 @@ def _rounded(found: Any, one: Any, other: Any) -> Any:
 
 
 def product(one: AnyArray, other: AnyArray) -> AnyArray:
-    """Return the real products of numbers with such as have the same direction."""
+    """Return the products of numbers with numbers of the same complex direction, as reals."""
     found: AnyArray
     if one.dtype.kind == "c":
         found = one.real * other.real + one.imag * other.imag
@@ -213,7 +211,7 @@ def product(one: AnyArray, other: AnyArray) -> AnyArray:
 
 
 class MomentsAccumulator(Accumulator):
-    """The moments of the runs of a block."""
+    """Accumulates the moments of the runs of a block."""
 
     def __init__(self, aggregator: Moments, layout: RunLayout) -> None:
         super().__init__(layout, aggregator.skip)
@@ -223,7 +221,7 @@ class MomentsAccumulator(Accumulator):
         if aggregator.order == 2:
             dtypes.append(aggregator.dtypes[-1])
         self._entries = [layout.empty(dtype) for dtype in dtypes]
-        """Of all pieces the sums; for order 2 the means, what rounding took, and the squares."""
+        """The sums of all pieces; for order 2, also means, their rounding errors, and squares."""
         self._each = list(zip(*[layout.each(entry) for entry in self._entries], strict=True))
 
     def add(self, part: RunValues) -> None:
@@ -255,13 +253,13 @@ class MomentsAccumulator(Accumulator):
         lows: AnyArray,
         squares: AnyArray,
     ) -> None:
-        own = values is present.values  # else they are in scratch memory, and not needed any more
+        own = values is present.values  # otherwise they are scratch memory, and can be overwritten
         deviations = scratch("block", values.shape, self.aggregator.dtype) if own else values
         np.subtract(values, means, out=deviations)
         if present.invalid is not None:
             present.blank(deviations)
         if self._exact is None:
-            # Sums of so few digits each are as good as exact.
+            # Sums of values with so few digits are exact, or nearly so.
             self._exact = present.values.dtype.itemsize <= 4 and deviations.dtype == np.float64
         if not self._exact:
             np.add.reduce(deviations, axis=part.axes, keepdims=True, out=lows)
@@ -276,7 +274,7 @@ class MomentsAccumulator(Accumulator):
         return tuple([self.shaped(entry) for entry in (count, *self._joined(count))])
 
     def _joined(self, total: AnyArray) -> Sequence[AnyArray]:
-        """Return what all pieces have given together, but for the count."""
+        """Return the entries of all pieces merged, without the count."""
         pieces = self.layout.pieces
         given = [a.reshape(pieces, -1) for a in (self.counts(), *self._entries)]
         if pieces == 1 and self.aggregator.order == 1:
@@ -297,7 +295,7 @@ class MomentsAccumulator(Accumulator):
     def _joined_at(
         self, total: AnyArray, count: AnyArray, sums: AnyArray, *others: AnyArray
     ) -> tuple[AnyArray, ...]:
-        """Return the same of some positions; arrays of pieces and positions."""
+        """Return the same for some positions, from arrays of pieces and positions."""
         added, rest = _added(sums)
         if not others:
             return added, rest
@@ -321,7 +319,7 @@ class MomentsAccumulator(Accumulator):
 
 
 def _added(sums: AnyArray) -> tuple[AnyArray, AnyArray]:
-    """Return the sum of all pieces, and what rounding took from it."""
+    """Return the sum of all pieces, and its rounding error."""
     if sums.dtype.kind not in "fc":
         return np.add.reduce(sums, axis=0), np.zeros(sums.shape[1:], sums.dtype)
     if len(sums) == 1:
@@ -332,18 +330,18 @@ def _added(sums: AnyArray) -> tuple[AnyArray, AnyArray]:
 
 
 def _left(sums: AnyArray, count: AnyArray, mean: AnyArray) -> AnyArray:
-    """Return exactly what is left of sums when the mean is taken from them so many times.
+    """Return the exact value of ``sums - count * mean``, the sum of the deviations.
 
-    So nothing needs to be added up again.  Either half of the mean's digits, times a
-    count below 2^24, is exact (Dekker, "A floating-point technique for extending the
-    available precision", 1971); and so is the difference of numbers close to one another.
+    The product of either half of the mean's digits and a count below 2^24 is exact (Dekker,
+    "A floating-point technique for extending the available precision", 1971), and so is the
+    difference of two numbers that are close to one another.
     """
     high = (mean.view(np.uint64) & np.uint64(0xFFFF_FFFF_E000_0000)).view(np.float64)
     return (sums - count * high) - count * (mean - high)
 
 
 def _add_squares(deviations: AnyArray, axes: tuple[int, ...], out: AnyArray) -> None:
-    """Add up the squares of deviations, which are lost."""
+    """Add up the squares of deviations, which are overwritten."""
     kind = deviations.dtype.kind
     if kind == "c":
         pairs = deviations.view(out.dtype).reshape(*deviations.shape, 2)
@@ -356,7 +354,7 @@ def _add_squares(deviations: AnyArray, axes: tuple[int, ...], out: AnyArray) -> 
 
 
 def wide(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Return in which dtype values of one are added up: halves and singles in doubles."""
+    """Return the dtype in which values of a dtype are added up: at least double precision."""
     if dtype.kind in "fc" and dtype.itemsize < (8 if dtype.kind == "f" else 16):
         return np.dtype(np.float64 if dtype.kind == "f" else np.complex128)
     return dtype.newbyteorder("=")

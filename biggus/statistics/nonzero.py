@@ -1,4 +1,4 @@
-"""How many values are not zero, not empty, not false."""
+"""Counts of values that are not zero, not empty and not false."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NonZero(Aggregator):
-    """The number of values that are not zero; missing ones are not counted."""
+    """Counts values that are not zero and not missing."""
 
     @property
     def key(self) -> str:
@@ -43,7 +43,7 @@ class NonZero(Aggregator):
 
 
 class NonZeroAccumulator(Accumulator):
-    """The runs of a block, counted."""
+    """Counts the runs of a block."""
 
     def __init__(self, layout: RunLayout) -> None:
         super().__init__(layout, skip=False)
@@ -55,7 +55,7 @@ class NonZeroAccumulator(Accumulator):
         out = self._each[part.run.number]
         if present.invalid is None:
             whole = len(part.axes) == present.values.ndim
-            axes = None if whole else part.axes  # all of them at once are counted faster
+            axes = None if whole else part.axes  # counting along all axes is faster
             out[...] = np.count_nonzero(present.values, axis=axes, keepdims=True)
         else:
             each = np.count_nonzero(present.values, axis=())

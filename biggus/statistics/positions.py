@@ -1,4 +1,4 @@
-"""Where the least or the greatest value lies: the first of equal ones, in C order."""
+"""The position of the least or the greatest value: the first in C order, if several are equal."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ _INDEX = np.dtype(np.int64)
 
 @dataclass(frozen=True)
 class Positions(Aggregator):
-    """The position of an extreme along one axis, or in the array as if it had one.
+    """Finds the position of an extreme along one axis, or in the flattened array.
 
-    A partial is the value and its position in the whole array; -1 where there is none.
+    A partial is the value, and its position in the whole array; -1 if there is none.
     """
 
     greatest: bool
-    """Whether it is that of the greatest value."""
+    """Whether it finds the greatest value."""
 
     dtype: np.dtype[Any]
-    """Of the values."""
+    """The dtype of the values."""
 
     skip: bool
-    """Whether NaN are missing values; otherwise the first of them is the extreme."""
+    """Whether NaN are missing values; otherwise the first NaN is the extreme."""
 
     axis: int | None
-    """Along which axis positions are; None for those in the array as if it had one."""
+    """The axis; None for positions in the flattened array."""
 
     shape: tuple[int, ...]
-    """Of the whole array; () where it does not matter."""
+    """The shape of the whole array, if `axis` is None; else ()."""
 
     @property
     def key(self) -> str:
@@ -85,7 +85,7 @@ class Positions(Aggregator):
         return np.zeros(shape, self.dtype), np.full(shape, -1, _INDEX)
 
     def first(self, values: AnyArray, invalid: AnyArray | None, axis: int) -> AnyArray:
-        """Return where the extremes along an axis lie, which stays; -1 where there is none."""
+        """Return the positions of the extremes along an axis, which is kept; -1 for none."""
         find = np.argmax if self.greatest else np.argmin
         found: AnyArray
         if invalid is None:
@@ -99,7 +99,7 @@ class Positions(Aggregator):
         found = find(filled, axis=axis, keepdims=True)
         lost = np.take_along_axis(invalid, found, axis)
         if lost.any():
-            # All valid values are what was filled in, or there is none.
+            # All valid values equal the fill value, or there are none.
             valid = ~invalid
             there = np.argmax(valid, axis=axis, keepdims=True)
             there[~valid.any(axis=axis, keepdims=True)] = -1
@@ -108,7 +108,7 @@ class Positions(Aggregator):
 
 
 class PositionsAccumulator(Accumulator):
-    """The extremes of the runs of a block, and where they lie."""
+    """Finds the extremes of the runs of a block, and their positions."""
 
     def __init__(self, aggregator: Positions, layout: RunLayout, origin: tuple[int, ...]) -> None:
         super().__init__(layout, aggregator.skip)
@@ -143,7 +143,7 @@ class PositionsAccumulator(Accumulator):
         return values.reshape(shape), self._in_whole(places.reshape(shape))
 
     def _in_whole(self, places: AnyArray) -> AnyArray:
-        """Return positions in the whole array of those in the block."""
+        """Return positions in the whole array from those in the block."""
         if self.aggregator.axis is not None:
             found = places + self.origin[self.aggregator.axis]
         else:
@@ -155,11 +155,11 @@ class PositionsAccumulator(Accumulator):
 
 @dataclass(frozen=True)
 class Position(Statistic):
-    """Where an extreme lies."""
+    """The position of an extreme."""
 
     def proceed(self, partial: Partial) -> AnyArray:
         places = partial[1]
         if self.aggregator.skip and (places < 0).any():  # type: ignore[attr-defined]
             raise ValueError("All-NaN slice encountered")
-        # Where all are masked it is the first, as np.ma has it.
-        return np.asarray(np.maximum(places, 0), self.dtype)  # of one position NumPy makes a scalar
+        # If all values are masked it is 0, as in np.ma.  A ufunc of a 0-d array returns a scalar.
+        return np.asarray(np.maximum(places, 0), self.dtype)

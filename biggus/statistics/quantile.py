@@ -1,7 +1,7 @@
-"""Quantiles over everything: the values of certain ranks, found digit by digit.
+"""Quantiles of all values: the values of certain ranks are found digit by digit.
 
-The methods are those of Hyndman and Fan, "Sample quantiles in statistical packages"
-(1996), and the plain ones, by NumPy's names.
+The methods have NumPy's names; they are those of Hyndman and Fan, "Sample quantiles in
+statistical packages" (1996), and simpler ones.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _PLOTTING: dict[str, tuple[float, float]] = {
     "median_unbiased": (1 / 3, 1 / 3),
     "normal_unbiased": (3 / 8, 3 / 8),
 }
-"""The constants of the plotting positions between which is interpolated."""
+"""The constants alpha and beta of methods that interpolate between plotting positions."""
 
 _ROUNDED: dict[str, Callable[[AnyArray], AnyArray]] = {
     "lower": np.floor,
     "higher": np.ceil,
     "nearest": np.rint,
 }
-"""How the position in a line from first to last is made a whole one."""
+"""Methods that round the position between the first and the last value."""
 
 
 _WHOLE = frozenset({*_ROUNDED, "inverted_cdf", "closest_observation"})
@@ -42,7 +42,7 @@ _WHOLE = frozenset({*_ROUNDED, "inverted_cdf", "closest_observation"})
 
 
 class Between(NamedTuple):
-    """Where quantiles lie: between two ranks, from 0, and how far from the first."""
+    """The two ranks, from 0, between which each quantile lies, and the weight of the upper."""
 
     lower: AnyArray
     upper: AnyArray
@@ -50,14 +50,14 @@ class Between(NamedTuple):
 
 
 def between(method: str, count: int, q: AnyArray) -> Between:
-    """Return between which ranks quantiles lie.
+    """Return the ranks between which quantiles lie.
 
     Parameters
     ----------
     method : str
         As for :func:`numpy.quantile`.
     count : int
-        How many values there are; at least one.
+        The number of values; at least one.
     q : ndarray of float64
         From 0 to 1.
 
@@ -88,7 +88,7 @@ def between(method: str, count: int, q: AnyArray) -> Between:
     upper = np.where(before, lower, np.minimum(lower + 1, count - 1))
     weight = position - lower
     if method == "averaged_inverted_cdf":
-        # Half way where the distribution has a step, else at the next value.
+        # Half way at a step of the distribution, else at the next value.
         weight = np.where(weight == 0, 1 / 2, 1.0)
     return Between(lower.astype(np.int64), upper.astype(np.int64), weight)
 
@@ -101,10 +101,9 @@ def _at(position: AnyArray, count: int) -> Between:
 def interpolated(
     lower: AnyArray, upper: AnyArray, weight: AnyArray, dtype: np.dtype[Any]
 ) -> AnyArray:
-    """Return what lies between values, in the dtype of a result.
+    """Return weighted means of lower and upper values, in the dtype of the result.
 
-    It is no number, as NumPy has it, where one is infinite and the other is not nearer
-    to it, and where both are.
+    As in NumPy, interpolation with infinite values can give NaN.
     """
     if dtype.kind == "f":
         lower, upper = lower.astype(np.float64), upper.astype(np.float64)
@@ -112,7 +111,7 @@ def interpolated(
         return lower.astype(dtype)
     with np.errstate(all="ignore"):
         apart = np.subtract(upper, lower)
-        # From the nearer end, so that it grows with the weight.
+        # From the nearer end, so that the result is monotonic in the weight.
         found: AnyArray = np.where(
             weight < 0.5, lower + apart * weight, upper - apart * (1 - weight)
         )
@@ -120,13 +119,13 @@ def interpolated(
 
 
 class RankTarget(NamedTuple):
-    """A value that is looked for."""
+    """A value that is to be found."""
 
     prefix: int
-    """The digits of its rank key that are known."""
+    """The known digits of its rank key."""
 
     rank: int
-    """How many values with these digits come before it."""
+    """Its rank among the values with these digits."""
 
 
 @dataclass(frozen=True)
@@ -134,22 +133,22 @@ class Quantiles(Statistic):
     """Quantiles of all values, or their median."""
 
     dims: int
-    """How many axes the values have."""
+    """The number of axes of the values."""
 
     q: tuple[float, ...]
-    """From 0 to 1."""
+    """The quantiles, from 0 to 1."""
 
     q_shape: tuple[int, ...]
-    """The shape of what was asked for."""
+    """The shape in which the quantiles were given."""
 
     method: str
-    """As for :func:`numpy.quantile`; ``"median"`` is the mean of those in the middle."""
+    """As for :func:`numpy.quantile`; ``"median"`` is the mean of the values in the middle."""
 
     count: int = 0
-    """How many values there are; known after the first pass."""
+    """The number of values; known after the first pass."""
 
     targets: tuple[RankTarget, ...] = ()
-    """What is looked for; known after the first pass."""
+    """The values that are to be found; known after the first pass."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -158,12 +157,12 @@ class Quantiles(Statistic):
     @property
     def passes(self) -> int:
         unknown = 8 * self.digits.dtype.itemsize - self.digits.known
-        # Of many quantiles fewer digits are found at a time.
+        # The digits are shorter for many quantiles.
         return -(-unknown // self.digits.bits_of(2 * len(self.q)))
 
     @property
     def digits(self) -> Digits:
-        """What is accumulated."""
+        """The aggregator."""
         assert isinstance(self.aggregator, Digits)
         return self.aggregator
 
@@ -191,7 +190,7 @@ class Quantiles(Statistic):
     def _further(
         self, targets: tuple[RankTarget, ...], count: int, table: AnyArray
     ) -> Values | Statistic:
-        """Return what is left to be done when more digits are known."""
+        """Return the result, or the statistic that finds the next digit of each target."""
         digits = self.digits
         sums = np.cumsum(table, axis=1)
         found = []
@@ -209,7 +208,7 @@ class Quantiles(Statistic):
         return self._finished(values_of(keys, digits.dtype), count)
 
     def _finished(self, values: AnyArray, count: int) -> Values:
-        """Return the results, by the values of all ranks that they lie between."""
+        """Return the results, from the values of all ranks between which they lie."""
         lower, upper, weight = self._ranks(count)
         wanted = np.unique(np.concatenate([lower, upper]))
         below, above = (values[np.searchsorted(wanted, ranks)] for ranks in (lower, upper))
@@ -222,7 +221,7 @@ class Quantiles(Statistic):
         return self._shaped(found, False)
 
     def _none(self, missing: bool) -> Values:
-        """Return the results where there are no values, or some that are no numbers."""
+        """Return the results if there are no values, or some of them are NaN."""
         found = np.zeros(len(self.q), self.dtype)
         if self.dtype.kind in "mM":
             found[...] = np.array("NaT", self.dtype)

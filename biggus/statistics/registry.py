@@ -1,7 +1,7 @@
-"""The registry of statistics: each is named here, and here alone.
+"""The registry of statistics: each has one row here.
 
-What a row says is enough for its function, its method, what NumPy's own functions hand over
-to, and what is said of them.  What accumulates is imported when it is first asked for.
+Its function, its method, its handler of NumPy's own function and their docstrings are made from
+the row.  The modules that compute a statistic are imported when it is first used.
 """
 
 from __future__ import annotations
@@ -23,30 +23,31 @@ class Row(NamedTuple):
     """A statistic."""
 
     name: str
-    """NumPy's, or that of np.ma."""
+    """The name in NumPy or np.ma."""
 
     maker: str
-    """What makes it for an array: a function of `makers`, or ``"module:function"``."""
+    """The function that makes it: a function of `makers`, or ``"module:function"``."""
 
     signature: Callable[..., Asked] | None = None
-    """What it takes; None: it has a function of its own."""
+    """A function with its signature; None if it has a function of its own."""
 
     summary: str = ""
-    """What it is, after "Return "."""
+    """The first line of its docstring, after "Return "."""
 
     whole: str = ""
-    """What the example shows of all values; and along axis 0."""
+    """The result of the example in its docstring, over all values."""
 
     along: str = ""
+    """The result of the example along axis 0."""
 
     note: str = ""
-    """Whose method it is, and how it is accumulated."""
+    """The notes of its docstring: the algorithm, and its source."""
 
     method: bool = True
     """Whether arrays have it as a method."""
 
     ranked: bool = False
-    """Whether it goes by the order of values: along some axes it needs all of a line at once."""
+    """Whether it depends on the order of values, and so needs whole lines along some axes."""
 
     def make(self, *given: Any, **parameters: Any) -> Any:
         """Return the statistic for an array."""
@@ -67,7 +68,7 @@ ENTRIES: dict[str, Row] = {}
 
 
 def register(entry: Row, twin: bool = False) -> None:
-    """Add a statistic; and its twin that leaves out NaN, of the same maker, if it has one."""
+    """Add a statistic; if it has one, also its nan-twin, with the same maker."""
     ENTRIES[entry.name] = entry
     if twin:
         ENTRIES[f"nan{entry.name}"] = entry._replace(name=f"nan{entry.name}", method=False)
@@ -84,15 +85,15 @@ _RANKS = """Of all values, they are found exactly, in memory that does not grow 
     passes count them by the leading digits of their place in the order (a radix selection)."""
 
 
-# Those with a twin that leaves out NaN.
+# Statistics with a nan-twin.
 for _entry in (
     Row("first", "biggus.statistics.ends:ends"),
     Row("last", "biggus.statistics.ends:ends"),
     Row("sum", "total", asks.total, "the sum", "15.", "[4., 2., 9.]", _SUMS),
-    Row("prod", "product", asks.total, "the product", "0.", "[ 3.,  0., 18.]"),
+    Row("prod", "total", asks.total, "the product", "0.", "[ 3.,  0., 18.]"),
     Row("min", "extreme", asks.extreme, "the least value", "0.", "[1., 0., 3.]"),
     Row("max", "extreme", asks.extreme, "the greatest value", "6.", "[3., 2., 6.]"),
-    Row("mean", "mean", asks.mean, "the mean", "2.5", "[2. , 1. , 4.5]", _MOMENTS),
+    Row("mean", "total", asks.mean, "the mean", "2.5", "[2. , 1. , 4.5]", _MOMENTS),
     Row("var", "spread", asks.spread, "the variance", "3.58333333", "[1.  , 1.  , 2.25]", _MOMENTS),
     Row(
         "std",

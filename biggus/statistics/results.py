@@ -1,4 +1,4 @@
-"""Results: what is made of what has been accumulated, as NumPy would give it."""
+"""Results of statistics, computed from partial results as NumPy would."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OfCounted(Statistic):
-    """A statistic that counts, as its first entry, the values that are not missing."""
+    """A statistic whose partial has, as its first entry, the number of values not missing."""
 
     length: int
-    """How many values are reduced to one."""
+    """The number of values that are reduced to one."""
 
     tolerance: float
-    """Which part of them may be masked; a result of which all are is always masked."""
+    """The part of these that may be masked before the result is; if all are, it always is."""
 
     def proceed(self, partial: Partial) -> Values:
         count, shape = partial[0], partial[-1].shape
@@ -32,7 +32,7 @@ class OfCounted(Statistic):
             count = np.broadcast_to(count, shape)
         with np.errstate(all="ignore"):
             found = self.values((count, *partial[1:]))
-            # Of no axes, ufuncs give scalars.
+            # Ufuncs of 0-d arrays return scalars.
             values = np.empty(np.shape(found), self.dtype)
             np.copyto(values, found, casting="unsafe")
         if not self.masked:
@@ -43,23 +43,23 @@ class OfCounted(Statistic):
 
     @abstractmethod
     def values(self, partial: Partial) -> AnyArray:
-        """Return the results, where there is one."""
+        """Return the results; any value where a result is missing."""
 
     def missing(self, count: AnyArray) -> AnyArray:
-        """Return where there is none, by how many values are not missing."""
+        """Return where results are missing, from the numbers of values that are not."""
         if self.tolerance >= 1:
             return np.equal(count, 0)
         return np.equal(count, 0) | (self.length - count > self.tolerance * self.length)
 
     def warn(self, doubtful: AnyArray, message: str) -> None:
-        """Warn as NumPy does if some result is not a number for want of values."""
+        """Warn like NumPy if a result is NaN because there are not enough values."""
         if not self.masked and doubtful.any():
             warnings.warn(message, RuntimeWarning, stacklevel=3)
 
 
 @dataclass(frozen=True)
 class Count(OfCounted):
-    """How many values are not missing."""
+    """The number of values that are not missing."""
 
     def values(self, partial: Partial) -> AnyArray:
         return partial[0]
@@ -75,7 +75,7 @@ class Sum(OfCounted):
 
 @dataclass(frozen=True)
 class Combined(OfCounted):
-    """A product, an extreme: what has been accumulated is the result."""
+    """A product or a logical result, which is an entry of the partial."""
 
     def values(self, partial: Partial) -> AnyArray:
         return partial[1]
@@ -89,7 +89,7 @@ class Extreme(Combined):
         return self.of_some(partial[1], partial[0])
 
     def of_some(self, values: AnyArray, count: AnyArray) -> AnyArray:
-        """Return values, NaN or NaT where there was none."""
+        """Return values, with NaN or NaT where there were none."""
         none = count == 0
         if self.masked or not none.any():
             return values
@@ -100,12 +100,12 @@ class Extreme(Combined):
 
 @dataclass(frozen=True)
 class Range(Extreme):
-    """How far the greatest value is from the least."""
+    """The greatest value less the least."""
 
     def values(self, partial: Partial) -> AnyArray:
         count, least, greatest = partial
         if not count.all():
-            # What stands for the extremes of nothing is too far apart.
+            # The difference of the neutral values would overflow.
             greatest = np.where(count == 0, least, greatest)
         return self.of_some(np.subtract(greatest, least), count)
 
@@ -129,10 +129,10 @@ class Spread(OfCounted):
     """The variance, or the standard deviation."""
 
     ddof: float
-    """What is taken from the count before it divides."""
+    """Subtracted from the count to give the divisor."""
 
     root: bool
-    """Whether it is the standard deviation."""
+    """Whether the result is the standard deviation."""
 
     def values(self, partial: Partial) -> AnyArray:
         freedom = partial[0] - self.ddof
@@ -141,7 +141,7 @@ class Spread(OfCounted):
         least = 1 if squares.dtype.kind == "O" else 0  # objects are not divided by zero
         found = np.true_divide(squares, np.maximum(freedom, least))
         if self.aggregator.skip:  # type: ignore[attr-defined]
-            # Where NumPy skips NaN, it has no infinite variance.
+            # NumPy's nan-functions never return an infinite variance.
             found = np.where(freedom <= 0, np.nan, found)
         return np.sqrt(found) if self.root else found
 

@@ -1,4 +1,4 @@
-"""Memory that a thread keeps for runs, so that none is asked of the system for each."""
+"""Scratch memory of a thread, which is used again for each run."""
 
 from __future__ import annotations
 
@@ -16,29 +16,28 @@ if TYPE_CHECKING:
 _kept = threading.local()
 
 _LINE = 64
-"""Bytes of a line of a core's cache, or a multiple of it."""
+"""Bytes of a cache line, or a multiple of it."""
 
 LARGEST = 2**22
-"""Bytes; what is larger than any run should be is not kept."""
+"""Bytes; larger arrays, of more than a run, are not kept."""
 
 
 def scratch(slot: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
-    """Return memory that this thread may write to until it asks for the same slot again.
+    """Return an array that this thread may use until it asks for the same slot again.
 
     Parameters
     ----------
     slot : str
-        What it is for: two arrays that are in use at the same time have two slots.
+        Identifies the array: arrays in use at the same time have different slots.
     shape : tuple of int
-        Its shape; it is in C order.
+        The shape; the array is in C order.
     dtype : numpy.dtype
-        Its dtype.
     """
     slots: dict[str, tuple[npt.NDArray[np.uint8], AnyArray]] = _kept.__dict__
     kept = slots.get(slot)
     if kept is not None:
         memory, found = kept
-        if found.shape == shape and found.dtype == dtype:  # as of the last run, most often
+        if found.shape == shape and found.dtype == dtype:  # mostly, as in the last run
             return found
     nbytes = math.prod(shape) * dtype.itemsize
     if dtype.hasobject or nbytes > LARGEST:
@@ -51,9 +50,6 @@ def scratch(slot: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray
 
 
 def aligned(nbytes: int) -> npt.NDArray[np.uint8]:
-    """Return bytes of no particular value, from the beginning of a line of the cache on.
-
-    Elsewhere arithmetic takes a seventh more.
-    """
+    """Return uninitialized bytes aligned to a cache line; unaligned arithmetic takes 1/7 longer."""
     memory = np.empty(nbytes + _LINE, np.uint8)
     return memory[-memory.ctypes.data % _LINE :][:nbytes]

@@ -1,4 +1,4 @@
-"""The signatures of statistics, which are NumPy's: what is asked for, and what is refused."""
+"""The signatures of statistics, which are NumPy's, and the arguments that they refuse."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ if TYPE_CHECKING:
 
 _WAYS_ROUND = {
     "out": "a lazy array has no values yet: save it, or call .ndarray()",
-    "where": "mask what is to be left out, or put something neutral there with biggus.where",
+    "where": "mask the values to leave out, or replace them with biggus.where",
     "initial": "combine it with the result, which is lazy as well",
-    "weights": "every value counts once",
+    "weights": "all values have the same weight",
     "mean": "it is computed in the same pass over the data",
 }
 
 NOT_GIVEN: Any = np._NoValue  # noqa: SLF001
-"""What NumPy passes on for an argument that it was not given."""
+"""NumPy's default of arguments that have not been given."""
 
 
 def refuse(name: str, **given: Any) -> None:
-    """Refuse what is there for its place in NumPy's signature, if it is given.
+    """Refuse arguments that are only there because they are in NumPy's signature.
 
     Raises
     ------
     TypeError
-        Which says what to do instead.
+        If one is given; the message says what to do instead.
     """
     for word, value in given.items():
         if not (value is None or value is True or value is NOT_GIVEN):
@@ -35,15 +35,15 @@ def refuse(name: str, **given: Any) -> None:
 
 
 class Asked(NamedTuple):
-    """What a statistic was asked for with."""
+    """The arguments of a statistic."""
 
     axis: Any
     keepdims: Any
     parameters: dict[str, Any]
-    """What its maker takes."""
+    """The parameters of its maker."""
 
     q: tuple[Any, ...] = ()
-    """The quantiles, of what takes them."""
+    """The quantiles, if it takes any."""
 
 
 def total(
@@ -57,7 +57,7 @@ def total(
     *,
     mdtol: float = 1,
 ) -> Asked:
-    """Of what is computed in a dtype: sums and products."""
+    """Signature of sums and products."""
     refuse(name, out=out, initial=initial, where=where)
     return Asked(axis, keepdims, {"dtype": dtype, "mdtol": mdtol})
 
@@ -72,7 +72,7 @@ def mean(
     where: bool = True,
     mdtol: float = 1,
 ) -> Asked:
-    """Of the mean."""
+    """Signature of the mean."""
     refuse(name, out=out, where=where)
     return Asked(axis, keepdims, {"dtype": dtype, "mdtol": mdtol})
 
@@ -90,7 +90,7 @@ def spread(
     correction: float | None = None,
     mdtol: float = 1,
 ) -> Asked:
-    """Of the variance and the standard deviation."""
+    """Signature of the variance and the standard deviation."""
     refuse(name, out=out, where=where, mean=mean)
     given = {"ddof": ddof, "correction": None if correction is NOT_GIVEN else correction}
     return Asked(axis, keepdims, {"dtype": dtype, "mdtol": mdtol, **given})
@@ -106,7 +106,7 @@ def extreme(
     *,
     mdtol: float = 1,
 ) -> Asked:
-    """Of the least and the greatest value."""
+    """Signature of the least and the greatest value."""
     refuse(name, out=out, initial=initial, where=where)
     return Asked(axis, keepdims, {"mdtol": mdtol})
 
@@ -120,7 +120,7 @@ def logic(
     where: bool = True,
     mdtol: float = 1,
 ) -> Asked:
-    """Of `any` and `all`."""
+    """Signature of `any` and `all`."""
     refuse(name, out=out, where=where)
     return Asked(axis, keepdims, {"mdtol": mdtol})
 
@@ -128,7 +128,7 @@ def logic(
 def distance(
     name: str, axis: Any = None, out: None = None, keepdims: bool = False, *, mdtol: float = 1
 ) -> Asked:
-    """Of the greatest value less the least."""
+    """Signature of the greatest value less the least."""
     refuse(name, out=out)
     return Asked(axis, keepdims, {"mdtol": mdtol})
 
@@ -136,13 +136,13 @@ def distance(
 def position(
     name: str, axis: int | None = None, out: None = None, *, keepdims: bool = False
 ) -> Asked:
-    """Of where the extremes are."""
+    """Signature of the positions of extremes."""
     refuse(name, out=out)
     return Asked(axis, keepdims, {})
 
 
 def count(name: str, axis: Any = None, *, keepdims: bool = False) -> Asked:
-    """Of counts."""
+    """Signature of counts."""
     return Asked(axis, keepdims, {})
 
 
@@ -153,7 +153,7 @@ def median(
     overwrite_input: bool = False,  # there is no input to overwrite
     keepdims: bool = False,
 ) -> Asked:
-    """Of the median."""
+    """Signature of the median."""
     refuse(name, out=out)
     return Asked(axis, keepdims, {})
 
@@ -169,6 +169,6 @@ def quantile(
     *,
     weights: None = None,
 ) -> Asked:
-    """Of quantiles and percentiles."""
+    """Signature of quantiles and percentiles."""
     refuse(name, out=out, weights=weights)
     return Asked(axis, keepdims, {"method": method}, (q,))
