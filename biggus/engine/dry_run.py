@@ -1,8 +1,7 @@
-"""Estimating: what evaluating would do, with nothing read.
+"""Dry runs: what an evaluation would do is estimated, and nothing is read.
 
-Every task is made, looked at and forgotten, so it costs time but no memory in
-their number.  What comes of a reduction is of known shape and dtype, and stands in
-for its values.
+Every task is made and looked at, so a dry run takes time, but no memory, in proportion to their
+number.  The values of reductions are replaced by sources of the same shape and dtype.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 
 
 _MARKED = 10**7
-"""Up to so many chunks of a source have a mark each; of more, those that are read are listed."""
+"""Chunks; larger sources have a set of the chunks that are read, others a boolean array."""
 
 
 def estimate(nodes: Sequence[Node], grids: Sequence[Chunks | None] | None = None) -> Plan:
@@ -48,7 +47,7 @@ def estimate(nodes: Sequence[Node], grids: Sequence[Chunks | None] | None = None
     ----------
     nodes : sequence of Node
     grids : sequence of Chunks or None, optional
-        How the blocks of each must be cut, if they are written somewhere.
+        The chunks of the targets, if nodes are written somewhere.
 
     Raises
     ------
@@ -64,12 +63,12 @@ def estimate(nodes: Sequence[Node], grids: Sequence[Chunks | None] | None = None
 
 
 def check(nodes: Sequence[Node], grids: Sequence[Chunks | None]) -> None:
-    """Raise a MemoryBudgetError if some pass cannot be made in the memory that there is."""
+    """Raise a MemoryBudgetError if some pass does not fit into memory."""
     _Checked(nodes, grids).run()
 
 
 class _Checked(Passes["Reduce | AlongAxes | Gufunc"]):
-    """Nodes of which it is looked at alone whether each pass has room."""
+    """Checks whether each pass fits into memory."""
 
     def target(self, node: Reduce | AlongAxes | Gufunc) -> Reduce | AlongAxes | Gufunc:
         return node
@@ -78,7 +77,7 @@ class _Checked(Passes["Reduce | AlongAxes | Gufunc"]):
         source = _Unread(target, grid)
         return Leaf(source, source.shape, source.dtype)
 
-    def reached(self, number: int, target: Reduce | AlongAxes | Gufunc) -> bool:
+    def finished(self, number: int, target: Reduce | AlongAxes | Gufunc) -> bool:
         return True
 
     def make(self, reductions: Sequence[Reduction], outputs: Sequence[Output]) -> Wanted:
@@ -86,21 +85,21 @@ class _Checked(Passes["Reduce | AlongAxes | Gufunc"]):
             scan.at_once(1)
         return {}
 
-    def open(self, rechunking: Rechunking, number: int, held: bool) -> None:
+    def open_scratch(self, rechunking: Rechunking, number: int, held: bool) -> None:
         pass
 
-    def empty(self, rechunking: Gathering | Rewriting, numbers: Sequence[int]) -> None:
+    def use_scratches(self, rechunking: Gathering | Rewriting, numbers: Sequence[int]) -> None:
         rechunking.scan(list(map(_Scratch, rechunking.parts)), self.memory).at_once(1)
 
 
 class _Estimate(_Checked):
-    """Nodes of which all tasks are looked at."""
+    """Counts what all tasks would do."""
 
     def __init__(self, nodes: Sequence[Node], grids: Sequence[Chunks | None]) -> None:
         super().__init__(nodes, grids)
         self.found: list[PassPlan] = []
         self._left: dict[int, int] = {}  # passes that a reduction still needs, by its id
-        self._written = 0  # bytes that go into scratches
+        self._written = 0  # bytes that the next pass writes to scratches
 
     def make(self, reductions: Sequence[Reduction], outputs: Sequence[Output]) -> Wanted:
         scans = shared_scans_of(reductions, outputs, self.memory)
@@ -116,10 +115,10 @@ class _Estimate(_Checked):
                     further[node] = statistic
         return further
 
-    def open(self, rechunking: Rechunking, number: int, held: bool) -> None:
+    def open_scratch(self, rechunking: Rechunking, number: int, held: bool) -> None:
         self._written += rechunking.nbytes
 
-    def empty(self, rechunking: Gathering | Rewriting, numbers: Sequence[int]) -> None:
+    def use_scratches(self, rechunking: Gathering | Rewriting, numbers: Sequence[int]) -> None:
         self._written = 0
         scan = rechunking.scan(list(map(_Scratch, rechunking.parts)), self.memory)
         with options.set_options(executor=None):
@@ -127,11 +126,11 @@ class _Estimate(_Checked):
 
 
 class _Unread(Source):
-    """The values of a reduction that nobody has computed."""
+    """The values of a reduction, which a dry run does not compute."""
 
     io_bound = False
     in_memory = True
-    name = "a result that is not known yet"
+    name = "a result that has not been computed"
 
     def __init__(self, node: Node, grid: Chunks | None) -> None:
         self.shape = node.shape
@@ -144,7 +143,7 @@ class _Unread(Source):
 
 
 class _Scratch(_Unread):
-    """A scratch that nobody has filled."""
+    """A scratch, which a dry run does not fill."""
 
     in_memory = False
     derived = True
@@ -159,7 +158,7 @@ def _estimated(scans: Sequence[SharedScan]) -> PassPlan:
     for scan in scans:
         at_once = most_at_once(scan)
         before = found.tasks
-        # Whoever computes elsewhere keeps nothing from one task to the next.
+        # Tasks in other processes do not share repeated values.
         here = options.current().executor is None
         repeated = _Noted(scan.repeated if here else ())
         for task in scan.tasks(_counting_kept(scan, found)):
@@ -182,7 +181,7 @@ def _estimated(scans: Sequence[SharedScan]) -> PassPlan:
 
 
 def _counting_kept(scan: SharedScan, found: PassPlan) -> Callable[[int, int, ReductionBlock], bool]:
-    """Return what tells whether a reduction block would be computed, and counts those kept."""
+    """Return a function that tells whether a block would be computed, and counts the others."""
     caches = [
         [partial_cache_of(each, asks=False) for each in group.reductions] for group in scan.groups
     ]
@@ -197,7 +196,7 @@ def _counting_kept(scan: SharedScan, found: PassPlan) -> Callable[[int, int, Red
 
 
 class _Touched:
-    """The chunks of a source that are read, and how often."""
+    """The chunks of a source that are read, and the number of reads."""
 
     def __init__(self, source: Source) -> None:
         self.source = source  # kept, so that its id stays its own
@@ -210,12 +209,12 @@ class _Touched:
 
     @property
     def chunks(self) -> int:
-        """How many chunks are read."""
+        """The number of different chunks that are read."""
         return len(self._few) if self._all is None else int(self._all.sum())
 
     @property
     def decoded_bytes(self) -> int:
-        """The bytes of these chunks, if each of them is decoded whole."""
+        """The bytes of these chunks, if the source decodes whole chunks; else 0."""
         source = self.source
         if not source.decodes_chunks:
             return 0
@@ -249,7 +248,7 @@ def _count(read: Read, found: PassPlan, touched: dict[int, _Touched]) -> None:
 
 
 class _Noted(Repeated):
-    """What is kept for a pass, of which it is noted what has been read."""
+    """A store of repeated values that only notes which would have been computed."""
 
     def __init__(self, nodes: Iterable[tuple[Node, Selection]]) -> None:
         super().__init__(nodes)
@@ -259,12 +258,12 @@ class _Noted(Repeated):
         return (id(node), key_of(selection)) in self._noted
 
     def note(self, asks: Iterable[tuple[Node, Selection]]) -> None:
-        """Take it that the values of selections are there from now on."""
+        """Note that the values of selections would be known from now on."""
         self._noted.update([(id(node), key_of(selection)) for node, selection in asks])
 
 
 def _reads_of_task(task: Task, repeated: _Noted) -> Iterator[Read]:
-    """Yield what is read for a task."""
+    """Yield the reads of a task."""
     boxes = {id(node): box for node, box in task.shared}
     for block in task.blocks:
         asks = [(node, block.selection) for node in block.nodes]
@@ -279,7 +278,7 @@ def _reads_of_task(task: Task, repeated: _Noted) -> Iterator[Read]:
 
 
 def _reads_of(schedule: Schedule, shared: Mapping[int, Box]) -> Iterator[Read]:
-    """Yield what is read, but for what lies in the box of a shared node."""
+    """Yield the reads of a schedule, other than those in the box of a shared node."""
     waiting = [schedule]
     while waiting:
         for entry in waiting.pop().entries:

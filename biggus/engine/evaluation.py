@@ -1,4 +1,4 @@
-"""Evaluating: nodes to values, in as few passes over the data as it takes."""
+"""Evaluating nodes, in as few passes over the data as possible."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from biggus.sources.base import Box, Chunks, Values
 
 _LARGE = 8
-"""Of the memory, the part that values on their way may take: larger ones go to disk."""
+"""Intermediate results larger than this fraction, 1/8, of the memory are spilled to disk."""
 
 
 def evaluate(node: Node, room: npt.NDArray[Any] | None = None) -> Values:
@@ -78,9 +78,9 @@ def evaluate(node: Node, room: npt.NDArray[Any] | None = None) -> Values:
 
 
 def evaluate_all(nodes: Sequence[Node], room: npt.NDArray[Any] | None = None) -> list[Values]:
-    """Read and compute all of several nodes together: each chunk is read once where it can be.
+    """Read and compute all of several nodes together, each chunk once if possible.
 
-    What comes of one alone may be returned in a `room`.
+    The values of a single node may be returned in a `room`; see :func:`evaluate`.
     """
     try:
         with interruptible(), deadlines.evaluation():
@@ -102,52 +102,52 @@ def _evaluated(nodes: Sequence[Node], room: npt.NDArray[Any] | None) -> list[Val
 
 
 def store(nodes: Sequence[Node], writers: Sequence[Writer]) -> None:
-    """Read and compute nodes together, and hand their values to writers, block by block.
+    """Read and compute nodes together, and write their values, block by block.
 
     Raises
     ------
     Exception
-        What reading or writing raises; nothing more is written then.
+        If reading or writing fails; nothing more is written then.
     """
     try:
         with interruptible(), deadlines.evaluation(), watching.evaluation() as watch:
             _Evaluation(nodes, writers).checked_run()
-            watch.end()  # before anybody closes what was written
+            watch.end()  # before targets are closed
     except OfflineError as error:
         raise telling(error, nodes) from error.__cause__
 
 
 class _Evaluation(Passes["Result | Spilled"]):
-    """Nodes that are evaluated together.
+    """Evaluates nodes together.
 
     Parameters
     ----------
     nodes : sequence of Node
     writers : sequence of Writer or None
-        What takes their values; None: they are kept in memory.
+        The writer of each node; None for values in memory.
     """
 
     def __init__(self, nodes: Sequence[Node], writers: Sequence[Writer | None]) -> None:
         super().__init__(nodes, [None if writer is None else writer.grid for writer in writers])
         self._writers = writers
-        self._results: dict[int, Result] = {}  # by the number of what was asked for
+        self._results: dict[int, Result] = {}  # by the number of the node
         self._asked = {
             id(node) for node, writer in zip(self.nodes, writers, strict=True) if writer is None
         }
-        self._scratches: dict[int, Scratch] = {}  # by the number of the output that goes there
+        self._scratches: dict[int, Scratch] = {}  # by the number of the output
 
     def checked_run(self) -> None:
-        """Compute all; what cannot fit into memory, in whichever pass, is said before reading."""
+        """Compute all nodes; if some pass does not fit into memory, raise before reading."""
         writing = any(grid is not None for grid in self._grids)
         if writing or any(_stages(node) > 1 or self.gatherings(node) for node in self.nodes):
             check(self.nodes, self._grids)
         self.run()
 
     def values(self, number: int) -> Values:
-        """Return the values of what was asked for, which are nobody else's."""
+        """Return the values of a node, which nothing else refers to."""
         result = self._results.get(number)
         if result is None:
-            result = Result(self.nodes[number])  # of nothing
+            result = Result(self.nodes[number])  # without elements
         values = result.values()
         before = [self._results.get(other) for other in range(number)]
         return values.copy() if result in before else values
@@ -164,10 +164,10 @@ class _Evaluation(Passes["Result | Spilled"]):
         source = IntermediateSource(target.values(), grid)
         return Leaf(source, source.shape, source.dtype)
 
-    def open(self, rechunking: Rechunking, number: int, held: bool) -> None:
+    def open_scratch(self, rechunking: Rechunking, number: int, held: bool) -> None:
         self._scratches[number] = Scratch(rechunking, held)
 
-    def empty(self, rechunking: Gathering | Rewriting, numbers: Sequence[int]) -> None:
+    def use_scratches(self, rechunking: Gathering | Rewriting, numbers: Sequence[int]) -> None:
         scan = rechunking.scan([self._scratches.pop(n) for n in numbers], self.memory)
         writer: Any = None
         if isinstance(rechunking, Gathering):
@@ -176,17 +176,17 @@ class _Evaluation(Passes["Result | Spilled"]):
             writer = self._writers[rechunking.output.number]
         with (
             progress.reporting(options.current().progress, scan.nbytes) as advance,
-            options.set_options(executor=None),  # nobody else can open a scratch
+            options.set_options(executor=None),  # other processes cannot open a scratch
         ):
             _run(scan, [[]], [[writer]], advance)
 
-    def reached(self, number: int, target: Result | Spilled) -> bool:
+    def finished(self, number: int, target: Result | Spilled) -> bool:
         if self._writers[number] is not None or isinstance(target, Spilled):
             return False
         self._results[number] = target
         return True
 
-    def of_nothing(self, reductions: Sequence[Reduction]) -> Wanted:
+    def reduce_empty(self, reductions: Sequence[Reduction]) -> Wanted:
         mergings = [self._merging(each) for each in reductions]
         for merging in mergings:
             merging.empty()
@@ -214,7 +214,7 @@ class _Evaluation(Passes["Result | Spilled"]):
 
     def _run_scans(self, scans: Sequence[SharedScan], mergings: dict[int, Merging]) -> None:
         for scan in scans:
-            scan.at_once(1)  # before any of them is read
+            scan.at_once(1)  # raises before anything is read
         total = sum(scan.nbytes for scan in scans)
         with progress.reporting(options.current().progress, total) as advance:
             for scan in scans:
@@ -223,7 +223,7 @@ class _Evaluation(Passes["Result | Spilled"]):
                 _run(scan, merged, writers, advance)
 
     def _writer(self, output: Output) -> Any:
-        """Return what takes the values of what was asked for, or goes into a scratch."""
+        """Return the target of an output: a scratch, the writer of a node, or a new result."""
         if output.number in self._scratches:
             return self._scratches[output.number]
         writer = self._writers[output.number]
@@ -238,7 +238,7 @@ def _all_further(mergings: Iterable[Merging]) -> Wanted:
 
 
 def _needs_no_plan(reductions: Sequence[Reduction], outputs: Sequence[Output]) -> bool:
-    """Tell whether all is one block of one reduction, of a few values that are in memory."""
+    """Return whether a pass has only one reduction, of one block of a few values in memory."""
     if len(reductions) != 1 or outputs:
         return False
     [reduction] = reductions
@@ -253,11 +253,11 @@ def _needs_no_plan(reductions: Sequence[Reduction], outputs: Sequence[Output]) -
 
 
 def _is_read(node: Node) -> bool:
-    """Tell whether a node is rather read than computed: what is small needs no plan."""
+    """Return whether a node is read piece by piece, without a plan: also if it is small."""
     if node.needs_reduction or (node.combined and Gatherings(options.current().memory)(node)):
         return False
     if math.prod(node.shape) <= BLOCK:
-        # A few values of whole axes may take many others: these are shared among threads.
+        # A few values along whole axes may need many others, which are computed by threads.
         return not any(
             each.of_blocks and max(math.prod(child.shape) for child in each.children) > BLOCK
             for each in ordered([node], attrgetter("inner"))
@@ -270,7 +270,7 @@ def _is_read(node: Node) -> bool:
 
 
 def _stages(node: Node) -> int:
-    """Tell whether a node is ready, a reduction of what is ready, or takes more passes."""
+    """Return 0 if a node needs no reduction, 1 if it is a single reduction, and 2 otherwise."""
     if not node.needs_reduction:
         return 0
     return 1 if isinstance(node, Reduce) and not node.operand.needs_reduction else 2
@@ -288,11 +288,11 @@ def _run(
     ----------
     scan : SharedScan
     mergings : sequence of list of Merging
-        For each group, what takes the partial results of its reductions.
+        For each group, the mergings of its reductions.
     writers : sequence of list
-        For each group, what takes the values of its outputs.
+        For each group, the targets of its outputs.
     advance : callable
-        To be told of the bytes that are done.
+        Called with the number of bytes that are done.
     """
     bytes_each = [group.nbytes / math.prod(group.shape) for group in scan.groups]
     writing = threading.Lock()

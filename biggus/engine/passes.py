@@ -1,8 +1,8 @@
-"""Passes: what is to be computed in one pass over the data, and what in the next.
+"""Passes over the data: the order in which the reductions of expressions are computed.
 
-A reduction whose operand holds no other can be computed at once; it gives way to
-its values, and so others come to be ready.  How a pass is made, and where values
-are put, is the business of those who derive from `Passes`.
+A reduction whose operand contains no other can be computed at once.  Its values then replace it,
+so that further reductions can be computed.  Subclasses of `Passes` execute passes, or only
+estimate them.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
     from biggus.sources.base import Chunks
 
 Target = TypeVar("Target")
-"""What the values of a reduction are put into."""
+"""The type of objects that the values of a reduction are written to."""
 
 
 class Passes(ABC, Generic[Target]):
-    """Nodes on their way to values, pass by pass.
+    """Computes nodes, pass by pass.
 
     Parameters
     ----------
     nodes : sequence of Node
-        What is asked for.
+        The wanted nodes.
     grids : sequence of Chunks or None
-        How the blocks of each must be cut.
+        The chunks of which blocks of each must be unions; None for any blocks.
     """
 
     def __init__(self, nodes: Sequence[Node], grids: Sequence[Chunks | None]) -> None:
@@ -46,46 +46,43 @@ class Passes(ABC, Generic[Target]):
         self.nodes = [self._intern(pushdown(node)) for node in nodes]
         self._grids = grids
         self.targets: dict[int, Target] = {}
-        """Where the values of each reduction go, by its id."""
+        """The target of each reduction, by its id."""
         self.allowed = options.current().memory
-        """The bytes that all may take."""
+        """The memory option, in bytes."""
         self.memory = self.allowed
-        """The bytes that computing may take now."""
+        """The bytes that computing may take in this pass."""
         self.gatherings = Gatherings(self.allowed)
 
     @abstractmethod
     def target(self, node: Reduce | AlongAxes | Gufunc) -> Target:
-        """Return what the values of a reduction are to be put into."""
+        """Return a target for the values of a reduction, or of a function along whole axes."""
 
     @abstractmethod
     def leaf(self, target: Target, grid: Chunks | None) -> Node:
-        """Return the node of the values of a reduction that is computed, and how it is cut."""
+        """Return a node of the values in a target, with the given chunks."""
 
     @abstractmethod
     def make(self, reductions: Sequence[Reduction], outputs: Sequence[Output]) -> Wanted:
-        """Make a pass, in which something is read for each reduction and each output.
+        """Make a pass; return the statistics that need another pass over the same data."""
 
-        Return the statistics that need another over the same data.
-        """
-
-    def of_nothing(self, reductions: Sequence[Reduction]) -> Wanted:
-        """Give what reductions of no value are; return those that need another pass."""
+    def reduce_empty(self, reductions: Sequence[Reduction]) -> Wanted:
+        """Compute reductions without elements; return statistics that need another pass."""
         return {}
 
     @abstractmethod
-    def open(self, rechunking: Rechunking, number: int, held: bool) -> None:
-        """Make the scratch which the values of the output of that number go to."""
+    def open_scratch(self, rechunking: Rechunking, number: int, held: bool) -> None:
+        """Make the scratch that the output with this number is written to."""
 
     @abstractmethod
-    def empty(self, rechunking: Gathering | Rewriting, numbers: Sequence[int]) -> None:
-        """Compute what is wanted of the values in scratches, and let go of these."""
+    def use_scratches(self, rechunking: Gathering | Rewriting, numbers: Sequence[int]) -> None:
+        """Compute from filled scratches, and release them."""
 
-    def reached(self, number: int, target: Target) -> bool:
-        """Take the values of a reduction that was itself asked for; tell whether that is all."""
+    def finished(self, number: int, target: Target) -> bool:
+        """Take the values of a wanted node that is a reduction; return whether it is finished."""
         return False
 
     def run(self) -> None:
-        """Make one pass after the other, until all is done."""
+        """Make one pass after the other, until all nodes are computed."""
         waiting = dict(enumerate(self.nodes))
         further: Wanted = {}
         evaluation = object()
@@ -104,20 +101,21 @@ class Passes(ABC, Generic[Target]):
                     outputs.append(found)
                 else:
                     rechunkings.append(found)
-            # What else there is may need all the memory.
+            # Scratches are kept in memory only if nothing else is computed in the pass.
             outputs += self._opened(rechunkings, alone=not (wanted or outputs))
             reductions = reductions_over(wanted)
-            of_nothing = self.of_nothing([each for each in reductions if 0 in each.node.shape])
+            empty = self.reduce_empty([each for each in reductions if 0 in each.node.shape])
             last = len(ready) == len(waiting) and not wanted
             with scan_pass(evaluation, number, last):
                 made = self.make(
                     [each for each in reductions if 0 not in each.node.shape],
                     [each for each in outputs if 0 not in each.node.shape],
                 )
-            further = {**of_nothing, **made}
+            further = {**empty, **made}
             numbers = itertools.count(len(self.nodes))
             for rechunking in rechunkings:
-                self.empty(rechunking, list(itertools.islice(numbers, len(rechunking.parts))))
+                parts = list(itertools.islice(numbers, len(rechunking.parts)))
+                self.use_scratches(rechunking, parts)
             self.memory = self.allowed
             for each in ready:
                 del waiting[each]
@@ -126,11 +124,11 @@ class Passes(ABC, Generic[Target]):
             self._substitute(waiting, done)
 
     def _is_ready(self, node: Node) -> bool:
-        """Tell whether a node waits for no other to be computed."""
+        """Return whether a node waits for no other computation."""
         return not (node.needs_reduction or self.gatherings(node))
 
     def _opened(self, rechunkings: Sequence[Gathering | Rewriting], alone: bool) -> list[Output]:
-        """Make a scratch for each; return what puts the values there."""
+        """Make the scratches of rechunkings; return the outputs that fill them."""
         parts = [part for each in rechunkings for part in each.parts]
         held = held_bytes(parts, self.allowed) if alone else 0
         self.memory = self.allowed - held
@@ -139,12 +137,12 @@ class Passes(ABC, Generic[Target]):
                 self.targets[id(each.function)] = self.target(each.function)
         found = []
         for number, part in enumerate(parts, len(self.nodes)):
-            self.open(part, number, held > 0)
+            self.open_scratch(part, number, held > 0)
             found.append(Output(part.node, number, None))
         return found
 
     def _wanted(self, nodes: Iterable[Node]) -> Wanted:
-        """Return the reductions that can be computed now, and have not been."""
+        """Return the reductions that can be computed now and have not been computed."""
         found = {}
         for node in nodes:
             for reduction in reductions_of(node):
@@ -156,13 +154,13 @@ class Passes(ABC, Generic[Target]):
     def _substitute(self, waiting: dict[int, Node], done: dict[int, Target]) -> None:
         leaves: dict[int, Any] = {}
         for number, node in list(waiting.items()):
-            if id(node) in done and self.reached(number, done[id(node)]):
+            if id(node) in done and self.finished(number, done[id(node)]):
                 del waiting[number]
                 continue
             for each in ordered([node], _inner_of):
                 key = id(each)
                 if key in done and key not in leaves:
-                    # What is computed of it later is cut as if it had not been computed yet.
+                    # Later passes have the blocks that they would have without this replacement.
                     grid = each.grid if each.of_blocks else None
                     leaves[key] = self.leaf(done[key], grid)
             waiting[number] = self._intern(substituted(node, leaves))

@@ -1,7 +1,7 @@
-"""Scratches: values that are put down in the blocks they are read in, and taken up in others.
+"""Scratches: values are written in some blocks, and read in others.
 
-In memory, or in a file that has no name: it is gone when nobody has it open any more, however
-the process ends.  What is written and read so is no memory of the process.
+A scratch lies in memory, or in a file without a name, which the system removes however the process
+ends.  The file is written and read by system calls, so it does not count as memory.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 
 
 class Scratch(Source):
-    """The values of a rechunking: a writer that takes any boxes, and a source of bands.
+    """The values of a rechunking: a writer of any boxes, and then a source.
 
-    A band lies in one piece, its axes in an order in which blocks are written in long runs.
+    A band is contiguous, its axes in an order in which runs that are written are long.
 
     Parameters
     ----------
     rechunking : Rechunking
     held : bool
-        Whether it is in memory.
+        Whether the values are kept in memory.
     """
 
     concurrent = True
@@ -59,7 +59,7 @@ class Scratch(Source):
         self._store: _Memory | _File = (_Memory if held else _File)(rechunking.nbytes)
 
     def write(self, box: Box, values: Values) -> None:
-        """Put the values of a box where they go."""
+        """Write the values of a box."""
         for part in self._bands.parts(box):
             self._put(np.ma.getdata(values)[part.outer], part.chunk, part.inner, 0)
             if self.masked:
@@ -73,7 +73,7 @@ class Scratch(Source):
         return np.ma.MaskedArray(data, mask=self._taken(box, np.dtype(bool), self._masks))
 
     def peak_bytes(self, box: Box) -> int:
-        """Return the most memory that a read takes: the bands that it is in."""
+        """Return the most memory that a read takes: that of the bands it touches."""
         most = 1
         for edges, s in zip(self._bands.axes, box, strict=True):
             most *= edges.bounds(edges.find(s.stop - 1))[1] - edges.bounds(edges.find(s.start))[0]
@@ -81,11 +81,11 @@ class Scratch(Source):
 
     @property
     def _masks(self) -> int:
-        """Where masks begin."""
+        """The offset of the masks."""
         return math.prod(self.shape) * self.dtype.itemsize
 
     def _begin(self, band: Box) -> int:
-        """Return how many values lie before those of a band: bands lie in C order."""
+        """Return the number of values before those of a band; bands are in C order."""
         before, around = 0, math.prod(self.shape)
         for s, n in zip(band, self.shape, strict=True):
             around //= n
@@ -114,7 +114,7 @@ class Scratch(Source):
         return values
 
     def _part(self, band: Box, inner: Box, dtype: np.dtype[Any], start: int) -> npt.NDArray[Any]:
-        """Return some values of a band: of its slowest axis no others are read."""
+        """Return values of a band; only the needed rows along its slowest axis are read."""
         shape = list(box_shape(self._turned(band)))
         key = list(self._turned(inner))
         start += self._begin(band) * dtype.itemsize
@@ -129,9 +129,9 @@ class Scratch(Source):
 
 
 def _runs(box: Box, shape: tuple[int, ...]) -> Iterator[tuple[int, tuple[int, ...]]]:
-    """Yield where each run of a box without strides lies in C order, and its index in the box.
+    """Yield the flat position of each run of a box without strides, and its index in the box.
 
-    All values of the box that have this index along its first axes are one run.
+    The values of the box with this index along its first axes are contiguous: they are the run.
     """
     lengths = box_shape(box)
     whole = len(shape)
@@ -167,7 +167,7 @@ class _File:
     def __init__(self, nbytes: int) -> None:
         self._nbytes = nbytes
         self._lock = threading.Lock()
-        # A thread that still writes when another has failed holds it open.
+        # A thread that is still writing when another fails keeps the file open.
         self._file = file = tempfile.TemporaryFile(prefix="biggus-", buffering=0)  # noqa: SIM115
         weakref.finalize(self, file.close)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,35 +47,12 @@ class View(Node):
         """The node that is selected from."""
         return self.children[0]
 
-    @property
-    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
-        """The shape of the selection."""
-        return self.selection.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:  # type: ignore[override]
-        """The dtype of the base."""
-        return self.children[0].dtype
-
-    @property
-    def masked(self) -> bool:  # type: ignore[override]
-        """Whether values of the base can be missing."""
-        return self.children[0].masked
-
-    @property
-    def fill_value(self) -> Any:
-        """The fill value of the base."""
-        return self.children[0].fill_value
-
-    @property
-    def needs_reduction(self) -> bool:  # type: ignore[override]
-        """Whether there is a reduction in the base."""
-        return self.children[0].needs_reduction
-
-    @property
-    def combined(self) -> bool:  # type: ignore[override]
-        """Whether the base is computed from several nodes."""
-        return self.children[0].combined
+    shape = property(attrgetter("selection.shape"))
+    dtype = property(attrgetter("base.dtype"))
+    masked = property(attrgetter("base.masked"))
+    fill_value = property(attrgetter("base.fill_value"))
+    needs_reduction = property(attrgetter("base.needs_reduction"))
+    combined = property(attrgetter("base.combined"))
 
     def rebuild(self, children: tuple[Node, ...]) -> Node:
         return select(children[0], self.selection)

@@ -1,9 +1,9 @@
-"""Rechunking: values that are needed in other blocks than they are read in.
+"""Rechunking: values that are needed in other blocks than those in which they are read.
 
-Where no block would hold whole chunks of what is read and all that is needed at once, reading
-block by block would decode each chunk again and again.  Instead they are read once, in their own
-chunks, put into a scratch, and taken from there in *bands*.  It changes no value, so how they are
-cut may follow from the memory that there is.
+If no block of whole chunks has all values that are needed at once, reading block by block would
+decode each chunk several times.  Instead, values are read once, in their own chunks, written to a
+scratch, and read from there in *bands*.  Bands change no value, so they may depend on the memory
+option.
 """
 
 from __future__ import annotations
@@ -30,28 +30,27 @@ if TYPE_CHECKING:
     from biggus.sources.base import Chunks, Source
 
 BAND = 16
-"""A band takes so small a part of the memory: functions such as the median copy it, and several
-are computed at once."""
+"""A band has about this fraction, 1/16, of half the memory: functions such as the median copy it,
+and several bands are computed at once."""
 
 _OFTEN = 1.25
-"""To read so much more than once is left as it is."""
+"""Chunks that are read so often on average, or less, need no scratch."""
 
 _ROOM = 3
-"""A block that is read and written at once has no more than this part of the memory."""
+"""A block that is read and written at once has no more than this fraction, 1/3, of the memory."""
 
 _HELD = 2
-"""Values that take no more than this part of the memory wait there, and others in a file."""
+"""Scratches that take no more than this fraction, 1/2, of the memory are kept in memory."""
 
 
 class Rechunking:
-    """What goes through a scratch, and how it is cut there.
+    """A node whose values go through a scratch.
 
     Parameters
     ----------
     node : Node
-        Whose values they are.
     bands : tuple
-        For each axis the length, or the lengths, of what is taken at once.
+        For each axis the length, or the lengths, of the bands.
     """
 
     def __init__(self, node: Node, bands: Chunks) -> None:
@@ -62,7 +61,7 @@ class Rechunking:
 
     @property
     def nbytes(self) -> int:
-        """How long the scratch is."""
+        """The size of the scratch."""
         return math.prod(self.node.shape) * (self.node.dtype.itemsize + self.node.masked)
 
     @property
@@ -71,7 +70,8 @@ class Rechunking:
         return self.bands.lengths
 
     def _ordered(self) -> tuple[int, ...]:
-        # Those that what is read covers come last: it is written in long runs then.
+        # Axes along which a chunk is as long as a band come last, so that runs that are written
+        # are long.
         grid = self.node.grid or self.node.shape
         axes = Grid(self.node.shape, grid).axes
         thin = [a.longest < b.longest for a, b in zip(axes, self.bands.axes, strict=True)]
@@ -79,28 +79,28 @@ class Rechunking:
 
 
 class Gathering:
-    """A function of whole axes, of values that go through scratches.
+    """A function along whole axes, of operands that go through scratches.
 
     Parameters
     ----------
     function : AlongAxes or Gufunc
     bands : mapping of int to tuple
-        How those of its operands are cut there that go through one, by their numbers.
+        The bands of each operand that goes through a scratch, by its number.
     """
 
     def __init__(self, function: AlongAxes | Gufunc, bands: Mapping[int, Chunks]) -> None:
         self.function = function
         self._numbers = tuple(bands)
         self.parts = [Rechunking(function.children[n], cut) for n, cut in bands.items()]
-        """What goes through a scratch each."""
+        """The operands that go through a scratch."""
 
     def scan(self, sources: Sequence[Source], memory: int) -> SharedScan:
-        """Return what computes the function of each band.
+        """Return the scan that computes the function band by band.
 
         Parameters
         ----------
         sources : sequence of Source
-            Where the values of each part lie by then.
+            The filled scratch of each part.
         memory : int
             The bytes that computing may take.
         """
@@ -117,7 +117,7 @@ class Gathering:
 
 
 class Rewriting(Rechunking):
-    """An output that goes through a scratch: it is written in other chunks than it is read in."""
+    """An output that goes through a scratch, to be written in other chunks than it is read in."""
 
     def __init__(self, output: Output, bands: Chunks) -> None:
         super().__init__(output.node, bands)
@@ -125,19 +125,19 @@ class Rewriting(Rechunking):
         self.parts = [self]
 
     def scan(self, sources: Sequence[Source], memory: int) -> SharedScan:
-        """Return what hands each band to the writer of the output."""
+        """Return the scan that writes the output band by band."""
         [source] = sources
         node = Leaf(source, source.shape, source.dtype)
         return _scan_of(Output(node, self.output.number, self.chunks), self.chunks, memory)
 
 
 def _scan_of(output: Output, grid: Chunks, memory: int) -> SharedScan:
-    """Return what computes an output alone, in blocks that are given, in C order."""
+    """Return the scan of an output alone, in given blocks, in C order."""
     return SharedScan(JobGroup((), [output], memory, (grid, tuple(range(len(grid))))))
 
 
 def held_bytes(rechunkings: Sequence[Rechunking], memory: int) -> int:
-    """Return how many bytes of scratch are to be in memory: all, if the rest has room, or none."""
+    """Return the bytes of scratches that are kept in memory: all, if they fit, or none."""
     nbytes = sum(each.nbytes for each in rechunkings)
     left = memory - nbytes
     if nbytes > memory // _HELD:
@@ -147,7 +147,9 @@ def held_bytes(rechunkings: Sequence[Rechunking], memory: int) -> int:
 
 
 class Gatherings(Walk[bool]):
-    """Tells whether a node has functions of whole axes that are gathered, and which these are.
+    """Finds functions along whole axes, in a node, whose operands go through scratches.
+
+    Calling it returns whether a node has such a function.
 
     Parameters
     ----------
@@ -161,12 +163,12 @@ class Gatherings(Walk[bool]):
         self._found: dict[int, tuple[Node, Gathering | None]] = {}
 
     def answer(self, *ask: Any) -> bool | Generator[Any, bool, bool]:
-        """Look for a function that is gathered."""
+        """Return whether a node has such a function."""
         [node] = ask
         return node.combined and (self.of(node) is not None or any_answer(node.inner))
 
     def of(self, node: Node) -> Gathering | None:
-        """Return how the values of a function of whole axes are gathered; None if they are not."""
+        """Return the gathering of a node; None if it is no such function."""
         if not isinstance(node, (AlongAxes, Gufunc)):
             return None
         found = self._found.get(id(node))
@@ -175,7 +177,7 @@ class Gatherings(Walk[bool]):
         return found[1]
 
     def ready(self, nodes: Iterable[Node]) -> list[Gathering]:
-        """Return what can be gathered of what some nodes are made of: it waits for nothing."""
+        """Return the gatherings in nodes whose operands wait for no other computation."""
         reached = ordered([node for node in nodes if self(node)], _inner_of)
         found = [each for node in reached if (each := self.of(node)) is not None]
         return [each for each in found if not any(map(self._waits, each.function.children))]
@@ -225,7 +227,7 @@ def _gathering(node: AlongAxes | Gufunc, memory: int) -> Gathering | None:
 
 
 def _lengths(operand: Node, axes: tuple[int, ...]) -> list[int]:
-    """Return how long chunks are, and all of the axes that are needed whole."""
+    """Return the lengths of the longest chunks, with the axes that are needed whole in full."""
     assert operand.grid is not None
     lengths = list(Grid(operand.shape, operand.grid).longest)
     for axis in axes:
@@ -234,7 +236,7 @@ def _lengths(operand: Node, axes: tuple[int, ...]) -> list[int]:
 
 
 def _bands(operand: Node, axes: tuple[int, ...], lengths: list[int], most: int) -> Chunks:
-    """Return how values are cut along the axes that stay: nowhere across an edge of chunks."""
+    """Return bands of up to `most` elements, which have `axes` whole; none crosses a chunk edge."""
     assert operand.grid is not None
     edges = Grid(operand.shape, operand.grid).axes
     bands: list[Lengths] = [max(1, n) for n in operand.shape]
@@ -249,7 +251,7 @@ def _bands(operand: Node, axes: tuple[int, ...], lengths: list[int], most: int) 
 
 
 def _nested(pieces: Lengths, length: int, room: int) -> Lengths:
-    """Return lengths of no more than `room`, of which several make up each piece of an axis."""
+    """Return lengths of no more than `room` that subdivide the pieces of an axis."""
     if isinstance(pieces, int):
         size = min(pieces, length)
         if size <= room or size % (part := -(-size // -(-size // room))) == 0:
@@ -263,10 +265,10 @@ def _nested(pieces: Lengths, length: int, room: int) -> Lengths:
 
 
 def placed(output: Output, memory: int) -> Output | Rewriting:
-    """Return how an output comes into the chunks of its target.
+    """Return an output, with the blocks in which it is written to its target.
 
-    In blocks that hold whole chunks of both what is read and what is written, if they have room;
-    through a scratch, if chunks would be read more often otherwise.
+    Blocks have whole chunks of both the source and the target, if they fit into memory.
+    Otherwise, the output goes through a scratch, if chunks would be read repeatedly without one.
 
     Parameters
     ----------
@@ -295,7 +297,7 @@ def placed(output: Output, memory: int) -> Output | Rewriting:
 
 
 def _times_read(read: Grid, blocks: Grid) -> float:
-    """Return how often each chunk is read, if blocks are read one after the other."""
+    """Return how often chunks are read on average, if blocks are read one after the other."""
     times = 1.0
     for chunks, edges in zip(read.axes, blocks.axes, strict=True):
         bounds = np.array([edges.bounds(number) for number in range(edges.count)])
@@ -307,9 +309,9 @@ def _times_read(read: Grid, blocks: Grid) -> float:
 
 
 def _unions(node: Node, grid: Chunks, most: int) -> Chunks:
-    """Return unions of the chunks of a target that have no more than so many elements.
+    """Return unions of the chunks of a target, of up to `most` elements.
 
-    They are longer first along the axes along which what is read is long.
+    They are first made longer along axes along which chunks of the source are long.
     """
     assert node.grid is not None
     lengths = list(Grid(node.shape, grid).longest)

@@ -82,13 +82,14 @@ class Aggregator(ABC):
     def accumulator(self, layout: RunLayout, origin: tuple[int, ...]) -> Accumulator:
         """Return the accumulator of a block, which starts at `origin` in the whole array."""
 
-    @abstractmethod
     def merge(self, left: Partial, right: Partial) -> Partial:
         """Return the merge of two partials of the same positions, of which `left` comes first.
 
-        It is deterministic.  The memory of `left`, if writable, may be used for the result;
-        `right` is not modified.
+        By default, entries are added.  It is deterministic.  The memory of `left`, if writable,
+        may be used for the result; `right` is not modified.
         """
+        pairs = zip(owned(left), right, strict=True)
+        return tuple([np.add(one, other, out=one) for one, other in pairs])
 
     @abstractmethod
     def identity(self, shape: tuple[int, ...]) -> Partial:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.statistics.base import Accumulator, Aggregator, owned
+from biggus.statistics.base import Accumulator, Aggregator
 from biggus.statistics.layout import COUNT, RUN
 
 if TYPE_CHECKING:
@@ -125,10 +125,6 @@ class Digits(Aggregator):
 
     def accumulator(self, layout: RunLayout, origin: tuple[int, ...]) -> DigitsAccumulator:
         return DigitsAccumulator(self, layout)
-
-    def merge(self, left: Partial, right: Partial) -> Partial:
-        nans, table = owned(left)
-        return np.add(nans, right[0], out=nans), np.add(table, right[1], out=table)
 
     def identity(self, shape: tuple[int, ...]) -> Partial:
         table = np.zeros((len(self.prefixes), 1 << self.bits), COUNT)

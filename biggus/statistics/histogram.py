@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from biggus.statistics.base import Accumulator, Aggregator, Statistic, owned
+from biggus.statistics.base import Accumulator, Aggregator, Statistic
 from biggus.statistics.layout import COUNT, RUN
 
 if TYPE_CHECKING:
@@ -95,10 +95,6 @@ class Histogram(Aggregator):
 
     def accumulator(self, layout: RunLayout, origin: tuple[int, ...]) -> HistogramAccumulator:
         return HistogramAccumulator(self, layout)
-
-    def merge(self, left: Partial, right: Partial) -> Partial:
-        (counts,) = owned(left)
-        return (np.add(counts, right[0], out=counts),)
 
     def identity(self, shape: tuple[int, ...]) -> Partial:
         return (np.zeros(self.bins.count, COUNT),)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from biggus.statistics.base import Accumulator, Aggregator, owned
+from biggus.statistics.base import Accumulator, Aggregator
 from biggus.statistics.layout import COUNT, RUN
 
 if TYPE_CHECKING:
@@ -33,10 +33,6 @@ class NonZero(Aggregator):
 
     def accumulator(self, layout: RunLayout, origin: tuple[int, ...]) -> NonZeroAccumulator:
         return NonZeroAccumulator(layout)
-
-    def merge(self, left: Partial, right: Partial) -> Partial:
-        (count,) = owned(left)
-        return (np.add(count, right[0], out=count),)
 
     def identity(self, shape: tuple[int, ...]) -> Partial:
         return (np.zeros(shape, COUNT),)
