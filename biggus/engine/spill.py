@@ -35,39 +35,6 @@ NAME = "an intermediate result"
 """The name of these sources in errors."""
 
 
-class Spilled:
-    """The values of a node in a temporary file; like a `Result`, it is written in any order."""
-
-    concurrent = True
-    """Disjoint parts may be written from several threads at once."""
-
-    def __init__(self, node: Node) -> None:
-        handle, path = tempfile.mkstemp(prefix="biggus-")
-        self._source = SpilledSource(
-            path, node.shape, node.dtype.newbyteorder("="), node.masked, node.fill_value
-        )
-        weakref.finalize(self._source, _remove, path, os.getpid())
-        nbytes = self._source.nbytes
-        try:
-            reserve(handle, 0, nbytes)
-        except OSError as error:
-            raise no_room(nbytes, os.path.dirname(path), error) from error  # noqa: PTH120 - a text
-        finally:
-            os.close(handle)
-
-    def write(self, box: Box, values: Values) -> None:
-        """Write the values of a box."""
-        data, mask = self._source.mapped("r+")
-        data[box] = np.ma.getdata(values)
-        if mask is not None:
-            mask[box] = np.ma.getmaskarray(values)
-
-    def leaf(self, grid: Chunks | None = None) -> Node:
-        """Return a node of the values, with the given chunks."""
-        self._source.chunks = grid
-        return Leaf(self._source, self._source.shape, self._source.dtype)
-
-
 class IntermediateSource(MemorySource):
     """A source of computed values.
 
@@ -96,22 +63,46 @@ class IntermediateSource(MemorySource):
         return b"final"
 
 
-class SpilledSource(Source):
-    """A source of values in a temporary file of this machine."""
+class Spilled(Source):
+    """The values of a node in a temporary file of this machine: a target, and then a source.
+
+    Like a `Result`, it is written in any order of boxes.
+    """
+
+    concurrent = True
+    """Disjoint parts may be written from several threads at once."""
 
     io_bound = False
     derived = True
     owns_data = True
     name = NAME
 
-    def __init__(
-        self, path: str, shape: tuple[int, ...], dtype: np.dtype[Any], masked: bool, fill: Any
-    ) -> None:
-        self.path = path
-        self.shape = shape
-        self.dtype = dtype
-        self.masked = masked
-        self.fill_value = fill
+    def __init__(self, node: Node) -> None:
+        self.shape = node.shape
+        self.dtype = node.dtype.newbyteorder("=")
+        self.masked = node.masked
+        self.fill_value = node.fill_value
+        handle, self.path = tempfile.mkstemp(prefix="biggus-")
+        weakref.finalize(self, _remove, self.path, os.getpid())
+        try:
+            reserve(handle, 0, self.nbytes)
+        except OSError as error:
+            folder = os.path.dirname(self.path)  # noqa: PTH120 - a text
+            raise no_room(self.nbytes, folder, error) from error
+        finally:
+            os.close(handle)
+
+    def write(self, box: Box, values: Values) -> None:
+        """Write the values of a box."""
+        data, mask = self.mapped("r+")
+        data[box] = np.ma.getdata(values)
+        if mask is not None:
+            mask[box] = np.ma.getmaskarray(values)
+
+    def leaf(self, grid: Chunks | None = None) -> Node:
+        """Return a node of the values, with the given chunks."""
+        self.chunks = grid
+        return Leaf(self, self.shape, self.dtype)
 
     @property
     def nbytes(self) -> int:

@@ -1,1 +1,1 @@
-"""Where things lie: grids of chunks, keys and selections, and their parts a chunk."""
+"""Indexing: grids of chunks, keys, selections, and their parts in each chunk."""

@@ -133,14 +133,19 @@ class Ranked(BaseStep):
         lines.sort(axis=1)
         lines = lines.view(_Sorted)
         counts = lines.shape[1] - np.isnan(lines).sum(axis=1)
-        results = np.empty((len(lines), *self.shape), self.dtype)
-        for count in np.unique(counts):
+        results = self._of_first(lines, counts)
+        if not counts.all():
+            results[counts == 0] = self._results(name, lines[counts == 0][:1])  # NumPy warns once
+        return results
+
+    def _of_first(
+        self, lines: np.ndarray[Any, Any], counts: np.ndarray[Any, Any]
+    ) -> np.ndarray[Any, Any]:
+        """Return the results of the first values of each line, `counts` of them; 0 for none."""
+        results = np.zeros((len(lines), *self.shape), self.dtype)
+        for count in np.unique(counts[counts > 0]):
             alike = counts == count
-            if count:
-                found = self._results(plain, lines[alike, :count])
-            else:
-                found = self._results(name, lines[alike][:1])  # NumPy warns once
-            results[alike] = found
+            results[alike] = self._results(self.name.removeprefix("nan"), lines[alike, :count])
         return results
 
     def _results(self, name: str, lines: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -173,12 +178,7 @@ class Ranked(BaseStep):
         if invalid.any():
             order = np.argsort(invalid, axis=1, kind="stable")  # valid values come first
             lines = np.take_along_axis(lines, order, axis=1)
-        results = np.zeros((len(lines), *self.shape), self.dtype)
-        function = getattr(np, self.name.removeprefix("nan"))
-        for count in np.unique(counts[counts > 0]):
-            alike = counts == count
-            found = function(lines[alike, :count], *self.q, axis=1, **self.method)
-            results[alike] = self._with_quantiles_last(found)
+        results = self._of_first(lines, counts)
         missing = np.broadcast_to((counts == 0).reshape(-1, *[1] * len(self.shape)), results.shape)
         shape = [1 if axis in self.axes else n for axis, n in enumerate(block.shape)]
         return np.ma.MaskedArray(

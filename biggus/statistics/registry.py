@@ -78,12 +78,13 @@ _MOMENTS = """Means, and squares of deviations from them, are merged in a tree t
     chunks alone (Chan, Golub and LeVeque, 1983); float16 and float32 are accumulated in
     float64."""
 
-_SUMS = """What rounding takes when parts are added up is carried along (Knuth's two-sum);
+_SUMS = """The rounding errors of adding up parts are carried along (Knuth's two-sum);
     float16 and float32 are accumulated in float64."""
 
-_RANKS = """Of all values, they are found exactly, in memory that does not grow with the data: a few
-    passes count them by the leading digits of their place in the order (a radix selection)."""
+_RANKS = """Over all values, they are found exactly, in memory that does not grow with the data:
+    some passes count values by the leading digits of their rank keys (a radix selection)."""
 
+_RANKED = Row("", "quantile", asks.quantile, "", "2.5", "[2. , 1. , 4.5]", note=_RANKS, ranked=True)
 
 # Statistics with a nan-twin.
 for _entry in (
@@ -104,32 +105,25 @@ for _entry in (
         "[1. , 1. , 1.5]",
         _MOMENTS,
     ),
-    Row("argmin", "position", asks.position, "where the first least value is", "4", "[0, 1, 1]"),
-    Row("argmax", "position", asks.position, "where the first greatest value is", "2", "[1, 0, 0]"),
     Row(
-        "median", "median", asks.median, "the median", "2.5", "[2. , 1. , 4.5]", _RANKS, ranked=True
+        "argmin",
+        "position",
+        asks.position,
+        "the position of the first least value",
+        "4",
+        "[0, 1, 1]",
     ),
     Row(
-        "quantile",
-        "quantile",
-        asks.quantile,
-        "quantiles",
-        "2.5",
-        "[2. , 1. , 4.5]",
-        _RANKS,
-        ranked=True,
+        "argmax",
+        "position",
+        asks.position,
+        "the position of the first greatest value",
+        "2",
+        "[1, 0, 0]",
     ),
-    Row(
-        "percentile",
-        "quantile",
-        asks.quantile,
-        "percentiles",
-        "2.5",
-        "[2. , 1. , 4.5]",
-        _RANKS,
-        False,
-        True,
-    ),
+    _RANKED._replace(name="median", maker="median", signature=asks.median, summary="the median"),
+    _RANKED._replace(name="quantile", summary="quantiles"),
+    _RANKED._replace(name="percentile", summary="percentiles", method=False),
 ):
     register(_entry, twin=True)
 
@@ -141,12 +135,14 @@ for _entry in (
     Row(
         "all", "logic", asks.logic, "whether all values are true", "False", "[ True, False,  True]"
     ),
-    Row("count", "count", asks.count, "how many values are there", "6", "[2, 2, 2]"),
+    Row(
+        "count", "count", asks.count, "the number of values that are not missing", "6", "[2, 2, 2]"
+    ),
     Row(
         "count_nonzero",
         "nonzero",
         asks.count,
-        "how many values are not zero",
+        "the number of values that are not zero",
         "5",
         "[2, 1, 2]",
         method=False,

@@ -10,7 +10,7 @@ import pytest
 from averaging import mean_of
 
 import biggus
-from biggus.engine.spill import SpilledSource
+from biggus.engine.spill import Spilled
 from biggus.errors import GoneError, StudyError
 from biggus.labels import labels_of
 from biggus.pyramids.overview import OverviewSource
@@ -363,7 +363,7 @@ def test_what_is_computed_is_no_part_of_it(folder):
     assert [held.token for held in Bundle("study.biggus").sources.values() if held.chunks] == [
         f"npy:{folder}/a.npy::values"
     ]
-    assert SpilledSource.derived
+    assert Spilled.derived
     assert OverviewSource.derived
 
 
