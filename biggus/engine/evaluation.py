@@ -14,7 +14,7 @@ from biggus.engine import reading
 from biggus.engine.dry_run import check
 from biggus.engine.little import FEW, little
 from biggus.engine.merging import Merging
-from biggus.engine.missing import telling
+from biggus.engine.missing import with_all_missing
 from biggus.engine.partial_cache import partial_cache_of
 from biggus.engine.passes import Passes
 from biggus.engine.reading import block
@@ -86,7 +86,7 @@ def evaluate_all(nodes: Sequence[Node], room: npt.NDArray[Any] | None = None) ->
         with interruptible(), deadlines.evaluation():
             return watching.begun_again(lambda: _evaluated(nodes, room))
     except OfflineError as error:
-        raise telling(error, nodes) from error.__cause__
+        raise with_all_missing(error, nodes) from error.__cause__
 
 
 def _evaluated(nodes: Sequence[Node], room: npt.NDArray[Any] | None) -> list[Values]:
@@ -114,7 +114,7 @@ def store(nodes: Sequence[Node], writers: Sequence[Writer]) -> None:
             _Evaluation(nodes, writers).checked_run()
             watch.end()  # before targets are closed
     except OfflineError as error:
-        raise telling(error, nodes) from error.__cause__
+        raise with_all_missing(error, nodes) from error.__cause__
 
 
 class _Evaluation(Passes["Result | Spilled"]):

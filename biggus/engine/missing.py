@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _MOST_SHOWN = 20
 
 
-def telling(error: OfflineError, nodes: Sequence[Node]) -> OfflineError:
+def with_all_missing(error: OfflineError, nodes: Sequence[Node]) -> OfflineError:
     """Return an error that lists all chunks that are missing for nodes, if there are several."""
     looking = _Looking()
     try:

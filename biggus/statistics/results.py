@@ -75,7 +75,7 @@ class Sum(OfCounted):
 
 @dataclass(frozen=True)
 class Combined(OfCounted):
-    """A product or a logical result, which is an entry of the partial."""
+    """A statistic whose result is an entry of the partial, such as a product."""
 
     def values(self, partial: Partial) -> AnyArray:
         return partial[1]

@@ -106,7 +106,7 @@ class Sizes(Passes):
     def target(self, node):
         raise AssertionError("reductions are made below")
 
-    leaf = open = empty = target
+    leaf = open_scratch = use_scratches = target
 
     def make(self, reductions, outputs):
         self.sizes = []
