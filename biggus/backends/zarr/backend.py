@@ -62,6 +62,8 @@ class ZarrBackend(Backend):
         return self.UNCLAIMED
 
     def _claims_url(self, location: Location) -> int:
+        if location.scheme == "reference":
+            return self.BY_SUFFIX  # nothing but its options tells where the references are
         if location.scheme not in _SCHEMES:
             return self.UNCLAIMED
         if any(placeholder in location.text for placeholder in _TILE_PLACEHOLDERS):

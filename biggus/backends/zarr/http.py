@@ -357,6 +357,21 @@ class FsspecStore(RemoteStore):
             # Its file systems may quote the URL, with credentials.
             raise OSError(f"{type(error).__name__}: {redacted(text)}") from None
 
+    def folders(self, key: str) -> list[str] | None:
+        if options.current().offline:
+            raise OfflineConnectionError
+        place = (self._prefix + key).rstrip("/")
+        try:
+            self._fs.invalidate_cache(place)
+            found = self._fs.ls(place, detail=True)
+        except FileNotFoundError:
+            return []
+        except (NotImplementedError, PermissionError):
+            return None
+        names = [each["name"].rstrip("/") for each in found if each["type"] == "directory"]
+        inner = f"{key}/" if key else ""
+        return [inner + name.rpartition("/")[2] for name in names if name != place]
+
     def unchanged(self, key: str, tag: str | None) -> bool:
         # Its file systems do not tell the state together with the bytes, so
         # only absence can be verified.

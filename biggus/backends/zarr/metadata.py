@@ -13,7 +13,7 @@ from biggus.backends.zarr.store import ForbiddenError
 from biggus.errors import GoneError, OpenError, VariableError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from biggus.backends.zarr.store import ZarrStore
 
@@ -172,28 +172,54 @@ def _list_unlistable(store: ZarrStore, location: str, zarr_format: int | None) -
             return (ROOT,)
         held = (fields.get("consolidated_metadata") or {}).get("metadata") or {}
         arrays = [k for k, v in held.items() if v.get("node_type") == "array"]
-        return _listed(location, arrays, bool(held))
+        return _listed(arrays) if held else _walked(store, location, zarr_format)
     fields = _read_json(store, ".zmetadata")
     if fields is not None:
         held = fields.get("metadata") or {}
         arrays = [k.rpartition("/")[0] for k in held if k.rpartition("/")[2] == ".zarray"]
-        return _listed(location, arrays, bool(held))
+        return _listed(arrays) if held else _walked(store, location, zarr_format)
     if _read_json(store, ".zarray") is not None:
         return (ROOT,)
     if _read_json(store, ".zgroup") is not None:
-        return _listed(location, [], False)
+        return _walked(store, location, zarr_format)
     if forbidden is not None:
         raise forbidden
     raise GoneError(location, "there is no Zarr metadata there (zarr.json, .zarray, .zgroup)")
 
 
-def _listed(location: str, arrays: list[str], known: bool) -> tuple[str, ...]:
-    if not known:
-        raise OpenError(
-            location,
-            "the store cannot be listed, as it has no consolidated metadata: name the variable",
-        )
+def _listed(arrays: Iterable[str]) -> tuple[str, ...]:
     return tuple(path or ROOT for path in sorted(arrays))
+
+
+def _walked(store: ZarrStore, location: str, zarr_format: int | None) -> tuple[str, ...]:
+    """List by what lies in each group, of a store that tells this; chunks are not listed."""
+    arrays, groups = [], [""]
+    for group in groups:
+        inner = store.folders(group)
+        if inner is None:
+            raise OpenError(
+                location,
+                "the store cannot be listed, as it has no consolidated metadata: name the variable",
+            )
+        for path in inner:
+            kind = _kind_of(store, path, zarr_format)
+            if kind == "array":
+                arrays.append(path)
+            elif kind == "group" and path.count("/") < _DEEPEST:
+                groups.append(path)
+    return _listed(arrays)
+
+
+def _kind_of(store: ZarrStore, path: str, zarr_format: int | None) -> Any:
+    """Return ``"array"`` or ``"group"``; None if neither is there."""
+    fields, _ = _read_format_3(store, f"{path}/zarr.json", zarr_format)
+    if fields is not None:
+        return fields.get("node_type")
+    if zarr_format == 3:
+        return None
+    if _read_json(store, f"{path}/.zarray") is not None:
+        return "array"
+    return "group" if _read_json(store, f"{path}/.zgroup") is not None else None
 
 
 def _read_format_3(

@@ -106,6 +106,13 @@ class ZarrStore(ABC):
         """Return the keys of all metadata documents, or None if they cannot be listed."""
         return None
 
+    def folders(self, key: str) -> Iterable[str] | None:
+        """Return the keys of what lies below a key, one level deep; None if that is not listed.
+
+        Asked of stores that do not list their documents, and have no consolidated metadata.
+        """
+        return None
+
     def signature(self, key: str) -> object:
         """Return something cheap that changes when the metadata document `key` does.
 

@@ -141,6 +141,43 @@ def test_stores_wherever_their_root_is(folder, place, name, variable):
 
 
 @pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("name", ["v2", "v3"])
+def test_arrays_are_found_without_consolidated_metadata(folder, place, name):
+    inner = zarr.open_group(folder / name, mode="a").create_group("g/inner")
+    inner.create_array("b", shape=(3,), chunks=(1,), dtype="i4")
+    inner.create_group("empty")
+    url, storage_options = place(folder, name)
+    given = {"backend": "zarr", "storage_options": storage_options}
+    assert biggus.variables(url, **given) == ("g/a", "g/inner/b")
+    assert list(biggus.info(url, **given)["groups"]) == ["", "g", "g/inner"]
+
+
+def test_of_arrays_no_chunks_are_listed(folder, monkeypatch):
+    url, storage_options = in_memory(folder, "v3")
+    listed = []
+    plain = fsspec.implementations.memory.MemoryFileSystem.ls
+    monkeypatch.setattr(
+        fsspec.implementations.memory.MemoryFileSystem,
+        "ls",
+        lambda self, path, **how: listed.append(path) or plain(self, path, **how),
+    )
+    assert biggus.variables(url, backend="zarr", storage_options=storage_options) == ("g/a",)
+    assert listed == ["/s.zarr", "/s.zarr/g"]
+
+
+@pytest.mark.parametrize("error", [NotImplementedError, PermissionError])
+def test_a_store_that_may_not_be_listed(folder, monkeypatch, error):
+    def refuse(*_, **__):
+        raise error
+
+    url, storage_options = in_memory(folder, "v3")
+    monkeypatch.setattr(fsspec.implementations.memory.MemoryFileSystem, "ls", refuse)
+    with pytest.raises(OpenError, match="name the variable"):
+        biggus.variables(url, backend="zarr", storage_options=storage_options)
+    np.testing.assert_array_equal(biggus.open(url, "g/a", cache=False).ndarray(), DATA)
+
+
+@pytest.mark.parametrize("place", PLACES)
 def test_what_is_not_there(folder, place):
     url, storage_options = place(folder, "v2")
     with pytest.raises(OpenError):
@@ -178,7 +215,6 @@ def test_references_to_a_netcdf_file(tmp_path):
     array = biggus.open(
         "reference://",
         "v",
-        backend="zarr",
         cache=False,
         storage_options={"fo": str(tmp_path / "a.json")},
     )
