@@ -129,12 +129,11 @@ class _Tables:
             self.kept.move_to_end(key)
             return table
         slots = math.prod(counts)
-        if slots > MOST_SLOTS:
+        # To ask for the dataset is to look at the file once more: that comes last.
+        if slots > MOST_SLOTS or (slots > FEW_SLOTS and not self._pays(key, wanted, slots, nbytes)):
             return None
         dataset = opening.dataset()
         if not hasattr(dataset.id, "chunk_iter"):
-            return None
-        if slots > FEW_SLOTS and not self._pays(key, wanted, slots, nbytes):
             return None
         table = Table(dataset, chunks, counts)
         opening.release()
