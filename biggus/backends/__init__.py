@@ -1,8 +1,7 @@
-"""Backends: one package a format, found through entry points, loaded on first use.
+"""Backends: one package for each format, found through entry points and loaded on first use.
 
-A backend turns a location into sources and adopts the objects of the library
-that it stands on.  The five built-in ones are found in the same way as
-anybody else's: by the entry point group ``biggus.backends``.
+A backend opens locations as sources, and adopts the objects of its library.  The five built-in
+backends are found like those of other packages, by the entry point group ``biggus.backends``.
 """
 
 from biggus.backends.base import Backend

@@ -1,4 +1,4 @@
-"""The contract between biggus and a format."""
+"""The interface that the backend of a format implements."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 Choice: TypeAlias = "Callable[[str, tuple[str, ...], tuple[int, ...], np.dtype[Any]], bool]"
-"""What chooses variables, by the name, the dims, the shape and the dtype of each."""
+"""Chooses variables: given the name, dims, shape and dtype of one, returns whether to take it."""
 
 
 class Resolution(NamedTuple):
@@ -29,10 +29,9 @@ class Resolution(NamedTuple):
     Attributes
     ----------
     path : str
-        Where it lies: an array, or a group of variables, by its path from what was asked about.
+        The path of its array, or group of variables, relative to the group of the image.
     scale : tuple of float or None
-        For each axis the size of an element, in units that all resolutions share, if that
-        is said.
+        For each axis the size of an element, in units that all resolutions share, if known.
     """
 
     path: str
@@ -40,16 +39,16 @@ class Resolution(NamedTuple):
 
 
 class SourceRecord(NamedTuple):
-    """What is known of a source, enough to make it again and open nothing.
+    """The metadata of a source, enough to make it again without opening its file.
 
     Attributes
     ----------
     same : str
-        What those of many locations are likely to have in common.
+        The metadata that the variables of many files are likely to share.
     attributes : dict
-        What it says of itself; before values are decoded nothing else depends on it.
+        The attributes of the variable.  Before decoding, nothing else depends on them.
     own : list
-        What only this one has, such as where its values lie: of what JSON has words for.
+        The metadata of this variable alone, such as the offsets of its values; JSON values.
     """
 
     same: str
@@ -58,16 +57,16 @@ class SourceRecord(NamedTuple):
 
 
 class RecordedGroup(NamedTuple):
-    """What was found out about a group in one state of its file.
+    """The metadata of a group in one state of its file.
 
     Attributes
     ----------
     attributes : dict
-        What it says of all that is in it.
+        The attributes of the group.
     variables : dict of str to SourceRecord
-        Of each variable in it, by name.
+        The records of its variables, by name.
     values : dict of str to Values
-        As they are stored, of those variables that were wanted.
+        The stored values of the variables that were wanted, by name.
     """
 
     attributes: dict[str, Any]
@@ -76,43 +75,43 @@ class RecordedGroup(NamedTuple):
 
 
 class Backend(ABC):
-    """What a format's plug-in implements; one instance serves a process.
+    """Base class of backends; a process has one instance of each.
 
-    The module that defines a backend is imported when any location is opened,
-    so it must not import the format's library at its top.
+    The module that defines a backend is imported when any location is opened, so it must not
+    import the library of the format when it is loaded.
     """
 
     name: ClassVar[str]
-    """What ``open(..., backend=name)`` and the entry point call it."""
+    """The name for ``open(..., backend=name)``, which is also that of the entry point."""
 
     modules: ClassVar[tuple[str, ...]] = ()
-    """Root modules of the foreign objects that `adopt` takes, such as ``("h5py",)``."""
+    """The root modules of the objects that `adopt` takes, such as ``("h5py",)``."""
 
     decodes: ClassVar[bool] = False
-    """Whether `open` takes the option ``decode``, since it changes shape or dtype here."""
+    """Whether `open` takes the option ``decode``, as decoding changes shape or dtype."""
 
     UNCLAIMED: ClassVar[int] = 0
     BY_SUFFIX: ClassVar[int] = 1
     BY_CONTENT: ClassVar[int] = 2
     BY_MARK: ClassVar[int] = 3
-    """How sure a claim is; a mark is content that names this very format,
-    where the content alone could be another's too."""
+    """How sure a claim is.  A mark is content that names this very format, while other content
+    may be that of another format too."""
 
     @abstractmethod
     def claims(self, location: Location) -> int:
-        """Tell how sure it is that `location` is of this format.
+        """Return how sure it is that `location` is of this format.
 
         Must be cheap, and must not raise for a location of another format.
         """
 
     @abstractmethod
     def variables(self, location: Location, **options: Any) -> tuple[str, ...]:
-        """List the names of the variables in `location`, in its own order.
+        """Return the names of the variables in `location`, in its own order.
 
         Raises
         ------
         OpenError
-            If it cannot be opened; `GoneError` if it is not there at all.
+            If the location cannot be opened; `GoneError` if it does not exist.
         """
 
     @abstractmethod
@@ -122,56 +121,51 @@ class Backend(ABC):
         Raises
         ------
         OpenError
-            If it cannot be opened; `GoneError` if it is not there at all.
+            If the location cannot be opened; `GoneError` if it does not exist.
         VariableError
             If it has no such variable.
         TypeError
-            If an option is not one of the backend's.
+            If the backend has no such option.
         """
 
     def resolutions(self, location: Location, group: str, **options: Any) -> tuple[Resolution, ...]:
-        """List the resolutions of the image that a group holds; none, if it says of none.
+        """Return the resolutions of the image in a group; none by default.
 
         Raises
         ------
         OpenError
-            If it cannot be opened; `GoneError` if it is not there at all.
+            If the location cannot be opened; `GoneError` if it does not exist.
         """
         return ()
 
     def attributes(self, location: Location, group: str, **options: Any) -> Mapping[str, Any]:
-        """Return what a group says of all that is in it, the root if that is ``""``.
-
-        Empty where there are no such attributes, or is no such group.
+        """Return the attributes of a group, ``""`` for the root; empty if it does not exist.
 
         Raises
         ------
         OpenError
-            If it cannot be opened; `GoneError` if it is not there at all.
+            If the location cannot be opened; `GoneError` if it does not exist.
         """
         return {}
 
     def identity(self, location: Location, variable: str | None, **options: Any) -> Any:
-        """Return what decides on the values that `open` gives; nothing is opened for it.
+        """Return the identity of the values that `open` gives; opens nothing.
 
-        Calls of `open` with one identity give the same values, so the cache remembers by it
-        what was opened.  By default all arguments count, but for options that are credentials
-        by their names; a backend that knows better leaves out what changes no value, and
-        gives the rest in normal form.
+        Calls of `open` with equal identities give the same values; the cache remembers opened
+        variables under it.  By default it consists of all arguments except credentials.  A
+        backend may leave out options that change no values, and normalise others.
 
         Parameters
         ----------
-        location : Location
-            As of `open`.
+        location, **options
+            As for `open`.
         variable : str or None
-            None where it is not said, as there may be only one.
-        **options
-            As of `open`.
+            As for `open`; None if it is not given, as there may be only one.
 
         Returns
         -------
         object
-            Of strings, numbers, lists and mappings, without secrets.
+            Consists of strings, numbers, lists and mappings; contains no secrets.
         """
         return [location.public, variable, said(options)]
 
@@ -182,55 +176,54 @@ class Backend(ABC):
         wanted: Choice,
         **options: Any,
     ) -> list[RecordedGroup | None]:
-        """Return what `recalled` takes, of all variables of a group in each of some locations.
+        """Return the records of all variables of a group, for each of several locations.
 
-        None, as of most, of those that have to be opened to be known; to open them tells what
-        is the matter, if something is.
+        None for a location of which no records can be made, as by default: it is opened instead,
+        which raises an error if something is wrong with it.
 
         Parameters
         ----------
         locations : sequence of Location
-            A few, that are looked at together.
+            A few locations that are read together.
         group : str
-            Its path, the root if that is ``""``.
+            The path of the group, ``""`` for the root.
         wanted : callable
-            Tells of a variable, whose dtype is that of its values as they are stored, whether
-            these are wanted too.  They are few then.
+            Chooses the variables, of few values, whose values are returned too; called with the
+            dtype of stored values.
         **options
-            As of `open`.
+            As for `open`.
         """
         return [None] * len(locations)
 
     def recalled(self, location: Location, variable: str, record: SourceRecord) -> Source:
-        """Return the source of which this is the record; nothing is opened.
+        """Return the source of a record; opens nothing.
 
         Raises
         ------
         LookupError, TypeError or ValueError
-            If it is none that is understood.
+            If the record cannot be understood.
         GoneError
-            If it is not there.
+            If the location does not exist.
         """
         raise LookupError(f"the {self.name} backend keeps no records")
 
     def encoding(self, told: Mapping[str, Any]) -> Encoding:
-        """Return the encoding of one of its sources of what that told.
+        """Return an encoding of the backend's sources from its `Encoding.fields`.
 
         Raises
         ------
         LookupError, TypeError or ValueError
-            If it is none that is understood.
+            If the fields cannot be understood.
         """
         raise LookupError(f"the {self.name} backend has no encodings")
 
     def visit(self, location: Location, **options: Any) -> AbstractContextManager[object]:
-        """Return a context in which what is at `location` is opened once, whatever is asked of it.
+        """Return a context in which `location` is opened once for all calls of other methods.
 
-        By default each call of the other methods opens it.  Nothing is opened here, so
-        that nothing fails.
+        By default each call opens it.  Entering the context opens nothing, and does not fail.
         """
         return nullcontext()
 
     def adopt(self, obj: Any) -> Source | None:
-        """Return a source for an object of the library, or None if it is none of ours."""
+        """Return a source for an object of the library; None for other objects."""
         return None

@@ -1,8 +1,6 @@
-"""Descriptors of our own: reading bytes of a file at an offset, beside the library.
+"""File descriptors for reading bytes at an offset, without the library that has the file open.
 
-A descriptor is opened for the very file that a library has open.  It may be
-read from by several threads at once, and is closed when the last of those who
-read has let it go.
+Several threads may read from a descriptor at once.  It is closed when it is garbage collected.
 """
 
 from __future__ import annotations
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
 _TELLS_AT_HAND = hasattr(os, "RWF_NOWAIT")
 
 _MOST_BYTES = 2**30
-"""As many are asked for at once; no system gives more than 2 GiB."""
+"""The most bytes to request at once; no system returns more than 2 GiB."""
 
 
 class Descriptor:
@@ -45,15 +43,14 @@ class Descriptor:
 
     @classmethod
     def beside(cls, file: Any, path: str) -> Descriptor | None:
-        """Return a descriptor of the file that an h5py File has open, or None if there is none.
+        """Return a descriptor of the file that an h5py File has open.
 
-        There is none if that is no plain file, or another one is at `path` by now.
+        None if that is not a plain file, or if another file is at `path` by now.
 
         Raises
         ------
         OSError
-            If what is at `path` cannot be opened: it is gone, or the process has no
-            descriptors left.
+            If `path` cannot be opened: it is gone, or the process has no descriptors left.
         """
         if file.driver not in ("sec2", "windows"):
             return None
@@ -70,31 +67,29 @@ class Descriptor:
         return FileSignature.of(os.fstat(self._fd))
 
     def read_into(self, out: memoryview, offset: int) -> None:
-        """Fill `out`, flat bytes, with those at `offset`.
+        """Fill `out`, a buffer of bytes, with the bytes at `offset`.
 
         Raises
         ------
         OSError
-            If they cannot be read, or the file ends before them.
+            If they cannot be read, or the file is too short.
         """
         done = 0
         while done < len(out):
             count = self._read(out[done : done + _MOST_BYTES], offset + done)
             if count == 0:
                 raise OSError(
-                    f"the file is cut short: {len(out)} bytes were to be at {offset}, "
-                    f"and {done} are there"
+                    f"the file is cut short: it has {done} of the {len(out)} bytes at {offset}"
                 )
             done += count
 
     def read_at_hand(self, out: memoryview, offsets: Sequence[int], sizes: Sequence[int]) -> bool:
-        """Fill `out` with runs, one behind the other, if the system has them all in memory.
+        """Fill `out` with runs of bytes, one behind the other, if all are in the page cache.
 
         Returns
         -------
         bool
-            Whether they are there.  False as well where that cannot be told: not all systems can,
-            nor for all files.
+            Whether `out` is filled.  Always False on systems and for files that do not support it.
         """
         if not _TELLS_AT_HAND:
             return False
@@ -105,7 +100,7 @@ class Descriptor:
                 if read(fd, [out[start:stop]], offset, os.RWF_NOWAIT) != size:
                     return False
                 start = stop
-        except OSError:  # which a read that may wait gives as well, if it is one
+        except OSError:  # raised if the read would wait
             return False
         return True
 

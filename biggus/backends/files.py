@@ -1,4 +1,4 @@
-"""What the backends of local files share: state, and a bounded pool of handles."""
+"""Validators and a bounded pool of handles, for the backends of local files."""
 
 from __future__ import annotations
 
@@ -31,37 +31,37 @@ Handle = TypeVar("Handle")
 log = logging.getLogger("biggus.backends")
 
 SETTLED_SECONDS = 2.0
-"""A file that changed less than this ago is not trusted to be unchanged: file
-systems keep times so coarsely that two writes may show the same one."""
+"""A file that changed less than this ago has no validator: some file systems store times so
+coarsely that two writes may have the same one."""
 
 SOON_SETTLED_SECONDS = 0.25
-"""Where times are fine, one that has been seen as it is for so long is trusted: clocks tick
-every 1 to 16 ms."""
+"""On file systems with fine times, a file has a validator once it was seen unchanged for this
+long; their clocks tick every 1 to 16 ms."""
 
 _FINE_NS = 10**6
 _WRITTEN_BYTES = 2**27
-"""So many are written in a second, at least: a write shows when it begins, not when it ends."""
+"""The least bytes written in a second; the time of a file is that when a write begins."""
 
 _MOST_SETTLED = 2**12
 _settled: dict[FileSignature, bytes] = {}
-"""The validators of states of files that are trusted to be unchanged."""
+"""The validators of settled signatures."""
 
 
 def file_validator(*paths: Path | str, look: Look | None = None) -> bytes | None:
-    """Return bytes that name the state of files: size, times and inode of each.
+    """Return bytes that identify the state of files: the size, times and inode of each.
 
     Parameters
     ----------
     *paths : path or str
         The files.
     look : callable, optional
-        As `biggus.support.watching.agrees` takes it.
+        As for `biggus.support.watching.agrees`.
 
     Returns
     -------
     bytes or None
-        None if one is missing, is not trusted to be unchanged (see `_is_settled`), or has
-        changed since the evaluation that asks has first seen it.
+        None if a file is missing, is not settled (see `_is_settled`), or has changed since this
+        evaluation first saw it.
     """
     if len(paths) == 1:
         return _validator_of(str(paths[0]), look)
@@ -85,24 +85,25 @@ def _validator_of(path: str, look: Look | None) -> bytes | None:
 
 
 def _is_settled(signature: FileSignature) -> bool:
-    """Tell whether every change that is still to come would show in a signature.
+    """Return whether every future change of a file would change its signature.
 
-    It would, once the change that it shows is `SETTLED_SECONDS` ago; or, where times are
-    fine, once a clock has ticked since the file was first seen so here, and what was being
-    written then has been.  That one asks no clock but this machine's: those of file servers differ.
+    That is so once its last change is `SETTLED_SECONDS` ago.  On file systems with fine times it
+    is also so once the clock has ticked since this signature was first seen, and a write that
+    was under way then has ended.  This uses the clock of this machine alone, which may differ
+    from that of a file server.
     """
     if age_of(signature) >= SETTLED_SECONDS:
         return True
     latest = signature.modified if os.name == "nt" else signature.changed
     if not latest % _FINE_NS:
-        return False  # whole seconds, or every other; or so many milliseconds
+        return False  # the file system stores whole milliseconds, seconds or two seconds
     return seen_for(signature) >= max(SOON_SETTLED_SECONDS, signature.size / _WRITTEN_BYTES)
 
 
 def _fair_share() -> int:
-    """Return how many files a pool may keep open of those that the process may have open.
+    """Return how many files a pool may keep open: a quarter of the limit of the process.
 
-    A quarter, for there are several pools, and the process has other things to open.
+    There are several pools, and the process opens other files.
     """
     try:
         with between_forks():
@@ -114,25 +115,23 @@ def _fair_share() -> int:
 
 
 class Hold:
-    """What a user of a file keeps: while it lives, the handle may stay open."""
+    """A token kept by a user of a file: while it lives, the handle may stay open."""
 
     __slots__ = ("__weakref__",)
 
 
 class HandlePool(Generic[Handle]):
-    """Open handles by key, the least recently used of which are closed.
+    """A bounded pool of open handles by key, which closes the least recently used.
 
-    Not locked against use after closing: a caller holds the library's lock
-    for as long as it uses a handle, and the pool opens and closes under the
-    same lock.  After a fork the handles of the parent are neither used nor
-    closed in the child, whatever drops them.
+    A caller holds the library's lock as long as it uses a handle, and the pool opens and closes
+    handles under the same lock.  After a fork, a child neither uses nor closes the handles of
+    its parent.
 
-    A handle that nobody has asked for since `idle.IDLE_SECONDS` is closed, but for those that
-    an evaluation has asked for which is under way: it may come back to each of many files.
+    A handle that was not used for `idle.IDLE_SECONDS` is closed, unless a running evaluation has
+    used it, which may return to each of many files.
 
-    A handle whose key was held (see :meth:`hold`) is closed when the last hold
-    on it is gone, which may be noticed in any thread at any moment: it happens
-    at once, or, if some thread is inside the library, when that one leaves it.
+    A handle whose key was held (see :meth:`hold`) is closed when its last hold is garbage
+    collected: at once, or, if a thread is inside the library, when that thread leaves it.
 
     Parameters
     ----------
@@ -141,9 +140,9 @@ class HandlePool(Generic[Handle]):
     lock : LibraryLock
         The lock of the library behind the handles.
     capacity : int
-        How many handles stay open: fewer, where the process may have few files open.
+        How many handles stay open; fewer if the process may open few files.
     guarded : bool
-        Whether the library has a lock of its own, so that any thread may close handles at any time.
+        Whether the library has a lock of its own, so that any thread may close handles.
     """
 
     _inherited: ClassVar[list[Any]] = []  # keeps finalizers from closing what the parent uses
@@ -160,7 +159,7 @@ class HandlePool(Generic[Handle]):
         self.capacity = capacity
         self.guarded = guarded
         self._handles: OrderedDict[Hashable, Handle] = OrderedDict()
-        self._asked: dict[Hashable, float] = {}  # when each was asked for last
+        self._asked: dict[Hashable, float] = {}  # the last use of each handle
         self._holds: dict[Hashable, weakref.ref[Hold]] = {}
         self._pid = os.getpid()
 
@@ -171,7 +170,7 @@ class HandlePool(Generic[Handle]):
         return key in self._handles
 
     def has(self, key: Hashable, handle: Handle) -> bool:
-        """Tell whether a handle is still open; that is not asking for it."""
+        """Return whether a handle is still open, without counting that as a use."""
         return self._handles.get(key) is handle and self._pid == os.getpid()
 
     def open_keys(self) -> list[Any]:
@@ -179,12 +178,11 @@ class HandlePool(Generic[Handle]):
         return list(self._handles)
 
     def hold(self, key: Hashable) -> Hold:
-        """Return the hold on `key`: its handle is closed when nobody keeps that any more.
+        """Return the hold on `key`, whose handle is closed when the hold is garbage collected.
 
-        All who hold a key at a time share one hold, so that the last one is
-        found without counting, and a thousand holders cost no more than one.
-        It neither pickles nor keeps anything else alive.  The caller must hold
-        the lock.
+        All users of a key share one hold, so that no counting is needed, and a thousand users
+        cost no more than one.  It cannot be pickled, and keeps nothing else alive.  The caller
+        must hold the lock.
         """
         known = self._holds.get(key)
         hold = None if known is None else known()
@@ -196,25 +194,25 @@ class HandlePool(Generic[Handle]):
 
     @contextlib.contextmanager
     def visit(self, key: Hashable) -> Iterator[None]:
-        """Hold `key` for the time of a with block, errors that leave it or not."""
+        """Hold `key` for the length of a with block."""
         with self._lock:
             hold = self.hold(key)
         try:
             yield
         finally:
-            del hold  # the traceback of an error would keep it
+            del hold  # the traceback of an error would keep it alive
 
     def _settle(self, key: Hashable) -> None:
         known = self._holds.get(key)
-        if known is not None and known() is None:  # else it is held again, or closed already
+        if known is not None and known() is None:  # else it is held again or closed already
             del self._holds[key]
             self.discard(key)
 
     def get(self, key: Hashable, open_: Callable[[], Handle]) -> Handle:
-        """Return the handle of `key`, opened with `open_` if it is not there.
+        """Return the handle of `key`, opened with `open_` if it is not open.
 
-        Where the process has no file descriptor left, all handles are closed
-        and it is tried once more.  The caller must hold the lock.
+        If the process has no file descriptors left, all handles are closed and `open_` is
+        called once more.  The caller must hold the lock.
         """
         self._leave_parents_handles()
         handle = self._handles.get(key)
@@ -239,7 +237,7 @@ class HandlePool(Generic[Handle]):
         return handle
 
     def discard(self, key: Hashable) -> None:
-        """Close and forget the handle of `key`, if it is open."""
+        """Close the handle of `key` if it is open."""
         with self._lock:
             self._leave_parents_handles()
             self._asked.pop(key, None)
@@ -247,8 +245,8 @@ class HandlePool(Generic[Handle]):
                 self._close_quietly(key, self._handles.pop(key))
 
     def due(self) -> float | None:
-        """Return when the handle that was asked for longest ago will be idle, if there is one."""
-        # Asked by another thread, without the lock: whatever it gives, it asks again.
+        """Return when the least recently used handle will be idle; None if there is none."""
+        # Called by another thread without the lock; a stale answer does no harm.
         began = under_way_since()
         asked = [at for at in list(self._asked.values()) if began is None or at < began]
         return min(asked) + idle.IDLE_SECONDS if asked else None
@@ -279,7 +277,7 @@ class HandlePool(Generic[Handle]):
             self._pid = os.getpid()
 
     def _close_quietly(self, key: Hashable, handle: Handle) -> None:
-        # Closing is nobody's request: it must not fail the one that needs the room.
+        # The caller wants room in the pool, and should not fail because closing fails.
         with contextlib.suppress(Exception):
             self._close(handle)
             return

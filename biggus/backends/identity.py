@@ -1,4 +1,4 @@
-"""Options as something that can be compared later, in any process, and holds no secret."""
+"""Options as JSON values without secrets, to compare them later in any process."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ ADDRESS = re.compile(r"\b0x[0-9a-fA-F]+")
 
 
 def said(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `options` as JSON can say them, without those whose names tell of credentials.
+    """Return options as JSON values, without those that are credentials by their names.
 
-    URLs are said without the secrets in them.  What cannot be said, or holds secrets
-    elsewhere, is taken by a digest; and what is known by its address alone, which another
-    object may have later, is never the same again: nothing is taken for the same that is not.
+    Secrets are removed from URLs.  Other text with secrets, and objects that JSON cannot hold,
+    are replaced by a digest.  An object whose repr holds its address gets a unique value, for
+    another object may have that address later; so unequal options never compare equal.
 
     Examples
     --------

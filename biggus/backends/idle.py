@@ -1,10 +1,9 @@
-"""Idle handles: files that nobody reads are let go, so that programs can write to them.
+"""Closing idle handles, so that programs can write to files that are no longer read.
 
-libhdf5 and libnetcdf must not be entered by two threads at once, and a program that calls
-them itself, in the one thread that it has, knows nothing of others.  So a thread here looks at
-the clock alone: handles are closed by the main thread, between two steps of whatever it
-runs.  Only where that waits for something, as a notebook does for its user, does this
-one close them itself, and of libraries alone whose own lock keeps others out.
+libhdf5 and libnetcdf must not be entered by two threads at once, and a program may call them
+itself in its main thread.  So the thread here only watches the clock, and the main thread closes
+the handles, between two bytecode instructions.  If the main thread is waiting, as in an idle
+notebook, this thread closes them, but only for libraries with a lock of their own.
 """
 
 from __future__ import annotations
@@ -27,31 +26,31 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 IDLE_SECONDS = 1.0
-"""A handle that was not asked for since so long is closed."""
+"""A handle that was not used for this long is closed."""
 
 _LEAST_SECONDS, _PERIOD_SECONDS = 0.1, 1.0
-"""For how long the thread sleeps at least, and at most."""
+"""The shortest and the longest sleep of the thread."""
 
 _waiting_in = frozenset({selectors.__file__, threading.__file__})
-"""Where the innermost frame of a thread is that waits."""
+"""The files in which the innermost frame of a waiting thread is."""
 
 
 class IdlePool(Protocol):
-    """What has handles that are closed when they are idle."""
+    """A pool of handles that are closed when they are idle."""
 
     guarded: bool
 
     def __len__(self) -> int: ...
 
     def due(self) -> float | None:
-        """Return when the next handle will have been idle for long enough; None: there is none."""
+        """Return when the next handle is due to be closed; None if there is none."""
 
     def close_idle(self) -> None:
-        """Close what has been, as soon as no thread is inside the library."""
+        """Close handles that are due, as soon as no thread is inside the library."""
 
 
 class _Clock:
-    """A thread that is there as long as handles are open."""
+    """A thread that runs as long as handles are open."""
 
     def __init__(self) -> None:
         self._pools: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -65,18 +64,18 @@ class _Clock:
         self._stopped = threading.Event()
 
     def attend(self, pool: IdlePool) -> None:
-        """See to the handles of a pool, one of which has just been opened."""
+        """Watch the handles of a pool, one of which was just opened."""
         with self._lock:
             self._pools.add(pool)
             if self._thread is None and not self._stopped.is_set():
                 thread = threading.Thread(target=self._run, name="biggus-idle", daemon=True)
-                # There may be too many, or the interpreter is ending: files stay open then.
+                # Too many threads, or the interpreter is ending: files stay open then.
                 with contextlib.suppress(RuntimeError):
                     thread.start()
                     self._thread = thread
 
     def _run(self) -> None:
-        lingers = False  # where files are opened for a moment, there are none between two of them
+        lingers = False  # stay for another round, as files may be opened one after the other
         while True:
             with self._lock:
                 pools = [pool for pool in self._pools if len(pool)]
@@ -86,14 +85,14 @@ class _Clock:
             lingers = not pools
             dues = [due for due in (pool.due() for pool in pools) if due is not None]
             left = min(dues, default=math.inf) - time.monotonic()
-            # What is due may not be closed before whoever is in the library leaves it.
+            # Handles that are due stay open until no thread is inside the library.
             if self._stopped.wait(min(max(left, _LEAST_SECONDS), _PERIOD_SECONDS)):
                 return
             _close(pools)
 
     def _stop(self) -> None:
         self._stopped.set()
-        thread = self._thread  # which may end meanwhile
+        thread = self._thread  # may be set to None meanwhile
         if thread is not None:
             thread.join(PARTING_SECONDS)
 
@@ -115,19 +114,18 @@ def _close_all(pools: list[IdlePool]) -> None:
 
 
 def _main_waits() -> bool:
-    """Tell whether the main thread waits for something, and is in no library."""
+    """Return whether the main thread is waiting, and thus not inside a library."""
     main = threading.main_thread().ident
     frame = None if main is None else sys._current_frames().get(main)  # noqa: SLF001 - documented
     return frame is None or frame.f_code.co_filename in _waiting_in
 
 
 class _Main:
-    """Has the main thread call something, as a finalizer is called: between two steps.
+    """Makes the main thread call a function between two bytecode instructions.
 
-    It is asked for no more before it is through.  In Python 3.11 a call that is asked for while
-    another is made has the main thread, if it is profiled or traced, spin for ever: it looks
-    at the first step of a function whether there are calls to make, once more if there are,
-    and makes none within another.
+    No call is requested while another is pending or running.  In Python 3.11 a call requested
+    while another runs makes a profiled or traced main thread spin for ever: at the start of a
+    function it checks for pending calls until there are none, and makes none within another.
     """
 
     def __init__(self) -> None:
@@ -142,26 +140,22 @@ class _Main:
         in_children(self._reset)
 
     def _reset(self) -> None:
-        self._task: Callable[[], object] = _nothing
+        self._task: Callable[[], object] = lambda: None
         self._asked = False
 
     def call(self, task: Callable[[], object]) -> None:
-        """Have it call `task`, which must not raise, as soon as it can."""
-        if self._add is not None and not self._asked:  # else it is not through with the last one
+        """Make the main thread call `task`, which must not raise, as soon as possible."""
+        if self._add is not None and not self._asked:  # else the last call is not over
             self._task, self._asked = task, True
             if self._add(self._calling, None):
-                self._asked = False  # it has too many to call; there will be another time
+                self._asked = False  # too many calls are pending; it is tried again later
 
     def _work(self, _: Any) -> int:
         if self._asked:
             self._task()
-        # No other thread runs between this and the end, and so the task is let go of later.
+        # No other thread may run between this and the end, so the task is kept until the next.
         self._asked = False
         return 0
-
-
-def _nothing() -> None:
-    pass
 
 
 _main = _Main()

@@ -1,4 +1,4 @@
-"""Where something is: a path or a URL, looked at once for all backends."""
+"""Locations: paths and URLs, with what backends need to recognise them, computed once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SECRET_WORDS = frozenset({
 })
 _SECRET_NAMES = frozenset({"tk", "ak", "sas", "pass", "pw"})
 # fmt: on
-# What is written as one word, or as two.
+# Written as one word or as two.
 _SECRET_PAIR = re.compile(
     r".*(token|secret|password|passwd|signature|credentials?)"
     r"|(access|account|api|app|auth|client|consumer|dev|developer|license|licence|map|master"
@@ -34,7 +34,7 @@ _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 class Location:
-    """A path or a URL, with what backends want to know to claim it.
+    """A path or a URL.
 
     Parameters
     ----------
@@ -60,13 +60,13 @@ class Location:
         """The lower-case URL scheme, or ``""`` for a path (a drive letter is a path)."""
         match = re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://|([Xx][Yy][Zz]):(?!:)", self.text)
         if match and match.group(2):
-            return "xyz"  # the name of a tile server, which no path looks like
+            return "xyz"  # such as xyz:OpenStreetMap, the name of a tile server
         scheme = match.group(1).lower() if match else ""
         return "" if scheme == "file" else scheme
 
     @once
     def path(self) -> Path:
-        """The local path; an error for a location that has a scheme."""
+        """The absolute local path; raises an OpenError for a URL."""
         if self.scheme:
             raise OpenError(self.public, "is not a local path")
         text = self.text
@@ -85,12 +85,12 @@ class Location:
 
     @once
     def real_path(self) -> str:
-        """That path, as it was when it was first asked for, with no symbolic link in it."""
+        """The local path without symbolic links, as it was at first use."""
         return os.path.realpath(self.path)
 
     @once
     def suffix(self) -> str:
-        """The lower-case suffix of the last part of the path, dot included."""
+        """The lower-case suffix of the last part of the path, with its dot."""
         text = _split(self.text).path if self.scheme else str(self.path)
         return os.path.splitext(text.rstrip("/"))[1].lower()  # noqa: PTH122 - URLs too
 
@@ -118,7 +118,7 @@ class Location:
         if self.scheme or self.is_directory:
             return b""
         try:
-            # Opening a pipe that nobody writes to would wait for ever.
+            # Opening a pipe without a writer would wait for ever.
             regular = stat.S_ISREG(self.path.stat().st_mode)
             if regular:
                 with self.path.open("rb", buffering=0) as file:
@@ -131,7 +131,7 @@ class Location:
 
     @property
     def known_head(self) -> bytes:
-        """The same; empty where it cannot be read, for to open it tells why."""
+        """The same as `head`, but empty if it cannot be read."""
         try:
             return self.head
         except OpenError:
@@ -139,7 +139,7 @@ class Location:
 
 
 def holds_hdf5(head: bytes) -> bool:
-    """Tell whether the signature of HDF5 is at the start, or at 512, 1024, 2048 bytes and so on."""
+    """Return whether HDF5's signature is at the start, or at 512, 1024, 2048 bytes and so on."""
     at = 0
     while at < len(head):
         if head.startswith(_HDF5, at):
@@ -157,16 +157,16 @@ def split_location(text: str) -> tuple[str, str]:
     (('out.h5', 'group/a'), ('out.npy', ''))
     """
     path, _, name = text.rpartition("::")
-    # Within brackets is the address of a host: http://[fe80::1]/tos.zarr
+    # An IPv6 address is in brackets: http://[fe80::1]/tos.zarr
     whole = not path or path.count("[") != path.count("]")
-    # fsspec chains file systems so: zip://::/data/a.zip
+    # fsspec chains file systems by colons: zip://::/data/a.zip
     whole = whole or path.endswith("://") or "://" in name
-    template = "://" in path and "{" in path  # may have colons, and has one variable
+    template = "://" in path and "{" in path  # tile templates may have colons, and one variable
     return (text, "") if whole or template else (path, name)
 
 
 def place_and_variable(text: str) -> tuple[str, str]:
-    """Split as `split_location` does; but what is there, colons and all, is one path."""
+    """Split like `split_location`, but keep the text of an existing path with colons."""
     path, name = split_location(text)
     if path != text:
         whole = Location(text)
@@ -191,7 +191,7 @@ def public_url(url: str) -> str:
     netloc = parts.netloc.rpartition("@")[2]
     query = parts.query
     if query:
-        # Some servers take semicolons for what others write as ampersands.
+        # Some servers separate parameters by semicolons.
         pairs = [pair for part in query.split(";") for pair in parse_qsl(part, True)]
         query = urlencode([(k, v) for k, v in pairs if not is_secret(k)], safe="{}/:,-")
     return urlunsplit((parts.scheme, netloc, parts.path, query, ""))
@@ -201,17 +201,17 @@ def _split(url: str) -> SplitResult:
     try:
         return urlsplit(url)
     except ValueError as error:
-        # The text stays out of the message: nobody knows where its secrets are.
+        # The text is not in the message, for it may hold secrets anywhere.
         scheme = url.partition("://")[0]
-        raise OpenError(f"{scheme}://...", f"this is no URL: {error}") from None
+        raise OpenError(f"{scheme}://...", f"this is not a valid URL: {error}") from None
 
 
 def is_secret(name: str) -> bool:
-    """Tell whether a parameter of that name is likely to be a credential.
+    """Return whether a parameter of that name is likely to be a credential.
 
-    By whole words, for what is left out is left out of tokens too:
-    ``author`` and ``keyword`` change values, ``auth`` and ``apiKey`` do not; nor does ``pass``,
-    but ``pass_number`` does.
+    Whole words are compared, for credentials are left out of tokens, and parameters that change
+    values must not be: ``auth``, ``apiKey`` and ``pass`` are credentials; ``author``, ``keyword``
+    and ``pass_number`` are not.
 
     Examples
     --------

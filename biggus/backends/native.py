@@ -1,4 +1,4 @@
-"""Locks of native libraries that are not safe to call from two threads."""
+"""Locks of native libraries that two threads must not call at once."""
 
 from __future__ import annotations
 
@@ -15,17 +15,16 @@ log = logging.getLogger("biggus.backends")
 
 
 class LibraryLock:
-    """A re-entrant lock, and tasks that are done under it as soon as it is free.
+    """A re-entrant lock, and a queue of tasks that run under it as soon as it is free.
 
-    A task may be handed over from anywhere, from a finalizer too, which the
-    garbage collector runs in any thread at any moment: while this very thread
-    is inside the library, or while another one is and waits for something
-    that this one has.
+    A task may be queued from anywhere, even from a finalizer, which the garbage collector runs
+    in any thread at any moment: while this thread is inside the library, or while another one
+    is and waits for this thread.
     """
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._depth = 0  # how often the thread that has the lock has taken it
+        self._depth = 0  # how often the owner has taken the lock
         self._tasks: deque[Callable[[], object]] = deque()
         self._inner: tuple[Any, ...] = ()
 
@@ -37,14 +36,14 @@ class LibraryLock:
         return taken
 
     def release(self) -> None:
-        """Let go of the lock, having done the tasks that wait if nobody needs it any more."""
+        """Release the lock; run queued tasks before the last release."""
         try:
             if self._depth == 1 and self._tasks:
                 self._work()
         finally:
             self._depth -= 1
             self._lock.release()
-        if self._tasks:  # handed over since: who did that has seen the lock taken, and went
+        if self._tasks:  # queued meanwhile by a thread that found the lock taken
             self._attend()
 
     def __enter__(self) -> None:
@@ -55,25 +54,25 @@ class LibraryLock:
         self.release()
 
     def soon(self, task: Callable[[], object]) -> None:
-        """Do `task` under the lock: now, or once no thread is inside.  Never waits or raises."""
+        """Run `task` under the lock, now or when it is free.  Never waits or raises."""
         self._tasks.append(task)
         self._attend()
 
     def heed(self, inner: Any) -> None:
-        """Take a library's own lock into account, which its calls take after this one."""
+        """Take also a library's own lock before running tasks; its calls take it after this one."""
         if inner not in self._inner:
             self._inner = (*self._inner, inner)
 
     def _attend(self) -> None:
-        """Do the tasks unless a thread, this one or another, is inside the library."""
+        """Run queued tasks unless a thread, this one or another, is inside the library."""
         while self._tasks and self._lock.acquire(blocking=False):
             taken = []
             try:
                 if self._depth:
-                    return  # this thread has it, and does them when it lets go
+                    return  # this thread has the lock, and runs them when it releases it
                 for inner in self._inner:
                     if _has(inner) or not inner.acquire(blocking=False):
-                        return  # left to whoever comes next, for it does not tell when it is free
+                        return  # left to the next caller: nothing signals its release
                     taken.append(inner)
                 self._depth = 1
                 try:
@@ -95,31 +94,28 @@ class LibraryLock:
 
 
 def _has(lock: Any) -> bool:
-    """Tell whether this thread has `lock`, if it says so in the way of `threading.RLock`."""
+    """Return whether this thread has `lock`, if it has the method of `threading.RLock`."""
     owned = getattr(lock, "_is_owned", None)
     return owned is not None and bool(owned())
 
 
 hdf5_lock = LibraryLock()
-"""Held around every call into libhdf5 and libnetcdf.
+"""The lock held around every call into libhdf5 and libnetcdf.
 
-h5py and netCDF4 may be linked to one and the same libhdf5, so they share one
-lock; netCDF's own library must not be entered twice at once either.  Files
-are closed under it too, when the last array over them goes: code that calls
-netCDF4 itself, in another thread than the one that drops arrays, must hold it.
+h5py and netCDF4 may be linked to the same libhdf5, so they share one lock; libnetcdf must not be
+entered by two threads either.  Files are closed under it too, when their last array is garbage
+collected.  A program that calls netCDF4 itself in another thread must hold it.
 """
 
 
 def guard_forks() -> None:
     """Make forks wait until no thread is inside the native libraries.
 
-    A fork while another thread holds `hdf5_lock` would leave it locked in the
-    child for ever, and the library half-way through a call.  Call it right
-    after importing a library that has a lock of its own (h5py has one, held
-    over forks as well): what is registered last is asked first, so the locks
-    are always taken in the order in which reading takes them.  Calling it
-    several times is harmless, for the lock is re-entrant; this module does so
-    itself, for the libraries that have no lock.
+    A fork while another thread holds `hdf5_lock` would leave it locked in the child for ever,
+    and the library in the middle of a call.  Call this right after importing a library that has
+    a lock of its own and holds it over forks, such as h5py: fork handlers run in reverse
+    order, so the locks are taken in the same order as by reads.  Several calls are harmless, as
+    the lock is re-entrant; this module makes one, for libraries without a lock.
     """
     if hasattr(os, "register_at_fork"):
         guard = _LockAtFork()
@@ -129,7 +125,7 @@ def guard_forks() -> None:
 
 
 class _LockAtFork:
-    """The lock, held over a fork: unless the fork had begun before this was registered."""
+    """Holds the lock over a fork, unless the fork began before this was registered."""
 
     _taken = False
 

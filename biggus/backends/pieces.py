@@ -1,4 +1,4 @@
-"""Values that lie in one piece of a file, read past any library, a run after the other."""
+"""Streams of contiguous values of a file, read without a library; errors that name the read."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 
 def one_line(error: BaseException) -> str:
-    """Return the message of an error, of libhdf5 perhaps, without line breaks."""
+    """Return the message of an error without line breaks, which those of libhdf5 have."""
     text = error.args[0] if isinstance(error, KeyError) and error.args else error
     return " ".join(str(text).split()) or type(error).__name__
 
 
 @contextlib.contextmanager
 def failures_named(name: str, box: Box) -> Iterator[None]:
-    """Make errors of the library, of the system and of opening say what was read."""
+    """Turn errors within a with block into SourceErrors that name the source and the box."""
     try:
         yield
     except SourceChangedError as error:
@@ -45,7 +45,7 @@ def failures_named(name: str, box: Box) -> Iterator[None]:
 
 
 def log_read(log: logging.Logger, name: str, box: Box, nbytes: int, started: float) -> None:
-    """Tell of a read that began at `started`, by the counter of performance."""
+    """Log a read that began at `started`, on `time.perf_counter`."""
     if log.isEnabledFor(logging.DEBUG):
         spent = (time.perf_counter() - started) * 1e3
         log.debug("read %s %s: %d bytes in %.1f ms", name, format_box(box), nbytes, spent)
@@ -53,7 +53,7 @@ def log_read(log: logging.Logger, name: str, box: Box, nbytes: int, started: flo
 
 @contextlib.contextmanager
 def opening_named(location: str) -> Iterator[None]:
-    """Make errors of the library say what was opened: damaged files make it raise many kinds."""
+    """Turn errors of a library within a with block into OpenErrors that name the location."""
     try:
         yield
     except BiggusError:
@@ -65,16 +65,16 @@ def opening_named(location: str) -> Iterator[None]:
 def piece_of(
     source: Source, box: Box, stored: Descriptor, offset: int, check: Callable[[], None]
 ) -> Stream | None:
-    """Return what reads a box a run after the other, or None if it lies in several pieces.
+    """Return a stream of a box, or None if the box is not contiguous.
 
     Parameters
     ----------
     source, box
-        As in Stream; all values of the source lie in C order.
-    stored : Bytes
+        As in `Stream`; the values of the source are contiguous, in C order.
+    stored : Descriptor
         The file.
     offset : int
-        Where the values of the source begin in it, in bytes.
+        The offset of the values of the source in the file, in bytes.
     check : callable
         Raises if the file has changed since it was opened.
     """
@@ -85,7 +85,7 @@ def piece_of(
 
 
 class _Piece(AnyOrderStream):
-    """Values that lie in one piece of a file, which begins at `offset`; as of `piece_of`."""
+    """A stream of contiguous values that begin at `offset`; see `piece_of`."""
 
     def __init__(
         self, source: Source, box: Box, stored: Descriptor, offset: int, check: Callable[[], None]

@@ -1,4 +1,4 @@
-"""Arrays that are stored plainly, value by value in C order: in which parts they are read."""
+"""The parts in which large uncompressed chunks are read."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from biggus.sources.base import Box, Chunks
 
 LARGEST = 2 * DEFAULT_CHUNK_BYTES
-"""Bytes; a plainly stored chunk that is larger is read in parts."""
+"""Bytes; larger uncompressed chunks are read in parts."""
 
 
 def is_all(box: Box, shape: tuple[int, ...]) -> bool:
-    """Tell whether a box is all of an array of `shape`."""
+    """Return whether a box selects all elements of an array of `shape`."""
     for s, n in zip(box, shape, strict=True):
         if s.start or s.stop != n or (s.step != 1 and n != 1):
             return False
@@ -25,21 +25,21 @@ def is_all(box: Box, shape: tuple[int, ...]) -> bool:
 
 
 def view_of(values: npt.NDArray[Any], box: Box) -> npt.NDArray[Any]:
-    """Return a box of an array as an array, even where there is no axis."""
+    """Return a box of an array as an array, also of a zero-dimensional one."""
     key: Any = (*box, ...)
     view: npt.NDArray[Any] = values[key]
     return view
 
 
 def finer_chunks(chunks: tuple[int, ...], shape: tuple[int, ...], itemsize: int) -> Chunks:
-    """Return `chunks` cut into parts that lie in one piece, where they are large.
+    """Return `chunks` cut into contiguous parts if they are large.
 
     Parameters
     ----------
     chunks, shape : tuple of int
         The shape of a chunk and of the array.
     itemsize : int
-        The bytes of a value.
+        The number of bytes of a value.
 
     Examples
     --------
@@ -56,7 +56,7 @@ def finer_chunks(chunks: tuple[int, ...], shape: tuple[int, ...], itemsize: int)
 
 
 def _cut(n: int, part: int, length: int) -> int | tuple[int, ...]:
-    """Cut chunks of `n` into parts of about `part` that end where the chunks do."""
+    """Cut chunks of length `n` into parts of about `part`, aligned with the chunks' ends."""
     divisor = next(m for m in range(part, 0, -1) if n % m == 0)
     if 2 * divisor >= part:
         return divisor

@@ -1,9 +1,8 @@
-"""Reading boxes of values that lie plainly, in C order, in something that reads at an offset.
+"""Reading boxes of an uncompressed array in C order from bytes at an offset.
 
-What lies in one piece is read straight to where it belongs.  Where pieces are
-near one another they are read together, with what lies between, and what is
-not wanted dropped; where they are far apart, one by one.  Besides the values
-this takes `MOST_TOGETHER` bytes at most.
+A contiguous box is read straight into the result.  Pieces that are near each other are read
+together, with the bytes between them, which are dropped; pieces that are far apart are read
+one by one.  Beside the result this takes at most `MOST_TOGETHER` bytes.
 """
 
 from __future__ import annotations
@@ -21,17 +20,17 @@ if TYPE_CHECKING:
     from biggus.sources.base import Box
 
 MOST_TOGETHER = 2**20
-"""Up to so many bytes are read to drop some of them."""
+"""The most bytes of a read of which some are dropped."""
 
 _FAR = 2**14
-"""Bytes; to read over a gap that is smaller costs less than another read."""
+"""Bytes; reading over a smaller gap costs less than another read."""
 
 
 class Bytes(Protocol):
     """Bytes that can be read at any offset."""
 
     def read_into(self, out: memoryview, offset: int) -> None:
-        """Fill `out`, flat bytes, with those at `offset`; raise OSError if they are not there."""
+        """Fill `out`, a buffer, with the bytes at `offset`; raise OSError if they are missing."""
 
 
 def read_plain(
@@ -46,20 +45,20 @@ def read_plain(
     Parameters
     ----------
     stored : Bytes
-        Where the values are.
+        The bytes that hold the array.
     offset : int
-        Where in there the array begins, in bytes.
+        The offset of the array, in bytes.
     shape : tuple of int
         The shape of the array.
     box : tuple of slice
-        In bounds and of full rank.
+        The box.
     out : ndarray
         Of the shape of the box and the dtype of the values.
 
     Raises
     ------
     OSError
-        If they cannot be read, or what is stored ends before them.
+        If the values cannot be read, or are missing.
     """
     first, stop = flat_range(box, shape)
     itemsize = out.itemsize
@@ -93,7 +92,7 @@ def _read_in_parts(
     axis: int,
     together: int,
 ) -> None:
-    """Read so many indices along `axis` at a time."""
+    """Read `together` indices along `axis` at a time."""
     s = box[axis]
     for done in range(0, out.shape[axis], together):
         start = s.start + done * s.step

@@ -1,4 +1,4 @@
-"""Which backend serves a location or a foreign object."""
+"""Finding the backend of a location or of a library's object."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 GROUP = "biggus.backends"
 
-_one_at_a_time = threading.RLock()  # for one instance of a backend serves a process
+_one_at_a_time = threading.RLock()  # so that a process has one instance of each backend
 
 _log = logging.getLogger("biggus.backends")
 
@@ -73,7 +73,7 @@ def _instance(name: str) -> Backend:
 
 @lru_cache(maxsize=1)
 def _loadable() -> tuple[Backend, ...]:
-    """Return the backends that load: a broken one must not stand in the way of the others."""
+    """Return the backends that can be loaded; a broken one is logged and skipped."""
     loaded = []
     for name in backend_names():
         try:
@@ -84,25 +84,27 @@ def _loadable() -> tuple[Backend, ...]:
 
 
 def _claim(backend: Backend, location: Location) -> int:
-    """Return how sure `backend` is; one that breaks its promise not to raise is not."""
+    """Return the claim of a backend on a location; none if it fails, though it should not."""
     try:
         return backend.claims(location)
     except BiggusError:
-        raise  # of the location itself: gone, unreadable
-    except Exception as error:  # noqa: BLE001 - anybody's code
-        _log.warning("the backend %r cannot look at %s: %r", backend.name, location.public, error)
+        raise  # the location itself is gone or unreadable
+    except Exception as error:  # noqa: BLE001 - a backend may be anybody's code
+        _log.warning(
+            "the backend %r failed to examine %s: %r", backend.name, location.public, error
+        )
         return Backend.UNCLAIMED
 
 
 def backend_for(location: Location) -> Backend:
-    """Return the backend that is surest of `location`.
+    """Return the backend with the surest claim on `location`.
 
     Raises
     ------
     GoneError
-        If there is nothing at the location.
+        If the location does not exist.
     OpenError
-        If no backend knows it.
+        If no backend recognises it.
     """
     best: Backend | None = None
     surest = Backend.UNCLAIMED
@@ -147,7 +149,7 @@ def _adopter(module: str) -> Backend | None:
 
 
 def adopt(obj: Any) -> Source | None:
-    """Return the source of an object of a library that a backend stands on, else None."""
+    """Return the source of an object of a backend's library; None for other objects."""
     for cls in type(obj).__mro__:
         backend = _adopter(cls.__module__.partition(".")[0])
         if backend is not None:

@@ -1,9 +1,9 @@
-"""Settling: no value is taken of a file that was changed a moment ago.
+"""Waiting for files that changed a moment ago to settle, before they are read.
 
-A change shows in the times of a file, but not at once.  The system's clock for them ticks
-every few milliseconds, so that two changes may have one time; and a write shows when it
-begins, not when it ends.  So whoever finds a file that young waits until it no longer is,
-and looks again.  From then on every change shows.
+The times of a file do not show every change at once.  The clock behind them ticks every few
+milliseconds, so that two changes may have one time, and the time of a write is that of its
+beginning.  So a reader waits until a young file is old enough, and looks again.  From then on
+every change shows in its signature.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ if TYPE_CHECKING:
 
 _LEAST_SECONDS = 0.01
 _RESTLESS_SECONDS = 0.25
-"""For a file that changed since this process has seen it: somebody is at work on it, and
-may be held up half-way by whatever else the machine does."""
+"""The age for a file that changed since this process saw it: a program is writing to it, and
+may be delayed half-way by a busy machine."""
 
 _MOST_SECONDS = 2.0
 _TICKS = 2
 _WRITTEN_BYTES = 2**30
-"""So many are written in a second, at least, once they are in memory."""
+"""The least bytes of a write, once in memory, that are copied in a second."""
 
 _PATIENCE_SECONDS = 1.0
-"""What has not come to rest in that time, or in what its size asks for, is being written to."""
+"""A file that has not settled after this long, or longer if it is large, is being written to."""
 
 _MOST_KNOWN = 2**12
 _known: dict[str, FileSignature] = {}
-"""How files were when values were taken of them last."""
+"""The signatures of files when they were last read."""
 
 _seen: dict[FileSignature, float] = {}
-"""When young files were first seen to be as they are, by the monotonic clock."""
+"""When the signatures of young files were first seen, on the monotonic clock."""
 
 
 def _tick() -> float:
-    """Return how coarse the clock is by which the system gives files their times, in seconds."""
+    """Return the resolution of the clock of file times, in seconds."""
     if os.name == "nt":
         return 0.016
     try:
@@ -54,14 +54,14 @@ _SHORTEST = max(_LEAST_SECONDS, _TICKS * _tick())
 
 
 def age_of(signature: FileSignature) -> float:
-    """Return how long ago a file changed that has this signature, in seconds, by this clock."""
-    # Every write moves ctime on, and nobody can set it; mtime can be set, into the future
-    # too.  Windows has the time of creation in its place.
+    """Return how many seconds ago a file with this signature changed, by this machine's clock."""
+    # Every write advances ctime, which cannot be set; mtime can be set, even into the future.
+    # On Windows ctime is the time of creation.
     return time.time() - (signature.modified if os.name == "nt" else signature.changed) / 1e9
 
 
 def seen_for(signature: FileSignature) -> float:
-    """Return for how long it has been known here that a file has that signature, in seconds."""
+    """Return for how many seconds this process has known a signature; it is noted if new."""
     now = time.monotonic()
     if len(_seen) >= _MOST_KNOWN:
         _seen.clear()
@@ -69,17 +69,17 @@ def seen_for(signature: FileSignature) -> float:
 
 
 def seconds_to_settle(signature: FileSignature, restless: bool = False) -> float:
-    """Return for how long a file of that signature is still too young to be read.
+    """Return for how many more seconds a file is too young to be read.
 
-    Nothing where its last change was seen to be over: at least two ticks of the clock, and
-    what it takes to write the whole file, have gone by since it began.
+    It is old enough once two ticks of the clock, and the time to write the whole file, have
+    passed since its last change began.
 
     Parameters
     ----------
     signature : FileSignature
-        As it is now.
+        The present signature.
     restless : bool
-        Whether it was another one when it was last seen.
+        Whether the file had another signature when it was last seen.
     """
     age = age_of(signature)
     if age >= _MOST_SECONDS:
@@ -87,8 +87,8 @@ def seconds_to_settle(signature: FileSignature, restless: bool = False) -> float
     least = max(_SHORTEST, _RESTLESS_SECONDS) if restless else _SHORTEST
     needed = min(_MOST_SECONDS, max(least, signature.size / _WRITTEN_BYTES))
     if not (signature.changed % 10**9 or signature.modified % 10**9):
-        needed = _MOST_SECONDS  # a file system that keeps whole seconds, or every other
-    # Of another clock, that of a server, nothing is known but what passes here.
+        needed = _MOST_SECONDS  # the file system stores whole seconds, or every other
+    # The age may be negative by the clock of a server; never wait longer than `needed`.
     return min(needed, max(0.0, needed - age))
 
 
@@ -97,22 +97,22 @@ def settled(
     path: str,
     whole: Callable[[], FileSignature | None] | None = None,
 ) -> FileSignature:
-    """Return the signature of a file that is old enough to be read; wait for that if need be.
+    """Wait until a file is old enough to be read, and return its signature.
 
     Parameters
     ----------
     look : callable
-        Gives its signature as it is now.
+        Returns the present signature.
     path : str
-        Its name.
+        The path of the file.
     whole : callable, optional
-        Gives that of a file that was written before the others of a store of many: what is
-        young in an old store is being worked on, though it may never have been seen.
+        Returns the signature of a file that is written first in a store of many files.  A young
+        file in an old store is being changed, even if it was never seen before.
 
     Raises
     ------
     SourceChangedError
-        If it changes all the time.
+        If the file keeps changing.
     """
     signature = look()
     known = _known.get(path)
@@ -140,14 +140,14 @@ def settled(
 
 
 def settled_signature(path: str) -> FileSignature:
-    """Return the signature of the regular file at `path`, once it is old enough to be read.
+    """Wait until the regular file at `path` is old enough to be read, and return its signature.
 
     Raises
     ------
     GoneError, OpenError
         As `signature_of`.
     SourceChangedError
-        If it changes all the time.
+        If the file keeps changing.
     """
     return settled(lambda: signature_of(path), path)
 
@@ -161,12 +161,12 @@ def signature_or_none(path: str) -> FileSignature | None:
 
 
 def look_again(seen: Iterable[tuple[str, FileSignature]]) -> None:
-    """Make sure that files are as they were.
+    """Check that files still have their signatures.
 
     Raises
     ------
     SourceChangedError
-        If one is not, or is gone.
+        If one has changed or is gone.
     """
     for path, signature in seen:
         if signature_or_none(path) != signature:

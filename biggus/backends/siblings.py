@@ -1,4 +1,4 @@
-"""Siblings: other variables of a store, found by their names as CF finds them."""
+"""Finding other variables of a store by name, as in the CF conventions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def places_of(variable: str, name: str) -> Iterator[str]:
-    """Yield the paths that `name` may mean to a variable: beside it, then in groups around it.
+    """Yield the paths that `name` may mean for a variable: in its group, then in the parents.
 
     Examples
     --------
@@ -30,9 +30,9 @@ def places_of(variable: str, name: str) -> Iterator[str]:
 
 
 def sibling_of(variable: str, name: str, make: Callable[[str], Source | None]) -> Source | None:
-    """Return what `make` makes of the first path that there is; None if there is none.
+    """Return the source of the first path that exists; None if there is none.
 
-    Of a path that there is not it makes None, or raises a `VariableError`.
+    For a path that does not exist, `make` returns None or raises a `VariableError`.
     """
     for place in places_of(variable, name):
         with contextlib.suppress(VariableError):

@@ -1,4 +1,4 @@
-"""The signature of a file: what tells it from another that was there, or is, by its name."""
+"""The signature of a file, which changes when the file does."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from biggus.errors import GoneError, OpenError
 
 
 class FileSignature(NamedTuple):
-    """What the system says of a file that changes when the file does; times in ns."""
+    """Those properties of a file that change when the file does; times in ns."""
 
     device: int
     inode: int
@@ -20,18 +20,18 @@ class FileSignature(NamedTuple):
     changed: int
 
     def grew_to(self, later: FileSignature) -> bool:
-        """Tell whether `later` may be of the same file, to which more was written."""
+        """Return whether `later` may be of the same file after more was written to it."""
         same = (self.device, self.inode) == (later.device, later.inode)
         return same and later.size >= self.size
 
     def packed(self) -> bytes:
-        """Return the bytes that name this state of the file, on whatever device it is mounted."""
-        # Some Windows file systems number in 128 bits.
+        """Return the signature as bytes, without the device number, which depends on the mount."""
+        # Some Windows file systems have inodes of 128 bits.
         return struct.pack("<QqqQ", self.size, self.modified, self.changed, self.inode % 2**64)
 
     @classmethod
     def of(cls, state: os.stat_result) -> FileSignature:
-        """Return the signature of the file of which the system says `state`."""
+        """Return the signature from the result of `os.stat`."""
         return cls(state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
 
 
@@ -43,7 +43,7 @@ def signature_of(path: str) -> FileSignature:
     GoneError
         If there is no such file.
     OpenError
-        If it is none that can be read again: a folder, a pipe, a device.
+        If it is not a regular file, but a folder, a pipe or a device.
     """
     try:
         state = os.stat(path)  # noqa: PTH116 - half the time of Path.stat

@@ -1,9 +1,8 @@
-"""Reading boxes with strides, without the strided paths of libnetcdf and libhdf5.
+"""Reading strided boxes without the strided reads of libnetcdf and libhdf5.
 
-As soon as one axis has a stride these libraries go element by element, or
-select points one by one: ten to fifty times the cost of an element in a run.
-So where strides are short, all between them is read in runs, slab by slab, and
-what is not wanted dropped.
+If any axis has a stride, these libraries read element by element, at ten to fifty times the
+cost of an element in a run.  So for short strides the elements between are read too, in
+runs, slab by slab, and dropped.
 """
 
 from __future__ import annotations
@@ -23,33 +22,33 @@ if TYPE_CHECKING:
     from biggus.sources.base import Box
 
 MOST_WASTE = 32
-"""Up to so many elements are read for one that is wanted."""
+"""The most elements that are read for each one that is wanted."""
 
 _LEAST_RUN = 1024
-"""Runs of so many elements are worth a call each."""
+"""Runs of at least so many elements are worth a call each."""
 
 _SLAB_BYTES = 8 * 2**20
-"""About how much is read at once, to drop most of it."""
+"""About how many bytes are read at once, most of which are dropped."""
 
 
 def read_box(variable: Any, box: Box, dtype: np.dtype[Any], chunks: Sequence[int] | None) -> Any:
-    """Return the values in `box` of a variable of a library, as it gives them.
+    """Return the values in `box` of a variable of a library.
 
     Parameters
     ----------
     variable : netCDF4.Variable or h5py.Dataset
-        Of any type, with all automatic conversions off.
+        The variable, with all automatic conversions off.
     box : tuple of slice
-        In bounds and of full rank.
+        The box.
     dtype : dtype
-        What the library gives.
+        The dtype of the values that the library returns.
     chunks : sequence of int or None
-        Its chunks, if it has any.
+        The chunks of the variable, if it has any.
 
     Returns
     -------
     ndarray or object
-        A scalar variable of strings or ragged rows gives what it holds.
+        The values; for a scalar variable of strings or ragged rows, its only element.
     """
     slabs = _slabs(box, dtype, chunks)
     if slabs is None:
@@ -60,25 +59,25 @@ def read_box(variable: Any, box: Box, dtype: np.dtype[Any], chunks: Sequence[int
 
 
 def slab_bytes(box: Box, dtype: np.dtype[Any], chunks: Sequence[int] | None) -> int:
-    """Return how much memory `read_box` takes besides the values that it gives."""
+    """Return the memory that `read_box` takes beside its result."""
     slabs = _slabs(box, dtype, chunks)
     if slabs is None:
         return 0
     runs = [s.stop - s.start for s in box]
     runs[slabs.axis] = min(runs[slabs.axis], slabs.at_once * box[slabs.axis].step)
-    # The last slab is dropped only when the next one is there.
+    # A slab is freed only after the next one is read.
     return int(2 * math.prod(runs) * dtype.itemsize)
 
 
 class _Slabs(NamedTuple):
-    """So many indices along that axis are read at once."""
+    """The axis along which a box is cut, and how many indices are read at once."""
 
     axis: int
     at_once: int
 
 
 def _slabs(box: Box, dtype: np.dtype[Any], chunks: Sequence[int] | None) -> _Slabs | None:
-    """Return in which slabs to read a box; None if the library does well by itself."""
+    """Return the slabs in which to read a box; None if the library reads it well."""
     steps = [s.step if s.stop - s.start > s.step else 1 for s in box]
     if math.prod(steps) == 1 or dtype.hasobject:
         return None
@@ -92,7 +91,7 @@ def _slabs(box: Box, dtype: np.dtype[Any], chunks: Sequence[int] | None) -> _Sla
     if waste > MOST_WASTE:
         return None
     per_index = max(1, waste * math.prod(counts) // counts[axis] * dtype.itemsize)
-    # A chunk is better not decoded for two slabs.
+    # Avoid decoding a chunk for two slabs.
     return _Slabs(axis, max(1, _SLAB_BYTES // per_index, -(-chunk // steps[axis])))
 
 

@@ -57,7 +57,7 @@ def test_what_is_no_path_or_url():
         _ = Location("https://host/a").path
     with pytest.raises(OpenError, match="another host"):
         _ = Location("file://server/share/a.h5").path
-    with pytest.raises(OpenError, match=r"https://\.\.\.: this is no URL") as caught:
+    with pytest.raises(OpenError, match=r"https://\.\.\.: this is not a valid URL") as caught:
         _ = Location("https://me:hidden@[bad/a").public
     assert "hidden" not in str(caught.value)
     if os.name != "nt":
