@@ -1,8 +1,8 @@
-"""Which answers say that something is not there.
+"""Responses that mean that something does not exist.
 
-404 and 410 always do.  Some servers answer otherwise: a bucket that may be read and not
-listed 403, others 200 with a body of no bytes.  As those can be failures too, they count
-only where the user says so.
+404 and 410 always do.  Some servers respond otherwise: a bucket that may be read but not listed
+with 403, others with 200 and an empty body.  As those may be failures too, they count only if
+the user says so.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     from biggus.backends.http.attempt import Response
 
 GONE = frozenset({404, 410})
-"""The statuses by which any server says that something is not there."""
+"""The statuses that always mean that something does not exist."""
 
 
 def absent_statuses(location: str, value: Any) -> frozenset[int]:
-    """Return the statuses that an option ``absent=`` names.
+    """Return the statuses of an option ``absent=``.
 
     Parameters
     ----------
     location : str
-        What is being opened, without credentials: the error names it.
+        The location that is opened, without credentials, for errors.
     value : int or sequence of int
-        204, 400 to 499, or 200, which stands for one without a body.
+        204, 400 to 499, or 200, which stands for a response without a body.
 
     Raises
     ------
     OpenError
-        If it names others: a server in trouble tells nothing of what it has.
+        If there are others: a failing server does not tell whether something exists.
     """
     try:
         parts = [value] if hasattr(value, "__index__") else list(value)
@@ -44,14 +44,14 @@ def absent_statuses(location: str, value: Any) -> frozenset[int]:
     if not statuses <= allowed:
         raise OpenError(
             location,
-            "absent= is the status of what is not there, or several, such as (403, 410): 400 to "
-            "499 (408, 425 and 429 excepted), 204, or 200 for an answer without a body; "
+            "absent= is one or several statuses of things that do not exist, such as (403, 410): "
+            "400 to 499 (except 408, 425 and 429), 204, or 200 for a response without a body; "
             f"not {value!r}",
         )
     return frozenset(statuses)
 
 
 def is_absent(response: Response, absent: frozenset[int]) -> bool:
-    """Tell whether an answer says that there is no such thing, where `absent` says so too."""
+    """Return whether a response means that something does not exist, by `absent` too."""
     status = response.status
     return status in GONE or (status in absent and not (status == 200 and response.body))

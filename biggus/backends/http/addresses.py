@@ -1,8 +1,7 @@
-"""Addresses: which are of the public internet, and which redirects lead back from it.
+"""Public addresses, and redirects that lead from them to private ones.
 
-A server on the internet can send a request on to any address, among them those that only
-this machine or its network can reach: what answers there was not meant for the server's
-users.
+A server on the internet can redirect a request to any address, even to one that only this
+machine or its network can reach, whose contents are not meant for others.
 """
 
 from __future__ import annotations
@@ -19,17 +18,17 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 class LocalRedirectError(ValueError):
-    """A public server sends the request on to an address that is not public."""
+    """A public server redirects a request to an address that is not public."""
 
     def __init__(self, host: str) -> None:
         super().__init__(
-            f"the server sends this on to {host}, which is no public address: "
+            f"the server redirects to {host}, which is not a public address: "
             "local_redirects=True allows that"
         )
 
 
 def is_public(address: str) -> bool:
-    """Tell whether an address is one of the public internet.
+    """Return whether an address is a public one.
 
     Examples
     --------
@@ -41,7 +40,7 @@ def is_public(address: str) -> bool:
 
 
 def _inside(address: Address) -> list[Address]:
-    """Return the address of the older kind that one leads to."""
+    """Return the IPv4 addresses that are embedded in an address."""
     if isinstance(address, ipaddress.IPv4Address):
         return []
     if address in _NAT64:
@@ -50,12 +49,12 @@ def _inside(address: Address) -> list[Address]:
 
 
 def addresses_of(host: str, seconds: float | None = None) -> list[str]:
-    """Return the addresses of a host; none if they are not known.
+    """Return the addresses of a host; none if its name cannot be resolved.
 
     Raises
     ------
     SlowNameError
-        If they are not known within so many seconds.
+        If that takes longer than `seconds`.
     """
     try:
         return sorted(looked_up(host, seconds))
@@ -66,7 +65,7 @@ def addresses_of(host: str, seconds: float | None = None) -> list[str]:
 
 
 def by_name(host: str) -> list[str]:
-    """Return addresses as the name of a host alone tells them, where a proxy looks it up.
+    """Return the addresses of a host as far as its name tells them, if a proxy resolves names.
 
     Examples
     --------
@@ -83,5 +82,5 @@ def by_name(host: str) -> list[str]:
 
 
 def is_outside(addresses: list[str]) -> bool:
-    """Tell whether a host of these addresses, or of none that are known, may be on the internet."""
+    """Return whether a host with these addresses, or unknown ones, may be on the internet."""
     return not addresses or any(map(is_public, addresses))

@@ -1,7 +1,6 @@
-"""One attempt at a GET: an answer with all of its body, or what is wrong.
+"""One attempt at a GET request, which returns a response with its whole body, or fails.
 
-Nothing that a server sends makes it go on for ever, or take more memory than the
-caller allows.
+Whatever a server sends, an attempt ends, and takes no more memory than the caller allows.
 """
 
 from __future__ import annotations
@@ -44,20 +43,20 @@ _FOR_ALL = frozenset({"User-Agent", "If-None-Match", "If-Modified-Since", "Accep
 
 @dataclass(frozen=True)
 class Response:
-    """An answer, whatever its status.
+    """A response of any status.
 
     Attributes
     ----------
     url : str
-        What was asked for, without credentials.
+        The requested URL, without credentials.
     status : int
         The HTTP status.
     headers : mapping of str to str
-        The headers; names in any case.
+        The headers, by case-insensitive names.
     body : bytes
-        The body, its content encoding undone.
+        The body, with its content encoding decoded.
     attempts : int
-        How many attempts it took.
+        The number of attempts made.
     """
 
     url: str
@@ -68,7 +67,17 @@ class Response:
 
 
 class AttemptError(Exception):
-    """One attempt got no readable answer."""
+    """An attempt that got no readable response.
+
+    Attributes
+    ----------
+    problem : str
+        The reason.
+    passing : bool
+        Whether another attempt may succeed.
+    unreachable : bool
+        Whether the host could not be reached.
+    """
 
     def __init__(self, problem: str, *, passing: bool, unreachable: bool) -> None:
         super().__init__(problem)
@@ -78,7 +87,7 @@ class AttemptError(Exception):
 
 
 class LargeAttemptError(AttemptError):
-    """The body is larger than it may be."""
+    """The body is larger than allowed."""
 
 
 def once(
@@ -92,12 +101,12 @@ def once(
     local_redirects: bool,
     attempt: int,
 ) -> Response:
-    """GET `url`, which is shown as `shown`; the body may have so many bytes at the most.
+    """Request `url`, called `shown` in logs and errors; the body may have `largest` bytes.
 
     Raises
     ------
     AttemptError
-        If there is no answer that can be read, or not before the deadline.
+        If there is no readable response before the deadline.
     """
     with between_forks():
         import urllib3
@@ -108,17 +117,17 @@ def once(
         with our_request(), deadline.holding():
             answer = _followed(pool, url, headers, deadline, local_redirects)
             body = _body(answer, largest, deadline)
-    # A redirect to what is no URL; a deadline that was over before.
+    # ValueError: a redirect to an invalid URL; TimeoutError: the deadline has passed.
     except (urllib3.exceptions.HTTPError, ValueError, TimeoutError) as error:
         failure = error
     if failure is not None:
-        # Not in the handler: errors go to other processes with what they were raised in.
+        # Outside the handler, lest the error carries urllib3's as its context to other processes.
         problem = _problem(failure, deadline)
         log.debug("%s: %s, attempt %d", shown, problem.problem, attempt)
         reason = getattr(failure, "reason", None)
         cause = reason if isinstance(reason, Exception) else failure
         if isinstance(cause.__cause__, OSError):
-            cause = cause.__cause__  # urllib3's own holds the connection, which is not sent
+            cause = cause.__cause__  # urllib3's error holds a connection, which does not pickle
         raise problem from None if tells_secrets(cause) else cause
     milliseconds = (time.perf_counter() - started) * 1e3
     log.debug(
@@ -139,7 +148,7 @@ def _followed(
     deadline: Deadline,
     local_redirects: bool,
 ) -> urllib3.BaseHTTPResponse:
-    """Return the answer at the end of all redirects."""
+    """Return the response at the end of all redirects."""
     with between_forks():
         import urllib3
 
@@ -147,7 +156,7 @@ def _followed(
         return addresses_of(host, deadline.timeout[0]) if pool.proxy is None else by_name(host)
 
     guarded = False
-    # urllib3 leaves a connection open when it is sent on to what is no URL.
+    # Done here, as urllib3 leaves a connection open when it is redirected to an invalid URL.
     for _ in range(REDIRECTS + 1):
         connect, read = deadline.timeout
         with outside() if guarded and pool.proxy is None else contextlib.nullcontext():
@@ -168,9 +177,9 @@ def _followed(
         host = _host(url)
         url, _ = split_credentials(urljoin(url, location))
         if urlsplit(url)[:2] != before[:2]:
-            # What was meant for this host is not for the next one.
+            # Credentials for one host must not go to the next.
             headers = {name: value for name, value in headers.items() if name in _FOR_ALL}
-        log.debug("%s: sent on to %s", public_url(before.geturl()), public_url(url))
+        log.debug("%s: redirected to %s", public_url(before.geturl()), public_url(url))
         if not local_redirects and _host(url) != host:
             guarded = guarded or is_outside(known(host))
             if guarded and not all(map(is_public, known(_host(url)))):
@@ -179,7 +188,7 @@ def _followed(
 
 
 def _host(url: str) -> str:
-    """Return the host of a URL as it is connected to."""
+    """Return the host of a URL as urllib3 connects to it."""
     with between_forks():
         from urllib3.util import parse_url
 
@@ -187,8 +196,8 @@ def _host(url: str) -> str:
 
 
 def _body(answer: urllib3.BaseHTTPResponse, largest: int, deadline: Deadline) -> bytes:
-    # Piece by piece, as they come: neither a false length nor a small body that
-    # unpacks into a huge one may fill the memory.
+    # Piece by piece, so that neither a wrong length nor a small body that decompresses to a
+    # huge one fills the memory.
     pieces: list[bytes] = []
     size = 0
     while size <= largest:
@@ -204,7 +213,7 @@ def _body(answer: urllib3.BaseHTTPResponse, largest: int, deadline: Deadline) ->
 
 
 def _problem(error: Exception, deadline: Deadline) -> AttemptError:
-    """Say what went wrong in words of our own: urllib3's may quote the whole URL."""
+    """Describe an error without the text of urllib3, which may quote the whole URL."""
     if not deadline.left:
         return AttemptError(deadline.problem, passing=False, unreachable=deadline.over)
     if isinstance(error, LocalRedirectError):
@@ -220,7 +229,7 @@ def _problem(error: Exception, deadline: Deadline) -> AttemptError:
     if isinstance(cause, IncompleteRead | SlowNameError):
         error = cause
     detail = getattr(cause, "strerror", None) or "refused"
-    # The first that fits: what it is, may it pass by itself, is the host out of reach.
+    # The first match counts: kind, text, whether it may pass, whether the host is unreachable.
     table: tuple[tuple[type[Exception], str, bool, bool], ...] = (
         (SlowNameError, str(error), True, True),
         (e.SSLError, f"no secure connection: {error}", False, True),

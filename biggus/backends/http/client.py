@@ -1,18 +1,16 @@
-"""HTTP for backends: pooled connections, a limit a host, and retries.
+"""HTTP for backends: pooled connections, a limit for each host, and retries.
 
-:class:`HttpClient` makes one GET at a time from as many threads as like to
-call it.  Connections are pooled and kept open; at most ``connections`` requests
-are under way at once for one host, whichever sources and threads make them.
-What may pass by itself is tried again: 429, 500, 502, 503, 504 and their like, refused and
-broken connections, time-outs and bodies that are shorter than announced; after
-a wait that doubles each time, with jitter, or as long as ``Retry-After`` says.
-Then the last answer is returned, or :class:`HttpError` raised.
+Any number of threads may call :class:`HttpClient`.  Connections are pooled and kept open.  At
+most ``connections`` requests to a host run at once, whichever sources and threads make them.
+Failures that may pass are retried: statuses such as 429 and 503, refused and broken connections,
+time-outs, and bodies that are shorter than announced.  The wait before each retry doubles, with
+jitter, or is as long as ``Retry-After`` says.  After the last attempt its response is returned,
+or an :class:`HttpError` is raised.
 
-Credentials (headers, secret query parameters, user info) are in no log record
-and no error of this module, nor in urllib3's records of these requests.
+Credentials (headers, secret query parameters, user info) are in no log record and no error of
+this module, nor in urllib3's records of these requests.
 
-While the option ``offline`` is set no request leaves: each is refused with
-:class:`OfflineHttpError`.
+While the option ``offline`` is set, no request is sent: each raises an :class:`OfflineHttpError`.
 """
 
 from __future__ import annotations
@@ -45,34 +43,34 @@ log = logging.getLogger("biggus.backends.http")
 
 RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504, 509, *range(520, 525), 527, 529, 530})
 RETRIED |= {598, 599}
-"""The statuses that may pass by themselves; those from 509 on are of proxies and networks."""
+"""The statuses of failures that may pass; those from 509 on are from proxies and networks."""
 
 BACKOFF_SECONDS = 0.5
 """The first wait between attempts; it doubles each time."""
 
 LONGEST_WAIT_SECONDS = 60.0
-"""No single wait is longer, whatever ``Retry-After`` says."""
+"""The longest wait, whatever ``Retry-After`` says."""
 
 LARGEST_BODY = 64 * 2**20
-"""Bytes; a longer body is refused unless the caller says otherwise."""
+"""The default for the largest body in bytes."""
 
-# Of its own: the sequence of the global one belongs to the user, who may have seeded it.
+# Not the global generator, which the user may have seeded.
 _random = random.SystemRandom()
 DOWN_SECONDS = 30.0
-"""For how long a host that was out of reach is taken to be so, by those who ask."""
+"""How long a host that could not be reached counts as down."""
 
 
 class HttpError(BiggusError, OSError):
-    """No answer came, or none that could be read.
+    """There was no response, or none that could be read.
 
     Parameters
     ----------
     url : str
-        What was asked for, without credentials.
+        The requested URL, without credentials.
     problem : str
-        What is wrong.
+        The reason.
     attempts : int
-        How often it was tried.
+        The number of attempts made.
     """
 
     _made_of = ("url", "problem", "attempts")
@@ -86,23 +84,23 @@ class HttpError(BiggusError, OSError):
 
 
 class LargeBodyError(HttpError):
-    """The body of the answer is larger than it may be."""
+    """The body of the response is larger than allowed."""
 
 
 OFFLINE = "biggus is set to be offline"
 
 
 class OfflineHttpError(HttpError):
-    """Nothing was asked, as biggus is set to be offline."""
+    """No request was sent, as biggus is set to be offline."""
 
 
 class HttpClient:
-    """Makes GET requests; safe from any number of threads, and pickles by its settings.
+    """Makes GET requests; any number of threads may use it, and it can be pickled.
 
     Parameters
     ----------
     settings : HttpSettings, optional
-        How requests are made.
+        The settings of requests.
     """
 
     def __init__(self, settings: HttpSettings | None = None) -> None:
@@ -117,39 +115,38 @@ class HttpClient:
         retries: int | None = None,
         largest: int = LARGEST_BODY,
     ) -> Response:
-        """GET `url`.
+        """Make a GET request.
 
         Parameters
         ----------
         url : str
             An ``http`` or ``https`` URL; user info in it becomes basic authentication.
         headers : mapping, optional
-            Headers of this request, over those of the settings.
+            Headers of this request, which override those of the settings.
         host : str, optional
-            The name under which requests are counted, where several hosts
-            are one server; the host and port of `url` by default.
+            The name under which requests are counted, if several hosts are one server; by
+            default the host and port of `url`.
         retries : int, optional
-            Overrides the settings' number.
+            The number of retries, which overrides that of the settings.
         largest : int
-            The most bytes that the body may have.
+            The largest body in bytes.
 
         Returns
         -------
         Response
-            The answer, whatever its status: a status that calls for another
-            attempt is returned when there are none left.
+            The response of any status; after the last attempt even one of a failure.
 
         Raises
         ------
         HttpError
-            If no readable answer came; `OfflineHttpError` if none is to be asked for.
+            If there is no readable response; `OfflineHttpError` if biggus is offline.
         DeadlineError
-            If the evaluation has no time left.
+            If the deadline of the evaluation passes.
         MissingDependencyError
             If urllib3 is not installed.
         """
         shown = public_url(url)
-        _refuse_if_offline(shown, 0)  # even to find a proxy may ask for the name of the host
+        _refuse_if_offline(shown, 0)  # finding the proxy may already resolve a host name
         url, credentials = split_credentials(url)
         deadline = Deadline(self.settings.timeout)
         request = functools.partial(
@@ -166,7 +163,7 @@ class HttpClient:
         return self._tried(request, host or urlsplit(url).netloc, deadline, shown, most)
 
     def _sent(self, credentials: Mapping[str, str], headers: Mapping[str, str]) -> dict[str, str]:
-        """Return all headers of a request: its own over those of the settings."""
+        """Return the headers of a request, which override those of the settings."""
         settings = self.settings
         ours = {"User-Agent": settings.user_agent or user_agent(), **credentials}
         return {**ours, **dict(settings.headers), **headers}
@@ -179,7 +176,7 @@ class HttpClient:
         shown: str,
         retries: int,
     ) -> Response:
-        """Make attempts until one succeeds, or none would: return or raise what the last gave."""
+        """Make attempts until one succeeds or no other may; return or raise the last result."""
         gate = process_connections().gate(host)
         for attempt in itertools.count(1):
             response, failure = None, None
@@ -216,7 +213,7 @@ class HttpClient:
         shown: str,
         attempt: int,
     ) -> Response:
-        """Make an attempt as soon as the gate of the host lets it in, which is no delay of its."""
+        """Make an attempt once the host's gate lets it in; the wait does not count as delay."""
         settings = self.settings
         try:
             with contextlib.ExitStack() as inside:
@@ -225,7 +222,7 @@ class HttpClient:
                         self._wait(gate.held * _random.uniform(1.0, 1.1), shown, attempt)
                     inside.enter_context(gate.passing(settings.connections))
                     inside.enter_context(_shared(host, settings))
-                # It may have waited here, and the option be set meanwhile.
+                # The option may have been set during the wait.
                 _refuse_if_offline(shown, attempt - 1)
                 response = request(attempt=attempt)
         except AttemptError as error:
@@ -240,11 +237,11 @@ class HttpClient:
         left = deadlines.left()
         most = seconds if left is None else min(seconds, left)
         if most > 0 and process_connections().leaving.wait(most):
-            raise HttpError(shown, "given up, as the program is ending", attempt)
+            raise HttpError(shown, "cancelled, as the program is ending", attempt)
         deadlines.check()
 
     def down(self, url: str, host: str | None = None) -> bool:
-        """Tell whether the host of `url` was out of reach a moment ago."""
+        """Return whether the host of `url` could not be reached a moment ago."""
         return process_connections().gate(host or urlsplit(url).netloc.rpartition("@")[2]).down
 
 

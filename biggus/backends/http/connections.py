@@ -1,9 +1,9 @@
-"""Connections of urllib3's that are held to deadlines, and to public addresses if told so.
+"""Connections of urllib3 that keep to deadlines and, if required, to public addresses.
 
-A time-out of a socket is for one wait, and each byte that comes ends one.  So a connection
-of ours asks before every wait how long it may be: no answer goes on for ever, whether
-its status, its headers, the sizes of its chunks or its body come a byte at a time; nor does
-the lookup of a name, or one address after the other that does not answer.
+The time-out of a socket applies to each wait, and each byte that arrives ends one.  So these
+connections set it before every wait from the deadline.  No response lasts for ever, even if its
+status, headers, chunk sizes or body arrive byte by byte; nor does resolving a name, or trying
+one address after another.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _outside: contextvars.ContextVar[bool] = contextvars.ContextVar("biggus_outside"
 
 
 def outside() -> AbstractContextManager[None]:
-    """Refuse, in the block, connections that come to be to an address that is not public."""
-    # The name was looked up before; this time the answer may be another.
+    """Refuse connections to addresses that are not public, within a with block."""
+    # The name was resolved before, but may now resolve to another address.
     return within(_outside, True)
 
 
@@ -44,11 +44,11 @@ def _check_peer(connection: Any) -> None:
 
 
 def _connected(connection: Any, connect: Callable[[], socket.socket]) -> socket.socket:
-    """Return the socket of a connection to the first address of its host that takes it."""
+    """Return a socket connected to the first address of the host that accepts a connection."""
     with between_forks():
         from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
-    name = connection._dns_host  # noqa: SLF001 - what is connected to, and not what is shown
+    name = connection._dns_host  # noqa: SLF001 - the host that urllib3 connects to
     deadline = held()
 
     def most() -> float | None:
@@ -62,12 +62,12 @@ def _connected(connection: Any, connect: Callable[[], socket.socket]) -> socket.
     except SlowNameError as error:
         raise ConnectTimeoutError(connection, str(error)) from error
     except UnicodeError:
-        return connect()  # which says so in its own way
+        return connect()  # raises an error of its own
     except socket.gaierror as error:
         raise NameResolutionError(connection.host, connection, error) from error
     try:
         for number, address in enumerate(addresses, 1):
-            connection._dns_host = address  # noqa: SLF001 - what is connected to
+            connection._dns_host = address  # noqa: SLF001 - as above
             connection.timeout = most()
             try:
                 return connect()
@@ -75,7 +75,7 @@ def _connected(connection: Any, connect: Callable[[], socket.socket]) -> socket.
                 if number == len(addresses):
                     raise
     finally:
-        connection._dns_host = name  # noqa: SLF001 - as it was
+        connection._dns_host = name  # noqa: SLF001 - as above
     raise NewConnectionError(connection, "the host has no address")
 
 
@@ -88,7 +88,7 @@ def _is_address(host: str) -> bool:
 
 
 class _Timed(io.RawIOBase):
-    """What a socket gives, each wait of which ends at the deadline."""
+    """The bytes of a socket; each wait for them ends at the deadline."""
 
     def __init__(self, file: Any, sock: socket.socket) -> None:
         self._file = file
@@ -116,7 +116,7 @@ class _Answer(http.client.HTTPResponse):
 
 
 class _HeldToDeadlines:
-    """What connections of both kinds do in their own way."""
+    """A mixin for connections of both schemes that keep to deadlines."""
 
     response_class: Any = _Answer
 
@@ -132,7 +132,7 @@ class _HeldToDeadlines:
 
 @lru_cache(maxsize=1)
 def pool_classes() -> dict[str, Any]:
-    """Return the pools of urllib3, by scheme, whose connections are held to deadlines."""
+    """Return the pool classes by scheme, whose connections keep to deadlines."""
     with between_forks():
         import urllib3
         from urllib3.connection import HTTPConnection, HTTPSConnection

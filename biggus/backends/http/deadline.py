@@ -1,4 +1,4 @@
-"""Deadlines: when a request is to be over, with all that is tried again."""
+"""The deadline of a request, with all its retries."""
 
 from __future__ import annotations
 
@@ -17,36 +17,35 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 SLOWEST = 64 * 2**10
-"""Bytes a second: a body that comes faster is never cut off."""
+"""Bytes per second; a faster body is never cut off."""
 
 
 class Timeout(NamedTuple):
-    """Seconds that are waited."""
+    """Time-outs in seconds."""
 
     connect: float = 10.0
-    """For a connection."""
+    """The wait for a connection."""
 
     read: float = 30.0
-    """For each piece of an answer."""
+    """The wait for each piece of a response."""
 
     total: float = 60.0
-    """For a request in all, redirects, attempts and the waits between them included; and a
-    second more for every 64 KiB of a body that have come."""
+    """The time of a whole request, with redirects, retries and the waits between them; each
+    64 KiB of a body that arrive add a second."""
 
 
 DEFAULT_TIMEOUT = Timeout()
 
 
 def timeout_option(location: str, value: Any) -> Timeout:
-    """Return what an option ``timeout=`` says.
+    """Return the time-outs of an option ``timeout=``.
 
     Parameters
     ----------
     location : str
-        What is being opened, without credentials: the error names it.
+        The location that is opened, without credentials, for errors.
     value : float or sequence of float
-        Seconds: for a connection and for each piece of an answer, or one for both; and, third,
-        in all.
+        Seconds: (connect, read), (connect, read, total), or one number for connect and read.
 
     Raises
     ------
@@ -71,12 +70,12 @@ def timeout_option(location: str, value: Any) -> Timeout:
 
 
 class Deadline:
-    """When one request is to be over.
+    """The deadline of one request.
 
     Parameters
     ----------
     seconds : Timeout
-        How long it may take; the clock starts now.
+        The time-outs; the time of the request starts now.
     """
 
     def __init__(self, seconds: Timeout) -> None:
@@ -85,22 +84,22 @@ class Deadline:
 
     @property
     def left(self) -> float:
-        """The seconds that are left, to this and to the evaluation; 0 if none."""
+        """The seconds until this deadline or that of the evaluation, at least 0."""
         own, whole = max(0.0, self._ends - time.monotonic()), deadlines.left()
         return own if whole is None else min(own, whole)
 
     @property
     def over(self) -> bool:
-        """Whether this has no time left, whatever the evaluation has."""
+        """Whether this deadline has passed, regardless of that of the evaluation."""
         return time.monotonic() >= self._ends
 
     def later(self, seconds: float) -> None:
-        """Put it off."""
+        """Postpone the deadline."""
         self._ends += seconds
 
     @contextlib.contextmanager
     def put_off(self) -> Iterator[None]:
-        """Put it off by the time that the block takes."""
+        """Postpone the deadline by the time that a with block takes."""
         started = time.monotonic()
         try:
             yield
@@ -108,12 +107,12 @@ class Deadline:
             self.later(time.monotonic() - started)
 
     def wait(self, seconds: float) -> float:
-        """Return how long to wait at most, where `seconds` would be right.
+        """Return `seconds`, or the seconds left if these are fewer.
 
         Raises
         ------
         TimeoutError
-            If it is over.
+            If none are left.
         """
         left = self.left
         if not left:
@@ -122,7 +121,7 @@ class Deadline:
 
     @property
     def problem(self) -> str:
-        """What is wrong when it is over."""
+        """The error message once it has passed."""
         return (
             f"not complete within {self.seconds.total:g} s; "
             "timeout=(connect, read, total) gives it longer"
@@ -130,16 +129,16 @@ class Deadline:
 
     @property
     def timeout(self) -> tuple[float, float]:
-        """The seconds to wait for a connection, and for each piece of an answer."""
+        """The seconds to wait for a connection, and for the next piece of a response."""
         return self.wait(self.seconds.connect), self.wait(self.seconds.read)
 
     def holding(self) -> AbstractContextManager[None]:
-        """Hold what this thread reads in the block from connections of ours to it."""
+        """Apply the deadline to the connections that this thread uses within a with block."""
         return within(_held, self)
 
 
 def held() -> Deadline | None:
-    """Return the deadline that this thread is held to."""
+    """Return the deadline that applies to this thread."""
     return _held.get()
 
 

@@ -1,7 +1,7 @@
-"""Freshness: how long a copy of something from HTTP is good, as the server says.
+"""Freshness: how long a cached HTTP response may be used, as its headers say.
 
-A validator is what has to be kept beside a copy: the ETag or the time that the server gave, when
-it was checked and when it expires.  Pure, but for the clock.
+The validator of a copy holds the ``ETag`` or ``Last-Modified`` of the response, when it was
+checked, and when it expires.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ _MISSING = ["missing"]
 
 @dataclass(frozen=True)
 class Freshness:
-    """What is known of one copy.
+    """The freshness of one copy.
 
     Attributes
     ----------
     etag, modified : str or None
-        The validators, as sent.
+        The headers ``ETag`` and ``Last-Modified``.
     checked, expires : float
-        Seconds since 1970.
+        When the copy was checked and when it expires, in seconds since 1970.
     missing : bool
-        Whether the copy is of what the server does not have: it has no validators.
+        Whether the server does not have it; then there are no headers.
     """
 
     etag: str | None
@@ -44,19 +44,19 @@ class Freshness:
 
     @classmethod
     def of(cls, headers: Mapping[str, str], default: float) -> Freshness | None:
-        """Read it from the headers of an answer.
+        """Return the freshness of a response.
 
         Parameters
         ----------
         headers : mapping
-            With names in any case.
+            The headers, by case-insensitive names.
         default : float
-            The seconds for which it is fresh if the server says nothing.
+            The seconds for which it is fresh if the headers do not say.
 
         Returns
         -------
         Freshness or None
-            None if the server forbids to keep a copy.
+            None if the server forbids keeping a copy.
         """
         now = time.time()
         good_for = lifetime(headers, default)
@@ -66,18 +66,18 @@ class Freshness:
 
     @property
     def fresh(self) -> bool:
-        """Whether it may be used unasked; not if the clock has been put back since."""
+        """Whether it may be used without a request; not if the clock was set back since."""
         return self.checked - _CLOCK_SLACK <= time.time() < self.expires
 
     def stands_in(self, longest: float | None) -> bool:
-        """Whether it may be used though it has expired, as the server is in trouble.
+        """Return whether it may be used for a failing server though it has expired.
 
-        `longest` is for how many seconds it may; None: for ever.
+        It may for `longest` seconds after it expired; None: for ever.
         """
         return longest is None or time.time() <= self.expires + longest
 
     def conditions(self) -> dict[str, str]:
-        """Return the headers that ask for an answer only if it has changed."""
+        """Return the headers of a conditional request."""
         headers = {}
         if self.etag:
             headers["If-None-Match"] = self.etag
@@ -86,36 +86,36 @@ class Freshness:
         return headers
 
     def of_missing(self) -> Freshness:
-        """Return this for what is missing; what validates an error page is no matter."""
+        """Return this for a missing thing, without the headers of its error page."""
         return Freshness(None, None, self.checked, self.expires, missing=True)
 
     def same(self, other: Freshness) -> bool:
-        """Tell whether both have a validator, and the same one."""
+        """Return whether both have the same ``ETag``, or else the same ``Last-Modified``."""
         if self.etag and other.etag:
             return self.etag == other.etag
         return bool(self.modified) and self.modified == other.modified
 
     def revalidated(self, other: Freshness) -> Freshness:
-        """Return this with the times, and the newer validators, of a later answer."""
+        """Return this with the times and headers of a later response."""
         return Freshness(
             other.etag or self.etag, other.modified or self.modified, other.checked, other.expires
         )
 
 
 def lifetime(headers: Mapping[str, str], default: float) -> float | None:
-    """Return the seconds for which a copy of an answer is good.
+    """Return the seconds for which a copy of a response is fresh.
 
     Parameters
     ----------
     headers : mapping
-        With names in any case.
+        The headers, by case-insensitive names.
     default : float
-        What it is if the server says nothing.
+        The seconds if the headers do not say.
 
     Returns
     -------
     float or None
-        None if the server forbids to keep a copy.
+        None if the server forbids keeping a copy.
 
     Examples
     --------
@@ -140,7 +140,7 @@ def _said(headers: Mapping[str, str], control: str, directives: set[str]) -> flo
         return float(max_age.group(1))
     if "Expires" in headers:
         expires = http_date(headers["Expires"])
-        if expires is None:  # "0" and other nonsense mean the past
+        if expires is None:  # "0" and other invalid dates mean the past
             return 0.0
         return max(0.0, expires - (http_date(headers.get("Date")) or time.time()))
     return None
@@ -156,7 +156,7 @@ def pack(entries: list[Freshness]) -> bytes:
 
 
 def unpack(validator: bytes) -> list[Freshness] | None:
-    """Return the entries of a validator, or None if it is none of ours.
+    """Return the entries of a validator, or None if it is not valid.
 
     Examples
     --------

@@ -1,7 +1,6 @@
-"""A gate before a host: how many requests are under way there, and when to hold back.
+"""A gate that limits the requests to a host, and delays them if the host asks for it.
 
-One gate serves all threads of a process, and every source that reads from
-the host.  It knows no HTTP: it counts, and it keeps two times.
+One gate serves all threads of a process, and all sources that read from the host.
 """
 
 from __future__ import annotations
@@ -17,11 +16,10 @@ if TYPE_CHECKING:
 
 
 class HostGate:
-    """Lets in so many at a time, first come first served.
+    """Admits a limited number of threads at a time, first come first served.
 
-    The limit is given on entering, as sources that share a host may have
-    been opened with different ones; the count is common to all.  Passing
-    costs O(1): who leaves wakes only those who can go in.
+    The limit is given on entering, as sources that share a host may have different ones; all are
+    counted together.  A thread that leaves wakes only those that can enter.
 
     Examples
     --------
@@ -40,7 +38,7 @@ class HostGate:
 
     @contextmanager
     def passing(self, limit: int) -> Iterator[None]:
-        """Wait until fewer than `limit` are inside, and be inside for the block."""
+        """Wait until fewer than `limit` threads are inside, and enter for a with block."""
         self._enter(limit)
         try:
             yield
@@ -60,7 +58,7 @@ class HostGate:
             self._queue.append(entry)
         try:
             ticket.acquire()
-        except BaseException:  # an interrupt while waiting: give the place up
+        except BaseException:  # an interrupt while waiting: leave the queue
             with self._lock:
                 if entry in self._queue:
                     self._queue.remove(entry)
@@ -76,23 +74,23 @@ class HostGate:
             ticket.release()
 
     def hold(self, seconds: float) -> None:
-        """Ask all to wait that long before they knock again."""
+        """Delay further requests of all threads by that long."""
         self._held_until = max(self._held_until, time.monotonic() + seconds)
 
     @property
     def held(self) -> float:
-        """The seconds that are left to wait; 0 if none."""
+        """The seconds of delay that are left."""
         return max(0.0, self._held_until - time.monotonic())
 
     def mark_down(self, seconds: float) -> None:
-        """Note that the host was out of reach, for that long."""
+        """Note that the host could not be reached; it counts as down for that long."""
         self._down_until = time.monotonic() + seconds
 
     def mark_up(self) -> None:
-        """Note that the host has answered."""
+        """Note that the host has responded."""
         self._down_until = 0.0
 
     @property
     def down(self) -> bool:
-        """Whether the host was out of reach a moment ago."""
+        """Whether the host could not be reached a moment ago."""
         return time.monotonic() < self._down_until

@@ -1,4 +1,4 @@
-"""What HTTP headers say, and what biggus says in them.  Pure."""
+"""Parsing and making HTTP headers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def retry_after(value: str | None, longest: float) -> float | None:
     Returns
     -------
     float or None
-        None if there is no header, or it says nothing that can be understood.
+        None if there is no header, or it is invalid.
 
     Examples
     --------
@@ -45,7 +45,7 @@ def retry_after(value: str | None, longest: float) -> float | None:
 
 
 def http_date(text: str | None) -> float | None:
-    """Return the seconds since 1970 of an HTTP date, or None if it is none.
+    """Return an HTTP date as seconds since 1970, or None if it is invalid.
 
     Examples
     --------
@@ -61,7 +61,7 @@ def http_date(text: str | None) -> float | None:
 
 
 def split_credentials(url: str) -> tuple[str, dict[str, str]]:
-    """Take user name and password out of `url`, as the header that says the same.
+    """Split a URL into one without user name and password, and the header that replaces them.
 
     Examples
     --------
@@ -81,11 +81,11 @@ def split_credentials(url: str) -> tuple[str, dict[str, str]]:
 
 @lru_cache(maxsize=1)
 def user_agent() -> str:
-    """Return what biggus calls itself, with its version."""
+    """Return the default ``User-Agent``: biggus and its version."""
     with between_forks():
         from importlib.metadata import PackageNotFoundError, version
 
     try:
         return f"biggus/{version('biggus')}"
-    except PackageNotFoundError:  # run from a folder of sources
+    except PackageNotFoundError:  # not installed
         return "biggus"

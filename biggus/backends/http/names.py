@@ -1,7 +1,7 @@
-"""Names of hosts: looked up by threads of their own, so that nobody waits for them for ever.
+"""Resolving host names in threads of their own, so that nobody waits for them for ever.
 
-The system's call knows no deadline.  One lookup of a name is under way at a time, for all
-who want it; whoever has no time left leaves it behind.
+The system's call has no time-out.  All who want a name share one lookup at a time, and leave it
+behind when their time is up.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _lock = threading.Lock()
 
 
 def looked_up(host: str, seconds: float | None) -> list[str]:
-    """Return the addresses of a host, in the order in which they are to be tried.
+    """Return the addresses of a host, in the order in which to try them.
 
     Raises
     ------
     SlowNameError
-        If they are not known within so many seconds.
+        If the lookup takes longer than `seconds`.
     OSError, UnicodeError
-        If there are none, or it is no name.
+        If there are none, or the name is invalid.
     """
     with _lock:
         lookup = _lookups.get(host)
@@ -60,7 +60,7 @@ def looked_up(host: str, seconds: float | None) -> list[str]:
 def _look_up(host: str, lookup: Lookup) -> None:
     try:
         lookup.set_result(_addresses(host))
-    except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
+    except Exception as error:  # noqa: BLE001 - raised where the result is waited for
         lookup.set_exception(error)
     finally:
         with _lock:
@@ -74,13 +74,13 @@ def _addresses(host: str) -> list[str]:
 
 
 def _address(place: tuple[object, ...]) -> str:
-    """Return an address with its zone, which an address of a link has."""
+    """Return an address with its zone, which link-local addresses have."""
     zone = place[3] if len(place) > 3 else 0
     return f"{place[0]}%{zone}" if zone and "%" not in str(place[0]) else str(place[0])
 
 
 def _forget() -> None:
-    # In a forked child: the threads stayed with the parent.
+    # In a forked child, whose parent keeps the threads.
     global _lock  # noqa: PLW0603 - the old one may be held for ever
     _lock = threading.Lock()
     _lookups.clear()

@@ -1,9 +1,8 @@
-"""Pools of HTTP connections, and gates before hosts: one set a process.
+"""The pools of HTTP connections and the gates of hosts, one set for each process.
 
-Connections cannot be shared with a forked child, which therefore starts with
-none.  Proxies are those that the environment names (``HTTP_PROXY``,
-``HTTPS_PROXY``, ``ALL_PROXY``, ``NO_PROXY``), on Windows and macOS else those of
-the system's settings, and never one for this machine.
+A forked child starts without connections, as it cannot share those of its parent.  Proxies are
+those of the environment (``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY``, ``NO_PROXY``), on Windows
+and macOS else those of the system settings; requests to this machine use none.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def _proxy_for(url: str) -> str | None:
-    """Return the proxy that environment or system name for `url`; never one for this machine."""
+    """Return the proxy for `url` from the environment or system; None for this machine."""
     with between_forks():
         from urllib.request import getproxies, proxy_bypass
 
@@ -40,7 +39,7 @@ def _proxy_for(url: str) -> str | None:
 
 
 _proxies: dict[str, str | None] = {}
-"""The proxy of each origin; a forked child keeps it, as macOS must not be asked there again."""
+"""The proxy of each origin.  Forked children keep it, for macOS must not be asked again there."""
 
 
 class Connections:
@@ -51,8 +50,8 @@ class Connections:
         self.leaving = threading.Event()
         self.gates: dict[str, HostGate] = {}
         self.pools: dict[tuple[str | None, int], urllib3.PoolManager] = {}
-        # So that a program that is interrupted does not stay for the waits of
-        # its worker threads: this hook runs before they are joined.
+        # This hook runs before worker threads are joined, and ends their waits, so that an
+        # interrupted program ends soon.
         register: Any = getattr(threading, "_register_atexit", None)
         if register is not None:
             try:
@@ -66,7 +65,7 @@ class Connections:
             return self.gates.setdefault(host, HostGate())
 
     def pool(self, url: str, connections: int) -> urllib3.PoolManager:
-        """Return the pool for `url` that keeps so many connections a host."""
+        """Return the pool for `url` that keeps `connections` open to each host."""
         origin = "://".join(urlsplit(url)[:2])
         with self.lock:
             if origin not in _proxies:
@@ -82,19 +81,19 @@ def _new_pool(proxy: str | None, connections: int) -> urllib3.PoolManager:
     with needing("urllib3", "tiles", "reading over HTTP"):
         import urllib3
     watch_urllib3()
-    # The gate keeps the number down; the pool only has to hold them all.
+    # The gate limits the connections; the pool only has to keep them all.
+    sizes = {"num_pools": 64, "maxsize": connections}
     if proxy is None:
-        manager = urllib3.PoolManager(num_pools=64, maxsize=connections)
-        manager.pool_classes_by_scheme = pool_classes()
-        return manager
-    proxy, credentials = split_credentials(proxy if "://" in proxy else f"http://{proxy}")
-    if urlsplit(proxy).scheme not in {"http", "https"}:
-        raise OptionError(
-            f"the proxy {public_url(proxy)} of the environment cannot be used: "
-            "only http and https proxies can"
-        )
-    headers = {f"Proxy-{name}": value for name, value in credentials.items()}
-    manager = urllib3.ProxyManager(proxy, num_pools=64, maxsize=connections, proxy_headers=headers)
+        manager = urllib3.PoolManager(**sizes)
+    else:
+        proxy, credentials = split_credentials(proxy if "://" in proxy else f"http://{proxy}")
+        if urlsplit(proxy).scheme not in {"http", "https"}:
+            raise OptionError(
+                f"the proxy {public_url(proxy)} of the environment cannot be used: "
+                "only http and https proxies can"
+            )
+        headers = {f"Proxy-{name}": value for name, value in credentials.items()}
+        manager = urllib3.ProxyManager(proxy, proxy_headers=headers, **sizes)
     manager.pool_classes_by_scheme = pool_classes()
     return manager
 
@@ -105,7 +104,7 @@ _state_lock = threading.Lock()
 
 def process_connections() -> Connections:
     """Return the pools and gates of this process."""
-    global _state  # noqa: PLW0603 - one a process
+    global _state  # noqa: PLW0603 - one for each process
     if _state is None:
         with _state_lock:
             if _state is None:
@@ -114,8 +113,7 @@ def process_connections() -> Connections:
 
 
 def _forget() -> None:
-    # In a forked child: connections are the parent's, and locks may be held by
-    # threads that are not here.
+    # In a forked child, whose parent keeps the connections, and perhaps the locks.
     global _state, _state_lock  # noqa: PLW0603
     _state = None
     _state_lock = threading.Lock()

@@ -1,9 +1,8 @@
-"""Secrets kept out of what others say: the log records of urllib3, and the texts of errors.
+"""Keeping secrets out of the log records of urllib3, and out of errors.
 
-urllib3 logs the whole path of each request, query and all, and so do some of
-its errors quote it.  A filter on its loggers takes the values of secret
-parameters out of the records of requests that biggus makes; what others do
-with urllib3 is logged as ever.
+urllib3 logs the path and query of each request, and some of its errors quote them.  A filter on
+its loggers hides the values of secret parameters in the records of requests that biggus makes;
+those of others are not changed.
 """
 
 from __future__ import annotations
@@ -21,17 +20,17 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 HIDDEN = "***"
-"""What stands in the place of a secret."""
+"""The replacement of a secret."""
 
 _USER = re.compile(r"(?<=://)[^/?#\s\"]*@")
-# A value goes on to the next parameter: quotes and brackets may belong to it.
+# A value ends at the next parameter: quotes and brackets may belong to it.
 _PARAMETER = re.compile(r"(?<=[?&;])([^=&;?\s\"]+)=([^&\s\"]*)")
 
 _ours: contextvars.ContextVar[bool] = contextvars.ContextVar("biggus_request", default=False)
 
 
 def redacted(text: str) -> str:
-    """Return `text` with the user info and the secret parameters of all URLs in it hidden.
+    """Hide the user info and the secret parameters of all URLs in a text.
 
     Examples
     --------
@@ -46,7 +45,7 @@ def redacted(text: str) -> str:
 
 
 def tells_secrets(error: BaseException | None) -> bool:
-    """Tell whether an error, or one that led to it, says what is not to be shown."""
+    """Return whether the text of an error, or of one that led to it, has secrets."""
     while error is not None:
         text = str(error)
         if redacted(text) != text:
@@ -59,11 +58,11 @@ def _hide(match: re.Match[str]) -> str:
     name, value = match.groups()
     if is_secret(unquote(name)):
         return f"{name}={HIDDEN}"
-    return f"{name}={_PARAMETER.sub(_hide, value)}"  # some separate with semicolons
+    return f"{name}={_PARAMETER.sub(_hide, value)}"  # parameters may be separated by semicolons
 
 
 class _Filter(logging.Filter):
-    """Lets all records pass, those of our own requests without secrets."""
+    """Hides secrets in the records of our own requests."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if _ours.get():
@@ -78,12 +77,12 @@ _filter = _Filter()
 
 
 def watch_urllib3() -> None:
-    """Put the filter on all loggers of urllib3, which must be imported; again does no harm."""
+    """Add the filter to all loggers of urllib3, which must be imported; may be repeated."""
     for name in list(logging.root.manager.loggerDict):
         if name.partition(".")[0] == "urllib3":
             logging.getLogger(name).addFilter(_filter)
 
 
 def our_request() -> AbstractContextManager[None]:
-    """Mark what this thread does in the block as a request of biggus's."""
+    """Mark the requests of this thread within a with block as those of biggus."""
     return within(_ours, True)

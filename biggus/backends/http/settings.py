@@ -1,4 +1,4 @@
-"""How requests are made: what a source tells its client."""
+"""The settings of requests."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from biggus.backends.http.deadline import DEFAULT_TIMEOUT, Timeout
 
 @dataclass(frozen=True)
 class HttpSettings:
-    """How requests are made.
+    """The settings of requests.
 
     Attributes
     ----------
     connections : int
-        How many requests may be under way at once, for one host.
+        How many requests to one host may run at once.
     timeout : Timeout
-        Seconds to wait for a connection, for each piece of an answer, and in all.
+        The time-outs.
     retries : int
-        How often to try again what may pass by itself.
+        How often failures that may pass are retried.
     user_agent : str or None
-        What to be called; None: biggus and its version.
+        The ``User-Agent``; None for biggus and its version.
     headers : tuple of (str, str)
-        More headers, such as credentials; never shown.
+        Further headers, such as credentials; never shown.
     shared : bool
         Whether requests of all processes are counted together.
     per_second : float or None
         If so, how many of them may begin in a second.
     local_redirects : bool
-        Whether a server on the internet may send requests on to an address that is not
-        public: of this machine, or of a private network.
+        Whether a server on the internet may redirect to addresses that are not public, of this
+        machine or a private network.
     """
 
     connections: int = 16

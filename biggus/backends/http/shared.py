@@ -1,8 +1,8 @@
-"""Manners that all processes of a user share: so many requests at a time to a host, and so often.
+"""Limits on requests to a host that all processes of a user share.
 
-Both are kept in small files of a folder for temporary ones, under locks of the system, which
-let go when a process ends, however that comes.  Where such files cannot be had, each process
-keeps to the limits by itself.
+They limit the requests at a time and the requests per second.  The state is in small files in
+the temporary folder, under file locks, which end with their process.  If such files cannot be
+used, each process keeps to the limits by itself.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ if TYPE_CHECKING:
 log = logging.getLogger("biggus.backends.http")
 
 _PAUSE_SECONDS = 0.01
-"""How often whoever waits for a place looks again."""
+"""How often a waiting request looks for a free place."""
 
 _FARTHEST_SECONDS = 600.0
-"""No turn is farther away: what says so was written before the clock was set back."""
+"""A turn farther in the future was written before the clock was set back."""
 
 
 @contextlib.contextmanager
 def passing(host: str, most: int, per_second: float | None = None) -> Iterator[None]:
-    """Be one of at most so many requests to a host, and no sooner than its turn comes.
+    """Wait until a request to a host is within the limits, and hold its place for a with block.
 
     Parameters
     ----------
     host : str
-        Whose requests are counted together.
+        The name under which requests are counted.
     most : int
-        How many may be under way, of all processes of this user.
+        How many requests of all processes of this user may run at once.
     per_second : float, optional
         How many may begin in a second.
     """
@@ -62,7 +62,7 @@ def passing(host: str, most: int, per_second: float | None = None) -> Iterator[N
 
 
 def _place(folder: Path, name: str, most: int) -> int | None:
-    """Wait for one of the places at a host, and return the file that is locked for it."""
+    """Wait for one of the places at a host, and return its locked file."""
     start = os.getpid() % most
     while True:
         for number in range(most):
@@ -71,12 +71,12 @@ def _place(folder: Path, name: str, most: int) -> int | None:
                 return None
             if _lock(place, wait=False):
                 return place
-            os.close(place)  # not `_close`: the lock is another's
+            os.close(place)  # not `_close`: another process has the lock
         time.sleep(_PAUSE_SECONDS)
 
 
 def _turn(path: Path, seconds: float) -> float | None:
-    """Take the next turn, and return in how many seconds it comes; None if none can be had."""
+    """Take the next turn, and return the seconds until it comes; None if the file fails."""
     file = _opened(path)
     if file is None:
         return None
@@ -98,7 +98,7 @@ def _turn(path: Path, seconds: float) -> float | None:
 
 
 def _own_turn(name: str, seconds: float) -> float:
-    """Take the next turn of this process alone, and return in how many seconds it comes."""
+    """Take the next turn of this process alone, and return the seconds until it comes."""
     lock, turns = _own(os.getpid())
     with lock:
         now = time.monotonic()
@@ -123,8 +123,8 @@ def _opened(path: Path) -> int | None:
 
 
 def _close(file: int) -> None:
-    """Close a file that is locked, and let go of the lock."""
-    # Closing it alone would not: a child that was forked meanwhile has it open too.
+    """Unlock and close a file."""
+    # Closing alone would not unlock it if a forked child has it open too.
     with contextlib.suppress(ImportError, OSError):
         with between_forks():
             import fcntl
@@ -134,7 +134,7 @@ def _close(file: int) -> None:
 
 
 def _lock(file: int, *, wait: bool) -> bool:
-    """Lock a file; tell whether it is."""
+    """Lock a file; return whether it is locked now."""
     try:
         with between_forks():
             import fcntl
@@ -144,7 +144,7 @@ def _lock(file: int, *, wait: bool) -> bool:
         fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         return False
-    except OSError:  # a file system without locks: nothing is shared there
+    except OSError:  # a file system without locks
         return True
     return True
 
@@ -160,8 +160,8 @@ def _lock_by_msvcrt(file: int, *, wait: bool) -> bool:
 
 
 @cache
-def _folder(process: int) -> Path | None:  # noqa: ARG001 - made again after a fork
-    """Return the folder of this user; None if there is none that is the user's alone."""
+def _folder(process: int) -> Path | None:  # noqa: ARG001 - checked again after a fork
+    """Return the folder of this user; None if it does not belong to the user alone."""
     try:
         folder = Path(tempfile.gettempdir()) / f"biggus-{getpass.getuser()}"
         folder.mkdir(mode=0o700, exist_ok=True)

@@ -1,4 +1,4 @@
-"""NumPy's own ``.npy`` files: `header` tells what is in one, `source` reads it."""
+"""NumPy's ``.npy`` files: `header` parses the header, `source` reads the values."""
 
 from biggus.backends.npy.backend import NpyBackend
 

@@ -1,4 +1,4 @@
-"""The backend for NumPy's ``.npy`` files, which hold one array each."""
+"""The backend of NumPy's ``.npy`` files, each of which holds one array."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 class NpyBackend(Backend):
-    """Reads ``.npy`` files of any version, but for those of Python objects."""
+    """Reads ``.npy`` files of any version, except those with Python objects."""
 
     name: ClassVar[str] = "npy"
 
     def claims(self, location: Location) -> int:
-        """Claim what begins as the format has it, or has the suffix."""
+        """Claim files with the signature or the suffix of the format."""
         if location.scheme or location.is_directory:
             return self.UNCLAIMED
         if location.known_head.startswith(MARK):
@@ -27,12 +27,12 @@ class NpyBackend(Backend):
         return self.BY_SUFFIX if location.suffix == ".npy" else self.UNCLAIMED
 
     def variables(self, location: Location) -> tuple[str, ...]:  # type: ignore[override]
-        """Name the one variable, which is ``"values"`` in every file.
+        """Return the name of the only variable, ``"values"``.
 
         Raises
         ------
         OpenError
-            If it is no ``.npy`` file that can be read; `GoneError` if it is not there.
+            If it is not a readable ``.npy`` file; `GoneError` if it does not exist.
         """
         NpySource(str(location.path))
         return (VARIABLE,)
@@ -50,8 +50,8 @@ class NpyBackend(Backend):
         Raises
         ------
         OpenError
-            If it is no ``.npy`` file, is damaged or cut short, or holds Python objects;
-            `GoneError` if it is not there.
+            If it is not a ``.npy`` file, is damaged or cut short, or holds Python objects;
+            `GoneError` if it does not exist.
         VariableError
             If another variable is named.
         """
@@ -62,5 +62,5 @@ class NpyBackend(Backend):
         return source
 
     def identity(self, location: Location, variable: str | None, **options: Any) -> Any:
-        """Return what decides on the values: the one variable need not be named."""
+        """Return the identity of the values; the variable need not be named."""
         return super().identity(location, variable or VARIABLE, **options)

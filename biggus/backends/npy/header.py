@@ -1,7 +1,7 @@
-"""What a ``.npy`` file says of its values, and where they begin.
+"""Parsing the header of a ``.npy`` file, of any version of the format, by NumPy.
 
-NumPy reads the header, of all versions of the format.  Python objects lie in such a
-file as a pickle, which could run anything: it is refused, and never looked at.
+Files with Python objects are refused, for these are stored as a pickle, which could run any
+code.
 """
 
 from __future__ import annotations
@@ -21,59 +21,58 @@ MARK = b"\x93NUMPY"
 
 _VERSIONS = ((1, 0), (2, 0), (3, 0))
 _LARGEST_HEADER = 2**20
-"""Bytes of a header; a record of ten thousand fields needs fewer."""
+"""The largest header in bytes; a record of ten thousand fields needs fewer."""
 
 
 class FileLayout(NamedTuple):
-    """How values lie in a file."""
+    """The layout of the values in a file."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     fortran: bool
-    """Whether the first axis is the one whose values are neighbours, and that matters."""
+    """Whether the values are in Fortran order, and not in C order too."""
 
     offset: int
-    """Where they begin, in bytes."""
+    """The offset of the values in bytes."""
 
     @property
     def nbytes(self) -> int:
-        """How many bytes they take."""
+        """The number of bytes of the values."""
         return math.prod(self.shape) * self.dtype.itemsize
 
 
 def layout_of(descriptor: Descriptor) -> FileLayout:
-    """Return how the values of an open file lie.
+    """Return the layout of an open file.
 
     Raises
     ------
     ValueError
-        If it is no ``.npy`` file, its header is damaged, its values are Python objects,
-        or it ends before they do.
+        If it is not a ``.npy`` file, its header is damaged, its values are Python objects, or it
+        is cut short.
     OSError
         If it cannot be read.
     """
     size = descriptor.signature().size
     file = _Reading(descriptor, size)
-    shape, fortran, dtype = _told(file)
+    shape, fortran, dtype = _header(file)
     if dtype.hasobject:
         raise ValueError(
-            f"its values, of dtype {dtype}, are Python objects, which lie there as a pickle: "
-            "that could run anything, and is never read"
+            f"its values, of dtype {dtype}, are Python objects, stored as a pickle, which could "
+            "run any code and is never read"
         )
     if math.prod(dtype.shape) == 1:
-        dtype = dtype.base  # axes of one, which NumPy does away with
+        dtype = dtype.base  # NumPy drops axes of length one in a dtype
     shape = _possible(shape, dtype)
     layout = FileLayout(shape, dtype, bool(fortran) and len(shape) > 1, file.at)
     if size < layout.offset + layout.nbytes:
         raise ValueError(
-            f"it is cut short: {layout.nbytes} bytes of values were to be there, "
-            f"and {size - layout.offset} are"
+            f"it is cut short: it has {size - layout.offset} of {layout.nbytes} bytes of values"
         )
     return layout
 
 
 class _Reading:
-    """Reads an open file from its start on, as far as a header may reach."""
+    """Reads the header of an open file, from the start up to the largest size."""
 
     def __init__(self, descriptor: Descriptor, size: int) -> None:
         self._descriptor = descriptor
@@ -81,7 +80,7 @@ class _Reading:
         self.at = 0
 
     def read(self, n: int) -> bytes:
-        """Return the next `n` bytes, or what is left of them."""
+        """Return the next `n` bytes, or as many as are left."""
         out = bytearray(min(n, self._left))
         self._descriptor.read_into(memoryview(out), self.at)
         self.at += len(out)
@@ -90,7 +89,7 @@ class _Reading:
 
 
 def _possible(shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[int, ...]:
-    """Return the shape of an array as ints, if there can be such an array."""
+    """Return a shape as ints, having checked that such an array is possible."""
     problem = "" if dtype.subdtype is None else "the dtype adds axes"
     try:
         shape = np.broadcast_to(np.empty((), dtype), shape).shape
@@ -102,33 +101,33 @@ def _possible(shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[int, ...]:
     return shape
 
 
-def _told(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Read a header; it may be anything."""
+def _header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Read the header of any file: shape, whether in Fortran order, and dtype."""
     try:
         version = np.lib.format.read_magic(file)
     except ValueError:
-        raise ValueError("it does not begin as a .npy file does") from None
+        raise ValueError("it does not begin like a .npy file") from None
     if version not in _VERSIONS:
-        raise ValueError(f"it is of version {version} of the format, which NumPy does not know")
+        raise ValueError(f"it has version {version} of the format, which NumPy does not know")
     try:
         if version == (1, 0):
             return np.lib.format.read_array_header_1_0(file, _LARGEST_HEADER)
         if version == (3, 0):
             file = _in_ascii(file)
         return np.lib.format.read_array_header_2_0(file, _LARGEST_HEADER)
-    except Exception as error:  # what is there is parsed as Python, by `ast` and `tokenize`
+    except Exception as error:  # NumPy parses the header by `ast` and `tokenize`
         raise ValueError(f"its header is damaged or cut short: {one_line(error)}") from error
 
 
 def _in_ascii(file: Any) -> io.BytesIO:
-    """Return a header of version 3 as one of version 2, for which NumPy has a function.
+    """Convert a header of version 3 to version 2, for which NumPy has a function.
 
-    They differ in how they are encoded.  What is not ASCII is in the names of fields,
-    and those are literals of Python.
+    They differ in their text encoding.  Only the names of fields can have other characters than
+    ASCII, and these are Python literals, in which they can be escaped.
     """
     length = int.from_bytes(file.read(4), "little")
     text = file.read(length)
     if len(text) < length:
-        raise ValueError(f"{length} bytes were to be there, and {len(text)} are")
+        raise ValueError(f"it has {len(text)} of {length} bytes")
     escaped = text.decode("utf-8").encode("ascii", "backslashreplace")
     return io.BytesIO(len(escaped).to_bytes(4, "little") + escaped)

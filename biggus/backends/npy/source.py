@@ -1,4 +1,4 @@
-"""The values of a ``.npy`` file."""
+"""The source of a ``.npy`` file."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 log = logging.getLogger("biggus.backends.npy")
 
 VARIABLE = "values"
-"""What the one variable is called: the format has no names."""
+"""The name of the only variable, as the format has no names."""
 
 
 class NpySource(Source):
-    """The array in a file, of which each read opens the file anew; pickles by its path.
+    """The source of a file, which is opened for each read.
 
-    Another file of the same layout may take its place, and its values are read then.
+    If the file is replaced by one of the same shape and dtype, the new values are read.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class NpySource(Source):
     GoneError
         If there is no such file.
     OpenError
-        If it is no ``.npy`` file, is damaged or cut short, or holds Python objects.
+        If it is not a ``.npy`` file, is damaged or cut short, or holds Python objects.
     """
 
     io_bound = False
@@ -70,11 +70,11 @@ class NpySource(Source):
         self.shape, self.dtype = layout.shape, layout.dtype
         self.streams = not layout.fortran and self.dtype.itemsize > 0
         if layout.fortran and layout.nbytes:
-            # Blocks of rows would be in pieces all over the file.
+            # Blocks of rows would be scattered over the whole file.
             self.chunks = default_chunks(self.shape[::-1], self.dtype.itemsize)[::-1]
 
     def _opened(self) -> _Opening:
-        signature_of(self.path)  # a pipe would be waited for
+        signature_of(self.path)  # raises for a pipe, whose opening would wait for ever
         descriptor = Descriptor(self.path)
         signature, known = settled(descriptor.signature, self.path), self._known
         if known is None or known[0] != signature:
@@ -82,14 +82,14 @@ class NpySource(Source):
         return _Opening(self.path, descriptor, *known)
 
     def _same(self) -> _Opening:
-        """Open the file, which must hold what it did, in whatever order."""
+        """Open the file, and check its shape and dtype."""
         opening = self._opened()
         see(self.path, opening.signature)
         now = opening.layout
         if (now.shape, now.dtype) != (self.shape, self.dtype):
             raise ValueError(
-                f"it has changed: it is now {now.dtype} of shape {now.shape}, and was "
-                f"{self.dtype} of shape {self.shape} when it was opened; open it again"
+                f"it has changed: it now has dtype {now.dtype} and shape {now.shape}, and had "
+                f"{self.dtype} and {self.shape} when it was opened; open it again"
             )
         return opening
 
@@ -99,7 +99,7 @@ class NpySource(Source):
         return values
 
     def read_into(self, box: Box, out: npt.NDArray[Any]) -> bool:
-        """Read `box` to where its values are to be."""
+        """Read `box` into `out`."""
         start = time.perf_counter()
         with failures_named(self.name, box):
             self._same().read(box, out)
@@ -107,7 +107,7 @@ class NpySource(Source):
         return True
 
     def stream(self, box: Box) -> Stream | None:
-        """Return what reads `box` a run after the other, if its values lie in one piece."""
+        """Return a stream of `box` if it is contiguous."""
         if not self.streams:
             return None
         with failures_named(self.name, box):
@@ -130,7 +130,7 @@ class NpySource(Source):
 
 
 class _Opening(NamedTuple):
-    """A file that is open, for the time of one read, and how it was then."""
+    """A file opened for one read, with its signature and layout."""
 
     path: str
     descriptor: Descriptor
@@ -148,6 +148,6 @@ class _Opening(NamedTuple):
         self.check()
 
     def check(self) -> None:
-        """Raise a SourceChangedError if the file is not as it was when it was opened."""
+        """Raise a SourceChangedError if the file has changed since it was opened."""
         if self.descriptor.signature() != self.signature:
             raise changed(self.path)

@@ -1,4 +1,4 @@
-"""Tile servers: `template` makes URLs, `source` fetches, `image` decodes and checks."""
+"""Tile servers: `template` makes URLs, `source` fetches tiles, `image` decodes and checks them."""
 
 from biggus.backends.tiles.backend import TilesBackend
 

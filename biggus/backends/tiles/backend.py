@@ -1,4 +1,4 @@
-"""The backend of tile servers: a template of URLs and a zoom."""
+"""The backend of tile servers."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class TilesBackend(Backend):
         return (VARIABLE,)
 
     def identity(self, location: Location, variable: str | None, **options: Any) -> Any:
-        """Return what decides on the values: the token of the tiles says it all."""
+        """Return the token of the source."""
         return self.open(location, variable, **options).token
 
     def encoding(self, told: Mapping[str, Any]) -> TileEncoding:
@@ -83,59 +83,59 @@ class TilesBackend(Backend):
         ----------
         location : Location
             A template: an http(s) URL with ``{z}``, ``{x}`` and ``{y}``, or ``{-y}`` for rows
-            counted from the south, or ``{q}`` for a quadkey; ``{s}`` is a subdomain; or those
-            of WMTS.  Or the name of a server, as in ``xyz:OpenStreetMap.Mapnik``.
+            counted from the south, or ``{q}`` for a quadkey; ``{s}`` is a subdomain; the names
+            of WMTS are known too.  Or the name of a server, as in ``xyz:OpenStreetMap.Mapnik``.
         variable : str, optional
-            ``"tiles"``: there is no other.
+            ``"tiles"``, the only variable.
         zoom : int
             0 to 30; the array has ``tile_size * 2**zoom`` rows and columns.
         tile_size : int
-            Pixels along each axis of a tile: 256, or what is known of a server by its name.
+            The pixels along each axis of a tile; by default 256, or that of a known server.
         bands : {3, 1, 4}
             Red, green, blue; grey (the array has two axes); with alpha.
         dtype : dtype
             ``"u1"``, or ``"u2"`` for 16-bit grey PNG, with ``bands=1``.
         connections : int
-            Requests at a time, for the whole host, over all threads.
+            The most requests at a time to the host, of all threads.
         timeout : float or sequence of float
-            Seconds to wait for a connection, for each piece of an answer, and for a request
-            with its retries in all (see `biggus.backends.http.deadline.Timeout`).
+            The seconds to wait for a connection, for each piece of a response, and for a request
+            with all its retries (see `biggus.backends.http.deadline.Timeout`).
         retries : int
-            How often to try again what may pass by itself.
+            How often failures that may pass are retried.
         missing : "raise", int or sequence of int
-            What a tile is filled with that the server does not have (404, 410,
-            204).  What is filled is cached like any tile.
+            The fill value of tiles that the server does not have (404, 410, 204), which are
+            cached like others; by default an error is raised.
         absent : int or sequence of int
-            Further statuses that mean that it does not have a tile, such as
-            403; 200 means one without a body.
+            Further statuses that mean that the server does not have a tile, such as 403; 200
+            stands for a response without a body.
         headers : mapping, optional
             Headers to send, such as credentials.
         subdomains : str or sequence of str
-            What ``{s}`` stands for, in turn.
+            The values of ``{s}``, used in turn.
         user_agent : str, optional
-            What to be called, instead of biggus and its version.
+            The ``User-Agent``; by default biggus and its version.
         fresh_for : float or timedelta
-            Seconds for which a copy is fresh if the server does not say.
+            The seconds for which a copy is fresh if the server does not say.
         stale_if_error : float or timedelta, optional
-            Seconds for which a copy that is no longer fresh stands in for a server that
-            is out of reach or in trouble; by default for ever.
+            The seconds for which an expired copy is used if the server cannot be reached or
+            fails; by default for ever.
         retina : bool
-            Whether to ask for tiles of twice the size, where the template has ``{r}``.
+            Whether to request tiles of twice the size, if the template has ``{r}``.
         attribution : str, optional
-            What is to be shown with pictures; known of servers by their names.
+            The text to show with pictures; by default that of a known server.
         permission : bool
-            Whether what a public server asks of its users (see `biggus.backends.tiles.policies`)
-            does not apply, as its operator has agreed.
+            Whether the operator of a public server has agreed that its usage policy (see
+            `biggus.backends.tiles.policies`) does not apply.
         local_redirects : bool
-            Whether a server on the internet may send requests on to addresses of this machine
-            or of a private network.
+            Whether a server on the internet may redirect to addresses of this machine or of a
+            private network.
 
         Raises
         ------
         OpenError
             If the template or an option cannot be used.
         VariableError
-            If another variable is asked for.
+            If another variable is named.
         MissingDependencyError
             If urllib3 or Pillow is not installed.
 
@@ -175,7 +175,9 @@ class TilesBackend(Backend):
             absent=absent_statuses(template.public, absent),
             settings=settings,
             fresh_for=fresh,
-            stale_if_error=check.seconds_or_none("stale_if_error", stale_if_error),
+            stale_if_error=(
+                None if stale_if_error is None else check.seconds("stale_if_error", stale_if_error)
+            ),
             counted=None if policy is None else policy.hosts[0],
         )
         _tell(source, attribution, preset, policy)
@@ -191,7 +193,7 @@ def _measures(
     tile_size: int | None,
     retina: bool,
 ) -> tuple[int, int]:
-    """Return the zoom and the pixels along a tile, checked, or as they are known of a server."""
+    """Return the checked zoom and tile size, by default those of a known server."""
     if zoom is None:
         raise OpenError(template.public, f"it needs zoom=, a number from 0 to {LARGEST_ZOOM}")
     least, most = (0, LARGEST_ZOOM) if preset is None else preset.zooms
@@ -204,7 +206,7 @@ def _measures(
 def _held_to(
     policy: Policy | None, settings: HttpSettings, fresh: float
 ) -> tuple[HttpSettings, float]:
-    """Return settings, and for how long copies are fresh, as the operator of a server allows."""
+    """Return the settings and freshness that the usage policy of a server allows."""
     if policy is None:
         return settings, fresh
     allowed = replace(
@@ -218,13 +220,13 @@ def _held_to(
 def _tell(
     source: TileSource, attribution: str | None, preset: Preset | None, policy: Policy | None
 ) -> None:
-    """Put on record whose tiles they are, and what may not be done with them."""
-    told = preset.attribution if attribution is None and preset else attribution
-    source.attributes = {"attribution": told} if told else {}
+    """Set the attribution of a source, and whether bulk downloads are forbidden."""
+    text = preset.attribution if attribution is None and preset else attribution
+    source.attributes = {"attribution": text} if text else {}
     if policy is not None and not policy.bulk:
         source.no_bulk = (
-            f"the operator of {source.template.host} forbids to fetch areas that nobody looks at "
-            f"({policy.text}); permission=True says that you may"
+            f"the operator of {source.template.host} forbids bulk downloads ({policy.text}); "
+            "pass permission=True if you may"
         )
 
 
@@ -237,13 +239,13 @@ def _require_packages() -> None:
 def _template(
     text: str, preset: Preset | None, subdomains: Sequence[str] | None, retina: bool
 ) -> Template:
-    """Return the template of a location, or of a server by its name."""
+    """Return the template of a location or of a known server."""
     public = None
     if preset is not None:
         text, public = preset.template, preset.public
     twice = "@2x" if retina else ""
     if retina and "{r}" not in text:
-        problem = "retina=True goes with a template that has {r} in it"
+        problem = "retina=True needs a template with {r}"
         raise OpenError(Template(text, public=public).public, problem)
     known = "abc" if preset is None else preset.subdomains
     text = text.replace("{r}", twice)

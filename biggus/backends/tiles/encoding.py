@@ -1,4 +1,4 @@
-"""How tiles are stored: each is an image file."""
+"""The encoding of tiles, each of which is an image file."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TileEncoding(Encoding):
-    """Tiles of one size, number of bands and dtype."""
+    """Decodes tiles of one size, number of bands and dtype."""
 
     size: int
     bands: int
     dtype: str
 
     def decode(self, box: Box, data: memoryview) -> npt.NDArray[Any]:
-        """Return the values of a tile from its file, which was found to be whole before."""
+        """Return the values of a tile from its file, which was checked when it was fetched."""
         return decode_image(
             bytes(data), self.size, self.bands, np.dtype(self.dtype), whole=True
         ).copy()

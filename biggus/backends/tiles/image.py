@@ -1,9 +1,8 @@
-"""Images: from the bytes of a tile to pixels that are surely the tile's.
+"""Decoding and checking the image of a tile.
 
-Whatever is not the whole image of the expected size is an error: a page of
-text, a file cut short, other dimensions, colours that the wanted bands
-cannot hold.  The size is read from the header before anything is decoded, so
-that a small file cannot unpack into a huge one.
+Anything but a complete image of the expected size is an error: a page of text, a truncated
+file, other dimensions, colours that the wanted bands cannot hold.  The size is read from the
+header before anything is decoded, so that a small file cannot decompress to a huge one.
 """
 
 from __future__ import annotations
@@ -31,21 +30,21 @@ if TYPE_CHECKING:
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _SMALLEST = 8
-"""Pixels; what is smaller is no tile, but what some servers send in the place of one."""
+"""Pixels; some servers send smaller images in place of missing tiles."""
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 _PLUGINS = {"PNG": "Png", "JPEG": "Jpeg", "WEBP": "WebP", "GIF": "Gif"}
-"""By format, how the modules of Pillow that read it begin."""
+"""The first part of the name of Pillow's module, by format."""
 
 _WARNINGS_LOCK = threading.Lock()
 
 
 class ImageError(BiggusError, ValueError):
-    """Bytes are not the image that was expected."""
+    """Bytes that are not the expected image."""
 
 
 class BrokenImageError(ImageError):
-    """Bytes are no whole image: another time, they may be."""
+    """Bytes that are not a complete image; another response may be."""
 
 
 def decode_image(
@@ -64,20 +63,20 @@ def decode_image(
     dtype : dtype
         ``uint8``, or ``uint16`` with one band, which only a 16-bit PNG has.
     whole : bool, optional
-        Whether it is known that no part of it is missing: of a JPEG file that is not told
-        without decoding it once more.
+        Whether the image is known to be complete; if not, a JPEG file is decoded twice to
+        check that.
 
     Returns
     -------
     ndarray
-        Of shape (size, size) for one band, else (size, size, bands); rows from
-        the top, values as stored.  Grey, palette and missing alpha are
-        widened; nothing is narrowed that would change.
+        Of shape (size, size) for one band, else (size, size, bands); rows from the top, values
+        as stored.  Grey, palette and missing alpha are converted to the wanted bands; colours
+        are converted to fewer bands only if that changes no value.
 
     Raises
     ------
     ImageError
-        If it is not such an image, and whole; `BrokenImageError` if it is no whole image.
+        If it is not such an image; `BrokenImageError` if it is not complete.
     MissingDependencyError
         If Pillow is not installed.
     """
@@ -87,42 +86,42 @@ def decode_image(
             width, height = image.size
             hint = f"; pass tile_size={width}" if width == height else ""
             if max(image.size) < _SMALLEST:
-                hint = ": it stands for a tile that the server does not have, perhaps"
+                hint = ": perhaps it stands for a tile that the server does not have"
             raise ImageError(f"the image is {width} x {height} pixels, not {size} x {size}{hint}")
         _check_depth(image, data, bands, dtype)
         _load(image)
         if image.format == "JPEG" and not whole:
             _check_jpeg(data, image)
         if dtype.itemsize == 2:
-            return _deep(image)
+            return np.asarray(image).astype(np.uint16, copy=False)  # mode I has 16 bits in 32
         return _as_bands(image, bands)
 
 
 def _opened(data: bytes) -> ImageFile:
-    """Read the header, with the plug-in that the first bytes call for.
+    """Read the header, with the plug-in of Pillow for the first bytes.
 
-    The plug-ins are used directly: `PIL.Image.open` would try formats that no
-    tile has, and warns of sizes that are checked here.
+    The plug-ins are used directly, for `PIL.Image.open` would try other formats too, and warn of
+    sizes that are checked here.
     """
     with needing("PIL", "tiles", "decoding tiles"):
         from PIL import ImageFile
     if ImageFile.LOAD_TRUNCATED_IMAGES:
         raise ImageError(
-            "PIL.ImageFile.LOAD_TRUNCATED_IMAGES is set, with which a cut-off image would "
-            "pass for a whole one; unset it"
+            "PIL.ImageFile.LOAD_TRUNCATED_IMAGES is set, with which truncated images would "
+            "go unnoticed; unset it"
         )
-    factory = _plugin(data)
-    if data.startswith(_PNG):
-        _check_png(data)
-    if factory is None:
+    kind = _format(data)
+    if kind is None:
         raise BrokenImageError(
-            f"the body is no PNG, JPEG, WebP or GIF image: it begins {data[:16]!r}"
+            f"the body is not a PNG, JPEG, WebP or GIF image: it begins with {data[:16]!r}"
         )
+    if kind == "PNG":
+        _check_png(data)
+    factory = _plugin_of(kind)
     try:
         if b"Exif\0\0" not in data[:4096]:
             return factory(io.BytesIO(data))
-        # Broken Exif data, of no interest here, is warned of.  Filters are
-        # common to all threads, hence the lock.
+        # Ignore warnings of broken Exif data.  Warning filters are global, hence the lock.
         with _WARNINGS_LOCK, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return factory(io.BytesIO(data))
@@ -131,7 +130,7 @@ def _opened(data: bytes) -> ImageFile:
 
 
 def _check_png(data: bytes) -> None:
-    """Check the sums of all chunks, which Pillow skips for those that hold pixels."""
+    """Verify the checksums of all chunks; Pillow skips those of pixels."""
     view = memoryview(data)
     start, kind = len(_PNG), b""
     while kind != b"IEND":
@@ -149,7 +148,7 @@ def _check_png(data: bytes) -> None:
 
 
 def _check_jpeg(data: bytes, image: Image.Image) -> None:
-    """Refuse an image of which a part is missing, for which the decoder made something up."""
+    """Raise an error for an incomplete image, whose missing part the decoder has made up."""
     try:
         longer = lengthened(data)
     except CutOffError as error:
@@ -163,7 +162,7 @@ def _check_jpeg(data: bytes, image: Image.Image) -> None:
 
 
 def is_image(data: bytes) -> bool:
-    """Tell whether `data` begins as an image does of a format that tiles have."""
+    """Return whether `data` begins like an image of a known format."""
     return _format(data) is not None
 
 
@@ -177,11 +176,6 @@ def _format(data: bytes) -> str | None:
     return "GIF" if data.startswith((b"GIF87a", b"GIF89a")) else None
 
 
-def _plugin(data: bytes) -> type[ImageFile] | None:
-    kind = _format(data)
-    return None if kind is None else _plugin_of(kind)
-
-
 @functools.cache
 def _plugin_of(kind: str) -> type[ImageFile]:
     name = _PLUGINS[kind]
@@ -192,7 +186,7 @@ def _plugin_of(kind: str) -> type[ImageFile]:
 
 
 def _check_depth(image: Image.Image, data: bytes, bands: int, dtype: np.dtype[Any]) -> None:
-    # Pillow halves 16-bit colours without a word: the header tells.
+    # Pillow silently reduces 16-bit colours to 8 bits, so the header is checked.
     deep = data.startswith(_PNG) and data[24:25] == b"\x10"
     if dtype.itemsize == 2:
         if not deep or image.mode not in {"I;16", "I"}:
@@ -215,13 +209,6 @@ def _load(image: Image.Image) -> None:
         image.load()
     except Exception as error:
         raise BrokenImageError(f"the image cannot be decoded: {_said(error)}") from error
-
-
-def _deep(image: Image.Image) -> npt.NDArray[Any]:
-    values = np.asarray(image)
-    if values.dtype == np.uint16:
-        return values
-    return values.astype(np.uint16)  # mode I holds the 16 bits in 32
 
 
 def _as_bands(image: Image.Image, bands: int) -> npt.NDArray[Any]:

@@ -1,12 +1,9 @@
-"""JPEG: telling an image of which a part is missing.
+"""Recognising incomplete JPEG images.
 
-libjpeg goes on where coded data come to an end too early, makes grey of what is missing, and
-says so in a warning that Pillow does not pass on; and a progressive image is one at whatever
-scan it ends.  So the scans are counted here; and each stretch of coded data is lengthened
-for a second decoding: pixels that change hang on what is not there.  Whoever decodes a
-whole stretch never comes to what follows it.
-
-Pure: decodes nothing.
+If coded data end too early, libjpeg makes the missing part grey, with a warning that Pillow does
+not pass on.  And a progressive image may end after any scan.  So the scans are counted here, and
+each stretch of coded data is lengthened for a second decoding: pixels that change depend on
+missing data, while the decoder of a complete stretch never reads beyond its end.
 """
 
 from __future__ import annotations
@@ -18,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _MORE = b"\xa5\xc3\x96\xb8\x8d\xe1\x9a\xd2" * 4
-"""What is put behind coded data; decoders take zeros for what is missing, which this is not."""
+"""The bytes appended to coded data; not zeros, which decoders assume for missing data."""
 
 _COEFFICIENTS = 64
 _SIDE = 8
@@ -40,15 +37,15 @@ class CutOffError(ValueError):
 
 
 def lengthened(data: bytes) -> bytes | None:
-    """Return a JPEG file with more behind each stretch of its coded data.
+    """Return a JPEG file with bytes appended to each stretch of its coded data.
 
-    It has the same pixels if the file is whole; None if that cannot be told so, as its
-    coding (arithmetic, which hardly anybody uses) leaves out zeros at the end.
+    It has the same pixels if the file is complete.  None for the rare arithmetic coding, for
+    which that does not hold, as it omits zeros at the end.
 
     Raises
     ------
     CutOffError
-        If it does not have all of its scans, or of the parts that are marked in them.
+        If scans, or restart intervals within them, are missing.
     """
     pieces, last = [], 0
     frame: JpegFrame | None = None
@@ -83,14 +80,14 @@ def _with_more(match: re.Match[bytes]) -> bytes:
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int, int]]:
-    """Yield of each segment its kind, where its contents start and stop, and coded data end."""
+    """Yield for each segment its kind, the start and stop of its contents, and its end."""
     position = 2
     while match := _MARKER.search(data, position):
         kind, position = match[0][-1], match.end()
         if kind == _END:
             return
         if kind == 0x01 or 0xD0 <= kind <= 0xD8:
-            continue  # these have no contents
+            continue  # markers without contents
         stop = end = position + int.from_bytes(data[position : position + 2])
         if kind == _SCAN:
             after = _AFTER_SCAN.search(data, stop)
@@ -100,32 +97,32 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int, int]]:
 
 
 class JpegFrame:
-    """What the header of a frame says, and which scans have come.
+    """The header of a frame, and the scans seen so far.
 
     Parameters
     ----------
     kind : int
         The marker.
     header : bytes
-        What follows it.
+        The contents of its segment.
     """
 
     def __init__(self, kind: int, header: bytes) -> None:
         self.kind = kind
         self._size = int.from_bytes(header[1:3]), int.from_bytes(header[3:5])
         rows = [header[i : i + 2] for i in range(6, len(header) - 2, 3)]
-        # How often each component is sampled, down and across.
+        # The sampling factors of each component, down and across.
         self._samples = {number: (both & 15 or 1, both >> 4 or 1) for number, both in rows}
-        # Of each coefficient of each, the lowest bits that have not come.
+        # For each component, the number of missing low bits of each coefficient.
         self._missing = {number: [1] * _COEFFICIENTS for number in self._samples}
 
     @property
     def complete(self) -> bool:
-        """Whether all scans have come."""
+        """Whether all scans were seen."""
         return bool(self._missing) and not any(map(any, self._missing.values()))
 
     def note(self, header: bytes) -> None:
-        """Note what a scan brings."""
+        """Note a scan."""
         first, last, low = 0, _COEFFICIENTS - 1, 0
         if self.kind in _PROGRESSIVE and len(header) >= 3:
             first, last, low = header[-3], header[-2], header[-1] & 15
@@ -133,10 +130,10 @@ class JpegFrame:
             self._missing[number][first : last + 1] = [low] * (last + 1 - first)
 
     def units(self, header: bytes) -> int:
-        """Return how many units are coded one after the other in a scan."""
+        """Return the number of coded units in a scan."""
         numbers = self._numbers(header)
         most = [max(of[axis] for of in self._samples.values()) for axis in (0, 1)]
-        # Several components are coded together, in blocks of all; one by itself, block by block.
+        # Several components are interleaved, in units with blocks of all; one has single blocks.
         own = self._samples[numbers[0]] if len(numbers) == 1 else most
         units = 1
         for length, largest, sampled in zip(self._size, most, own, strict=True):
@@ -147,6 +144,6 @@ class JpegFrame:
         return units
 
     def _numbers(self, header: bytes) -> list[int]:
-        """Return which components a scan is of."""
+        """Return the components of a scan."""
         found = header[1 : 1 + 2 * header[0] : 2] if header else b""
         return [number for number in found if number in self._samples]

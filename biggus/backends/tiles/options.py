@@ -1,4 +1,4 @@
-"""The options of the tiles backend: what each may be, and what to say if it is not."""
+"""Checking the options of the tiles backend."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 class OptionChecker:
-    """Checks values as a user gave them, and returns them in normal form.
+    """Checks the values of options, and returns them in normal form.
 
     Parameters
     ----------
     location : str
-        What is being opened, without credentials: errors name it.
+        The location that is opened, without credentials, for errors.
     """
 
     def __init__(self, location: str) -> None:
@@ -48,10 +48,6 @@ class OptionChecker:
             raise OpenError(self.location, f"{name}= is a number of seconds, not {value!r}")
         return float(value)
 
-    def seconds_or_none(self, name: str, value: Any) -> float | None:
-        """Return the same; None if nothing is said."""
-        return None if value is None else self.seconds(name, value)
-
     def dtype(self, value: Any, bands: int) -> np.dtype[Any]:
         """Return the dtype of the pixels, in native byte order."""
         if bands == 2:
@@ -69,7 +65,7 @@ class OptionChecker:
         )
 
     def missing(self, value: Any, bands: int, dtype: np.dtype[Any]) -> Fill:
-        """Return what a missing tile is filled with; None: nothing."""
+        """Return the fill value of missing tiles; None if they are errors."""
         if isinstance(value, str) and value == "raise":
             return None
         parts = list(value) if isinstance(value, (tuple, list, np.ndarray)) else [value]
@@ -91,10 +87,10 @@ class OptionChecker:
         return numbers[0] if len(set(numbers)) == 1 else tuple(numbers)
 
     def headers(self, value: Any) -> tuple[tuple[str, str], ...]:
-        """Return headers as pairs, never showing them."""
+        """Return headers as pairs; errors do not show them."""
         if value is None:
             return ()
-        # The values may be secrets: the message must not show them.
+        # The values may be secrets, and are not in the message.
         problem = "headers= maps names to values, both strings of one line"
         if not isinstance(value, Mapping):
             raise OpenError(self.location, problem)

@@ -1,6 +1,6 @@
-"""Policies: what the operators of public tile servers ask of those who use them.
+"""The usage policies of public tile servers.
 
-They apply by host, whatever the options say; a user who has a permission says so with
+They apply by host and override options, unless the user has a permission and passes
 ``permission=True``.
 """
 
@@ -10,22 +10,22 @@ from typing import NamedTuple
 
 
 class Policy(NamedTuple):
-    """What the operator of a host asks for.
+    """The usage policy of a server.
 
     Attributes
     ----------
     hosts : tuple of str
-        The hosts, with all below them; requests to any of them count as one's.
+        Its hosts, with their subdomains; requests to all of them are counted together.
     connections : int
-        How many requests may be under way at once.
+        How many requests may run at once.
     per_second : float or None
-        How many may begin in a second.
+        How many requests may begin in a second.
     fresh_for : float
-        Seconds for which a copy is to be used without asking, at the least.
+        The least seconds for which a copy must be used without a request.
     bulk : bool
-        Whether areas may be fetched that nobody looks at.
+        Whether bulk downloads are allowed.
     text : str
-        Where it is written.
+        The URL of the policy.
     """
 
     hosts: tuple[str, ...]
@@ -75,7 +75,7 @@ _POLICIES = (
 
 
 def policy_for(host: str) -> Policy | None:
-    """Return the policy of a host; None if none is known.
+    """Return the policy of a host; None if it has none.
 
     Examples
     --------

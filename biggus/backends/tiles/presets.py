@@ -1,7 +1,7 @@
-"""Presets: tile servers by their names, such as ``xyz:OpenStreetMap.Mapnik``.
+"""Presets: known tile servers by name, such as ``xyz:OpenStreetMap.Mapnik``.
 
-The names, templates and attributions are those of the package xyzservices.  A key that a
-provider wants comes from the environment, and is kept nowhere.
+The names, templates and attributions come from the package xyzservices.  The key that a provider
+requires comes from the environment, and is not stored.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from biggus.support.forks import between_forks
 SCHEME = "xyz"
 
 _KEYS = ("apikey", "apiKey", "accessToken", "key", "subscriptionKey", "app_id", "app_code")
-"""What a template calls the secrets that a provider gives its users."""
+"""The placeholders for the keys that a provider gives its users."""
 
 _POSITION = frozenset({"z", "x", "y", "-y", "q", "s", "r"})
 
@@ -28,15 +28,15 @@ class Preset(NamedTuple):
     Attributes
     ----------
     template : str
-        Where its tiles are: it may hold a key.
+        The template of its tiles, perhaps with a key.
     public : str
-        The same without.
+        The template without the key.
     attribution : str
-        What is to be shown with its pictures.
+        The text to show with pictures.
     subdomains : str or tuple of str
-        What ``{s}`` stands for.
+        The values of ``{s}``.
     tile_size : int
-        Pixels along each axis of a tile.
+        The pixels along each axis of a tile.
     zooms : tuple of int
         The least and the greatest zoom.
     """
@@ -50,7 +50,7 @@ class Preset(NamedTuple):
 
 
 def is_preset(text: str) -> bool:
-    """Tell whether a location names a preset."""
+    """Return whether a location names a preset."""
     return text.lower().startswith(f"{SCHEME}:")
 
 
@@ -60,7 +60,7 @@ def preset_named(text: str) -> Preset:
     Raises
     ------
     OpenError
-        If there is none of that name, or it wants a key that the environment does not have.
+        If there is none of that name, or it requires a key that the environment does not have.
     MissingDependencyError
         If xyzservices is not installed.
     """
@@ -73,7 +73,7 @@ def preset_named(text: str) -> Preset:
         raise OpenError(text, _unknown(name, xyzservices.providers.flatten())) from None
     said = dict(provider)
     if said.get("zoomOffset"):
-        raise OpenError(text, "its zoom levels are counted in a way that biggus does not know")
+        raise OpenError(text, "its zoom levels have an offset, which is not supported")
     crs = str(said.get("crs", "EPSG:3857")).upper()
     if crs.rpartition(":")[2] not in {"3857", "900913"}:
         raise OpenError(text, f"its maps are in {crs}, not in Web Mercator")
@@ -81,7 +81,7 @@ def preset_named(text: str) -> Preset:
     secrets = {key: _secret(text, said["name"], key) for key in fields & set(_KEYS)}
     missing = sorted(field for field in fields - _POSITION - set(secrets) if field not in said)
     if missing:
-        raise OpenError(text, f"its template wants a {missing[0]} that biggus does not know")
+        raise OpenError(text, f"its template has an unknown placeholder {missing[0]}")
     url = said["url"].replace("{y}", "{-y}") if said.get("tms") else said["url"]
     plain = {field: str(said[field]) for field in fields - _POSITION - set(secrets)}
     return Preset(
@@ -95,7 +95,7 @@ def preset_named(text: str) -> Preset:
 
 
 def _size(said: dict[str, Any]) -> int:
-    """Return the pixels along a tile, of what a provider may say of that, or of something else."""
+    """Return the tile size of a provider; its fields may hold other things than numbers."""
     for name in ("tileSize", "size"):
         text = str(said.get(name, ""))
         if text.isascii() and text.isdigit() and int(text):
@@ -110,7 +110,7 @@ def _filled(template: str, values: dict[str, str]) -> str:
 
 
 def _by_path(name: str, providers: Any) -> Any:
-    """Return the provider of just that name, if there is one: others are looked for among all."""
+    """Return the provider of exactly that name, if there is one."""
     found = providers
     for part in name.split("."):
         found = found.get(part) if isinstance(found, dict) else None
@@ -123,11 +123,11 @@ def _unknown(name: str, known: dict[str, Any]) -> str:
 
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
     hint = f"; did you mean {', '.join(near)}?" if near else ""
-    return f"xyzservices knows no provider of that name{hint}"
+    return f"xyzservices has no provider of that name{hint}"
 
 
 def _secret(text: str, name: str, key: str) -> str:
-    """Return the key of a provider, from the environment: for all of its maps or for one."""
+    """Return the key of a provider from the environment, for one of its maps or for all."""
     provider = name.partition(".")[0]
     asked = [re.sub(r"\W", "_", f"{part}_{key}").upper() for part in (name, provider)]
     for variable in asked:
@@ -135,5 +135,5 @@ def _secret(text: str, name: str, key: str) -> str:
             return os.environ[variable]
     raise OpenError(
         text,
-        f"the provider wants its users to have a key: put yours into the environment as {asked[1]}",
+        f"the provider requires a key: put yours into the environment variable {asked[1]}",
     )

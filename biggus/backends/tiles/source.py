@@ -1,4 +1,4 @@
-"""Tiles of a map server as one array: each tile is one GET, made when it is read."""
+"""The source of the tiles of a map server; each tile is one request, made when it is read."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ log = logging.getLogger("biggus.backends.tiles")
 _OPAQUE_TYPES = frozenset({"application/octet-stream", "binary/octet-stream"})
 
 _ABSENT = GONE | {204}
-"""The statuses by which a tile server says that it has no such tile."""
+"""The statuses that mean that a server does not have a tile."""
 
 Fill = int | tuple[int, ...] | None
 
@@ -50,10 +50,10 @@ _BROUGHT_SECONDS = 5.0
 
 
 class _Brought(threading.local):
-    """What conditional requests brought instead of "not modified".
+    """The responses of conditional requests other than "not modified".
 
-    It is there for the fetch that follows in the same thread, so that a
-    changed tile is not sent twice; and it is forgotten soon.
+    The fetch that follows in the same thread uses them, so that a changed tile is not sent
+    twice.  They are forgotten soon.
     """
 
     def __init__(self) -> None:
@@ -76,50 +76,50 @@ _brought = _Brought()
 
 
 class _Tile(NamedTuple):
-    """One tile as it came: its values, how long they are good, its file if it has one."""
+    """A fetched tile: its values, their freshness, and its file if it has one."""
 
     values: npt.NDArray[Any]
     entry: Freshness | None
     file: bytes | None
 
 
-# Of their own: a thread of the engine may wait for these, and these for nobody.
+# A separate pool: threads of the engine may wait for these, which wait for no others.
 _threads = WaitingThreads(32)
 
 
 class TileSource(Source):
-    """All tiles of one zoom.
+    """The source of all tiles of one zoom.
 
-    Axis 0 runs southwards from the north edge, axis 1 eastwards from the west
-    edge, in pixels; axis 2, if there is one, holds the bands.
+    Axis 0 runs southwards from the north edge, axis 1 eastwards from the west edge, in pixels;
+    axis 2, if there is one, holds the bands.
 
     Parameters
     ----------
     template : Template
-        Where the tiles are.
+        The template of the URLs.
     zoom : int
-        There are ``2**zoom`` by ``2**zoom`` tiles.
+        The zoom, with ``2**zoom`` by ``2**zoom`` tiles.
     tile_size : int
-        Pixels along each axis of a tile.
+        The pixels along each axis of a tile.
     bands : int
         1 (grey; the array has two axes), 3 or 4.
     dtype : dtype
         ``uint8``, or ``uint16`` with one band.
     missing : int, tuple of int or None
-        The value, or values of the bands, where the server has no tile (404, 410
-        or 204); None: that is an error.
+        The fill value, or one for each band, of tiles that the server does not have (404, 410
+        or 204); None raises an error.
     absent : frozenset of int
-        Further statuses by which the server says so; 200 is one without a body.
+        Further statuses that mean that; 200 stands for a response without a body.
     settings : HttpSettings
-        How requests are made.
+        The settings of requests.
     fresh_for : float
-        Seconds for which a tile is fresh if the server does not say.
+        The seconds for which a tile is fresh if the server does not say.
     stale_if_error : float or None
-        Seconds for which a tile that is no longer fresh stands in for a server that is out
-        of reach or in trouble; None: for ever.
+        The seconds for which an expired tile is used if the server cannot be reached or fails;
+        None: for ever.
     counted : str or None
-        The name under which requests are counted, where several hosts are one server; None:
-        that of the template's host.
+        The name under which requests are counted, if several hosts are one server; None for the
+        template's host.
     """
 
     io_bound = True
@@ -174,28 +174,27 @@ class TileSource(Source):
         return self.fetch(box)[0]
 
     def fetch(self, box: Box) -> tuple[Values, bytes | None]:
-        """Read `box`; its tiles are fetched side by side if there are several.
+        """Read `box`, fetching several tiles in parallel.
 
         Returns
         -------
         values : ndarray
             The values in `box`.
         validator : bytes or None
-            The validators and expiries of all its tiles; None if the server
-            forbids to keep one.
+            The freshness of all its tiles; None if the server forbids keeping one.
 
         Raises
         ------
         SourceError
-            If a tile cannot be had, whole and as expected; `OfflineError` if
-            biggus is set to be offline.
+            If a tile cannot be fetched, or is not as expected; `OfflineError` if biggus is
+            offline.
         """
         return self._fetched(box)[:2]
 
     def fetch_encoded(
         self, boxes: Sequence[Box]
     ) -> list[tuple[Values, bytes | None, bytes | None]]:
-        """Read boxes; of each that is a tile, return also its file as it came."""
+        """Read boxes; return for each that is a tile also its file."""
         return list(map(self._fetched, boxes))
 
     def _fetched(self, box: Box) -> tuple[Values, bytes | None, bytes | None]:
@@ -216,20 +215,19 @@ class TileSource(Source):
         return values, freshness.pack(known) if len(known) == len(entries) else None, None
 
     def peak_bytes(self, box: Box) -> int:
-        """Return the most memory that a read of `box` takes: tiles are decoded whole."""
+        """Return the most memory that a read of `box` takes, with whole tiles."""
         axes = list(zip(self._grid.axes, box, strict=True))
         tiles = math.prod(axis.find(s.stop - 1) - axis.find(s.start) + 1 for axis, s in axes)
-        # Each comes as a file, and is an image, one of other colours, and values.
+        # For each tile its file, the image, a converted image and the values.
         tile = self.tile_size**2 * max(4, self.bands * self.dtype.itemsize)
         return super().peak_bytes(box) + 4 * tile * min(tiles, _threads.most)
 
     def revalidate(self, box: Box, validator: bytes) -> bytes | None:
-        """Tell whether a copy read under `validator` is good; ask the server if it expired.
+        """Check whether a copy read under `validator` is valid; ask the server if it has expired.
 
-        A copy that has not expired is good without a request.  One that has is
-        good, for longer, if the server says that it has not changed; and
-        good as it is while the server is out of reach or in trouble, or biggus
-        is set to be offline.
+        A copy that has not expired is valid without a request.  An expired one is valid if the
+        server says that it has not changed, or if the server cannot be reached or fails, or if
+        biggus is offline.
         """
         entries = freshness.unpack(validator)
         parts = list(self._grid.parts(box))
@@ -245,7 +243,7 @@ class TileSource(Source):
         return validator if good == entries else freshness.pack(good)
 
     def revalidation_waits(self, box: Box, validator: bytes) -> bool:
-        """Tell whether a tile of the copy has expired, so that the server is asked."""
+        """Return whether a tile of the copy has expired, so that the server is asked."""
         entries = freshness.unpack(validator) or []
         return not options.current().offline and not all(entry.fresh for entry in entries)
 
@@ -258,10 +256,10 @@ class TileSource(Source):
             return None
         stands_in = entry.stands_in(self.stale_if_error)
         if stands_in and self.client.down(url, host):
-            log.warning("%s: the server was out of reach; a stale copy is used", shown)
+            log.warning("%s: the server cannot be reached; a stale copy is used", shown)
             return entry
         try:
-            # One attempt: there is a copy to fall back on.
+            # One attempt, as there is a copy to fall back on.
             response = self._get(url, entry.conditions(), retries=0)
         except HttpError as error:
             if not stands_in:
@@ -280,11 +278,11 @@ class TileSource(Source):
         return None
 
     def _fills(self, response: Response) -> bool:
-        """Tell whether an answer is that of a missing tile, and such tiles are filled."""
+        """Return whether a response is that of a missing tile which is filled."""
         return self.missing is not None and is_absent(response, self.absent)
 
     def _still(self, entry: Freshness, response: Response, now: Freshness) -> bool:
-        """Tell whether the answer about a copy says that it is still what the server has."""
+        """Return whether a response says that a copy has not changed."""
         if entry.missing:
             return self._fills(response)
         return response.status == 304 or (response.status == 200 and entry.same(now))
@@ -307,8 +305,8 @@ class TileSource(Source):
             except BrokenImageError as error:
                 if not self.client.settings.retries:
                     raise
-                log.info("%s: %s; asked for once more", shown, error)
-                # It may be a copy that is broken, somewhere on the way.
+                log.info("%s: %s; requested once more", shown, error)
+                # A cache on the way may hold a broken copy.
                 response = self._get(url, {"Cache-Control": "no-cache"})
                 tile = self._pixels(response)
         except OfflineHttpError as error:
@@ -331,7 +329,7 @@ class TileSource(Source):
 
     @property
     def _largest(self) -> int:
-        # No sensible image is larger than its pixels, but it may carry a profile.
+        # A file is hardly larger than its pixels, but may have a colour profile.
         return 2 * self.tile_size**2 * 4 + 2**20
 
     def _urls(self, part: ChunkPart) -> tuple[str, str]:
@@ -340,13 +338,13 @@ class TileSource(Source):
 
 
 class _RefusedError(Exception):
-    """An answer is no tile."""
+    """A response that is not a tile."""
 
 
 def _check_status(response: Response) -> None:
     if response.status == 200:
         if not response.body:
-            raise _RefusedError(f"the answer has no body; {_hint(200)}")
+            raise _RefusedError(f"the response has no body; {_hint(200)}")
         return
     try:
         phrase = f"{response.status} {HTTPStatus(response.status).phrase}"
@@ -355,7 +353,7 @@ def _check_status(response: Response) -> None:
     if response.attempts > 1:
         phrase += f" (after {response.attempts} attempts)"
     if response.status in _ABSENT:
-        phrase += "; with missing= a fill value such tiles are filled"
+        phrase += "; missing= gives a fill value for such tiles"
     elif response.status in {401, 403, 407}:
         phrase += f"; credentials can be given with headers=; {_hint(response.status)}"
     elif 400 <= response.status < 500 and response.status not in RETRIED:
@@ -364,12 +362,12 @@ def _check_status(response: Response) -> None:
 
 
 def _hint(status: int) -> str:
-    return f"if that means that there is no such tile, absent={status} and missing= fill it"
+    return f"if this means that there is no such tile, pass absent={status} and missing="
 
 
 def _check_type(response: Response) -> None:
     if is_image(response.body):
-        return  # whatever it is said to be
+        return  # whatever its Content-Type
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if not kind or kind.startswith("image/") or kind in _OPAQUE_TYPES:
         return

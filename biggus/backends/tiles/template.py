@@ -1,9 +1,7 @@
-"""Tile templates: from the number of a tile to its URL.
+"""Tile templates, which make the URL of a tile from its number.
 
-Tiles are numbered as in the "slippy map" scheme: at zoom z there are 2**z by 2**z
-of them, x grows eastwards and y southwards from the north-west corner.
-
-Pure: knows no HTTP and reads nothing.
+Tiles are numbered as in the "slippy map" scheme: at zoom z there are 2**z by 2**z of them; x
+grows eastwards and y southwards from the north-west corner.
 """
 
 from __future__ import annotations
@@ -24,17 +22,17 @@ PLACEHOLDERS = {
     "-y": "the row, counted from the south (TMS)",
     "q": "the quadkey",
     "s": "a subdomain",
-    "r": "what asks for tiles of twice the size: @2x with retina=True, else nothing",
+    "r": "the suffix for tiles of twice the size: @2x with retina=True, else nothing",
     "TileMatrix": "the zoom, as in WMTS",
     "TileCol": "the column, as in WMTS",
     "TileRow": "the row, as in WMTS",
 }
-"""What can stand in braces."""
+"""The known placeholders."""
 
 _FIELD = re.compile(r"\{([^{}]*)\}")
 
 _PLACES = {"x", "y", "-y", "q", "TileCol", "TileRow"}
-"""Those that tell where a tile is."""
+"""The placeholders of the position of a tile."""
 
 
 class Template:
@@ -44,16 +42,16 @@ class Template:
     ----------
     text : str
         An ``http`` or ``https`` URL with ``{x}`` and ``{y}`` (or ``{-y}``), or ``{q}``, and
-        as a rule ``{z}``.
+        usually ``{z}``.
     subdomains : sequence of str
-        What ``{s}`` stands for, in turn; a string gives its letters.
+        The values of ``{s}``, used in turn; a string stands for its letters.
     public : str, optional
-        The same without secrets, where that cannot be told from the text.
+        The template without secrets; by default without those that can be recognised.
 
     Raises
     ------
     OpenError
-        If it is no such template.
+        If it is not such a template.
 
     Examples
     --------
@@ -83,16 +81,16 @@ class Template:
         return self._format(self._fields(z, x, y))
 
     def public_url(self, z: int, x: int, y: int) -> str:
-        """Return the same without credentials: for errors and logs."""
+        """Return the URL of a tile without credentials, for errors and logs."""
         return self._format_public(self._fields(z, x, y))
 
     def at_zoom(self, z: int) -> str:
-        """Return the public template with the zoom put in."""
+        """Return the public template with the zoom filled in."""
         return self.public.replace("{z}", str(z)).replace("{TileMatrix}", str(z))
 
     @property
     def host(self) -> str:
-        """The host, placeholders and all: subdomains are one server."""
+        """The host with its placeholders, as all subdomains are one server."""
         return self.public.split("/", 3)[2]
 
     def _fields(self, z: int, x: int, y: int) -> dict[str, str]:
@@ -101,14 +99,13 @@ class Template:
         if "{q}" in self.text:
             fields["q"] = quadkey(z, x, y)
         if "{s}" in self.text:
-            # The same tile is always asked from the same host, as caches on the
-            # way keep it under its URL.
+            # A tile always has the same subdomain, as caches on the way keep it by URL.
             fields["s"] = self.subdomains[(x + y) % len(self.subdomains)]
         return fields
 
 
 def quadkey(z: int, x: int, y: int) -> str:
-    """Return the quadkey of a tile: a digit a zoom, 1 for east and 2 for south in each.
+    """Return the quadkey of a tile, with a digit for each zoom: 1 for east plus 2 for south.
 
     Examples
     --------
@@ -120,12 +117,12 @@ def quadkey(z: int, x: int, y: int) -> str:
 
 
 def looks_like_template(text: str) -> bool:
-    """Tell whether `text` has a placeholder for a position."""
+    """Return whether a text has a placeholder for the position of a tile."""
     return any(field in _PLACES for field in _FIELD.findall(text))
 
 
 def _formatter(text: str) -> Callable[[dict[str, str]], str]:
-    # Every odd piece is the name of a field.
+    # Every odd piece is the name of a placeholder.
     pieces = _FIELD.split(text)
 
     def fill(fields: dict[str, str]) -> str:
@@ -145,7 +142,7 @@ def _problem_of(text: str, subdomains: tuple[str, ...]) -> str | None:
     if unknown:
         return f"unknown placeholder {{{unknown[0]}}}; known are {known}"
     if re.search(r"[{}]", _FIELD.sub("", text)):
-        return "a brace in the template has no partner"
+        return "a brace in the template is not closed"
     across, down = fields & {"x", "TileCol"}, fields & {"y", "-y", "TileRow"}
     if "q" not in fields and not (across and down):
         return (
