@@ -49,7 +49,7 @@ def get(server, to, **settings):
 )
 def test_from_a_public_server_to_what_is_not_public(server, names, addresses):
     names["localhost"] = addresses
-    with pytest.raises(HttpError, match=r"localhost, which is no public.*local_redirects=True"):
+    with pytest.raises(HttpError, match=r"localhost, which is not a public.*local_redirects=True"):
         get(server, "http://localhost:{port}/there")
     assert server.paths == ["/old"]
     assert get(server, "http://localhost:{port}/there", local_redirects=True) == b"found"
@@ -69,7 +69,7 @@ def test_on_the_same_host(server, names):
 @pytest.mark.parametrize("first", [[PUBLIC], []])
 def test_a_name_that_comes_to_mean_another_address(server, names, first):
     names["localhost"] = first
-    with pytest.raises(HttpError, match=r"sends this on to (127\.0\.0\.1|::1), which is no public"):
+    with pytest.raises(HttpError, match=r"redirects to (127\.0\.0\.1|::1), which is not a public"):
         get(server, "http://localhost:{port}/there")
     assert server.paths == ["/old"]
 
@@ -85,7 +85,7 @@ def test_once_outside_it_stays_outside(server, names):
     server.answers["then"] = sending(
         answer(b"", "302 Found", Location=f"http://127.0.0.1:{server.port}/there")
     )
-    with pytest.raises(HttpError, match=r"127\.0\.0\.1, which is no public"):
+    with pytest.raises(HttpError, match=r"127\.0\.0\.1, which is not a public"):
         # The name leads here, and from here on is a public server's to say.
         get(server, "http://localhost:{port}/then", local_redirects=False)
 

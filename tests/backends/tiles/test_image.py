@@ -25,19 +25,19 @@ U1 = np.dtype("u1")
 @pytest.mark.parametrize(
     ("reply", "words"),
     [
-        (Reply(404), r"404 Not Found; with missing="),
-        (Reply(204), r"204 No Content; with missing="),
-        (Reply(410), r"410 Gone; with missing="),
+        (Reply(404), r"404 Not Found; missing="),
+        (Reply(204), r"204 No Content; missing="),
+        (Reply(410), r"410 Gone; missing="),
         (Reply(403), r"403 Forbidden; credentials can be given with headers=; .*absent=403"),
-        (Reply(400), r"400 Bad Request; if that means .* absent=400 and missing= fill it"),
+        (Reply(400), r"400 Bad Request; if this means .* absent=400 and missing="),
         (Reply(503), r"503 Service Unavailable \(after 3 attempts\)"),
         (Reply(429, headers={"Retry-After": "0"}), r"429 Too Many Requests \(after 3 attempts\)"),
         (Reply(206, body=b"part"), "206 Partial Content"),
         (Reply(599), "status 599"),
         (Reply(body=b"<html>Sorry", type="text/html"), "a page of type text/html, not an image"),
         (Reply(body=b"{}", type="application/json"), "something of type application/json"),
-        (Reply(body=b"<html>Sorry", type="image/png"), "no PNG, JPEG, WebP or GIF image"),
-        (Reply(body=b"", type="image/png"), "the answer has no body; .*absent=200"),
+        (Reply(body=b"<html>Sorry", type="image/png"), "not a PNG, JPEG, WebP or GIF image"),
+        (Reply(body=b"", type="image/png"), "the response has no body; .*absent=200"),
         (Reply(body=b"\x89PNG\r\n\x1a\n", type="image/png"), "cut off"),
         (Reply(claims=300_000), r"shorter than announced \(after 3 attempts\)"),
         (Reply(hang_up=True), r"connection broke: RemoteDisconnected \(after 3 attempts\)"),
@@ -68,7 +68,7 @@ def test_a_placeholder_is_no_size_for_tiles(server, pixels):
     Image.new("RGBA", pixels).save(buffer, "PNG")
     source = source_of(server, bands=4)
     server.always = Reply(body=buffer.getvalue())
-    with pytest.raises(SourceError, match="not 256 x 256: it stands for a tile") as caught:
+    with pytest.raises(SourceError, match="not 256 x 256: perhaps it stands for a tile") as caught:
         read(source, tile_box(source, 0, 0))
     assert "tile_size" not in str(caught.value)
 

@@ -193,5 +193,5 @@ def test_a_tile_is_one_though_its_status_could_mean_that_there_is_none(server):
     "absent", [500, 503, 429, 408, 522, 301, 206, 0, "403", None, 4.5, [403, None], (0,)]
 )
 def test_trouble_is_no_absence(server, absent):
-    with pytest.raises(OpenError, match="absent= is the status of what is not there"):
+    with pytest.raises(OpenError, match="absent= is one or several statuses"):
         source_of(server, absent=absent)

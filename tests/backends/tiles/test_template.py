@@ -74,7 +74,7 @@ def test_credentials_are_not_shown():
         ("https://h/{z}/{x}.png", "no placeholders for a tile's position"),
         ("https://h/{z}.png", "no placeholders for a tile's position"),
         ("https://h/a.png", "https://host/{z}/{x}/{y}.png"),
-        ("https://h/{z}/{x}/{y.png", "no partner"),
+        ("https://h/{z}/{x}/{y.png", "is not closed"),
         ("ftp://h/{z}/{x}/{y}.png", "http:// or https://"),
         ("https:///{z}/{x}/{y}.png", "and a host"),
     ],

@@ -137,7 +137,7 @@ def test_what_one_took_for_absent_is_not_given_to_another(bucket, tmp_path):
 
 @pytest.mark.parametrize("absent", [500, 206, "403", None])
 def test_trouble_is_no_absence(bucket, absent):
-    with pytest.raises(OpenError, match="absent= is the status"):
+    with pytest.raises(OpenError, match="absent= is one or several statuses"):
         open_zarr(f"{bucket.url}/b.zarr", "a", absent=absent)
 
 
