@@ -126,3 +126,13 @@ def on_disk():
         return size
 
     return measured
+
+
+@pytest.fixture
+def tiles():
+    """A tile server; `encoded_samples` makes its module importable."""
+    from tile_server import TileServer
+
+    server = TileServer().start()
+    yield server
+    server.stop()

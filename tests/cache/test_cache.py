@@ -2,97 +2,18 @@
 
 import logging
 import os
-import random
-import signal
-import sqlite3
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
+from number_sources import WHOLE, fill, numbers
 
 from biggus.cache import Cache, default_cache
 from biggus.cache.cache import DEFAULT_SIZE
 from biggus.errors import BiggusError, CacheError, OptionError
 from biggus.options import parse_size
 from biggus.sources.wrappers import ObjectSource
-
-WHOLE = (slice(0, 1000, 1),)
-
-
-def numbers(token="numbers", count=1000):
-    return ObjectSource(np.arange(count, dtype="f8"), chunks=(100,), token=token)
-
-
-def fill(cache, token="numbers"):
-    cached = cache.wrap(numbers(token))
-    cached[WHOLE]
-    return cached
-
-
-# ---- what is damaged ----
-
-
-@pytest.mark.parametrize("region", ["magic", "format", "checksum", "header", "values", "any"])
-def test_flipped_bits_are_fetched_again(cache, counting, box, entries, region):
-    source = counting(np.arange(1000.0), (100,))
-    cached = cache.wrap(source)
-    cached[WHOLE]
-    start, stop = {
-        "magic": (0, 6), "format": (6, 8), "checksum": (8, 12), "header": (12, 80),
-        "values": (-800, 0), "any": (0, 0),
-    }[region]  # fmt: skip
-    chance = random.Random(region)
-    for path in entries(cache):
-        data = bytearray(path.read_bytes())
-        at = chance.randrange(start % len(data), stop % len(data) or len(data))
-        data[at] ^= 1 << chance.randrange(8)
-        path.write_bytes(data)
-    assert cached[WHOLE].tolist() == source.values.tolist()
-    assert len(source.fetched) == 20
-    assert cached[WHOLE].tolist() == source.values.tolist()
-    assert len(source.fetched) == 20
-
-
-@pytest.mark.parametrize("content", [b"", b"biggus", b"\x80\x04.", bytes(5000)])
-def test_other_content_is_fetched_again(cache, counting, entries, caplog, content):
-    source = counting(np.arange(1000.0), (1000,))
-    cached = cache.wrap(source)
-    cached[WHOLE]
-    (path,) = entries(cache)
-    path.write_bytes(content)
-    with caplog.at_level(logging.WARNING, "biggus.cache"):
-        assert cached[WHOLE].tolist() == source.values.tolist()
-    assert "damaged" in caplog.text
-    assert len(source.fetched) == 2
-
-
-def test_swapped_entries_are_fetched_again(cache, counting, entries):
-    source = counting(np.arange(1000.0), (500,))
-    cached = cache.wrap(source)
-    cached[WHOLE]
-    one, other = entries(cache)
-    content = one.read_bytes(), other.read_bytes()
-    one.write_bytes(content[1])
-    other.write_bytes(content[0])
-    assert cached[WHOLE].tolist() == source.values.tolist()
-    assert len(source.fetched) == 4
-
-
-def test_lost_entries_are_fetched_again(cache, counting, entries):
-    source = counting(np.arange(1000.0), (500,))
-    cached = cache.wrap(source)
-    cached[WHOLE]
-    cache.close()
-    for path in entries(cache):
-        path.unlink()
-    assert cached[WHOLE].tolist() == source.values.tolist()
-    assert len(source.fetched) == 4
-    assert cache.stats().entries == 2
-
-
-# ---- size ----
 
 
 def test_the_least_recently_used_goes_first(tmp_path, box):
@@ -149,50 +70,6 @@ def test_what_is_larger_than_the_limit_is_not_kept(tmp_path, box, entries):
         assert cache.wrap(small)[box((0, 100))].sum() == 4950
         cache.close()
         assert entries(cache) == []
-
-
-def test_entries_that_were_written_without_a_row_are_found_and_counted(tmp_path, entries):
-    cache = Cache(tmp_path / "c")
-    fill(cache, "one")
-    cache.close()
-    fill(cache, "two")
-    (cache.path / "index.db").unlink()  # and with it all rows
-    again = Cache(cache.path)
-    cached = again.wrap(numbers("one"))
-    assert cached.cached(WHOLE)
-    cached[WHOLE]
-    assert again.stats().entries >= 10
-    assert len(entries(again)) == 20
-
-
-@pytest.mark.parametrize("content", [b"no database at all" * 1000, b""])
-def test_a_damaged_index_is_made_anew(tmp_path, caplog, content):
-    cache = Cache(tmp_path / "c")
-    fill(cache)
-    cache.close()
-    (cache.path / "index.db").write_bytes(content)
-    again = Cache(cache.path)
-    cached = fill(again)
-    assert again.stats().entries == 10
-    assert again.stats().hits == 10
-    assert cached.cached(WHOLE)
-
-
-def test_an_index_that_is_damaged_in_use_fails_no_read(tmp_path, caplog):
-    cache = Cache(tmp_path / "c")
-    fill(cache, "one")
-    cache.close()
-    path = cache.path / "index.db"
-    path.write_bytes(os.urandom(path.stat().st_size))
-    with caplog.at_level(logging.WARNING, "biggus.cache"):
-        assert fill(cache, "two")[WHOLE].sum() == 499500
-        cache.close()
-        cache.close()
-    assert "index" in caplog.text
-    assert cache.stats().entries == 20
-
-
-# ---- the folder ----
 
 
 def test_the_folder_is_the_owners_alone(tmp_path):
@@ -303,9 +180,6 @@ def test_without_a_setting_the_folder_is_the_users(tmp_path, monkeypatch):
     assert "biggus" in path.parts[-1].lower()
 
 
-# ---- stats, clear, descriptions ----
-
-
 def test_stats(cache):
     assert cache.stats().entries == 0
     cached = fill(cache)
@@ -363,133 +237,6 @@ def test_a_damaged_description_is_none(cache, caplog):
 
 def test_repr_names_folder_and_limit(cache):
     assert repr(cache) == f"Cache({str(cache.path)!r}, size_limit=1000000000)"
-
-
-# ---- processes ----
-
-HAMMER = """if True:
-    import random, sys, numpy as np
-    from biggus.cache import Cache
-    from biggus.sources.wrappers import ObjectSource
-    path, seed = sys.argv[1], int(sys.argv[2])
-    values = np.arange(40_000).reshape(200, 200)
-    chance = random.Random(seed)
-    cache = Cache(path, "150 kB")
-    cached = cache.wrap(ObjectSource(values, token="hammered"), (20, 20))
-    for turn in range(150):
-        i, j = chance.randrange(190), chance.randrange(190)
-        box = slice(i, i + 10, 1), slice(j, j + 10, 1)
-        assert (cached[box] == values[box]).all()
-        if chance.random() < 0.05:
-            cache.close()
-        if chance.random() < 0.005:
-            cache.clear()
-    print("done")
-"""
-
-
-@pytest.mark.machine
-def test_eight_processes_on_one_cache(tmp_path):
-    command = [sys.executable, "-W", "error", "-c", HAMMER, str(tmp_path / "c")]
-    running = [
-        subprocess.Popen([*command, str(seed)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        for seed in range(8)
-    ]
-    for process in running:
-        out, err = process.communicate(timeout=120)
-        assert out == b"done\n"
-        assert err == b""
-        assert process.returncode == 0
-    with Cache(tmp_path / "c", "150 kB") as cache:
-        values = np.arange(40_000).reshape(200, 200)
-        cached = cache.wrap(ObjectSource(values, token="hammered"), (20, 20))
-        whole = slice(0, 200, 1), slice(0, 200, 1)
-        assert (cached[whole] == values).all()
-        assert cache.stats().bytes <= 150_000
-
-
-WRITER = """if True:
-    import itertools, sys, numpy as np
-    from biggus.cache import Cache
-    from biggus.sources.wrappers import ObjectSource
-    cache = Cache(sys.argv[1])
-    print("ready", flush=True)
-    for turn in itertools.count():
-        source = ObjectSource(np.arange(200_000) % 251, chunks=(20_000,), token=str(turn % 5))
-        cache.wrap(source)[slice(0, 200_000, 1),]
-        cache.clear() if turn % 7 == 6 else cache.close()
-"""
-
-
-@pytest.mark.machine
-def test_a_killed_writer_leaves_nothing_wrong(tmp_path, counting):
-    for number in range(6):
-        process = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(tmp_path / "c")], stdout=subprocess.PIPE
-        )
-        with process:
-            assert process.stdout.readline() == b"ready\n"
-            time.sleep(0.02 * number)
-            process.send_signal(signal.SIGKILL)
-    cache = Cache(tmp_path / "c")
-    values = np.arange(200_000) % 251
-    for token in range(5):
-        source = counting(values, (20_000,), token=str(token))
-        source.now = b"token"
-        assert (cache.wrap(source)[slice(0, 200_000, 1),] == values).all()
-    stats = cache.stats()
-    assert stats.entries == 50
-    cache.clear()
-    assert [p for p in (cache.path / "entries").rglob("*") if p.is_file()] == []
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_fork_goes_on_with_the_cache(tmp_path):
-    code = """if True:
-        import os, sys, threading, numpy as np
-        from biggus.cache import Cache
-        from biggus.sources.wrappers import ObjectSource
-        cache = Cache(sys.argv[1])
-        cached = cache.wrap(ObjectSource(np.arange(1000), token="forked"), (100,))
-        cached[slice(0, 500, 1),]
-        cache.close()
-        with cache._index._lock, cache._index._busy:  # as if a thread of the parent held them
-            child = os.fork()
-        if child == 0:
-            assert cached[slice(0, 1000, 1),].sum() == 499500
-            assert cache.stats().entries == 10
-            os._exit(7)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
-        assert cached[slice(0, 1000, 1),].sum() == 499500
-        assert cache.stats().entries == 10
-        print("done")
-    """
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "c")],
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.stdout == b"done\n", done.stderr
-
-
-def test_workers_of_multiprocessing_write_down_what_they_stored(tmp_path):
-    code = """if True:
-        import sys, multiprocessing, numpy as np
-        from biggus.cache import Cache
-        from biggus.sources.wrappers import ObjectSource
-        cached = Cache(sys.argv[1]).wrap(ObjectSource(np.arange(1000), token="w"), (100,))
-        def work():
-            cached[slice(0, 1000, 1),]
-        worker = multiprocessing.get_context("fork").Process(target=work)
-        worker.start()
-        worker.join()
-        assert worker.exitcode == 0
-    """
-    subprocess.run([sys.executable, "-c", code, str(tmp_path / "c")], check=True, timeout=60)
-    database = sqlite3.connect(tmp_path / "c" / "index.db")
-    assert database.execute("SELECT COUNT(*) FROM entries").fetchall() == [(10,)]
-    database.close()
 
 
 def test_importing_loads_no_database():

@@ -65,7 +65,7 @@ def test_every_preset_opens_or_says_why_not(presets, monkeypatch) -> None:
             source = opened(f"xyz:{name}", zoom=least)
         except OpenError as error:
             problem = str(error)
-            known = ("environment", "wants a", "counted", "brace", "Mercator")
+            known = ("environment", "unknown placeholder", "offset", "brace", "Mercator")
             assert any(word in problem for word in known), (name, problem)
             continue
         url = source.template.url(least, 0, 0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import logging
 import pickle
 import shutil
@@ -11,48 +10,27 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from zarr_samples import BACKEND, open_zarr
-from zarr_server import serving, status
+from zarr_server import status
 
-import biggus
 from biggus.backends.location import Location
 from biggus.backends.zarr import bodies
-from biggus.backends.zarr import remote as zarr_remote
 from biggus.errors import GoneError, OpenError, SourceError, VariableError
 from biggus.sources.base import read, whole
 
 zarr = pytest.importorskip("zarr")
 pytest.importorskip("urllib3")
-
-DATA = np.random.default_rng(3).normal(size=(20, 30))
-BOX = (slice(3, 17, 2), slice(5, 30, 3))
-
-
-@pytest.fixture(scope="module")
-def stores(tmp_path_factory):
-    """Return a folder of a few stores."""
-    folder = tmp_path_factory.mktemp("stores")
-    root = zarr.create_group(folder / "s.zarr")
-    root.create_array("plain", data=DATA, chunks=(7, 8), attributes={"units": "K"})
-    root.create_array("g/sharded", data=DATA, chunks=(5, 5), shards=(10, 15))
-    sparse = root.create_array("sparse", shape=(8,), chunks=(2,), dtype="i4", fill_value=-9)
-    sparse[2:4] = 1
-    zarr.create_array(folder / "two.zarr", data=DATA, chunks=(7, 8), zarr_format=2)
-    return folder
+from zarr_remote import BOX, DATA, age, broken
 
 
 @pytest.fixture
-def server(stores, tmp_path):
-    """A server of the folder `tmp_path`, which holds copies of these, written just now."""
-    shutil.copytree(stores, tmp_path, copy_function=shutil.copyfile, dirs_exist_ok=True)
-    with serving(tmp_path) as found:
-        yield found
+def server(store_server):
+    return store_server
 
 
 def consolidate(path):
@@ -124,10 +102,6 @@ def cut(handler):
     handler.send_header("Content-Length", "5000")
     handler.end_headers()
     handler.wfile.write(b"x" * 100)
-    handler.close_connection = True
-
-
-def broken(handler):
     handler.close_connection = True
 
 
@@ -228,106 +202,6 @@ def test_credentials_are_sent_and_never_shown(server, caplog):
     assert source.token == open_zarr(f"{server.url}/s.zarr?v=1", "plain").token
 
 
-# Freshness ----------------------------------------------------------------------------
-
-
-def age(validator, seconds):
-    """Make a validator that old."""
-    fields = json.loads(validator)
-    fields["checked"] -= seconds
-    return json.dumps(fields).encode()
-
-
-ONE = (slice(0, 7, 1), slice(0, 8, 1))
-
-
-def test_no_request_while_fresh(server):
-    source = open_zarr(f"{server.url}/s.zarr", "plain", fresh_for=100)
-    values, validator = source.fetch(ONE)
-    np.testing.assert_array_equal(values, DATA[ONE])
-    assert source.validator(ONE) is None
-    server.requests.clear()
-    assert source.revalidate(ONE, validator) == validator
-    assert source.revalidate(ONE, age(validator, 90)) == age(validator, 90)
-    assert server.requests == []
-    assert source.revalidate(ONE, b"garbage") is None
-    assert source.revalidate(BOX, validator) is None
-
-
-@pytest.mark.parametrize("validators", ["etags", "dates"])
-def test_one_conditional_request_when_stale(server, validators):
-    server.etags, server.dates = validators == "etags", validators == "dates"
-    chunk = server.folder / "s.zarr/plain/c/0/0"
-    set_back(chunk, 100)
-    source = open_zarr(f"{server.url}/s.zarr", "plain", fresh_for=100)
-    validator = age(source.fetch(ONE)[1], 200)
-    server.requests.clear()
-    revalidated = source.revalidate(ONE, validator)
-    assert server.paths() == ["/s.zarr/plain/c/0/0"]
-    assert json.loads(revalidated)["checked"] > time.time() - 50
-    assert source.revalidate(ONE, revalidated) == revalidated
-    assert len(server.requests) == 1
-    chunk.write_bytes(chunk.read_bytes())
-    set_back(chunk, 50)
-    assert source.revalidate(ONE, validator) is None
-
-
-def set_back(path, seconds):
-    import os
-
-    now = path.stat().st_mtime
-    os.utime(path, (now - seconds, now - seconds))
-
-
-def test_expired_chunks_are_asked_for_once(server, tmp_path):
-    with biggus.Cache(tmp_path / "cache") as cache:
-        array = biggus.open(f"{server.url}/two.zarr", cache=cache, fresh_for=0)
-        np.testing.assert_array_equal(array.ndarray(), DATA)
-        server.requests.clear()
-        np.testing.assert_array_equal(array.ndarray(), DATA)
-    chunks = [path for path in server.paths() if "/.z" not in path]
-    assert len(chunks) == len(set(chunks)) == 12
-
-
-def test_without_validators_a_stale_copy_is_fetched_again(server):
-    server.etags = False
-    source = open_zarr(f"{server.url}/s.zarr", "plain", fresh_for=100)
-    validator = source.fetch(ONE)[1]
-    assert source.revalidate(ONE, validator) == validator
-    assert source.revalidate(ONE, age(validator, 200)) is None
-
-
-def test_absence_is_verified_too(server):
-    source = open_zarr(f"{server.url}/s.zarr", "sparse", fresh_for=100)
-    box = (slice(0, 2, 1),)
-    validator = age(source.fetch(box)[1], 200)
-    assert source.revalidate(box, validator) is not None
-    zarr.open_array(server.folder / "s.zarr/sparse")[0:2] = 5
-    assert source.revalidate(box, validator) is None
-
-
-def test_changed_metadata_makes_copies_stale(server, monkeypatch):
-    source = open_zarr(f"{server.url}/s.zarr", "plain", fresh_for=0.0)
-    validator = source.fetch(ONE)[1]
-    assert source.revalidate(ONE, validator) is not None
-    zarr.open_array(server.folder / "s.zarr/plain").resize((40, 30))
-    assert source.revalidate(ONE, validator) is None
-
-
-def test_a_server_that_is_out_of_reach_leaves_the_copy(server, caplog):
-    caplog.set_level(logging.WARNING, "biggus")
-    source = open_zarr(f"{server.url}/s.zarr", "plain", fresh_for=100, retries=0)
-    validator = age(source.fetch(ONE)[1], 200)
-    server.failures["/s.zarr/plain/c/0/0"] = [10**6, status(503)]
-    assert source.revalidate(ONE, validator) == validator
-    assert "kept" in caplog.text
-    server.failures["/s.zarr/plain/c/0/0"] = [10**6, broken]
-    assert source.revalidate(ONE, validator) == validator
-
-
-# Threads and processes ----------------------------------------------------------------
-
-
 def test_eight_threads(server):
     source = open_zarr(f"{server.url}/s.zarr", "g/sharded")
     parts = [(slice(i, i + 3, 1), slice(j, j + 7, 2)) for i in range(17) for j in (0, 4, 20)]
@@ -386,9 +260,6 @@ def test_a_server_process_that_is_killed(tmp_path, monkeypatch, sharded):
         open_zarr(url, retries=0)
 
 
-# fsspec -------------------------------------------------------------------------------
-
-
 def test_memory_of_fsspec():
     fsspec = pytest.importorskip("fsspec")
     fs = fsspec.filesystem("memory")
@@ -419,11 +290,3 @@ def test_a_scheme_whose_package_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "s3fs", None)
     with pytest.raises(OpenError, match="s3fs"):
         open_zarr("s3://bucket/a.zarr", "a")
-
-
-def test_default_freshness(server):
-    assert open_zarr(f"{server.url}/two.zarr").fresh_for == zarr_remote.FRESH_SECONDS
-    with pytest.raises(TypeError):
-        open_zarr(f"{server.url}/two.zarr", storage_options={})
-    with pytest.raises(TypeError):
-        open_zarr(f"{server.url}/two.zarr", zoom=3)

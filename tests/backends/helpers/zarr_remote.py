@@ -1,0 +1,25 @@
+"""Values of the Zarr stores that tests serve."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+zarr = pytest.importorskip("zarr")
+pytest.importorskip("urllib3")
+
+DATA = np.random.default_rng(3).normal(size=(20, 30))
+BOX = (slice(3, 17, 2), slice(5, 30, 3))
+
+
+def broken(handler):
+    handler.close_connection = True
+
+
+def age(validator, seconds):
+    """Make a validator that old."""
+    fields = json.loads(validator)
+    fields["checked"] -= seconds
+    return json.dumps(fields).encode()

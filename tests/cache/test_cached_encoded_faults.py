@@ -1,0 +1,189 @@
+"""Encoded entries that are damaged, or cannot be decoded, give no wrong values."""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import shutil
+import sys
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import biggus
+from biggus.backends.http import client as http
+from biggus.backends.location import Location
+from biggus.backends.zarr.backend import ZarrBackend
+from biggus.cache import Cache
+from biggus.cache.compression import ENCODED
+from biggus.cache.entry import Encoded, EntryDecoder, EntryError, announced, decode
+from biggus.errors import OfflineError, SourceError
+from biggus.sources.base import whole
+
+pytest.importorskip("PIL")
+pytest.importorskip("urllib3")
+zarr = pytest.importorskip("zarr")
+fsspec = pytest.importorskip("fsspec")
+sys.path.append(str(Path(__file__).parents[1] / "backends" / "helpers"))
+from tile_server import Reply, encoded, image_of
+from zarr_server import serving
+
+pytestmark = pytest.mark.usefixtures("no_chunk_memory")
+from encoded_samples import (
+    ARRAYS,
+    DATA,
+    SETTINGS,
+    SIZE,
+    STORED,
+    kinds,
+    make_array,
+    same,
+    tile_source,
+)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_no_flipped_bit_gives_a_wrong_value(tmp_path, entries, tiles, suffix):
+    cache = Cache(tmp_path / "c", "10 MB", stored="encoded")
+    cached = cache.wrap(tile_source(tiles, suffix=suffix, size=32))
+    box = whole((32, 32, 3))
+    values = cached[box]
+    (path,) = entries(cache)
+    entry, key = bytearray(path.read_bytes()), bytes.fromhex(cached.key(box))
+    assert entry[STORED] == ENCODED
+    for place in range(len(entry)):
+        entry[place] ^= 1 << place % 8
+        buffer = np.frombuffer(entry, np.uint8)
+        decoder = EntryDecoder(cached.encoding.name, partial(cached.encoding.decode, box))
+        with contextlib.suppress(EntryError):  # what is reserved may be anything
+            same(decode(buffer, key, values.dtype, values.shape, decoder).values, values)
+        entry[place] ^= 1 << place % 8
+    entry[-9] ^= 1
+    path.write_bytes(entry)
+    for _ in range(2):
+        same(cached[box], values)
+    assert tiles.requests.total() == 2
+
+
+def test_an_entry_that_cannot_be_decoded_is_fetched_again(tmp_path, entries, tiles):
+    cache = Cache(tmp_path / "c", "10 MB", stored="encoded")
+    source = tile_source(tiles)
+    box = whole((SIZE, SIZE, 3))
+    cached = cache.wrap(source)
+    values = cached[box]
+    first = cached.key(box)
+    for data in (b"no image", b"", encoded(image_of("L", 1, 0, 0, 16), "png")):
+        stands_for = Encoded(data, cached.encoding.name)
+        cache.store(first, values, cache.validator(first), cache.cleared, stands_for)
+        before = tiles.requests.total()
+        same(cached[box], values)
+        assert tiles.requests.total() == before + 1
+        same(cached[box], values)
+        assert tiles.requests.total() == before + 1
+
+
+def test_without_the_encoding_it_is_of_no_use(tmp_path, entries, tiles):
+    """So it is to those who know only the other ways to store values."""
+    cache = Cache(tmp_path / "c", "10 MB", stored="encoded")
+    cached = cache.wrap(tile_source(tiles))
+    box = whole((SIZE, SIZE, 3))
+    values, key = cached[box], bytes.fromhex(cached.key(box))
+    buffer = np.frombuffer(entries(cache)[0].read_bytes(), np.uint8)
+    assert announced(key, values.nbytes, buffer[:100].tobytes()) == len(buffer)
+    with pytest.raises(EntryError, match="encoding"):
+        decode(buffer, key, values.dtype, values.shape)
+
+
+def test_what_does_not_decode_is_never_stored(tmp_path, entries, tiles, monkeypatch):
+    monkeypatch.setattr(http, "BACKOFF_SECONDS", 0.001)
+    cache = Cache(tmp_path / "c", "10 MB", stored="encoded")
+    box = whole((SIZE, SIZE, 3))
+    right = tiles.tile(f"/RGB/1/0/0.jpg?size={SIZE}")
+    tiles.replies["*"] = [Reply(body=right[:-300])] * 3
+    with pytest.raises(SourceError, match="cannot be decoded"):
+        cache.wrap(tile_source(tiles))[box]
+    assert entries(cache) == []
+    # One broken answer is left: what is asked for once more is what is kept.
+    same(cache.wrap(tile_source(tiles))[box], tile_source(tiles)[box])
+    (path,) = entries(cache)
+    assert path.read_bytes().endswith(right)
+
+    make_array(tmp_path)
+    chunk = tmp_path / "a.zarr/c/0/0"
+    chunk.write_bytes(chunk.read_bytes()[:-9])
+    with serving(tmp_path) as server:
+        source = ZarrBackend().open(Location(f"{server.url}/a.zarr"), "/")
+        with pytest.raises(SourceError):
+            cache.wrap(source)[whole((16, 32))]
+    assert len(entries(cache)) == 1
+
+
+@pytest.mark.parametrize("reader", SETTINGS)
+def test_a_copy_that_is_still_good_stays_as_it_is(tmp_path, entries, tiles, reader):
+    tiles.conditional = True
+    with Cache(tmp_path / "c", "10 MB", stored="encoded") as cache:
+        source = tile_source(tiles, fresh_for=0)
+        values = cache.wrap(source)[whole(source.shape)]
+    files = [path.read_bytes() for path in entries(cache)]
+    other = Cache(cache.path, "10 MB", stored=reader)
+    same(other.wrap(source)[whole(source.shape)], values)
+    assert other.stats().hits == 4
+    assert tiles.requests.total() == 8
+    assert kinds(entries, other) == {ENCODED}
+    assert [path.read_bytes() for path in entries(other)] != files  # they say when it was asked
+    tiles.salt = 1
+    changed = other.wrap(source)[whole(source.shape)]
+    assert (changed != values).any()
+    same(changed, source[whole(source.shape)])
+
+
+def test_a_source_that_is_gone_is_decoded_by_what_is_remembered(tmp_path, tiles):
+    attributes = {"_FillValue": 2.0, "scale_factor": 0.5}
+    folder = tmp_path / "served"
+    made = zarr.create_array(
+        folder / "a.zarr", shape=DATA.shape, dtype="f8", chunks=(16, 32), attributes=attributes
+    )
+    made[:] = DATA
+    cache = Cache(tmp_path / "c", "10 MB", stored="encoded")
+    with serving(folder) as server:
+        place = f"{server.url}/a.zarr"
+        values = biggus.open(place, cache=cache).masked_array()
+    assert values.mask.any()
+    template = f"{tiles.url}/RGB/{{z}}/{{x}}/{{y}}.jpg?size={SIZE}"
+    image = biggus.open(template, zoom=1, tile_size=SIZE, cache=cache).ndarray()
+    tiles.stop()
+    other = Cache(cache.path, "10 MB")
+    for _ in range(2):
+        gone = biggus.open(place, cache=other, retries=0)
+        for array in (gone, pickle.loads(pickle.dumps(gone))):
+            found = array.masked_array()
+            same(found.mask, values.mask)
+            same(found.compressed(), values.compressed())
+    with biggus.offline():
+        same(biggus.open(template, zoom=1, tile_size=SIZE, cache=other).ndarray(), image)
+        with pytest.raises(OfflineError):
+            biggus.open(template, zoom=1, tile_size=SIZE, cache=Cache(tmp_path / "d"))[0].ndarray()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("zstd", "big-endian"), ("2 zlib", "2 Fortran"), ("2 delta", "2 blosc")]
+)
+def test_nothing_is_decoded_by_the_codecs_of_another_array(tmp_path, one, other):
+    """An array is replaced, and the cache remembers the new one, but has chunks of the old."""
+    folder = tmp_path / "served"
+    data = np.tile(DATA, (1, 2))[:32, :64]
+    cache = Cache(tmp_path / "c", "10 MB", stored="encoded")
+    with serving(folder) as server:
+        for name in (one, other):
+            shutil.rmtree(folder, ignore_errors=True)
+            make_array(folder, data, **ARRAYS[name])
+            array = biggus.open(f"{server.url}/a.zarr", cache=cache)
+            if name == one:
+                same(array.ndarray(), data)
+        with biggus.offline():
+            gone = biggus.open(f"{server.url}/a.zarr", cache=cache)
+            with pytest.raises(OfflineError):
+                gone.ndarray()
+        same(array.ndarray(), data)
