@@ -1,4 +1,4 @@
-"""Arrays of zarr-python that the user holds already."""
+"""Sources for the user's arrays of zarr-python."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ if TYPE_CHECKING:
 
 
 class ForeignStore(ZarrStore):
-    """Objects in a store of zarr-python's, whatever it stands on.
+    """The objects in any store of zarr-python.
 
-    They have no state that could be asked for, so copies of them are never
-    known to be good.
+    Their state is unknown, so copies of them never count as valid.
 
     Parameters
     ----------
@@ -31,7 +30,7 @@ class ForeignStore(ZarrStore):
         The store.
     """
 
-    anywhere = False  # a store may belong to the event loop that it was made on
+    anywhere = False  # a store may belong to the event loop that it was created on
 
     def __init__(self, store: Any) -> None:
         self.store = store
@@ -69,12 +68,12 @@ class ForeignStore(ZarrStore):
 
 
 def _is_remote(store: Any) -> bool:
-    """Tell whether reading from a store of zarr-python's asks a server."""
+    """Return whether reading from a store of zarr-python asks a server."""
     with between_forks():
         from zarr import storage
 
     while isinstance(store, storage.WrapperStore):
-        store = store._store  # noqa: SLF001 - documented, and there is no other way in
+        store = store._store  # noqa: SLF001 - documented, and the only access
     if isinstance(store, storage.FsspecStore):
         protocol = getattr(store.fs, "sync_fs", store.fs).protocol
         names = {protocol} if isinstance(protocol, str) else set(protocol)
@@ -85,14 +84,12 @@ def _is_remote(store: Any) -> bool:
 
 
 def adopt_array(array: Any) -> Source | None:
-    """Return the source of a ``zarr.Array``, or None if `array` is none.
+    """Return the source of a ``zarr.Array``; None for other objects.
 
-    What lies in a folder, or in a zip file that is only read, is opened by
-    its path, with all that a source of that kind knows.  Anything else is
-    read through the array's own store, and has no token.  The dtype is the one
-    that the store has after opening: format 3 keeps no byte order.  Values are
-    never decoded, for the array gives its user the stored ones.  The codecs of what is
-    read through the array's own store are undone by the array's own pipeline.
+    An array in a folder, or in a read-only zip file, is opened again by its path.  Any other is
+    read through its own store and decoded by its own codec pipeline, and has no token.  The dtype
+    is that of the store after opening, for format 3 stores no byte order.  Values are not decoded
+    by CF, as the array itself does not do so.
     """
     zarr = import_zarr()
     if not isinstance(array, zarr.Array):
@@ -119,5 +116,5 @@ def adopt_array(array: Any) -> Source | None:
         decode=False,
     )
     source.token = None
-    source.decode_as(array._async_array)  # noqa: SLF001 - zarr 3.1.3 has no other name for it
+    source.decode_as(array._async_array)  # noqa: SLF001 - the only access in zarr 3.1.3
     return source

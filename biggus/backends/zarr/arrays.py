@@ -1,7 +1,7 @@
-"""Arrays of zarr-python's over stores of ours, and the pipeline that undoes their codecs.
+"""Arrays of zarr-python over our stores, and the codec pipeline that decodes them.
 
-A user may have configured another pipeline than zarr-python's own.  It is used
-where it can read our store; one that knows only certain stores cannot.
+The user may have configured another pipeline than that of zarr-python.  It is used if it can
+read our store; a pipeline for certain stores only cannot.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ log = logging.getLogger("biggus.backends.zarr")
 
 _PIPELINE = "codec_pipeline.path"
 
-# What it guards, warning filters and zarr's configuration, is of the whole process.
+# Guards warning filters and the configuration of zarr, which are global.
 _lock = threading.Lock()
 
 
@@ -42,18 +42,18 @@ def import_zarr() -> Any:
 
 
 def make_array(store: Any, path: str, fields: Mapping[str, Any], public: str) -> Any:
-    """Return the ``zarr.AsyncArray`` that the fields of a document describe.
+    """Return the ``zarr.AsyncArray`` of a metadata document.
 
     Parameters
     ----------
     store : zarr.abc.store.Store
-        What it reads from.
+        The store to read from.
     path : str
-        Where in there the array is.
+        The path of the array in the store.
     fields : mapping
-        The document.
+        The fields of the document.
     public : str
-        What errors call the store.
+        The name of the store in errors.
 
     Raises
     ------
@@ -63,8 +63,7 @@ def make_array(store: Any, path: str, fields: Mapping[str, Any], public: str) ->
     zarr = import_zarr()
     place = zarr.storage.StorePath(store, path)
     default = zarr.config.defaults[0]["codec_pipeline"]["path"]
-    # zarr warns of dtypes and codecs that may read differently elsewhere;
-    # that concerns whoever writes them.
+    # zarr warns of dtypes and codecs that other libraries may not read, which concerns writers.
     with _lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         chosen = zarr.config.get(_PIPELINE)
@@ -77,20 +76,20 @@ def make_array(store: Any, path: str, fields: Mapping[str, Any], public: str) ->
                 log.debug("%s: not decoded by %s: %s", public, chosen, reason(error))
             with zarr.config.set({_PIPELINE: default}):
                 return zarr.AsyncArray.from_dict(place, dict(fields))
-        except Exception as error:  # of any kind: nothing of what is parsed need make sense
+        except Exception as error:  # any kind, as the document may be invalid in any way
             problem = f"zarr-python cannot read this array: {reason(error)}"
             raise OpenError(public, problem) from error
 
 
 def lend_pipeline(lender: Any, array: Any) -> None:
-    """Have an array of ours decode as an array that the user has does, if it can.
+    """Make an array of ours decode by the codec pipeline of the user's array, if possible.
 
     Parameters
     ----------
     lender : zarr.AsyncArray
-        The user's.
+        The user's array.
     array : zarr.AsyncArray
-        Of `make_array`, with the same metadata.
+        An array from `make_array` with the same metadata.
     """
     with between_forks():
         from zarr.abc.codec import CodecPipeline
@@ -99,7 +98,7 @@ def lend_pipeline(lender: Any, array: Any) -> None:
     kind = type(pipeline)
     bound = getattr(kind.from_array_metadata_and_store, "__func__", None)
     if bound is not CodecPipeline.from_array_metadata_and_store.__func__:  # type: ignore[attr-defined]
-        # It may read from the store that it was made for, past ours.
+        # The pipeline may read from its own store instead of ours.
         try:
             pipeline = kind.from_array_metadata_and_store(
                 array_metadata=array.metadata, store=array.store_path.store
@@ -111,7 +110,7 @@ def lend_pipeline(lender: Any, array: Any) -> None:
 
 
 def over_store(array: Any, store: Any) -> Any:
-    """Return what `make_array` made as an array over another store of ours; nothing is parsed."""
+    """Return a copy of an array from `make_array` over another store, without parsing again."""
     found = copy.copy(array)
     place = type(array.store_path)(store, array.path)
     object.__setattr__(found, "store_path", place)  # the class is frozen
@@ -120,8 +119,8 @@ def over_store(array: Any, store: Any) -> Any:
 
 
 def reason(error: Exception) -> str:
-    """Return the first line of what an exception says, and its type where that helps."""
-    while isinstance(error, ExceptionGroup):  # of tasks, of which one is enough to tell
+    """Return the first line of an exception's message, with its type unless it is an OSError."""
+    while isinstance(error, ExceptionGroup):  # of several tasks; one error is enough
         error = error.exceptions[0]
     text = (str(error).strip().splitlines() or [""])[0]
     return text if isinstance(error, OSError) and text else f"{type(error).__name__}: {text}"

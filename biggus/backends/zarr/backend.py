@@ -1,4 +1,4 @@
-"""Zarr stores, formats 2 and 3, through zarr-python: folders, zip files, web servers."""
+"""The backend of Zarr stores, formats 2 and 3: folders, zip files, web servers."""
 
 from __future__ import annotations
 
@@ -39,9 +39,8 @@ _TILE_PLACEHOLDERS = ("{z}", "{x}", "{y}", "{-y}", "{q}")
 class ZarrBackend(Backend):
     """Opens the arrays of Zarr stores.
 
-    Variables are named by their path, such as ``"ocean/tos"``; where the
-    root of the store is itself an array, that is called ``"/"``, and ``""``
-    opens it too.
+    Variables are named by their path, such as ``"ocean/tos"``.  A root that is itself an array is
+    named ``"/"`` or ``""``.
     """
 
     name: ClassVar[str] = "zarr"
@@ -69,26 +68,21 @@ class ZarrBackend(Backend):
         if any(placeholder in location.text for placeholder in _TILE_PLACEHOLDERS):
             return self.UNCLAIMED
         parts = urlsplit(location.text)
-        # Only in a URL of memory is what follows the slashes no host or bucket.
+        # Only in a memory: URL the part after the slashes is not a host or bucket.
         text = parts.netloc + parts.path if location.scheme == "memory" else parts.path
         named = any(segment.endswith(".zarr") for segment in text.lower().split("/"))
         return self.BY_SUFFIX if named else self.UNCLAIMED
 
     def variables(self, location: Location, **options: Any) -> tuple[str, ...]:
-        zarr_format, store = _store(location, options)
-        with _told(location):
+        with _metadata_of(location, options) as (store, zarr_format):
             return zarr_metadata.list_arrays(store, location.public, zarr_format)
 
     def resolutions(self, location: Location, group: str, **options: Any) -> tuple[Resolution, ...]:
-        path = zarr_metadata.array_path(location.public, group)
-        zarr_format, store = _store(location, options)
-        with _told(location):
-            return resolutions(zarr_metadata.read_group(store, path, zarr_format) or {})
+        return resolutions(self.attributes(location, group, **options))
 
     def attributes(self, location: Location, group: str, **options: Any) -> Mapping[str, Any]:
         path = zarr_metadata.array_path(location.public, group)
-        zarr_format, store = _store(location, options)
-        with _told(location):
+        with _metadata_of(location, options) as (store, zarr_format):
             return zarr_metadata.read_group(store, path, zarr_format) or {}
 
     def open(self, location: Location, variable: str, **options: Any) -> Source:
@@ -101,23 +95,23 @@ class ZarrBackend(Backend):
         variable : str
             The path of the array; ``"/"`` or ``""`` for the root.
         zarr_format : int, optional
-            2 or 3, where a store holds both.
+            2 or 3, if a store has both.
         fresh_for : float, optional
-            For URLs: the seconds for which a copy is good without asking the server; by
-            default as long as that says (``Cache-Control``, ``Expires``), or an hour.
+            For URLs, the seconds for which a copy is valid without asking the server; by
+            default those that the server says (``Cache-Control``, ``Expires``), or an hour.
         stale_if_error : float, optional
-            For URLs: the seconds for which a copy that is older stands in for a server that
-            is out of reach or in trouble; by default for ever.
+            For URLs, the seconds for which an expired copy is used if the server cannot be
+            reached or fails; by default for ever.
         decode : bool, optional
-            Whether the values are to be decoded if the array follows the CF conventions,
-            as the source then says in its ``conventions``.
+            Whether to decode values if the array follows the CF conventions, which the source
+            then declares by its ``conventions``.
         **options
-            For URLs: what `biggus.backends.zarr.remote.remote_store` takes.
+            For URLs, the options of `biggus.backends.zarr.remote.remote_store`.
         """
         return open_source(location.text, variable, tuple(sorted(options.items())))
 
     def identity(self, location: Location, variable: str | None, **options: Any) -> Any:
-        """Return what decides on the values: not how, or how often, a server is asked."""
+        """Return the identity of the values, which does not depend on how a server is asked."""
         given = dict(options)
         zarr_format = format_option(given)
         given.pop("decode", None)
@@ -147,21 +141,19 @@ class ZarrBackend(Backend):
         return adopt_array(obj)
 
 
-def _store(location: Location, options: dict[str, Any]) -> tuple[int | None, ZarrStore]:
-    """Return the format that is asked for, and the objects of a store."""
+@contextlib.contextmanager
+def _metadata_of(
+    location: Location, options: dict[str, Any]
+) -> Iterator[tuple[ZarrStore, int | None]]:
+    """Give a store and the wanted format; errors of reading its metadata name the location."""
     zarr_format = format_option(options)
     options.pop("decode", None)
     if location.scheme:
         for name in _AGES:
             options.pop(name, None)
-    return zarr_format, store_at(location, options)
-
-
-@contextlib.contextmanager
-def _told(location: Location) -> Iterator[None]:
-    """Say what was looked for if the documents of a store cannot be read."""
+    store = store_at(location, options)
     try:
-        yield
+        yield store, zarr_format
     except BiggusError:
         raise
     except FileNotFoundError:
@@ -177,5 +169,5 @@ def _is_zipped_store(location: Location) -> bool:
         with zipfile.ZipFile(location.path) as archive:
             return any(name.rpartition("/")[2] in METADATA_NAMES for name in archive.namelist())
     except zipfile.BadZipFile:
-        # Cut short, it has no directory; its first member may still tell.
+        # A truncated file has no directory, but perhaps its first member.
         return any(name.encode() in location.head for name in METADATA_NAMES)

@@ -1,8 +1,7 @@
-"""Blosc frames: what their decoder does not check of them.
+"""A check of Blosc frames that their decoder does not make.
 
-A Blosc frame says how long it is, but the decoder believes the frame and not
-the bytes that it is given: one that was cut short decodes to whatever lies
-behind it in memory.
+A Blosc frame holds its length, and the decoder trusts that more than the bytes it is given: a
+truncated frame decodes to whatever follows it in memory.
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ if TYPE_CHECKING:
 _HEADER = 16
 
 
-def check_blosc(data: bytes, span: Span = WHOLE) -> None:  # noqa: ARG001 - of all spans
-    """Refuse a Blosc frame that is not as long as it says."""
+def check_blosc(data: bytes, span: Span = WHOLE) -> None:  # noqa: ARG001 - a Check
+    """Raise an OSError for a Blosc frame that is not as long as it says."""
     if len(data) < _HEADER:
         raise OSError(f"a Blosc frame has at least {_HEADER} bytes, not {len(data)}")
     (length,) = struct.unpack_from("<I", data, 12)
     if length != len(data):
-        raise OSError(f"a Blosc frame of {length} bytes is here of {len(data)}: damaged or cut")
+        raise OSError(f"a Blosc frame of {length} bytes has {len(data)}: damaged or cut short")

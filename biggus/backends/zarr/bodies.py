@@ -1,7 +1,7 @@
-"""Answers to requests for a part of an object: the part that was asked for, and nothing else.
+"""Responses to range requests, which must be the requested part of an object.
 
-A server that knows no ranges sends all of the object.  That is kept for a
-moment, for those who want other parts of it.
+A server without support for ranges sends the whole object.  It is kept for a moment, for
+requests of other parts.
 """
 
 from __future__ import annotations
@@ -23,33 +23,33 @@ if TYPE_CHECKING:
     from biggus.backends.zarr.store import Span
 
 TRUSTED_SECONDS = 1.0
-"""For so long a whole object is taken to be as it was; then the server is asked."""
+"""How long a kept object is used without asking the server."""
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 
 
 class Body(NamedTuple):
-    """All of an object, which came in place of a part."""
+    """A whole object that was sent in place of a part."""
 
     data: bytes
-    """Its bytes."""
+    """The bytes of the object."""
 
     tag: str
-    """What names its state."""
+    """The state of the object."""
 
     good_for: float | None
-    """For how long a copy is good, as the server says; None: none is to be kept."""
+    """The seconds for which a copy is valid; None if none may be kept."""
 
     checked: float
-    """When it was that, by the clock that only goes forward."""
+    """When it was last known to be in that state, on the monotonic clock."""
 
     @property
     def young(self) -> bool:
-        """Whether it may be used unasked."""
+        """Whether it may be used without asking the server."""
         return time.monotonic() - self.checked < TRUSTED_SECONDS
 
     def part(self, span: Span) -> Fetched:
-        """Return a part of it."""
+        """Return a part of the object."""
         return Fetched(self.data[slice(*span)], self.tag, self.good_for)
 
 
@@ -57,7 +57,7 @@ bodies: RecentValues[Body] = RecentValues(128 * 2**20)
 
 
 def whole_body(response: Response) -> Body:
-    """Return what came in place of a part; its digest names it where the server does not."""
+    """Return the object in a response; its tag is a digest if the server gives none."""
     tag = tag_of(response)
     if tag is None:
         tag = f"digest {hashlib.blake2b(response.body, digest_size=20).hexdigest()}"
@@ -65,7 +65,7 @@ def whole_body(response: Response) -> Body:
 
 
 def range_header(span: Span) -> str:
-    """Return the value of ``Range`` that asks for a part of an object."""
+    """Return the value of the header ``Range`` for a part of an object."""
     start, stop = span
     if start is not None and start < 0:
         return f"bytes={start}"
@@ -73,15 +73,15 @@ def range_header(span: Span) -> str:
 
 
 def part_of(response: Response, span: Span) -> bytes:
-    """Return the part of an object that was asked for, as far as the object goes.
+    """Return the requested part from a response, shorter if the object ends before.
 
     Raises
     ------
     OSError
-        If the answer is none to that.
+        If the response is for another part.
     """
     if response.status == 200:
-        # The whole, asked for or not: some servers know no ranges.
+        # The whole object, requested or not: some servers do not support ranges.
         return response.body[slice(*span)]
     match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
     if match is None:
@@ -92,27 +92,27 @@ def part_of(response: Response, span: Span) -> bytes:
     total = None if match[3] == "*" else int(match[3])
     start, stop = span
     if start is not None and start < 0:
-        # Nothing but the length tells of the end of what is of an unknown length.
+        # If the total length is unknown, only that of the part can be checked.
         length = end - first
         right = length == -start if total is None else length == min(-start, total)
         if not right or (total is not None and end != total):
-            raise OSError(f"{response.url}: the server sent another part than was asked for")
+            raise OSError(f"{response.url}: the server sent another part than requested")
         return response.body
     start = start or 0
     if first > start or (stop is None and end != total):
-        raise OSError(f"{response.url}: the server sent another part than was asked for")
+        raise OSError(f"{response.url}: the server sent another part than requested")
     return response.body[start - first : None if stop is None else stop - first]
 
 
 def tag_of(response: Response) -> str | None:
-    """Return what the server says that names the state of an object; None if nothing does."""
+    """Return the state of an object from the headers of a response; None if it is unknown."""
     headers = response.headers
     etag = headers.get("ETag")
     if etag:
         return f"etag {etag}"
     modified = headers.get("Last-Modified")
     when, now = http_date(modified), http_date(headers.get("Date"))
-    # Whole seconds: an object that has just changed may change again unseen.
+    # Whole seconds: an object that has just changed may change again in the same second.
     if when is None or now is None or now - when < SETTLED_SECONDS:
         return None
     size = headers.get("Content-Range", "").rpartition("/")[2] or headers.get("Content-Length", "")
@@ -120,7 +120,7 @@ def tag_of(response: Response) -> str | None:
 
 
 def conditions(tag: str | None) -> dict[str, str]:
-    """Return the headers that ask for an object only if its state is another than `tag`."""
+    """Return the headers of a request on the condition that the state is no longer `tag`."""
     kind, _, value = (tag or "").partition(" ")
     if kind == "etag":
         return {"If-None-Match": value}

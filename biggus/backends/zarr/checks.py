@@ -1,8 +1,7 @@
-"""Checks of stored bytes that zarr-python and its codecs leave out.
+"""Checks of stored bytes that zarr-python and its codecs do not make.
 
-Those of Blosc frames are cut short unseen (see `biggus.backends.zarr.blosc`).  A
-shard whose index is at its start has an index that is sound when the rest of it is
-cut off.
+Truncated Blosc frames go unnoticed (see `biggus.backends.zarr.blosc`), and so does a truncated
+shard whose index is at its start.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ if TYPE_CHECKING:
 
 
 def check_for(fields: dict[str, Any], zarr_format: int) -> Callable[[bytes, Span], None] | None:
-    """Return what checks the stored bytes of an array's chunks, or None if nothing does.
+    """Return the check of the stored bytes of an array's chunks, or None if there is none.
 
-    The check is called with bytes as they came from the store, and the span
-    of the object that they are; it raises OSError for what cannot be whole.
+    The check is called with bytes from the store and their span in the object, and raises an
+    OSError if they are incomplete.
     """
     if zarr_format == 2:
         compressor = fields.get("compressor") or {}
@@ -53,14 +52,14 @@ def _shard_check(fields: dict[str, Any], settings: dict[str, Any]) -> Callable[[
             if sharding is not None:
                 _check_shard(data, sharding, blosc)
         elif blosc and stop is not None and not (at_start and start == 0):
-            # Not the index, which is read from the end or from 0.
+            # A chunk, and not the index, which is read from the end or from 0.
             check_blosc(data, span)
 
     return check
 
 
 def _check_shard(data: bytes, sharding: Sharding, blosc: bool) -> None:
-    """Refuse a shard that does not hold all that its index says, or Blosc frames in it likewise."""
+    """Check that a shard has all chunks of its index, and that their Blosc frames are complete."""
     index = data[slice(*sharding.span)]
     if len(index) < sharding.index_bytes:
         raise OSError(f"a shard of {len(data)} bytes is too short for its index")

@@ -1,8 +1,8 @@
-"""One stored chunk: which of its bytes a part of it needs, and the values that they are.
+"""Reading parts of one stored chunk.
 
-A chunk that is wanted whole, and lies in one piece in the result, is decoded there;
-of a chunk that is stored plainly only the bytes from the first wanted value
-to the last are read, and where those are many, in pieces.
+A chunk that is wanted whole, and is contiguous in the result, is decoded into it.  Of an
+uncompressed chunk only the bytes from the first wanted value to the last are read, in pieces if
+these are many.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class ChunkReader:
     Parameters
     ----------
     decoder : ChunkDecoder
-        How such a chunk is decoded.
+        The decoder of such chunks.
     seekable : bool
-        Whether to read a little of an object costs little, and many times too.
+        Whether many small reads of an object are cheap.
     """
 
     def __init__(self, decoder: ChunkDecoder, seekable: bool) -> None:
@@ -41,31 +41,31 @@ class ChunkReader:
         self.seekable = seekable
 
     def span(self, inner: Box, offset: int | None = None, length: int = 0) -> Span:
-        """Return which bytes of an object to read for a part of a chunk.
+        """Return the span of an object to read for a part of a chunk.
 
         Parameters
         ----------
         inner : tuple of slice
             The part.
         offset, length : int, optional
-            Where the chunk is in the object, if it is not all of it.
+            The place of the chunk in the object, if it is not the whole object.
 
         Raises
         ------
         OSError
-            If it cannot be of that length.
+            If a chunk cannot have that length.
         """
         decoder = self.decoder
         if not decoder.plain or is_all(inner, decoder.shape):
             return WHOLE if offset is None else (offset, offset + length)
         if offset is not None and length != decoder.nbytes:
-            raise OSError(f"a chunk of {decoder.nbytes} bytes is here of {length}")
+            raise OSError(f"a chunk of {decoder.nbytes} bytes has {length}")
         first, stop = flat_range(inner, decoder.shape)
         itemsize, offset = decoder.dtype.itemsize, offset or 0
         return offset + first * itemsize, offset + stop * itemsize
 
     def in_pieces(self, span: Span) -> bool:
-        """Tell whether a part of a chunk is so long that it is better read in pieces."""
+        """Return whether a span is so long that it is better read in pieces."""
         if span == WHOLE or not self.seekable or not self.decoder.plain:
             return False
         start, stop = span
@@ -74,7 +74,7 @@ class ChunkReader:
     def read_pieces(
         self, get: Get, key: str, offset: int, inner: Box, out: npt.NDArray[Any]
     ) -> None:
-        """Read a part of a chunk that lies plainly at `offset` in an object."""
+        """Read a part of an uncompressed chunk at `offset` in an object."""
         decoder = self.decoder
         stored = _Spans(get, key)
         if decoder.dtype == out.dtype:
@@ -85,16 +85,16 @@ class ChunkReader:
         out[...] = values
 
     def place(self, data: Buffer, inner: Box, out: npt.NDArray[Any]) -> None:
-        """Put the wanted part of a chunk where it belongs.
+        """Decode a part of a chunk into an array.
 
         Parameters
         ----------
         data : bytes
-            Those of the `span` of `inner`.
+            The bytes of the `span` of `inner`.
         inner : tuple of slice
             The part.
         out : ndarray
-            Where it goes.
+            The array for its values.
         """
         decoder = self.decoder
         if is_all(inner, decoder.shape):
@@ -119,7 +119,7 @@ class ChunkReader:
 
 
 class _Spans:
-    """An object whose bytes are read at an offset, not many at once."""
+    """An object that is read at an offset, in pieces of limited size."""
 
     def __init__(self, get: Get, key: str) -> None:
         self._get = get
@@ -131,6 +131,6 @@ class _Spans:
             span = (offset + start, offset + stop)
             found = self._get(span)
             if found is None:
-                raise OSError(f"{self._key} came or went while it was read")
+                raise OSError(f"{self._key} appeared or disappeared while it was read")
             refuse_short(self._key, found.data, span)
             out[start:stop] = found.data

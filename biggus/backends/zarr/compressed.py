@@ -1,4 +1,4 @@
-"""What the metadata of an array say of its codecs, and of how its chunks are compressed."""
+"""The codecs and the compression of an array, from its metadata."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NAMES = {"zstd": "zstd", "gzip": "gzip", "zlib": "gzip", "lz4": "lz4"}
 
 
 def compression_of(fields: dict[str, Any]) -> Compression | None:
-    """Return how chunks are compressed; None if they are not, or in a way that is not known.
+    """Return the compression of chunks; None if there is none, or it is unknown.
 
     Examples
     --------
@@ -36,7 +36,7 @@ def compression_of(fields: dict[str, Any]) -> Compression | None:
 
 
 def codecs_of(fields: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """Return the names and the settings of codecs, those that come first when writing first."""
+    """Return the names and settings of codecs, in the order of encoding."""
     codecs: Any = fields.get("codecs")
     if isinstance(codecs, list):  # format 3
         dicts = [codec for codec in codecs if isinstance(codec, dict)]

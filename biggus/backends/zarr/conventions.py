@@ -1,12 +1,9 @@
-"""Which Zarr arrays follow the CF conventions, and how they say so.
+"""Recognising Zarr arrays that follow the CF conventions.
 
-A Zarr array is taken to follow them if its attributes say so, by `biggus.cf.follows`,
-or if it is of format 2, has xarray's mark ``_ARRAY_DIMENSIONS`` and a fill
-value: there xarray keeps ``_FillValue`` as the fill value of the array.  In
-format 3 the fill value is only what was never written, and ``_FillValue`` is an
-attribute, of some dtypes in Base64.
-
-Needs no Zarr library.
+A Zarr array counts as following them if its attributes do, by `biggus.cf.follows`, or if it has
+format 2, xarray's attribute ``_ARRAY_DIMENSIONS`` and a fill value, where xarray stores
+``_FillValue``.  In format 3 the fill value only stands for values that were never written, and
+``_FillValue`` is an attribute, of some dtypes in Base64.
 """
 
 from __future__ import annotations
@@ -26,7 +23,7 @@ if TYPE_CHECKING:
     from biggus.backends.zarr.metadata import ArrayDocument
 
 CONVENTIONS = "CF-Zarr"
-"""CF as in Zarr stores: nothing is missing but what the attributes name."""
+"""CF in Zarr stores: only values named by attributes are missing."""
 
 _SENTINELS = ("_FillValue", "missing_value", "valid_min", "valid_max", "valid_range")
 
@@ -34,7 +31,7 @@ _WORDS = {"NaN": np.nan, "Infinity": np.inf, "-Infinity": -np.inf}
 
 
 def follows_cf(document: ArrayDocument, dtype: np.dtype[Any]) -> bool:
-    """Tell whether an array, of values of `dtype`, follows the CF conventions."""
+    """Return whether an array with values of `dtype` follows the CF conventions."""
     attributes = document.fields.get("attributes") or {}
     if cf.follows(dtype, attributes):
         return True
@@ -47,17 +44,17 @@ def cf_attributes(
 ) -> Mapping[str, Any]:
     """Return the attributes of an array that follows CF, as `biggus.cf` expects them.
 
-    JSON tells neither widths of numbers nor bytes: where the values are
-    floating-point numbers, so are those that they are compared with.
+    JSON has neither bytes nor widths of numbers.  The numbers that floating-point values are
+    compared with are cast to their dtype.
 
     Parameters
     ----------
     document : ArrayDocument
-        What the store says of the array.
+        The metadata of the array.
     dtype : dtype
-        Of the packed values.
+        The dtype of the packed values.
     fill_value : scalar or None
-        Of the array, of `dtype`.
+        The fill value of the array, of `dtype`.
     """
     attributes = dict(document.attributes)
     if "_FillValue" in attributes:
@@ -75,12 +72,12 @@ def cf_attributes(
 
 
 def _comparable(fill_value: Any, dtype: np.dtype[Any]) -> bool:
-    # No character is what strings are padded with, not one that was chosen.
+    # An empty character pads strings, and is not a chosen fill value.
     return dtype.kind in "iufcmM" or (dtype == "S1" and bool(fill_value))
 
 
 def _decoded(value: Any, dtype: np.dtype[Any]) -> Any:
-    """Return a fill value that may be in Base64; as it is, if it is not or makes no sense."""
+    """Decode a fill value that may be in Base64; return it unchanged if it is not."""
     try:
         if dtype.kind == "c" and isinstance(value, list) and len(value) == 2:
             return complex(*(_number(part) for part in value))
@@ -103,7 +100,7 @@ def _number(value: Any) -> float:
 
 
 def _of_width(value: Any, dtype: np.dtype[Any]) -> Any:
-    """Return numbers in the width of the floating-point values that they are compared with."""
+    """Cast numbers to the dtype of the floating-point values that they are compared with."""
     given = np.asarray(value) if isinstance(value, (int, float, complex, list)) else None
     if dtype.kind not in "fc" or given is None or given.dtype.kind not in "iufc":
         return value
@@ -111,5 +108,5 @@ def _of_width(value: Any, dtype: np.dtype[Any]) -> Any:
         return value
     with np.errstate(all="ignore"):
         cast = given.astype(dtype)
-    # A number that is too large for the dtype is none of its values.
+    # A number that is too large for the dtype stays as it is.
     return cast[()] if np.array_equal(np.isinf(cast), np.isinf(given)) else value

@@ -1,9 +1,9 @@
-"""From the stored bytes of a chunk to its values, in the calling thread.
+"""Decoding the stored bytes of a chunk in the calling thread.
 
-A chain of steps undoes the codecs of a chunk, the last one first.  The steps
-that take time are those of numcodecs and zlib, which let other threads run.
-Every step knows how many bytes it has to give, where that follows from the
-chunk, and any other number is an error: a buffer is never left half filled.
+A chain of steps undoes the codecs of a chunk, the last one first.  The slow steps are those of
+numcodecs and zlib, which release the GIL.  Every step knows the number of bytes of its result, if
+that follows from the chunk, and any other number is an error, so that no buffer is left partly
+filled.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ Buffer: TypeAlias = Any
 """Bytes, or a flat array of bytes."""
 
 Step: TypeAlias = Callable[[Buffer, "int | None", "npt.NDArray[np.uint8] | None"], Buffer]
-"""Undoes one codec: takes its bytes, how many there are to be, and where they may go."""
+"""Undoes one codec: takes encoded bytes, the decoded size, and an array for the result."""
 
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _CRC_BYTES = 4
 
 
 class ChunkDecoder:
-    """How the stored bytes of a chunk become its values.
+    """Decodes the stored bytes of a chunk.
 
     Parameters
     ----------
     shape : tuple of int
         The shape of a chunk.
     dtype : dtype
-        The dtype of the stored values, byte order included.
+        The dtype of the stored values, with their byte order.
     axes : tuple of int
-        Which axis of the chunk each stored axis is.
+        For each stored axis the axis of the chunk.
     codecs : list of (callable, int or None)
-        The steps in the order in which they are done; with each, by how many
-        bytes its input is longer than what it gives, None if that varies.
+        The steps in order, each with the number of bytes that its input is longer than its
+        result; None if that varies.
     """
 
     def __init__(
@@ -69,10 +69,10 @@ class ChunkDecoder:
             size = None if size is None or longer is None else size + longer
         self.steps = steps[::-1]
         self.fills = bool(codecs) and codecs[-1][0] in (_blosc, _zstd, _lz4)
-        """Whether the values are decoded into a buffer that is given."""
+        """Whether values are decoded into a given buffer."""
 
         self.stored_nbytes = size
-        """How long the stored bytes are, None if that varies."""
+        """The number of stored bytes; None if it varies."""
 
     @property
     def plain(self) -> bool:
@@ -80,7 +80,7 @@ class ChunkDecoder:
         return self.in_order and not self.steps
 
     def into(self, data: Buffer, out: npt.NDArray[np.uint8] | None) -> Buffer:
-        """Return the bytes of the stored values, in `out` or wherever they came to lie.
+        """Return the bytes of the stored values, in `out` or in another buffer.
 
         Raises
         ------
@@ -88,21 +88,21 @@ class ChunkDecoder:
             If they are damaged.
         """
         if self.stored_nbytes is not None and len(data) != self.stored_nbytes:
-            raise OSError(f"a chunk of {self.stored_nbytes} bytes is here of {len(data)}")
+            raise OSError(f"a chunk of {self.stored_nbytes} bytes has {len(data)}")
         last = len(self.steps) - 1
         for i, (step, size) in enumerate(self.steps):
             data = step(data, size, out if i == last else None)
         return data
 
     def values(self, data: Buffer, scratch: npt.NDArray[np.uint8] | None) -> npt.NDArray[Any]:
-        """Return the chunk; it may lie in `scratch`, and may not be writable."""
+        """Return the values of the chunk, perhaps in `scratch`, perhaps read-only."""
         data = self.into(data, scratch)
         array = np.ndarray(self._stored_shape, self.dtype, data)
         return array if self.in_order else array.transpose(self._back)
 
 
 def decoder_for(codecs: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> ChunkDecoder | None:
-    """Return the decoder of a chain of codecs of format 3, or None if it is not known."""
+    """Return the decoder of a chain of codecs of format 3, or None if one is unknown."""
     if dtype.kind not in "biufcMmSUV" or dtype.names or not isinstance(codecs, list):
         return None
     axes = tuple(range(len(shape)))
@@ -136,7 +136,7 @@ def _stored_dtype(dtype: np.dtype[Any], endian: Any) -> np.dtype[Any] | None:
 def decoder_for_v2(
     fields: dict[str, Any], shape: tuple[int, ...], dtype: np.dtype[Any]
 ) -> ChunkDecoder | None:
-    """Return the decoder of an array of format 2, or None if it is not known."""
+    """Return the decoder of an array of format 2, or None if a codec is unknown."""
     if dtype.kind not in "biufcMmSUV" or dtype.names or fields.get("order") not in ("C", "F"):
         return None
     steps: list[tuple[Step, int | None]] = []
@@ -187,13 +187,13 @@ def _blosc(data: Buffer, size: int | None, out: Any) -> Buffer:
 def _zstd(data: Buffer, size: int | None, out: Any) -> Buffer:
     decompress = _native("zstd")
     if out is not None and size is not None and _zstd_length(data) == size:
-        # A frame that gives other than its length is an error in the decoder.
+        # The decoder raises an error if the frame has another length than its header says.
         return decompress(data, out)
     return _sized(decompress(data), size)
 
 
 def _zstd_length(data: Buffer) -> int | None:
-    """Return what the header of a frame says of its length; None if it does not.
+    """Return the decoded length of a frame from its header; None if it has none.
 
     The layout is that of RFC 8878, section 3.1.1.1.
     """
@@ -213,7 +213,7 @@ def _lz4(data: Buffer, size: int | None, out: Any) -> Buffer:
     if len(data) < 4:
         raise OSError("an LZ4 chunk without its length")
     if size is not None and int.from_bytes(bytes(data[:4]), "little") != size:
-        raise OSError(f"a chunk of {size} bytes says that it has another length: damaged")
+        raise OSError(f"a chunk of {size} bytes has another length in its header: damaged")
     return _native("lz4")(data, out if size is not None else None)
 
 
@@ -222,7 +222,7 @@ def _gzip(data: Buffer, size: int | None, out: Any) -> Buffer:  # noqa: ARG001 -
         found = zlib.decompress(data, 31, max(1, size))
         if len(found) == size:
             return found
-    return _sized(gzip.decompress(data), size)  # of several members
+    return _sized(gzip.decompress(data), size)  # it may have several members
 
 
 def _zlib(data: Buffer, size: int | None, out: Any) -> Buffer:  # noqa: ARG001 - a Step
@@ -247,7 +247,7 @@ def _crc32c_function() -> Callable[[Any], int]:
     with between_forks():
         try:
             return importlib.import_module("google_crc32c").value  # type: ignore[no-any-return]
-        except ImportError:  # zarr-python had another one before
+        except ImportError:  # earlier zarr-python depends on another package
             return importlib.import_module("crc32c").crc32c  # type: ignore[no-any-return]
 
 
@@ -279,4 +279,4 @@ _STEPS_2: dict[Any, tuple[Step, int | None]] = {
     "lz4": (_lz4, None),
 }
 _NUMCODECS = frozenset({"bz2", "lzma", "shuffle", "delta", "fixedscaleoffset", "fletcher32"})
-"""Codecs of format 2 that are done by numcodecs as they are."""
+"""Codecs of format 2 that numcodecs decodes."""

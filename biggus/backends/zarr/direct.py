@@ -1,8 +1,7 @@
 """Reading boxes without zarr-python and its event loop.
 
-A chunk is one read of its object, or of its bytes in a shard, and one decoding.  What
-is at hand is read by the calling thread; where reads wait for a server, several
-objects are read at once.
+Each chunk is one read of its object, or of its bytes in a shard, and is decoded once.  Local
+objects are read by the calling thread; several objects of a server are read at once.
 """
 
 from __future__ import annotations
@@ -44,25 +43,25 @@ _NOTHING: Span = (0, 0)
 
 
 class Part(NamedTuple):
-    """A part of a chunk or shard, and where it goes."""
+    """A part of a chunk or shard, and the array for its values."""
 
     inner: Box
     out: npt.NDArray[Any]
     number: int
-    """That of the box of which it is."""
+    """The number of its box among those that are read."""
 
 
 class ChunkLayout(NamedTuple):
-    """How the stored chunks (or shards) of one shape hold values."""
+    """The layout of the stored chunks (or shards) of one shape."""
 
     chunk: ChunkReader
-    """What reads a chunk, in a shard an inner one."""
+    """Reads a chunk, in a shard an inner one."""
 
     sharding: Sharding | None
-    """How chunks lie in a shard."""
+    """The layout of chunks in a shard."""
 
     codecs: Any
-    """How a chunk is encoded, see `ZarrEncoding`."""
+    """The codecs of a chunk, see `ZarrEncoding`."""
 
 
 class DirectReader:
@@ -73,15 +72,15 @@ class DirectReader:
     store : ZarrStore
         The store.
     key : callable
-        Gives the key of the chunk, or shard, of a number.
+        Returns the key of a chunk or shard, given its number.
     grid : StoredGrid
-        The grid of chunks, or shards.
+        The grid of chunks or shards.
     layout : callable
-        Gives the `ChunkLayout` of what is stored in a shape.
+        Returns the `ChunkLayout` of chunks or shards of a shape.
     dtype : dtype
         The dtype of the values.
     fill : scalar
-        The value of what was never written.
+        The value of elements that were never written.
     """
 
     def __init__(
@@ -104,7 +103,7 @@ class DirectReader:
     def read(
         self, boxes: Sequence[Box], record: Record, out: npt.NDArray[Any] | None = None
     ) -> list[npt.NDArray[Any]]:
-        """Return the values in each box, and note what was met; those of one go to `out`."""
+        """Return the values in each box, those of a single one in `out`; note all in `record`."""
         found = [np.empty(box_shape(box), self.dtype) if out is None else out for box in boxes]
         parts = (
             (part.number, Part(part.inner, view_of(values, part.outer), number))
@@ -122,7 +121,7 @@ class DirectReader:
         return found
 
     def _read_object(self, number: Index, wanted: list[Part], record: Record) -> None:
-        """Read parts of a chunk, or of a shard."""
+        """Read parts of a chunk or shard."""
         layout = self._layout(self.grid.stored_shape(number))
         key = self.key(number)
         if layout.sharding is None:
@@ -152,7 +151,7 @@ class DirectReader:
         self._place(chunk, found.data, part, record)
 
     def _place(self, chunk: ChunkReader, data: bytes, part: Part, record: Record) -> None:
-        """Put a part of a chunk where it belongs; note its bytes, if they are wanted too."""
+        """Decode a part of a chunk into its array; note its bytes if they are wanted too."""
         chunk.place(data, part.inner, part.out)
         if record.encoded is not None:
             record.encoded[part.number] = data
@@ -172,7 +171,7 @@ class DirectReader:
                     part.out[...] = self.fill
                 return
             located = list(self._located(sharding, shard.index, wanted))
-            # In the order of where they lie: those that are near are fetched together.
+            # In the order of their offsets, so that near ones are fetched together.
             located.sort(key=itemgetter(0))
             spans = [chunk.span(part.inner, *place) for place, part in located]
             get = shard.reading(spans)
@@ -182,7 +181,7 @@ class DirectReader:
                 else:
                     found = get(span)
                     if found is None:
-                        raise OSError(f"{key} came or went while it was read")
+                        raise OSError(f"{key} appeared or disappeared while it was read")
                     refuse_short(key, found.data, span)
                     self._place(chunk, found.data, part, record)
             record.met(key, Fetched(b"", shard.index.tag, shard.index.good_for))
@@ -190,7 +189,7 @@ class DirectReader:
     def _located(
         self, sharding: Sharding, index: ShardIndex, wanted: list[Part]
     ) -> Iterator[tuple[Range, Part]]:
-        """Yield where in a shard each wanted chunk is; fill in those that were never written."""
+        """Yield the place of each wanted chunk in a shard; fill those that were never written."""
         for box, values, number in wanted:
             for part in sharding.grid.parts(box):
                 out = view_of(values, part.outer)
@@ -202,7 +201,7 @@ class DirectReader:
 
     @property
     def encoding(self) -> ZarrEncoding | None:
-        """How chunks are encoded; None if they are not, or if they are of several shapes."""
+        """The encoding of chunks; None if they are uncompressed or have several shapes."""
         chunk, sharding, codecs = self._layout(self.grid.largest)
         if chunk.decoder.plain or (sharding is None and not self.grid.regular):
             return None
@@ -210,7 +209,7 @@ class DirectReader:
 
     @property
     def decodes_chunks(self) -> bool:
-        """Whether a chunk is decoded whole, whatever is wanted of it."""
+        """Whether chunks are always decoded whole."""
         chunk = self._layout(self.grid.largest).chunk
         return not (chunk.decoder.plain and chunk.seekable)
 
@@ -224,9 +223,9 @@ class DirectReader:
             index = 40 * math.prod(layout.sharding.counts)
         if decoder.plain and self.store.direct:
             return result + index + self._plain_bytes(layout.chunk, box, result)
-        # What is stored is hardly ever longer than what is in it.
+        # Encoded bytes are hardly ever longer than decoded ones.
         stored = decoder.nbytes + decoder.nbytes // 64 + 4096
-        # Between two steps nothing tells the length: buffers grow, and are joined.
+        # With several steps the length between them is unknown: buffers grow, and are joined.
         decoded = decoder.nbytes * (1 if len(decoder.steps) < 2 else 6)
         if self.store.direct:
             return result + index + stored + decoded
@@ -237,11 +236,11 @@ class DirectReader:
         return result + min(store, REQUESTS) * (index + stored + decoded)
 
     def _plain_bytes(self, chunk: ChunkReader, box: Box, result: int) -> int:
-        """Return how much more than the result a box of a plainly stored array takes."""
+        """Return the memory that a box of an uncompressed array takes beside the result."""
         longest = self._longest_span(chunk.decoder.shape, box)
         if not chunk.seekable or longest <= MOST_TOGETHER:
             return longest
-        # In pieces, which are gathered; and a chunk that is wanted whole is read whole.
+        # Pieces are collected; a chunk that is wanted whole is read whole.
         pieces = 2 * MOST_TOGETHER + (0 if chunk.decoder.dtype == self.dtype else result)
         return max(pieces, longest if self._holds_a_chunk(chunk.decoder.shape, box) else 0)
 
@@ -252,7 +251,7 @@ class DirectReader:
         )
 
     def _longest_span(self, shape: tuple[int, ...], box: Box) -> int:
-        """Return how many bytes of a chunk there are at most from the first to the last wanted."""
+        """Return the most bytes of a chunk from the first to the last wanted value."""
         inner = []
         for s, n in zip(box, shape, strict=True):
             last = s.start + (s.stop - 1 - s.start) // s.step * s.step
@@ -263,7 +262,7 @@ class DirectReader:
         return (stop - first) * self.dtype.itemsize
 
     def natural_chunks(self, chunks: Chunks) -> Chunks:
-        """Return `chunks`, cut into parts where they are large and can be read so."""
+        """Return `chunks`, cut into parts if they are large and can be read in parts."""
         chunk = self._layout(self.grid.largest).chunk
         if not chunk.seekable or not chunk.decoder.plain or not self.grid.regular:
             return chunks
@@ -271,7 +270,7 @@ class DirectReader:
 
 
 def _touched(chunks: tuple[int, ...], box: Box) -> int:
-    """Return how many chunks of a regular grid a box touches at most."""
+    """Return the most chunks of a regular grid that a box touches."""
     return math.prod((s.stop - 1) // n - s.start // n + 1 for s, n in zip(box, chunks, strict=True))
 
 
@@ -282,18 +281,18 @@ def direct_reader(
     key: Callable[[tuple[int, ...]], str],
     grid: StoredGrid,
 ) -> DirectReader | None:
-    """Return what reads an array directly, or None if something about it is not known.
+    """Return the reader of an array, or None if it has an unknown dtype or codec.
 
     Parameters
     ----------
     store : ZarrStore
         The store.
     document : ArrayDocument
-        What it says of the array.
+        The metadata of the array.
     array : zarr.Array
-        The array; of a rectilinear grid, any chunk of it.
+        The array; for a rectilinear grid, any chunk of it.
     key, grid
-        As `DirectReader` takes them.
+        As for `DirectReader`.
     """
     dtype = array.dtype
     if (
@@ -302,7 +301,7 @@ def direct_reader(
         or 0 in (*array.chunks, dtype.itemsize)
     ):
         return None
-    # To get at the end of a member of a zip file is to read all of it.
+    # Reading the end of a member of a zip file reads all of it.
     seekable = isinstance(store, FolderStore)
     inner = None if array.shards is None else tuple(int(n) for n in array.chunks)
     fields = document.fields
@@ -329,5 +328,5 @@ def direct_reader(
     fill = array.metadata.fill_value
     if fill is None:
         fill = array.metadata.dtype.default_scalar()
-    # What is known of one shape is known of all.
+    # If the layout of one shape is known, that of all is.
     return DirectReader(store, key, grid, layout, dtype, fill)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""How the chunks of Zarr arrays are stored: those of a shard, too, each by itself."""
+"""The encoding of the chunks of Zarr arrays, also of those in shards."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ZarrEncoding(Encoding):
-    """The codecs of an array.
+    """Decodes chunks by the codecs of an array.
 
     Attributes
     ----------
     codecs : list or dict
-        The codecs of a chunk, as documents of format 3 say them; or what of a document of
-        format 2 says how chunks are stored.
+        The codecs of a chunk from a document of format 3; or the fields ``order``,
+        ``compressor`` and ``filters`` of a document of format 2.
     dtype : object
-        The dtype of the values, as JSON can say it.
+        The dtype of the values as a JSON value.
     shape : tuple of int
-        That of all chunks, as they are stored.
+        The stored shape of all chunks.
     """
 
     codecs: Any
@@ -41,17 +41,17 @@ class ZarrEncoding(Encoding):
     shape: tuple[int, ...]
 
     def decode(self, box: Box, data: memoryview) -> npt.NDArray[Any]:
-        """Return the values of a chunk, of those at an edge without what lies beyond."""
+        """Return the values of a chunk, without the part beyond the edge of the array."""
         shape, dtype = box_shape(box), decode_dtype(self.dtype)
         decoder = decoder_of(self.codecs, tuple(self.shape), dtype)
         if decoder is None:
-            raise ValueError("by a codec that is not known here")
+            raise ValueError("its codec is unknown")
         values = np.empty(shape, dtype)
         ChunkReader(decoder, seekable=False).place(data, whole(shape), values)
         return values
 
 
 def decoder_of(codecs: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> ChunkDecoder | None:
-    """Return what decodes a stored chunk of a shape; None if something is not known."""
+    """Return the decoder of stored chunks of a shape; None if a codec is unknown."""
     decoder = decoder_for_v2 if isinstance(codecs, dict) else decoder_for
     return decoder(codecs, shape, dtype)

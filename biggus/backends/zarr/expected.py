@@ -1,7 +1,7 @@
-"""What a chunk can be, by its array: how long, and what tells it from something else.
+"""The expected size and type of chunks, by which other responses are recognised.
 
-A server in trouble may send anything in the place of a chunk, with status 200: a page, a
-message, what never ends.  Pure.
+A failing server may send anything in place of a chunk with status 200: a page, a message, an
+endless stream.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 LARGEST_DOCUMENT = 32 * 2**20
-"""Bytes; no metadata document is longer."""
+"""The largest metadata document in bytes."""
 
 _LARGEST = 2**32
 _MARGIN = 2**16
@@ -33,29 +33,29 @@ _NO_TEXT = frozenset({"text/html", "text/xml", "application/xml", "application/j
 
 
 class Expected(NamedTuple):
-    """What is expected of the objects that hold the chunks of an array."""
+    """The expected properties of the objects that hold the chunks of an array."""
 
     largest: int = _LARGEST
-    """The most bytes that one can have."""
+    """The largest size of an object."""
 
     vouched: bool = False
-    """Whether what is stored tells by itself that it is a chunk."""
+    """Whether the codecs recognise other data by a checksum or their format."""
 
 
 ANYTHING = Expected()
 
 
 def expected(fields: Mapping[str, Any], dtype: np.dtype[Any], shape: tuple[int, ...]) -> Expected:
-    """Return what is expected of the chunks, or shards, of an array.
+    """Return the expected properties of the chunks or shards of an array.
 
     Parameters
     ----------
     fields : mapping
         The document of the array.
     dtype : dtype
-        Of its values.
+        The dtype of its values.
     shape : tuple of int
-        Of the largest of what is stored under one key.
+        The largest shape of a chunk or shard.
     """
     names = set(_codecs(fields))
     vouched = not names.isdisjoint(_VOUCHING)
@@ -63,12 +63,12 @@ def expected(fields: Mapping[str, Any], dtype: np.dtype[Any], shape: tuple[int, 
         return Expected(vouched=vouched)
     nbytes = math.prod(shape) * dtype.itemsize
     if "sharding_indexed" in names:
-        # In a shard there may be what is no longer used; and a chunk may be of one value.
+        # A shard may have unused parts, and chunks of a single value.
         largest = 4 * nbytes + 32 * math.prod(shape)
     elif names <= _LENGTHS_KEPT:
-        largest = nbytes + nbytes // 8  # what cannot be compressed becomes a little longer
+        largest = nbytes + nbytes // 8  # incompressible data become a little longer
     else:
-        largest = 16 * nbytes  # a filter may store what is small as something larger
+        largest = 16 * nbytes  # a filter may store small values as a larger dtype
     return Expected(min(_LARGEST, largest + _MARGIN), vouched)
 
 
@@ -80,7 +80,7 @@ def _codecs(fields: Mapping[str, Any]) -> Iterator[str]:
 
 
 def refused_type(kind: str, vouched: bool, text_chunks: bool) -> str | None:
-    """Say why what is served as a media type is no chunk; None if it may be one.
+    """Return why a response of a media type cannot be a chunk; None if it can.
 
     Examples
     --------
@@ -93,7 +93,7 @@ def refused_type(kind: str, vouched: bool, text_chunks: bool) -> str | None:
         return f"the server sent {kind} instead of a chunk"
     if kind.startswith("text/") and not vouched and not text_chunks:
         return (
-            f"the server sent {kind}, and nothing in the chunks of this array tells them from a "
-            "message: text_chunks=True takes it for a chunk"
+            f"the server sent {kind}, and chunks of this array cannot be told from a message: "
+            "text_chunks=True accepts it as a chunk"
         )
     return None

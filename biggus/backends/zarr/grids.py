@@ -1,8 +1,7 @@
-"""How the chunks of an array lie: on a regular grid, or a rectilinear one, of any edges.
+"""The grids of stored chunks: regular ones, and rectilinear ones with any edges.
 
-A chunk of a rectilinear grid is stored as the only chunk of a regular array of
-its shape would be.  So whatever reads regular arrays reads it: as an array of
-its own.  Needs no Zarr library.
+A chunk of a rectilinear grid is stored like the only chunk of a regular array of its shape, and
+can be read as such an array.
 """
 
 from __future__ import annotations
@@ -21,23 +20,23 @@ if TYPE_CHECKING:
     from biggus.sources.base import Chunks
 
 Edges: TypeAlias = int | tuple[int, ...]
-"""Along one axis, the length of all chunks or of each, as they are stored."""
+"""Along one axis, the stored length of all chunks, or of each."""
 
 _MOST_EDGES = 2**24
-"""A few bytes of metadata could stand for more than memory holds."""
+"""The most chunks along an axis: a few bytes of metadata could describe more than memory holds."""
 
 
 class StoredGrid(Grid):
-    """The chunks of an array, or its shards, and the shape in which each is stored.
+    """The grid of the chunks or shards of an array, and their stored shapes.
 
-    The last chunks may be longer than what is left of the array.
+    The last chunks may reach beyond the array.
 
     Parameters
     ----------
     shape : tuple of int
         The shape of the array.
     edges : tuple of int or tuple of int
-        For each axis.
+        For each axis the stored length of all chunks, or of each.
 
     Examples
     --------
@@ -54,12 +53,12 @@ class StoredGrid(Grid):
 
     @property
     def chunks(self) -> tuple[Edges, ...]:
-        """For each axis the length of the chunks, or the lengths of all, none over the end."""
+        """For each axis the length of all chunks, or of each, cut at the end of the array."""
         return tuple(map(_clipped, self.edges, self.shape))
 
     @property
     def regular(self) -> bool:
-        """Whether all chunks are stored in one shape."""
+        """Whether all chunks have one stored shape."""
         return all(isinstance(edges, int) for edges in self.edges)
 
     @property
@@ -68,7 +67,7 @@ class StoredGrid(Grid):
         return tuple(edges if isinstance(edges, int) else max(edges) for edges in self.edges)
 
     def stored_shape(self, number: Index) -> tuple[int, ...]:
-        """Return the shape in which the chunk of that number is stored."""
+        """Return the stored shape of a chunk, given its number."""
         return tuple(
             [
                 edges if isinstance(edges, int) else edges[i]
@@ -84,10 +83,10 @@ def _clipped(edges: Edges, length: int) -> Edges:
 
 
 def parts_of_shards(grid: StoredGrid, chunks: tuple[int, ...], itemsize: int) -> Chunks:
-    """Return the grid of shards, or of parts of them of about `LARGEST` bytes if they are longer.
+    """Return the grid of shards, or of parts of about `LARGEST` bytes if shards are larger.
 
-    The parts are as long along one axis as along another, in chunks: many writers
-    put those near one another that are neighbours.
+    The parts have about as many chunks along each axis, for many writers store neighbouring
+    chunks near each other.
 
     Examples
     --------
@@ -123,7 +122,7 @@ def rectilinear_edges(fields: Mapping[str, Any]) -> tuple[Edges, ...] | None:
     Raises
     ------
     ValueError
-        If the document makes no sense.
+        If the document is invalid.
     """
     grid = fields.get("chunk_grid")
     if not isinstance(grid, dict) or grid.get("name") != "rectilinear":
@@ -132,7 +131,7 @@ def rectilinear_edges(fields: Mapping[str, Any]) -> tuple[Edges, ...] | None:
     kind, shapes = settings.get("kind"), settings.get("chunk_shapes")
     shape = fields["shape"]
     if not all(type(n) is int and n >= 0 for n in shape):
-        raise ValueError(f"{shape!r} is no shape")
+        raise ValueError(f"{shape!r} is not a shape")
     if kind != "inline":
         raise ValueError(f"a rectilinear grid of the unknown kind {kind!r}")
     if not isinstance(shapes, list) or len(shapes) != len(shape):
@@ -141,7 +140,7 @@ def rectilinear_edges(fields: Mapping[str, Any]) -> tuple[Edges, ...] | None:
 
 
 def _edges(listed: Any, length: int) -> Edges:
-    """Return the edges along an axis of that length, without those behind its end."""
+    """Return the edges along an axis of that length, without those beyond its end."""
     if not isinstance(listed, list):
         return _count(listed)
     found: list[int] = []
@@ -160,7 +159,7 @@ def _edges(listed: Any, length: int) -> Edges:
 
 
 def _runs(listed: list[Any]) -> Iterator[tuple[int, int]]:
-    """Yield edges, and how often each is repeated."""
+    """Yield edges and the number of their repetitions."""
     if not listed:
         raise ValueError("an axis without chunks")
     for item in listed:
@@ -173,7 +172,7 @@ def _runs(listed: list[Any]) -> Iterator[tuple[int, int]]:
 
 def _count(value: Any) -> int:
     if type(value) is not int or value < 1:
-        raise ValueError(f"{value!r} is no length of a chunk")
+        raise ValueError(f"{value!r} is not a length of a chunk")
     return value
 
 
@@ -182,7 +181,7 @@ def regular_fields(
 ) -> dict[str, Any]:
     """Return the document of an array of another shape, on a regular grid.
 
-    With the shape of a chunk as both, that of the chunk as an array of its own.
+    With the shape of a chunk as both, it describes the chunk as an array.
     """
     grid = {"name": "regular", "configuration": {"chunk_shape": list(chunks)}}
     return {**fields, "shape": list(shape), "chunk_grid": grid}

@@ -1,4 +1,4 @@
-"""The objects of a Zarr store on a web server, and in stores that fsspec knows."""
+"""The objects of Zarr stores on web servers, and in stores read by fsspec."""
 
 from __future__ import annotations
 
@@ -54,19 +54,19 @@ if TYPE_CHECKING:
     from biggus.backends.http.settings import HttpSettings
 
 _KEPT_OBJECT = 8
-"""The part of the memory that an object may take which is kept whole."""
+"""A whole object is kept if it takes at most one in so many bytes of the memory option."""
 
 _numbers = itertools.count()
 _flights: SingleFlight[bool] = SingleFlight()
 
 
 class RemoteStore(ZarrStore):
-    """Objects that come over a network."""
+    """The objects of a store that is read over a network."""
 
     remote = True
 
     async def aget(self, key: str, span: Span = WHOLE) -> Fetched | None:
-        # The event loop's own threads are a few for each core; these wait.
+        # The event loop has only a few threads for each core.
         call = functools.partial(contextvars.copy_context().run, self.get, key, span)
         return await asyncio.get_running_loop().run_in_executor(threads, call)
 
@@ -74,44 +74,44 @@ class RemoteStore(ZarrStore):
         return None
 
     def unchanged(self, key: str, tag: str | None) -> bool:
-        """Ask whether an object is still in the state `tag`; absent if `tag` is ``ABSENT``.
+        """Ask whether an object is still in the state `tag`, which may be ``ABSENT``.
 
         Raises
         ------
         ConnectionError
-            If nobody answers.
+            If the server does not respond.
         """
         raise NotImplementedError
 
 
 class OfflineConnectionError(ConnectionError):
-    """Nothing was asked, as biggus is set to be offline."""
+    """No request was sent, as biggus is set to be offline."""
 
     def __init__(self) -> None:
         super().__init__(f"{OFFLINE}, and this is not in the cache")
 
     def __reduce__(self) -> tuple[type[OfflineConnectionError], tuple[()]]:
-        # It may be the cause of an error that is sent elsewhere.
+        # It may be the cause of an error that is sent to another process.
         return OfflineConnectionError, ()
 
 
 ABSENT = "absent"
-"""The tag of an object that is not there."""
+"""The tag of an object that does not exist."""
 
 
 class HttpStore(RemoteStore):
-    """Objects below a URL.
+    """The objects below a URL.
 
     Parameters
     ----------
     url : str
-        The ``http`` or ``https`` URL of the store; a query in it (a
-        signature, say) is sent with each request.
+        The ``http`` or ``https`` URL of the store; a query in it, such as a signature, is sent
+        with each request.
     settings : HttpSettings
-        How requests are made.
+        The settings of requests.
     absent : frozenset of int
-        Further statuses than 404 and 410 by which the server says that it has no such
-        object; 200 is one without a body.
+        Further statuses than 404 and 410 that mean that an object does not exist; 200 stands for
+        a response without a body.
     text_chunks : bool
         Whether chunks may be served as text.
     """
@@ -129,7 +129,7 @@ class HttpStore(RemoteStore):
         self._parts = parts._replace(path=parts.path.rstrip("/"), fragment="")
         self._client = HttpClient(settings)
         self._number = next(_numbers)
-        # Whether the last answer to a request for a part was the whole.
+        # Whether the last response to a range request was the whole object.
         self._sends_all = False
 
     def get(self, key: str, span: Span = WHOLE) -> Fetched | None:
@@ -137,7 +137,7 @@ class HttpStore(RemoteStore):
             return self._requested(key, span, None)
         if not self._sends_all:
             return self._part(key, span)
-        # All comes to whoever wants a part: of several, one asks.
+        # Each range request gets the whole object, so one thread asks for all.
         own: list[Fetched | None] = []
 
         def ask() -> bool:
@@ -150,7 +150,7 @@ class HttpStore(RemoteStore):
         return self._part(key, span)
 
     def _part(self, key: str, span: Span) -> Fetched | None:
-        """Return a part of an object, of what is kept of it if that is good."""
+        """Return a part of an object, from a kept copy if that is valid."""
         place = self._number, key
         body = bodies.find(place)
         if body is not None and body.young:
@@ -183,7 +183,7 @@ class HttpStore(RemoteStore):
         return body
 
     def unchanged(self, key: str, tag: str | None) -> bool:
-        # One byte is enough to learn the state where the condition is not understood.
+        # One byte is enough to learn the state from a server that ignores the condition.
         headers = {"Range": "bytes=0-0"}
         if tag is not None and tag != ABSENT:
             headers.update(conditions(tag))
@@ -194,7 +194,7 @@ class HttpStore(RemoteStore):
             return True
         self._check(key, response)
         if response.status == 200:
-            # All came, which is for whoever reads it next.
+            # The whole object was sent: keep it for the next read.
             body = whole_body(response)
             return body.tag == tag or self._keeping(key, body).tag == tag
         return tag is not None and tag_of(response) == tag
@@ -206,9 +206,9 @@ class HttpStore(RemoteStore):
         if self._client.down(url):
             if retries == 0:
                 shown = public_url(url)
-                raise ConnectionError(f"{shown}: the server was out of reach a moment ago")
+                raise ConnectionError(f"{shown}: the server could not be reached a moment ago")
             if document:
-                # Many stores of a server that is down are to open from a cache.
+                # Stores of a server that is down should open from a cache without delay.
                 retries = 0
         largest = _largest(key, WHOLE, self.expected.largest)
         try:
@@ -218,26 +218,26 @@ class HttpStore(RemoteStore):
         except LargeBodyError as error:
             raise OSError(str(error)) from None
         except HttpError as error:
-            # Without its cause, which may quote the URL with credentials.
+            # Without the cause, which may quote the URL with credentials.
             raise ConnectionError(str(error)) from None
         if response.status in RETRIED:
-            raise ConnectionError(f"{response.url}: the server answered {response.status}")
+            raise ConnectionError(f"{response.url}: the server responded with {response.status}")
         return response
 
     def _check(self, key: str, response: Response) -> None:
-        """Refuse what is no object."""
+        """Raise an OSError for a response that is not an object."""
         status, url = response.status, response.url
         if status in (401, 403):
             raise ForbiddenError(
-                f"{url}: the server answered {status}; credentials may be missing, or, if "
-                f"that is what it says of chunks that are not there, absent={status}"
+                f"{url}: the server responded with {status}; credentials may be missing, or, if "
+                f"it does so for chunks that do not exist, absent={status}"
             )
         if status not in (200, 206):
-            raise OSError(f"{url}: the server answered {status}")
+            raise OSError(f"{url}: the server responded with {status}")
         if status == 200 and not response.body:
             raise OSError(
-                f"{url}: it is cut short: the answer has no body; if that is what the server "
-                "says of chunks that are not there, absent=200"
+                f"{url}: it is cut short: the response has no body; if the server does so for "
+                "chunks that do not exist, absent=200"
             )
         kind = response.headers.get("Content-Type", "")
         if kind.lower().startswith("text/html"):
@@ -253,7 +253,7 @@ def _is_document(key: str) -> bool:
 
 
 def _largest(key: str, span: Span, chunk: int) -> int:
-    """Return the most bytes that there can be in a span of an object; or of a chunk, if it is."""
+    """Return the largest size of a span of a document, or of a chunk of at most `chunk` bytes."""
     start, stop = span
     if stop is not None:
         return max(0, stop - (start or 0))
@@ -263,9 +263,9 @@ def _largest(key: str, span: Span, chunk: int) -> int:
 
 
 def _has_references(system: Any) -> bool:
-    """Tell whether a file system of fsspec's knows parts of files, or is around one that does.
+    """Return whether a file system of fsspec, or one inside it, has references to parts of files.
 
-    Until 2026 it read beyond the end of a part.
+    Until 2026 it read beyond the end of such a part.
     """
     while system is not None:
         if "reference" in getattr(system, "protocol", ()):
@@ -275,17 +275,16 @@ def _has_references(system: Any) -> bool:
 
 
 class FsspecStore(RemoteStore):
-    """Objects in a store that fsspec knows, such as S3 or Google Cloud Storage.
+    """The objects of a store that fsspec reads, such as S3 or Google Cloud Storage.
 
     Parameters
     ----------
     url : str
         The URL of the store.
     storage_options : mapping
-        What fsspec's file system takes.
+        The options of fsspec's file system.
     absent : frozenset of int
-        Whether 403, which it raises a PermissionError for, is what the store says of
-        objects that it does not have.
+        With 403, a PermissionError means that an object does not exist.
 
     Raises
     ------
@@ -294,7 +293,7 @@ class FsspecStore(RemoteStore):
     MissingDependencyError
         If fsspec is not installed.
     OpenError
-        If what it needs for the scheme is not installed.
+        If the package for the scheme is not installed.
     """
 
     def __init__(
@@ -306,7 +305,7 @@ class FsspecStore(RemoteStore):
         self._absent = absent
         shown = public_url(url)
         if options.current().offline:
-            # Some file systems ask for credentials as soon as they are made.
+            # Some file systems request credentials as soon as they are created.
             raise GoneError(shown, str(OfflineConnectionError()))
         scheme = url.partition("://")[0]
         with needing("fsspec", "cloud", f"reading {scheme} URLs"):
@@ -320,7 +319,7 @@ class FsspecStore(RemoteStore):
             text = redacted(str(error).partition("\n")[0])
             raise OpenError(shown, f"fsspec cannot use this: {text}") from None
         self._ends = not _has_references(self._fs)
-        # What is empty is no folder: below it, a slash would be the first of a key.
+        # An empty root is not a folder: a slash would become the start of a key.
         self._prefix = root if root == "" or root.endswith("/") else f"{root}/"
 
     def get(self, key: str, span: Span = WHOLE) -> Fetched | None:
@@ -329,7 +328,7 @@ class FsspecStore(RemoteStore):
         largest = _largest(key, span, self.expected.largest)
         start, end = span
         if end is None and (start or 0) >= 0 and self._ends:
-            # One byte more tells that there are too many: what never ends is not read on.
+            # One byte more, to notice an object that is too long or endless.
             start, end = start or 0, (start or 0) + largest + 1
         data = self._read(self._prefix + key, start, end)
         if data is not None and len(data) > largest:
@@ -341,7 +340,7 @@ class FsspecStore(RemoteStore):
             return bytes(self._fs.cat_file(path, start=start, end=end))
         except FileNotFoundError:
             return None
-        except KeyError as error:  # so fsspec of 2023 says what a zip file does not have
+        except KeyError as error:  # raised by fsspec of 2023 for a missing member of a zip file
             if self._fs.exists(path):
                 raise OSError(f"KeyError: {redacted(str(error))}") from None
             return None
@@ -350,11 +349,11 @@ class FsspecStore(RemoteStore):
             if isinstance(error, PermissionError):
                 if 403 in self._absent:
                     return None
-                hint = "if that is what the store says of chunks that are not there, absent=403"
+                hint = "if the store does so for chunks that do not exist, absent=403"
                 raise ForbiddenError(f"{redacted(text)}; {hint}") from None
             if redacted(text) == text:
                 raise
-            # Its file systems may quote the URL, with credentials.
+            # The file system may quote the URL with credentials.
             raise OSError(f"{type(error).__name__}: {redacted(text)}") from None
 
     def folders(self, key: str) -> list[str] | None:
@@ -373,6 +372,6 @@ class FsspecStore(RemoteStore):
         return [inner + name.rpartition("/")[2] for name in names if name != place]
 
     def unchanged(self, key: str, tag: str | None) -> bool:
-        # Its file systems do not tell the state together with the bytes, so
-        # only absence can be verified.
+        # File systems do not return the state together with the bytes, so only absence can be
+        # verified.
         return tag == ABSENT and self.get(key) is None

@@ -1,4 +1,4 @@
-"""Reading boxes through zarr-python: what has dtypes or codecs that are not known here."""
+"""Reading boxes through zarr-python, for arrays with dtypes or codecs unknown to biggus."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ class IndirectReader:
     store : ZarrStore
         The store.
     document : ArrayDocument
-        What it says of the array.
+        The metadata of the array.
     array : zarr.AsyncArray
-        The array, over that store; of a rectilinear grid, any chunk of it.
+        The array over that store; for a rectilinear grid, any chunk of it.
     key : callable
-        Gives the key of the chunk, or shard, of a number.
+        Returns the key of a chunk or shard, given its number.
     grid : StoredGrid
-        The grid of chunks, or shards.
+        The grid of chunks or shards.
     """
 
     decodes_chunks = True
@@ -80,7 +80,7 @@ class IndirectReader:
             self._ahead = Prefetch(store, key, grid, shardings(document.fields, inner))
 
     def decode_as(self, array: Any) -> None:
-        """Decode as a ``zarr.AsyncArray`` of the user's with the same metadata does."""
+        """Decode by the codec pipeline of the user's ``zarr.AsyncArray`` of the same metadata."""
         self._lender = array
         self._of_shape.cache_clear()
         lend_pipeline(array, self.array)
@@ -88,7 +88,7 @@ class IndirectReader:
     def read(
         self, boxes: Sequence[Box], record: Record, out: npt.NDArray[Any] | None = None
     ) -> list[Values]:
-        """Return the values in each box, and note what was met."""
+        """Return the values in each box, and note in `record` what was read."""
         if self._ahead is not None:
             self._ahead.fetch(boxes, record)
         if self.grid.regular:
@@ -100,8 +100,8 @@ class IndirectReader:
         if box and math.prod(self._touched(box)) == 1 and self._here():
             values = np.asarray(run_here(self.array.getitem(box)))
         else:
-            # Reading into a buffer of our own gives an array, where zarr
-            # would give a scalar for an array without axes.
+            # Reading into a buffer gives an array, where zarr would return a scalar for a
+            # zero-dimensional one.
             empty = np.empty(box_shape(box), self.array.dtype)
             buffer = _buffer_class().from_numpy_array(empty)
             self._blocking.get_basic_selection(box, out=buffer)
@@ -109,7 +109,7 @@ class IndirectReader:
         return values.astype(object) if self._variable_length else values
 
     def _read_rectilinear(self, box: Box) -> Values:
-        """Read chunk by chunk, each as an array of its own."""
+        """Read chunk by chunk, each as an array."""
         values = np.empty(box_shape(box), self.dtype)
 
         def read(part: ChunkPart) -> None:
@@ -131,7 +131,7 @@ class IndirectReader:
         return values
 
     def _make_of_shape(self, shape: tuple[int, ...]) -> Any:
-        """Return the array that a chunk of a shape is; over a store of all chunks."""
+        """Return the array of a chunk of a shape."""
         fields = regular_fields(self.document.fields, shape, shape)
         python_store = make_store(self.store)
         python_store.check = check_for(fields, self.document.zarr_format)
@@ -150,11 +150,11 @@ class IndirectReader:
         """
         stored = math.prod(map(min, self.grid.largest, self.grid.shape))
         touched = math.prod(self._touched(box))
-        # Of a shard it has the bytes, the values, and the chunks that become those.
+        # For a shard there are its bytes, its values, and the chunks between.
         copies = 2 + self._sharded
         at_once = _AT_ONCE if self.grid.regular else REQUESTS
         values = math.prod(box_shape(box)) + copies * min(at_once, touched) * stored
-        # There is what was fetched before, of all shards.
+        # Bytes of all shards may have been fetched ahead.
         ahead = 0 if self._ahead is None else min(MOST, touched * stored * self.dtype.itemsize)
         return values * self.dtype.itemsize + ahead
 

@@ -1,4 +1,4 @@
-"""What is kept of remote objects in memory for the reads that follow; few bytes of it."""
+"""A small cache in memory for data of remote objects that the next reads may need."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Value = TypeVar("Value")
 
 
 class RecentValues(Generic[Value]):
-    """Values by key, the least recently used of which give way.
+    """A least-recently-used cache of limited size.
 
     Parameters
     ----------
     most : int
-        How many bytes they may have together; what is longer by itself is not kept.
+        The most bytes of all values; a larger value is not kept.
 
     Examples
     --------
@@ -34,7 +34,7 @@ class RecentValues(Generic[Value]):
     def __init__(self, most: int) -> None:
         self.most = most
         self._reset()
-        # A thread of the parent may have had the lock.
+        # In a child, a thread of the parent may hold the lock for ever.
         in_children(self._reset)
 
     def _reset(self) -> None:
@@ -43,7 +43,7 @@ class RecentValues(Generic[Value]):
         self._lock = threading.Lock()
 
     def find(self, key: Hashable) -> Value | None:
-        """Return what is kept under a key."""
+        """Return the value of a key, if it is kept."""
         with self._lock:
             found = self._values.get(key)
             if found is None:
@@ -52,7 +52,7 @@ class RecentValues(Generic[Value]):
             return found[0]
 
     def keep(self, key: Hashable, value: Value, nbytes: int) -> None:
-        """Keep a value in place of what was kept under its key."""
+        """Keep a value under a key."""
         with self._lock:
             self._drop(key)
             if nbytes > self.most:
@@ -64,7 +64,7 @@ class RecentValues(Generic[Value]):
                 self._bytes -= dropped
 
     def forget(self, key: Hashable) -> None:
-        """Drop what is kept under a key."""
+        """Drop the value of a key."""
         with self._lock:
             self._drop(key)
 

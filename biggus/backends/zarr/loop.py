@@ -1,10 +1,9 @@
-"""Running zarr-python's coroutines without a detour.
+"""Running coroutines of zarr-python in the calling thread.
 
-zarr-python sends each read to an event loop on a thread of its own, which
-sends each decode to a third thread: right for many chunks at once, but for a
-single one two hand-overs that take longer than the read.  :func:`run_here`
-runs a coroutine, and all that it would send to threads, in the thread that
-calls it.
+zarr-python sends each read to an event loop on its own thread, which sends each decoding to a
+third thread.  That suits many chunks at once, but for a single one the two hand-overs take
+longer than the read.  :func:`run_here` runs a coroutine, and all that it would send to other
+threads, in the calling thread.
 """
 
 from __future__ import annotations
@@ -22,9 +21,9 @@ Result = TypeVar("Result")
 
 
 class _Loop(asyncio.SelectorEventLoop):
-    """An event loop that does itself, at once, what it is asked to hand to a thread."""
+    """An event loop that runs at once what it is asked to run in an executor."""
 
-    def run_in_executor(  # type: ignore[override] # it also takes what a loop of C may take
+    def run_in_executor(  # type: ignore[override] # the base class has more precise types
         self, executor: Any, func: Callable[..., Any], *args: Any
     ) -> asyncio.Future[Any]:
         future = self.create_future()
@@ -32,7 +31,7 @@ class _Loop(asyncio.SelectorEventLoop):
             future.set_result(func(*args))
         except StopIteration as error:  # the one exception that a future refuses
             future.set_exception(RuntimeError(str(error)))
-        except Exception as error:  # noqa: BLE001 - it is the future's to raise
+        except Exception as error:  # noqa: BLE001 - raised by the future
             future.set_exception(error)
         return future
 
@@ -42,14 +41,14 @@ _inherited: list[_Loop] = []
 
 
 def can_run_here() -> bool:
-    """Tell whether this thread is free to run an event loop (it is not within another)."""
+    """Return whether this thread can run an event loop, as none is running in it."""
     return asyncio._get_running_loop() is None  # noqa: SLF001 - documented, for this purpose
 
 
 def run_here(coroutine: Coroutine[Any, Any, Result]) -> Result:
-    """Run `coroutine` in this thread to its end, and return its result.
+    """Run a coroutine in this thread, and return its result.
 
-    Loops are kept for reuse: as many as ever ran at once.
+    Event loops are reused.
     """
     try:
         loop = _idle.pop()
@@ -58,7 +57,7 @@ def run_here(coroutine: Coroutine[Any, Any, Result]) -> Result:
     try:
         result = loop.run_until_complete(coroutine)
     except BaseException:
-        # What it left undone must not go on within another's read.
+        # Unfinished tasks must not continue in the next read.
         loop.close()
         raise
     _idle.append(loop)

@@ -1,7 +1,4 @@
-"""Metadata documents of Zarr stores: which arrays there are, and what each is.
-
-Knows formats 2 and 3 as far as their documents; needs no Zarr library.
-"""
+"""The metadata documents of Zarr stores, formats 2 and 3, read without a Zarr library."""
 
 from __future__ import annotations
 
@@ -20,24 +17,24 @@ if TYPE_CHECKING:
 _DEEPEST = 64
 
 ROOT = "/"
-"""The name of the variable where the root of a store is itself an array."""
+"""The name of the root of a store that is itself an array."""
 
 
 class ArrayDocument(NamedTuple):
-    """What a store says of one array."""
+    """The metadata of one array."""
 
     zarr_format: int
     """2 or 3."""
 
     keys: tuple[str, ...]
-    """The documents it was read from; the first must be there."""
+    """The keys of its documents; the first must exist."""
 
     fields: dict[str, Any]
-    """The fields of the document, attributes included."""
+    """The fields of the document, with the attributes."""
 
     @property
     def structure(self) -> str:
-        """A digest of all that decides how chunks are read: everything but the attributes."""
+        """A digest of all fields that decide how chunks are read: all but the attributes."""
         fields = {
             name: value
             for name, value in self.fields.items()
@@ -56,7 +53,7 @@ class ArrayDocument(NamedTuple):
 
     @property
     def dims(self) -> tuple[str, ...] | None:
-        """The names of the axes, if the document gives a name to each."""
+        """The names of the axes, if each has one."""
         if self.zarr_format == 3:
             names = self.fields.get("dimension_names")
         else:
@@ -75,24 +72,24 @@ def array_path(location: str, variable: str) -> str:
     Raises
     ------
     VariableError
-        If it is no path that lies inside the store.
+        If it is not a path inside the store.
     """
     path = variable.strip("/")
     parts = path.split("/") if path else []
     if any(part in ("", ".", "..") for part in parts) or "\\" in path or "\0" in path:
-        raise VariableError(location, f"{variable!r} is no path of an array")
+        raise VariableError(location, f"{variable!r} is not a path of an array")
     return path
 
 
 def read_array(store: ZarrStore, path: str, zarr_format: int | None) -> ArrayDocument | None:
-    """Read the document of the array at `path`, or return None if there is none.
+    """Read the document of the array at `path`; return None if there is none.
 
     Raises
     ------
     OSError
         If a document cannot be read.
     ValueError
-        If one is not what it should be.
+        If a document is invalid.
     """
     prefix = f"{path}/" if path else ""
     fields, forbidden = _read_format_3(store, prefix + "zarr.json", zarr_format)
@@ -106,7 +103,7 @@ def read_array(store: ZarrStore, path: str, zarr_format: int | None) -> ArrayDoc
             attributes = _read_json(store, prefix + ".zattrs")
             fields = {**fields, "attributes": attributes or {}}
             if not fields.get("filters"):
-                # An empty list is not in the specification, but is in stores.
+                # The specification does not allow an empty list, but stores have it.
                 fields["filters"] = None
             return ArrayDocument(2, (prefix + ".zarray", prefix + ".zattrs"), fields)
     if forbidden is not None:
@@ -122,7 +119,7 @@ def read_group(store: ZarrStore, path: str, zarr_format: int | None) -> Mapping[
     OSError
         If a document cannot be read.
     ValueError
-        If one is not what it should be.
+        If a document is invalid.
     """
     prefix = f"{path}/" if path else ""
     fields, forbidden = _read_format_3(store, prefix + "zarr.json", zarr_format)
@@ -136,14 +133,14 @@ def read_group(store: ZarrStore, path: str, zarr_format: int | None) -> Mapping[
 
 
 def list_arrays(store: ZarrStore, location: str, zarr_format: int | None) -> tuple[str, ...]:
-    """List the paths of the arrays in a store, sorted; ``"/"`` is the root.
+    """Return the sorted paths of the arrays in a store; ``"/"`` is the root.
 
     Raises
     ------
     GoneError
-        If nothing is there.
+        If the location does not exist.
     OpenError
-        If there is no store, or none that can be listed.
+        If it is not a store, or cannot be listed.
     """
     keys = store.metadata_keys()
     if keys is None:
@@ -160,12 +157,12 @@ def list_arrays(store: ZarrStore, location: str, zarr_format: int | None) -> tup
             if fields is not None and fields.get("node_type") == "array":
                 found.add(path)
     if not anything:
-        raise OpenError(location, "it is no Zarr store: it holds no Zarr metadata")
+        raise OpenError(location, "it is not a Zarr store: it has no Zarr metadata")
     return tuple(path or ROOT for path in sorted(found))
 
 
 def _list_unlistable(store: ZarrStore, location: str, zarr_format: int | None) -> tuple[str, ...]:
-    """List by consolidated metadata, as of a web server that lists nothing."""
+    """List the arrays of a store that cannot list its keys, by its consolidated metadata."""
     fields, forbidden = _read_format_3(store, "zarr.json", zarr_format)
     if fields is not None:
         if fields.get("node_type") == "array":
@@ -225,9 +222,9 @@ def _kind_of(store: ZarrStore, path: str, zarr_format: int | None) -> Any:
 def _read_format_3(
     store: ZarrStore, key: str, zarr_format: int | None
 ) -> tuple[dict[str, Any] | None, ForbiddenError | None]:
-    """Read a document of format 3, unless `zarr_format` is 2; it may be forbidden.
+    """Read a document of format 3, unless `zarr_format` is 2; return it or a ForbiddenError.
 
-    Some servers say so of what is not there: then there may be one of format 2.
+    Some servers respond so if it does not exist; then there may be one of format 2.
     """
     if zarr_format == 2:
         return None, None
@@ -251,7 +248,7 @@ def _read_json(store: ZarrStore, key: str) -> dict[str, Any] | None:
         raise _too_deep(key) from None
     if not isinstance(fields, dict):
         raise ValueError(f"the metadata document {key} is not a JSON object")  # noqa: TRY004
-    # Those of others are looked at when they are read.
+    # Consolidated documents are checked when they are used.
     own = {name: value for name, value in fields.items() if name != "consolidated_metadata"}
     if not key.endswith(".zmetadata") and not _is_shallow(own):
         raise _too_deep(key)
@@ -259,7 +256,7 @@ def _read_json(store: ZarrStore, key: str) -> dict[str, Any] | None:
 
 
 def _is_shallow(value: Any) -> bool:
-    """Tell whether a value of JSON is nested no deeper than what has a meaning."""
+    """Return whether a JSON value is nested no deeper than `_DEEPEST`."""
     level = [value]
     for _ in range(_DEEPEST):
         inner = [one.values() if isinstance(one, dict) else one for one in level]

@@ -1,13 +1,11 @@
-"""Multiscale stores: which arrays of a Zarr group are one image at several resolutions.
+"""Multiscale groups, whose arrays are one image at several resolutions.
 
-Three conventions say so in the attributes of a group:
+Three conventions describe them in the attributes of a group:
 
 - OME-NGFF 0.4 and earlier: ``multiscales``, a list of images with ``datasets``;
 - OME-Zarr 0.5: the same within ``ome``;
 - the Zarr convention ``multiscales`` 0.1, which GeoZarr's overviews follow: an object
-  with a ``layout``, whose assets are arrays, or groups of variables.
-
-Pure: knows documents, and reads nothing.
+  with a ``layout``, whose assets are arrays or groups of variables.
 """
 
 from __future__ import annotations
@@ -22,9 +20,9 @@ if TYPE_CHECKING:
 
 
 def resolutions(attributes: Mapping[str, Any]) -> tuple[Resolution, ...]:
-    """Return the resolutions of the first image that the attributes of a group tell of.
+    """Return the resolutions of the first image in the attributes of a group.
 
-    Of none, if they tell of none or make no sense.
+    None if there is no image, or the attributes are invalid.
 
     Examples
     --------
@@ -57,14 +55,14 @@ def _scale_in(transformations: Any) -> tuple[float, ...] | None:
 
 
 def _of_layout(layout: Sequence[Mapping[str, Any]]) -> Iterator[Resolution]:
-    """Yield the assets of a layout; what a scale is relative to may be given before or after."""
+    """Yield the assets of a layout; a scale may be relative to an earlier or later asset."""
     entries = {each["asset"]: each for each in layout if isinstance(each.get("asset"), str)}
     for asset in entries:
         yield Resolution(asset, _absolute(asset, entries))
 
 
 def _absolute(asset: str, entries: Mapping[str, Mapping[str, Any]]) -> tuple[float, ...] | None:
-    """Return the scale of an asset: its own, times that of what it was derived from."""
+    """Return the scale of an asset: its own times that of the asset it was derived from."""
     found: tuple[float, ...] | None = None
     seen: set[str] = set()
     while True:
@@ -73,7 +71,7 @@ def _absolute(asset: str, entries: Mapping[str, Mapping[str, Any]]) -> tuple[flo
         transform = entry.get("transform")
         scale = _numbers(transform.get("scale")) if isinstance(transform, dict) else None
         if not isinstance(origin, str) or origin not in entries or asset in seen:
-            # What all others are relative to, whatever scale of its own it has.
+            # The asset that all others are relative to; its own scale does not count.
             return found or (None if scale is None else (1.0,) * len(scale))
         if scale is None or (found is not None and len(found) != len(scale)):
             return None

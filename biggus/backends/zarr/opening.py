@@ -1,4 +1,4 @@
-"""From a location and options to the objects of a store, and a source of one array."""
+"""Opening a store, and the source of one array, from a location and options."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def open_source(text: str, variable: str, options: tuple[tuple[str, Any], ...]) -> Source:
-    """Open an array by what it pickles by."""
+    """Open an array; the source pickles by these arguments."""
     location = Location(text)
     given = dict(options)
     path = zarr_metadata.array_path(location.public, variable)
@@ -53,7 +53,7 @@ def _seconds(value: Any) -> float | None:
 
 
 def store_name(location: Location) -> str:
-    """Return what a store is called: without credentials, or a slash at the end of its path."""
+    """Return the name of a store, without credentials and trailing slashes."""
     if not location.scheme:
         return location.public
     path, mark, query = location.public.partition("?")
@@ -61,7 +61,7 @@ def store_name(location: Location) -> str:
 
 
 def format_option(options: dict[str, Any]) -> int | None:
-    """Take the option ``zarr_format`` out of `options`."""
+    """Remove the option ``zarr_format`` from `options`, and return it."""
     zarr_format: int | None = options.pop("zarr_format", None)
     if zarr_format not in (None, 2, 3):
         raise TypeError(f"zarr_format is 2 or 3, not {zarr_format!r}")
@@ -69,18 +69,18 @@ def format_option(options: dict[str, Any]) -> int | None:
 
 
 def refuse_local(options: dict[str, Any]) -> None:
-    """Refuse the options that are left for a store that is not remote."""
+    """Raise an error for options that are left over for a local store."""
     for name in options:
         raise BackendOptionError(f"the zarr backend has no option {name!r} for local stores", name)
 
 
 def store_at(location: Location, options: dict[str, Any]) -> ZarrStore:
-    """Return the objects of the store at `location`.
+    """Return the store at `location`.
 
     Raises
     ------
     GoneError
-        If nothing is there.
+        If it does not exist.
     OpenError
         If it is neither a folder nor a zip file.
     TypeError
@@ -98,5 +98,5 @@ def store_at(location: Location, options: dict[str, Any]) -> ZarrStore:
     if not location.head and not location.path.exists():
         raise GoneError(location.public, "there is no such store")
     if not location.head.startswith(b"PK"):
-        raise OpenError(location.public, "it is no Zarr store: neither a folder nor a zip file")
+        raise OpenError(location.public, "it is not a Zarr store: neither a folder nor a zip file")
     return ZipStore(location.path)

@@ -1,4 +1,4 @@
-"""Bytes of shards fetched before zarr-python asks for them, chunk by chunk."""
+"""Fetching bytes of shards before zarr-python requests them chunk by chunk."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from biggus.sources.base import Box
 
 MOST = 64 * 2**20
-"""Bytes that a read holds so; what is more of shards is left to be fetched one after the other."""
+"""The most bytes that a read fetches ahead; zarr-python fetches further chunks one by one."""
 
 
 class _Room:
-    """How many bytes more one read may hold."""
+    """The bytes that one read may still fetch ahead."""
 
     def __init__(self, left: int) -> None:
         self._left = left
@@ -35,7 +35,7 @@ class _Room:
 
     @contextlib.contextmanager
     def taken(self, nbytes: int) -> Iterator[bool]:
-        """Take so much if there is that much, and tell so; what fails gives it back."""
+        """Take bytes if there are enough, and yield whether there are; an error gives them back."""
         with self._lock:
             fits = nbytes <= self._left
             self._left -= nbytes * fits
@@ -48,18 +48,18 @@ class _Room:
 
 
 class Prefetch:
-    """Fetches what zarr-python will ask for in the shards of an array.
+    """Fetches the bytes that zarr-python will request in the shards of an array.
 
     Parameters
     ----------
     store : ZarrStore
         The store.
     key : callable
-        Gives the key of the shard of a number.
+        Returns the key of a shard, given its number.
     grid : StoredGrid
         The grid of shards.
     sharding : callable
-        Tells how chunks lie in a shard of some shape; None if that is not known.
+        Returns the `Sharding` of shards of a shape; None if it is unknown.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Prefetch:
         self._sharding = sharding
 
     def fetch(self, boxes: Sequence[Box], record: Record) -> None:
-        """Fetch what the boxes need, to `record`."""
+        """Fetch the bytes that boxes need into `record`."""
         wanted: dict[Index, list[Box]] = {}
         for box in boxes:
             for part in self._grid.parts(box):
@@ -90,7 +90,7 @@ class Prefetch:
         chunks: set[Index] = set()
         for box in inner:
             touched = {part.number for part in sharding.grid.parts(box)}
-            if len(touched) < sharding.grid.count:  # else it asks for all of the shard
+            if len(touched) < sharding.grid.count:  # else it requests the whole shard
                 chunks |= touched
         key = self._key(number)
         if chunks:
@@ -104,7 +104,7 @@ class Prefetch:
     ) -> None:
         with self._shards.opened(key, sharding) as shard:
             if shard is None:
-                return  # as zarr-python will find
+                return  # zarr-python will notice
             places = [tuple(shard.index.chunks[number].tolist()) for number in numbers]
             spans = [(at, at + length) for at, length in places if at != NOT_WRITTEN and length]
             if not spans:
@@ -116,9 +116,9 @@ class Prefetch:
 
 
 def _held(shard: Shard, index: Span, spans: list[Span]) -> Callable[[Span], Fetched | None]:
-    """Return what gives the index of a shard and some spans, all of which it has."""
+    """Fetch spans of a shard, and return a function that returns them and the index."""
     get = shard.reading(spans, sys.maxsize)
-    get(min(spans))  # which fetches them
+    get(min(spans))  # fetches all spans
 
     def held(span: Span) -> Fetched | None:
         if span == index:

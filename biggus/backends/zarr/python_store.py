@@ -1,8 +1,8 @@
-"""The door through which zarr-python reads: a store that watches over itself.
+"""The store through which zarr-python reads, which checks and records what is read.
 
-zarr-python takes a missing object for a chunk that was never written, and in
-a shard also one that came back short.  This store tells the two apart: what
-was absent is noted for the reader to verify, what came back wrong is raised.
+zarr-python treats a missing object as a chunk that was never written, and in a shard also a
+response that is too short.  This store records missing objects, for the reader to verify, and
+raises an error for short ones.
 """
 
 from __future__ import annotations
@@ -18,35 +18,35 @@ from biggus.backends.zarr.store import WHOLE, Fetched, Get, Span, ZarrStore
 from biggus.support.forks import between_forks
 
 Check: TypeAlias = Callable[[bytes, Span], None]
-"""Raises OSError for bytes that cannot be those of a chunk, or of that span of it."""
+"""Raises an OSError for bytes that cannot be those of a chunk, or of that span of one."""
 
 
 @dataclasses.dataclass
 class Record:
-    """What one read met."""
+    """The record of one read."""
 
     absent: set[str] = dataclasses.field(default_factory=set)
-    """The keys that the store has no object for."""
+    """The keys without an object."""
 
     tags: dict[str, str | None] = dataclasses.field(default_factory=dict)
     """The state of each object that was read."""
 
     good_for: float | None = math.inf
-    """For how long a copy is good of all that was read; None: none is to be kept."""
+    """The seconds for which a copy of all that was read is valid; None if none may be kept."""
 
     ahead: dict[str, Get] = dataclasses.field(default_factory=dict)
-    """What was fetched of objects before it was asked for."""
+    """The functions that return parts of objects that were fetched ahead."""
 
     encoded: dict[int, bytes] | None = None
-    """The stored bytes of the chunk that each box is, by its number, if they are wanted."""
+    """The stored bytes of each box that is a chunk, by its number, if they are wanted."""
 
     def met(self, key: str, found: Fetched | None) -> Fetched | None:
-        """Note what was found under a key, and return it.
+        """Record the object of a key, and return it.
 
         Raises
         ------
         OSError
-            If it was there or different a moment ago.
+            If it appeared, disappeared or changed during the read.
         """
         if found is None:
             self.absent.add(key)
@@ -56,38 +56,38 @@ class Record:
             theirs = found.good_for
             self.good_for = None if theirs is None else min(self.good_for, theirs)
         if key in self.absent and key in self.tags:
-            raise OSError(f"{key} came or went while it was read")
+            raise OSError(f"{key} appeared or disappeared while it was read")
         return found
 
 
 recording: contextvars.ContextVar[Record | None] = contextvars.ContextVar(
     "biggus_zarr_record", default=None
 )
-"""The record of the read in progress; it follows the read into zarr's event loop."""
+"""The record of the current read, also within zarr's event loop."""
 
 
 def make_store(store: ZarrStore, only: str | None = None) -> Any:
     """Return a read-only zarr store over `store`.
 
-    Its attribute ``check`` is None, or a `Check` that all bytes have to pass.
+    Its attribute ``check`` is None, or a `Check` of all bytes.
 
     Parameters
     ----------
     store : ZarrStore
-        What is read.
+        The store to read.
     only : str, optional
-        The key of the one object that it has, whatever it is asked for.
+        The key of the object that is read in place of any other.
     """
     return _store_class()(store, only)
 
 
 async def checked_get(store: ZarrStore, key: str, span: Span) -> Fetched | None:
-    """Get an object, note what was met, and refuse what is not the whole of it.
+    """Read a span of an object and record it.
 
     Raises
     ------
     OSError
-        If it is short or empty, or was there or different a moment ago.
+        If it is short or empty, or if the object appeared, disappeared or changed.
     """
     record = recording.get()
     ahead = record.ahead.get(key) if record is not None else None
@@ -103,17 +103,17 @@ async def checked_get(store: ZarrStore, key: str, span: Span) -> Fetched | None:
 
 
 def refuse_short(key: str, data: bytes, span: Span) -> None:
-    """Refuse what is not the whole of a span of an object.
+    """Check that the bytes of a span of an object are complete.
 
     Raises
     ------
     OSError
-        If it is short or empty.
+        If they are too few or none.
     """
     start, stop = span
     wanted = 1
     if start is not None:
-        # Either a span from `start` up to `stop`, or the last `-start` bytes.
+        # Either from `start` up to `stop`, or the last `-start` bytes.
         wanted = -start if start < 0 else 1 if stop is None else stop - start
     if len(data) < wanted:
         raise OSError(f"{key} is cut short: {len(data)} bytes instead of {wanted}")
@@ -125,7 +125,7 @@ _SPANS: dict[str, Callable[[Any], Span]] = {
     "OffsetByteRequest": lambda request: (request.offset, None),
     "SuffixByteRequest": lambda request: (-request.suffix, None),
 }
-"""By the kind of a byte request of zarr-python's, the span that it asks for."""
+"""The span of each kind of byte request of zarr-python."""
 
 
 def _span_of(request: Any) -> Span:
@@ -136,12 +136,12 @@ def _span_of(request: Any) -> Span:
 
 
 class _ReadOnly:
-    """What a store of zarr-python's says that is neither written to nor listed."""
+    """The methods of a zarr store that refuse writing and listing."""
 
     supports_writes = False
     supports_deletes = False
     supports_listing = False
-    supports_partial_writes = False  # asked for by zarr before 3.1.3
+    supports_partial_writes = False  # used by zarr before 3.1.3
 
     async def _refuse(self, *_: Any) -> Any:
         raise PermissionError("biggus only reads")
@@ -156,12 +156,12 @@ class _ReadOnly:
 
 @functools.lru_cache(maxsize=1)
 def _store_class() -> Any:
-    # Made on first use, as importing zarr takes longer than all of biggus.
+    # Defined on first use, as importing zarr takes longer than all of biggus.
     with between_forks():
         from zarr.abc.store import Store
 
-    # Pipelines of codecs know stores of zarr-python's by the names of their classes.
-    class WatchedStore(_ReadOnly, Store):  # type: ignore[misc] # what is refused is so at once
+    # Codec pipelines recognise stores of zarr-python by the names of their classes.
+    class WatchedStore(_ReadOnly, Store):  # type: ignore[misc] # refusing methods are not async
         """A read-only store over `ZarrStore`."""
 
         check: Check | None = None

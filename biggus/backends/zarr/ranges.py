@@ -1,4 +1,4 @@
-"""Ranges of bytes of one object: joined, so that few requests bring many of them.  Pure."""
+"""Joining ranges of bytes of one object, to fetch many of them with few requests."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 Range: TypeAlias = tuple[int, int]
-"""Where bytes start and stop in an object."""
+"""The start and stop of bytes in an object."""
 
 MOST_JOINED = 4 * 2**20
-"""Bytes; several ranges that are fetched as one are not longer."""
+"""The most bytes of several ranges that are fetched as one."""
 
 MOST_AHEAD = 2 * MOST_JOINED
-"""Bytes; so many are fetched at once, if there are several ranges."""
+"""The most bytes that are fetched at once, if there are several ranges."""
 
 _NEAR = 2**14
-"""Bytes; to fetch a gap that is no longer costs less than another request."""
+"""Bytes; fetching a gap of up to this costs less than another request."""
 
 _FAR = 2**18
-"""Bytes; a gap that is longer is never fetched, one between only with as much that is wanted."""
+"""Bytes; a larger gap is never fetched, and one larger than `_NEAR` only if at least half of the
+joined range is wanted."""
 
 
 def joined(ranges: Iterable[Range]) -> list[Range]:
-    """Join ranges that lie near one another.
+    """Join ranges that are near each other.
 
     Examples
     --------
@@ -54,17 +55,16 @@ def joined(ranges: Iterable[Range]) -> list[Range]:
 
 
 class Ahead:
-    """Bytes that are fetched before they are asked for, a few ranges at a time.
+    """Fetches ranges of bytes ahead, several at a time.
 
     Parameters
     ----------
     ranges : iterable of (int, int)
-        What will be asked for, most cheaply in the order of where it lies.
+        The ranges that will be requested, best in ascending order.
     fetch : callable
-        Gives the bytes of a list of ranges, all of them.
+        Returns the bytes of each of a list of ranges.
     most : int
-        So many bytes are held, if there are several ranges; no longer needed is what
-        lies before what is asked for.
+        The most bytes to hold, if there are several ranges; earlier ones are dropped.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Ahead:
         self._held: dict[int, bytes] = {}
 
     def get(self, start: int, stop: int) -> bytes | None:
-        """Return the bytes of a range; None if it was not told of."""
+        """Return the bytes of a range; None if it is not in any of the ranges given."""
         if start == stop:
             return b""
         number = bisect_right(self._starts, start) - 1

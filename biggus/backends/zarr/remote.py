@@ -1,11 +1,10 @@
-"""A Zarr array on a server: how long a copy of it is good.
+"""The source of a Zarr array on a server, and the freshness of copies.
 
-Asking the server at each hit would make a cache pointless.  A copy is taken to
-be good for a time, `fresh_for`; its validator holds when it was verified and
-what the server called the state of each object it is of.  After that time one
-conditional request for each object (and now and then one for the metadata)
-revalidates it.  A server that cannot be reached, or is not to be asked, leaves the
-copy as it is.
+Asking the server at each hit would make a cache pointless, so a copy is valid for a time,
+`fresh_for`.  Its validator holds when it was checked, and the state of each of its objects as
+the server named it.  After that time it is revalidated by one conditional request for each
+object, and now and then one for the metadata.  If the server cannot be reached, or biggus is
+offline, the copy stays valid.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("biggus.backends.zarr")
 
 FRESH_SECONDS = 3600.0
-"""For how long a copy is good unless told otherwise."""
+"""The default time for which a copy is valid."""
 
 # fmt: off
 _ACCESS = frozenset({
@@ -51,7 +50,7 @@ _ACCESS = frozenset({
     "use_listings_cache", "username",
 })
 # fmt: on
-"""What of the options of fsspec's file systems is about who asks, and how: not about values."""
+"""The options of fsspec's file systems that concern access, and do not change values."""
 
 
 def remote_store(
@@ -66,32 +65,32 @@ def remote_store(
     text_chunks: bool = False,
     local_redirects: bool = False,
 ) -> RemoteStore:
-    """Return the objects of the store at a URL.
+    """Return the store at a URL.
 
     Parameters
     ----------
     location : Location
         The URL.
     timeout : float or sequence of float
-        Seconds to wait for a connection, for each piece of an answer, and for a request
-        with its retries in all (see `biggus.backends.http.deadline.Timeout`).
+        The seconds to wait for a connection, for each piece of a response, and for a request
+        with all its retries (see `biggus.backends.http.deadline.Timeout`).
     retries : int
-        How often to try again what may pass by itself.
+        How often failures that may pass are retried.
     connections : int
-        How many requests may be under way at once, for one host.
+        How many requests to one host may run at once.
     headers : mapping, optional
-        More headers for each request, such as credentials.
+        Further headers for each request, such as credentials.
     storage_options : mapping, optional
-        For other schemes than http and https: what fsspec's file system takes.
+        The options of fsspec's file system, for other schemes than http and https.
     absent : int or sequence of int, optional
-        Further statuses than 404 and 410 that mean that there is no such object, such
-        as 403 of a bucket that may not be listed; 200 means one without a body.
+        Further statuses than 404 and 410 that mean that an object does not exist, such as 403
+        of a bucket that may not be listed; 200 stands for a response without a body.
     text_chunks : bool, optional
-        Whether a server sends chunks as text/plain.  What is neither compressed nor has a
-        checksum is refused of that type by default: messages of servers are, too.
+        Whether chunks may be served as text/plain.  By default chunks of that type are refused
+        if they have neither compression nor a checksum, for they may be messages.
     local_redirects : bool, optional
-        Whether a server on the internet may send requests on to addresses of this machine
-        or of a private network.
+        Whether a server on the internet may redirect to addresses of this machine or of a
+        private network.
     """
     statuses = absent_statuses(location.public, absent)
     if location.scheme not in ("http", "https"):
@@ -113,18 +112,18 @@ def remote_store(
 
 
 def refuse_unknown(options: Mapping[str, Any]) -> None:
-    """Refuse what `remote_store` does not take."""
+    """Raise an error for an option that `remote_store` does not have."""
     for name in options.keys() - inspect.signature(remote_store).parameters:
         raise BackendOptionError(f"the zarr backend has no option {name!r}", name)
 
 
 def variant_of(location: Location, options: Mapping[str, Any]) -> str:
-    """Return what of the options of `remote_store` changes values, to be put into tokens.
+    """Return those options of `remote_store` that change values, as a part of tokens.
 
     Raises
     ------
     BackendOptionError
-        If there is no such option.
+        If an option is unknown.
     """
     refuse_unknown(options)
     further = sorted(absent_statuses(location.public, options.get("absent", ())) - GONE)
@@ -138,28 +137,28 @@ def variant_of(location: Location, options: Mapping[str, Any]) -> str:
 
 
 class _Held(NamedTuple):
-    """What is known of a copy."""
+    """The contents of the validator of a copy."""
 
     checked: float
-    """When it was verified, in seconds since 1970."""
+    """When it was checked, in seconds since 1970."""
 
     tags: list[str | None]
-    """The states of the objects that it is of."""
+    """The states of its objects."""
 
     said: float | None
-    """For how long it is good from then on, as the server said; None if it did not."""
+    """The seconds for which it is valid from then on, as the server said; None if it did not."""
 
 
 class RemoteZarrSource(ZarrSource):
-    """An array of a Zarr store on a server.
+    """The source of an array of a Zarr store on a server.
 
     Parameters
     ----------
     fresh_for : float or None
-        The seconds for which a copy is good without asking; None: as long as the server
+        The seconds for which a copy is valid without a request; None: those that the server
         says, or an hour.
     stale_if_error : float or None
-        The seconds for which one that is older stands in for a server in trouble; None: any.
+        The seconds for which an expired copy is used if the server fails; None: for ever.
     *args
         As for `ZarrSource`.
     """
@@ -176,21 +175,21 @@ class RemoteZarrSource(ZarrSource):
         self._verified = time.time()
 
     def validator(self, box: Box) -> bytes | None:
-        """Return None: what lies on a server has no validator until it is fetched."""
+        """Return None: the state is unknown until values are fetched."""
         return None
 
     def fetch(self, box: Box) -> tuple[Values, bytes | None]:
-        """Read `box`; the validator is what the server said of the objects it came from."""
+        """Read `box`; the validator holds the states of its objects as the server named them."""
         return self.fetch_many([box])[0]
 
     def fetch_many(self, boxes: Sequence[Box]) -> list[tuple[Values, bytes | None]]:
-        """Read boxes, of chunks in one part of a shard with few requests."""
+        """Read boxes, with few requests for chunks of one shard."""
         return [fetched[:2] for fetched in self._fetched(boxes)]
 
     def fetch_encoded(
         self, boxes: Sequence[Box]
     ) -> list[tuple[Values, bytes | None, bytes | None]]:
-        """Do the same, and return the stored bytes of each that is a chunk that was written."""
+        """Read boxes, and return for each that is a stored chunk also its stored bytes."""
         grid = Grid(self.shape, self.chunks or ())
         own = self.encoding is not None and all(only_chunk(grid, box) == box for box in boxes)
         return self._fetched(boxes, encoded=own)
@@ -213,18 +212,18 @@ class RemoteZarrSource(ZarrSource):
                 return None
             tags.append(record.tags.get(key, ABSENT))
         if record.good_for is None:
-            return None  # the server forbids to keep a copy
+            return None  # the server forbids keeping a copy
         said = record.good_for if math.isfinite(record.good_for) else None
         return self._validator(_Held(now, tags, said))
 
     def revalidate(self, box: Box, validator: bytes) -> bytes | None:
-        """Tell whether a copy is good: by its age, or else by asking the server."""
+        """Check whether a copy is valid: by its age, or else by asking the server."""
         return self.revalidate_many([box], [validator])[0]
 
     def revalidate_many(
         self, boxes: Sequence[Box], validators: Sequence[bytes]
     ) -> list[bytes | None]:
-        """Tell so of copies of several boxes; each object that they are of is asked for once."""
+        """Check the copies of several boxes, with one request for each of their objects."""
         now = time.time()
         answers: dict[tuple[str, str | None], bool | Exception] = {}
 
@@ -271,7 +270,7 @@ class RemoteZarrSource(ZarrSource):
         return self._validator(found._replace(checked=now)) if good else None
 
     def revalidation_waits(self, box: Box, validator: bytes) -> bool:
-        """Tell whether a copy is so old that the server is asked."""
+        """Return whether a copy is so old that the server is asked."""
         found = self._parsed(validator)
         if found is None or options.current().offline:
             return False
@@ -284,7 +283,7 @@ class RemoteZarrSource(ZarrSource):
         return 0 <= now - held.checked < self._good_for(held)
 
     def _parsed(self, validator: bytes) -> _Held | None:
-        """Return what is known of a copy; None if it is of another array."""
+        """Return the contents of a validator; None if it is of another array."""
         try:
             fields = json.loads(validator)
             if fields["structure"] == self._structure:
@@ -296,7 +295,7 @@ class RemoteZarrSource(ZarrSource):
         return None
 
     def _validator(self, held: _Held) -> bytes:
-        # Rounded down: where the clock is coarse, a copy must not seem to be of the future.
+        # Rounded down, lest a coarse clock makes a copy seem to be from the future.
         checked = int(held.checked * 1000) / 1000
         fields = {"checked": checked, "structure": self._structure, "tags": held.tags}
         if held.said is not None:

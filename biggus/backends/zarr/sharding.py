@@ -1,4 +1,4 @@
-"""Shards: where in one the chunks lie."""
+"""The layout of the chunks in a shard."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from biggus.backends.zarr.store import Span
 
 NOT_WRITTEN = 2**64 - 1
-"""The offset, and the length, of a chunk that was never written."""
+"""The offset and the length of a chunk that was never written."""
 
 
 class Sharding(NamedTuple):
-    """How the chunks lie in a shard."""
+    """The layout of the chunks in a shard."""
 
     grid: Grid
     """The chunks of a shard."""
@@ -41,20 +41,20 @@ class Sharding(NamedTuple):
     """Whether the index is followed by its checksum."""
 
     codecs: list[dict[str, Any]] | None
-    """How a chunk is encoded, as the document says it."""
+    """The codecs of a chunk, as in the document."""
 
     @property
     def span(self) -> Span:
-        """Where in a shard its index is."""
+        """The span of the index in a shard."""
         return (0, self.index_bytes) if self.at_start else (-self.index_bytes, None)
 
     @property
     def index_bytes(self) -> int:
-        """The length of the index, its checksum included."""
+        """The length of the index with its checksum."""
         return 16 * math.prod(self.counts) + 4 * self.checksum
 
     def parsed(self, data: bytes) -> npt.NDArray[np.uint64]:
-        """Return offset and length of every chunk, (2^64 - 1, 2^64 - 1) for what is absent."""
+        """Return the offset and length of every chunk, `NOT_WRITTEN` if it was never written."""
         if self.checksum:
             data, stored = data[:-4], data[-4:]
             if crc32c(data).to_bytes(4, "little") != stored:
@@ -65,30 +65,24 @@ class Sharding(NamedTuple):
 def shardings(
     fields: Mapping[str, Any], chunks: tuple[int, ...]
 ) -> Callable[[tuple[int, ...]], Sharding | None]:
-    """Return what tells how chunks lie in a shard of some shape; None if it is not known.
+    """Return a function from the shape of a shard to its `Sharding`, None if it is unknown.
 
     Parameters
     ----------
     fields : mapping
-        The document of an array that has shards.
+        The document of an array with shards.
     chunks : tuple of int
         The shape of the chunks in them.
     """
-    settings = _settings(fields)
+    codecs = fields.get("codecs")
+    # Only arrays without codecs around the sharding are known.
+    only = codecs[0] if isinstance(codecs, list) and len(codecs) == 1 else None
 
     @functools.lru_cache(maxsize=64)
     def of_shape(shard: tuple[int, ...]) -> Sharding | None:
-        return None if settings is None else _sharding(settings, shard, chunks)
+        return None if only is None else _sharding(only.get("configuration") or {}, shard, chunks)
 
     return of_shape
-
-
-def _settings(fields: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the configuration of the codec that puts chunks into shards, if it is the only one."""
-    codecs = fields.get("codecs")
-    if not isinstance(codecs, list) or len(codecs) != 1:
-        return None
-    return codecs[0].get("configuration") or {}
 
 
 def _sharding(

@@ -1,11 +1,10 @@
-"""Shards, opened: their index, and what reads the bytes of their chunks.
+"""Open shards: their index, and reading the bytes of their chunks.
 
-Of a shard that lies at hand every chunk is read by itself.  One on a server
-costs a request for its index, which is kept for as long as the shard stays as it is,
-and one for each run of chunks that lie near one another.  All of what is read of a shard
-at a time is of one state: where the server says that it has changed meanwhile, it is
-read anew.  That chunks were never written is not taken from an index that was kept
-unless the server says, too, that this is still the shard's.
+In a local shard every chunk is read on its own.  A shard on a server takes one request for its
+index, which is kept as long as the shard does not change, and one for each run of chunks near
+each other.  All reads of a shard at a time see one state: if the server says that it has
+changed, it is read again.  A kept index is trusted about chunks that were never written only if
+the server confirms that it is still valid.
 """
 
 from __future__ import annotations
@@ -35,23 +34,23 @@ if TYPE_CHECKING:
 
 
 class ShardIndex(NamedTuple):
-    """The index of a shard in some state."""
+    """The index of a shard in one state."""
 
     data: bytes
-    """As it is stored."""
+    """The stored bytes of the index."""
 
     chunks: npt.NDArray[np.uint64]
-    """Offset and length of every chunk."""
+    """The offset and length of every chunk."""
 
     tag: str | None
-    """What names the state."""
+    """The state of the shard."""
 
     good_for: float | None = math.inf
-    """For how long a copy is good, as the store says; None: none is to be kept."""
+    """The seconds for which a copy is valid; None if none may be kept."""
 
 
 class ShardChangedError(OSError):
-    """A shard was another one when a part of it was read than when its index was."""
+    """A shard changed between reading its index and a part of it."""
 
     def __init__(self, key: str) -> None:
         super().__init__(f"{key} was changed while it was read")
@@ -63,7 +62,7 @@ _numbers = itertools.count()
 
 
 class Shards:
-    """The shards of an array that are at hand.
+    """The local shards of an array.
 
     Parameters
     ----------
@@ -76,21 +75,21 @@ class Shards:
 
     @contextlib.contextmanager
     def opened(self, key: str, sharding: Sharding) -> Iterator[Shard | None]:
-        """Give a shard, or None if there is none of that key."""
+        """Open a shard for a with block; None if it does not exist."""
         with self.store.opened(key) as get:
             index = _index(key, get(sharding.span), sharding)
             yield None if index is None else Shard(index, get)
 
 
 class Shard:
-    """A shard that is at hand.
+    """A local shard.
 
     Parameters
     ----------
     index : ShardIndex
-        Its index.
+        The index of the shard.
     get : callable
-        Reads a span of it.
+        Reads a span of the shard.
     """
 
     def __init__(self, index: ShardIndex, get: Get) -> None:
@@ -98,14 +97,14 @@ class Shard:
         self._get = get
 
     def reading(self, spans: Iterable[Span], most: int = MOST_AHEAD) -> Get:
-        """Return what reads those spans of it.
+        """Return a function that reads spans of the shard.
 
         Parameters
         ----------
         spans : iterable
-            What will be read, most cheaply in the order in which it lies.
+            The spans that will be read, best in ascending order.
         most : int, optional
-            How many bytes may be fetched at once.
+            The most bytes to fetch at once.
         """
         return self._get
 
@@ -125,9 +124,9 @@ class FetchedShards(Shards):
 
     @contextlib.contextmanager
     def opened(self, key: str, sharding: Sharding) -> Iterator[Shard | None]:
-        """Give a shard, or None if there is none of that key.
+        """Open a shard for a with block; None if it does not exist.
 
-        Its reads raise `ShardChangedError` if it is not as its index says any more.
+        Its reads raise a `ShardChangedError` if it has changed since its index was read.
         """
         place = self._number, key
         index, fetch = _indices.find(place), functools.partial(self._fetched, key, sharding)
@@ -141,7 +140,7 @@ class FetchedShards(Shards):
             raise
 
     def _fetched(self, key: str, sharding: Sharding) -> ShardIndex | None:
-        """Return the index that a shard has now; of several who want it, one asks."""
+        """Return the present index of a shard; one of several threads requests it."""
         place = self._number, key
         return _flights.do(place, functools.partial(self._fetch, key, sharding))[0]
 
@@ -158,12 +157,12 @@ class FetchedShard(Shard):
     Parameters
     ----------
     index : ShardIndex
-        Its index.
+        The index of the shard.
     again : callable or None
-        What gives the index that the shard has now, or None if there is no shard any more,
-        where `index` is from before this read; None where it is not.
+        If `index` is from before this read, returns the present index, or None if there is no
+        shard any more.
     key : str
-        Its key.
+        The key of the shard.
     store : ZarrStore
         The store.
     """
@@ -181,9 +180,9 @@ class FetchedShard(Shard):
         self._store = store
 
     def reading(self, spans: Iterable[Span], most: int = MOST_AHEAD) -> Get:
-        """Return what reads those spans of it, and fetches several with one request.
+        """Return a function that reads these spans, fetching several with one request.
 
-        It gives None for any other.
+        It returns None for other spans.
         """
         ranges = [(a, b) for a, b in spans if a is not None and b is not None]
         if not any(a < b for a, b in ranges):
@@ -200,7 +199,7 @@ class FetchedShard(Shard):
         return get
 
     def _verify(self) -> None:
-        """Make sure of an index from before this read, where no other request does."""
+        """Check an index from before this read, if no other request does."""
         if self._again is not None:
             found = self._again()
             if found is None or found.tag != self.index.tag:
@@ -217,7 +216,7 @@ class FetchedShard(Shard):
         except OSError as error:
             if self._again is None:
                 raise
-            # There may be no such bytes any more.
+            # The bytes may no longer exist.
             raise ShardChangedError(self._key) from error
         if found is None or found.tag != self.index.tag:
             raise ShardChangedError(self._key)

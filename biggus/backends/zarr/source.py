@@ -1,4 +1,4 @@
-"""One Zarr array as a source."""
+"""The source of a Zarr array."""
 
 from __future__ import annotations
 
@@ -55,46 +55,43 @@ log = logging.getLogger("biggus.backends.zarr")
 
 
 class ZarrSource(Source):
-    """An array in a Zarr store.
+    """The source of an array in a Zarr store.
 
-    The unit of reading, `chunks`, is the chunk, in a sharded array the inner
-    one; a validator is that of the objects (chunks, or shards) which hold it.
-    Where `fill_value` is None in the store (format 2: not initialised), chunks
-    that were never written read as zeros.
+    `chunks` are those of the array, in a sharded array the inner ones; validators are those of the
+    objects (chunks or shards) that hold them.  If the store's fill value is null (format 2: not
+    initialised), chunks that were never written read as zeros.
 
-    Values are as they are stored.  An array follows the CF conventions, and says
-    so in its ``conventions``, if its attributes hold any of ``scale_factor``,
-    ``add_offset``, ``missing_value``, ``valid_min``, ``valid_max``,
-    ``valid_range``, ``_FillValue`` and ``_Unsigned``, or name the dtype that its
-    values had before they were stored (see `biggus.cf`), or if it is of format 2
-    with xarray's ``_ARRAY_DIMENSIONS`` and a fill value that is not null.  In
-    format 2 the fill value of such an array is its ``_FillValue``, unless it
-    has an attribute of that name; in format 3 it never is.  The fill value of
-    any other array marks nothing as missing, and the netCDF library's default
-    fill values never do.  Numbers in attributes are JSON's: a scale factor
-    0.01 is a float64, and so are values that are unpacked by it.
+    Values are as stored.  The source declares by ``conventions`` that it follows the CF conventions
+    if its attributes have any of ``scale_factor``, ``add_offset``, ``missing_value``, ``valid_min``,
+    ``valid_max``, ``valid_range``, ``_FillValue`` and ``_Unsigned``, or name the original dtype of
+    values (see `biggus.cf`), or if the array has format 2, xarray's ``_ARRAY_DIMENSIONS`` and a
+    fill value that is not null.  In format 2 the fill value of such an array is its
+    ``_FillValue``, unless it has an attribute of that name; in format 3 it is not.  The fill value
+    of any other array does not mark missing values, and neither do the default fill values of
+    the netCDF library.  Numbers in attributes are those of JSON: a scale factor of 0.01 is a
+    float64, and so are values unpacked by it.
 
     Variable-length strings are object arrays of ``str``.
 
     Parameters
     ----------
     store : ZarrStore
-        The objects of the store.
+        The store.
     public : str
-        What the store is called, without credentials.
+        The name of the store, without credentials.
     path : str
-        The path of the array inside the store; ``""`` for the root.
+        The path of the array in the store; ``""`` for the root.
     zarr_format : int, optional
-        2 or 3, where the store holds both; by default 3 goes first.
+        2 or 3, if the store has both; by default 3 is preferred.
     reopen : tuple of (callable, tuple)
-        What makes this source again, on another process.
+        The function and arguments that open the source in another process.
     decode : bool, optional
-        Whether to say so if the array follows the CF conventions.
+        Whether to declare that the array follows the CF conventions.
 
     Raises
     ------
     OpenError, GoneError, VariableError
-        If there is no such store or array, or none that can be read.
+        If the store or array does not exist, or cannot be read.
     """
 
     owns_data = True
@@ -125,10 +122,10 @@ class ZarrSource(Source):
         try:
             edges = rectilinear_edges(document.fields)
         except Exception as error:
-            raise OpenError(public, f"its metadata make no sense: {reason(error)}") from error
+            raise OpenError(public, f"its metadata are invalid: {reason(error)}") from error
         fields = document.fields
         if edges is not None:
-            # zarr-python may not know the grid; to it, each chunk is an array of its own.
+            # zarr-python may not support the grid; it reads each chunk as an array.
             grid = StoredGrid(tuple(fields["shape"]), edges)
             shape = grid.shape if grid.regular else grid.largest
             fields = regular_fields(fields, shape, grid.largest)
@@ -180,11 +177,11 @@ class ZarrSource(Source):
 
     @property
     def reads_parts(self) -> bool:  # type: ignore[override]
-        """Whether chunks lie here as they are."""
+        """Whether chunks are local and uncompressed."""
         return not (self.io_bound or self._reader.decodes_chunks)
 
     def decode_as(self, array: Any) -> None:
-        """Decode as a ``zarr.AsyncArray`` of the user's with the same metadata does."""
+        """Decode by the codec pipeline of the user's ``zarr.AsyncArray`` of the same metadata."""
         if isinstance(self._reader, IndirectReader):
             self._reader.decode_as(array)
 
@@ -192,7 +189,7 @@ class ZarrSource(Source):
         return self._reopen
 
     def sibling(self, name: str) -> Source | None:
-        """Return another array of the store; None of one that was adopted."""
+        """Return another array of the store; None if this one was adopted from the user."""
         reopen, (place, *given) = self._reopen
         if not isinstance(place, str):
             return None
@@ -206,7 +203,7 @@ class ZarrSource(Source):
         return sibling_of(variable, name, make)
 
     def group_attributes(self) -> Mapping[str, Any]:
-        """Return the attributes of the root and of the groups around the array."""
+        """Return the attributes of the root and of all groups down to the array."""
         _, (place, *given) = self._reopen
         if not isinstance(place, str):
             return {}
@@ -227,17 +224,17 @@ class ZarrSource(Source):
         return self._read(box)[0][0]
 
     def read_into(self, box: Box, out: npt.NDArray[Any]) -> bool:
-        """Decode `box` to where its values are to be, if they are at hand."""
+        """Decode `box` into `out` if the store is local."""
         if self.reads_into:
             self._read(box, out=out)
         return self.reads_into
 
     def validator(self, box: Box) -> bytes | None:
-        """Return the state of the chunks that `box` touches, and of the metadata."""
+        """Return the state of the metadata and of the chunks that `box` touches."""
         return self.store.validator(self.document.keys, self.chunk_keys(box))
 
     def chunk_keys(self, box: Box) -> list[str]:
-        """Return the keys of the objects (chunks, or shards) that `box` touches."""
+        """Return the keys of the objects (chunks or shards) that `box` touches."""
         return [self._key(part.number) for part in self._grid.parts(box)]
 
     def _key(self, number: tuple[int, ...]) -> str:
@@ -254,7 +251,7 @@ class ZarrSource(Source):
     def _read(
         self, *boxes: Box, out: npt.NDArray[Any] | None = None, encoded: bool = False
     ) -> tuple[list[Values], Record]:
-        """Read boxes, and tell what was met; raises `SourceError` alone."""
+        """Read boxes; return their values and the record; raises only `SourceError`."""
         if self.remote and options.current().offline:
             raise OfflineError(self.name, boxes[0], OFFLINE)
         record = Record(encoded={} if encoded else None)
@@ -264,7 +261,7 @@ class ZarrSource(Source):
             with watching.evaluation():
                 self._check_metadata()
                 found = list(self._reader.read(boxes, record, out))
-                # What is absent by design has metadata that says so.
+                # Chunks are absent by design only if the metadata still exist.
                 self._check_metadata(thoroughly=bool(record.absent))
         except SourceChangedError as error:
             raise error.read_as(self.name, _named(boxes)) from None
@@ -287,7 +284,7 @@ class ZarrSource(Source):
         return found, record
 
     def _check_metadata(self, *, thoroughly: bool = False) -> None:
-        """Make sure that the array is still there and still the one that was opened."""
+        """Check that the array still exists, and is the one that was opened."""
         try:
             signature = self.store.signature(self.document.keys[0])
         except FileNotFoundError:
@@ -305,7 +302,7 @@ class ZarrSource(Source):
 def open_document(
     store: ZarrStore, public: str, path: str, zarr_format: int | None
 ) -> ArrayDocument:
-    """Read the document of an array; failures are errors of opening."""
+    """Read the document of an array; raises only errors of opening."""
     try:
         document = zarr_metadata.read_array(store, path, zarr_format)
         if document is not None:
@@ -330,17 +327,17 @@ def open_document(
 
 
 def _may_be_there(store: ZarrStore, name: str, path: str, zarr_format: int | None) -> bool:
-    """Tell whether an array can be opened, or it is for the opening to say why not.
+    """Return whether an array exists, or cannot be opened for a reason that opening it tells.
 
-    What a store that cannot be listed does not have is told from a store that is not there
-    by one who knows of another array in it.
+    It is called with a store that has another array, so a missing document means a missing
+    array, even if the store cannot be listed.
     """
     inside = zarr_metadata.array_path(name, path)
     try:
         return zarr_metadata.read_array(store, inside, zarr_format) is not None
     except ForbiddenError:
-        return False  # some servers say so of what is not there
-    except Exception:  # noqa: BLE001 - of any kind, which the opening tells
+        return False  # some servers respond so if it does not exist
+    except Exception:  # noqa: BLE001 - opening the array raises it again
         return True
 
 
@@ -352,16 +349,16 @@ def _signature(store: ZarrStore, public: str, document: ArrayDocument) -> object
 
 
 def _refuse_pickles(document: ArrayDocument, public: str) -> None:
-    """Refuse what unpickles: reading data must not run code that lies with them."""
+    """Raise an error for pickles: reading data must not run code stored in them."""
     for name, _ in codecs_of(document.fields):
         if name == "pickle":
             raise OpenError(
                 public,
                 "the array is stored as Python pickles, which can run any code when they are "
-                "read: convert it with zarr-python if you trust where it is from",
+                "read: convert it with zarr-python if you trust its origin",
             )
 
 
 def _named(boxes: Sequence[Box]) -> Box:
-    """Return the box that holds some others, as errors name it; one by itself."""
+    """Return the box for errors: the bounding box of several boxes."""
     return boxes[0] if len(boxes) == 1 else around(boxes)

@@ -1,8 +1,7 @@
-"""The objects that a Zarr store consists of: metadata documents and chunks, by key.
+"""The objects of a Zarr store, metadata documents and chunks, by key.
 
-Every kind of store (folder, zip file, web server, ...) answers the same few
-questions here, and answers them strictly: what is absent is None, what cannot
-be read is an exception, and nothing else is ever passed off as an object.
+All kinds of stores (folder, zip file, web server, ...) have one strict interface: an absent object
+is None, an unreadable one is an exception, and nothing else is ever returned as an object.
 """
 
 from __future__ import annotations
@@ -32,29 +31,29 @@ if TYPE_CHECKING:
 
 _OF_ARRAYS = ("zarr.json", ".zarray")
 METADATA_NAMES = ("zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata")
-"""What the objects are called that make a folder a Zarr store."""
+"""The names of the documents that make a folder a Zarr store."""
 
 Span: TypeAlias = tuple[int | None, int | None]
-"""Where to start and stop in an object, as in a slice; ``(-n, None)`` is its end."""
+"""The start and stop in an object, as in a slice; ``(-n, None)`` is its end."""
 
 WHOLE: Span = (None, None)
 
 _READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 _LONGEST = 2**30
-"""Bytes; no system reads more than 2 GiB at once."""
+"""The most bytes of one read; no system reads more than 2 GiB at once."""
 
 
 class Fetched(NamedTuple):
     """An object, or a span of it."""
 
     data: bytes
-    """Its bytes."""
+    """The bytes."""
 
     tag: str | None = None
-    """What names its state, as the store tells it with the bytes."""
+    """The state of the object, if the store returns it with the bytes."""
 
     good_for: float | None = math.inf
-    """For how many seconds a copy is good, as the store says; None: none is to be kept."""
+    """The seconds for which a copy is valid; None if none may be kept."""
 
 
 Get: TypeAlias = Callable[[Span], "Fetched | None"]
@@ -62,44 +61,44 @@ Get: TypeAlias = Callable[[Span], "Fetched | None"]
 
 
 class ForbiddenError(OSError):
-    """A server says that an object must not be read; some say so of what is not there."""
+    """A server forbids reading an object; some do so for objects that do not exist."""
 
 
 class ZarrStore(ABC):
-    """Read access to the objects of one store; safe from many threads."""
+    """Read access to the objects of one store, for many threads."""
 
     remote: bool = False
-    """Whether objects come over a network."""
+    """Whether objects are read over a network."""
 
     anywhere: bool = True
     """Whether any thread may read, or only the event loop of zarr-python."""
 
     variant: str = ""
-    """What of the ways in which a store can be opened changes values: part of tokens."""
+    """The options of opening that change values, as a part of tokens."""
 
     direct: bool = False
-    """Whether objects are at hand, so that any thread may read them without waiting."""
+    """Whether objects are local, so that reads do not wait."""
 
     expected: Expected = ANYTHING
-    """What chunks can be, as far as the metadata tell it."""
+    """The expected properties of chunks, from the metadata."""
 
     @abstractmethod
     def get(self, key: str, span: Span = WHOLE) -> Fetched | None:
-        """Return the object of that key, or None if the store has none.
+        """Return an object or a span of it; None if it does not exist.
 
         Raises
         ------
         OSError
-            If it cannot be told, or cannot be read.
+            If it is unknown whether it exists, or it cannot be read.
         """
 
     @contextlib.contextmanager
     def opened(self, key: str) -> Iterator[Get]:
-        """Give what reads several spans of one object, all of the same state if possible."""
+        """Give a function that reads spans of one object, all of the same state if possible."""
         yield functools.partial(self.get, key)
 
     async def aget(self, key: str, span: Span = WHOLE) -> Fetched | None:
-        """Do the same without blocking the event loop."""
+        """Do the same as `get` without blocking the event loop."""
         return await asyncio.to_thread(self.get, key, span)
 
     def metadata_keys(self) -> Iterable[str] | None:
@@ -114,12 +113,12 @@ class ZarrStore(ABC):
         return None
 
     def signature(self, key: str) -> object:
-        """Return something cheap that changes when the metadata document `key` does.
+        """Return a cheap value that changes when the metadata document `key` does.
 
         Returns
         -------
         object
-            None if there is nothing so cheap that it can be asked for at each read.
+            None if nothing is cheap enough for each read.
 
         Raises
         ------
@@ -129,15 +128,15 @@ class ZarrStore(ABC):
         raise NotImplementedError
 
     def validator(self, metadata: Sequence[str], chunks: Iterable[str]) -> bytes | None:
-        """Return bytes that name the state of these objects, or None if unknown.
+        """Return bytes that identify the state of these objects, or None if it is unknown.
 
-        The first of `metadata` must be there; all others may be absent.
+        The first of `metadata` must exist; all others may be absent.
         """
         raise NotImplementedError
 
 
 class FolderStore(ZarrStore):
-    """Objects that are files in a local folder.
+    """The objects in a local folder.
 
     Parameters
     ----------
@@ -172,7 +171,7 @@ class FolderStore(ZarrStore):
             os.close(file[0])
 
     def _open(self, key: str) -> tuple[int, int] | None:
-        """Return the descriptor of an object and its size, or None if there is none."""
+        """Return the descriptor and size of an object, or None if it does not exist."""
         path = self._prefix + key
         try:
             file = os.open(path, _READ)
@@ -191,7 +190,7 @@ class FolderStore(ZarrStore):
         return file, signature.size
 
     def _description(self, key: str) -> FileSignature | None:
-        """Return the signature of the metadata of the array that an object is of."""
+        """Return the signature of the metadata document of an object's array."""
         while key:
             key = key.rpartition("/")[0]
             for name in _OF_ARRAYS:
@@ -201,7 +200,7 @@ class FolderStore(ZarrStore):
         return None
 
     def _see(self, key: str, signature: FileSignature | None) -> None:
-        # What matters of a metadata document is what it says of values: that is compared.
+        # Metadata documents are compared by their contents instead.
         if not key.endswith(METADATA_NAMES):
             see(self._prefix + key, signature, signature_or_none)
 
@@ -245,7 +244,7 @@ class FolderStore(ZarrStore):
             look = signature_or_none if number >= len(metadata) else None
             state = files.file_validator(path, look=look)
             if state is None:
-                # Absent is a state too, but not of the document that says so.
+                # Absent is a valid state, but not of the first metadata document.
                 if key == first or os.path.lexists(path) or not agrees(path, None, look):
                     return None
                 state = b"absent"
@@ -254,9 +253,9 @@ class FolderStore(ZarrStore):
 
 
 def _read(file: int, size: int, span: Span) -> Fetched:
-    """Read a span of an open file of some size; it is short where the file is."""
+    """Read a span of an open file; the result is shorter if the file is."""
     start, stop, _ = slice(*span).indices(size)
-    # A position is the file's own: nobody else has this descriptor.
+    # Nobody else has this descriptor, and thus its position.
     os.lseek(file, start, os.SEEK_SET)
     wanted = max(0, stop - start)
     data = os.read(file, min(wanted, _LONGEST))
@@ -270,10 +269,10 @@ def _read(file: int, size: int, span: Span) -> Fetched:
 
 
 class ZipStore(ZarrStore):
-    """Objects that are members of a local zip file.
+    """The objects in a local zip file.
 
-    The file is opened anew for each read, so there is no position that two
-    threads, or a process and its fork, could move for one another.
+    The file is opened for each read, so that threads, or a process and its fork, do not share a
+    position in it.
 
     Parameters
     ----------
@@ -299,7 +298,7 @@ class ZipStore(ZarrStore):
         if info is None:
             return None
         try:
-            # Opening the archive would read its directory again: go to the member.
+            # Go to the member directly, as opening the archive would read its directory again.
             with self.path.open("rb") as file:
                 file.seek(info.header_offset)
                 header = file.read(_LOCAL_HEADER.size)

@@ -1,8 +1,8 @@
-"""What waits for a server: several requests at once, by the threads of one pool a process."""
+"""The thread pool for requests of Zarr stores, one for each process."""
 
 from biggus.support.threads import WaitingThreads
 
 REQUESTS = 16
-"""How many requests the reads of Zarr stores keep under way, besides their own threads'."""
+"""The most requests of this pool at once; threads that read may make further ones."""
 
 threads = WaitingThreads(REQUESTS)
