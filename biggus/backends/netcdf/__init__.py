@@ -1,4 +1,4 @@
-"""NetCDF, through netCDF4-python: `source` reads packed values, `files` keeps files open."""
+"""NetCDF files, through netCDF4-python: `source` reads values, `files` keeps files open."""
 
 from biggus.backends.netcdf.backend import NetCDFBackend
 

@@ -1,8 +1,7 @@
-"""The netCDF backend: classic and NetCDF-4 files through netCDF4-python.
+"""The netCDF backend: classic and NetCDF-4 files, through netCDF4-python.
 
-A file is open no longer than there is a source over it.  While it is, other
-processes cannot write to a NetCDF-4 file where the file system has locks; that
-is as well, for a file that is being written can read as zeros.
+A file is open only as long as there is a source over it.  Meanwhile, on file systems with locks,
+other processes cannot write to a NetCDF-4 file; a file that is being written could read as zeros.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ class NetCDFBackend(Backend):
     decodes: ClassVar[bool] = True
 
     def claims(self, location: Location) -> int:
-        """Tell how sure it is: by the first bytes, or by the suffix."""
+        """Claim files by their first bytes or their suffix."""
         if location.scheme or location.is_directory:
             return self.UNCLAIMED
         head, named = location.known_head, location.suffix in _SUFFIXES
@@ -47,12 +46,12 @@ class NetCDFBackend(Backend):
         return self.BY_SUFFIX if named else self.UNCLAIMED
 
     def variables(self, location: Location) -> tuple[str, ...]:  # type: ignore[override]
-        """List the variables, those of groups with the path of their group.
+        """Return the names of the variables, those in groups with the path of their group.
 
         Raises
         ------
         OpenError
-            If it is no netCDF file, or is damaged; `GoneError` if it is not there.
+            If it is not a netCDF file, or damaged; `GoneError` if it does not exist.
         """
         with between_forks():
             from biggus.backends.netcdf.files import dataset_at, datasets, names_in
@@ -64,7 +63,7 @@ class NetCDFBackend(Backend):
     def open(  # type: ignore[override]
         self, location: Location, variable: str, *, decode: bool = True
     ) -> Source:
-        """Return the source of one variable, which gives its values as they are packed.
+        """Return the source of one variable, with packed values.
 
         Parameters
         ----------
@@ -73,14 +72,14 @@ class NetCDFBackend(Backend):
         variable : str
             A name, or ``"group/name"``.
         decode : bool
-            Whether characters with an ``_Encoding`` come as strings, without the last
-            axis.  Other values are as they are stored in any case, to be decoded by
-            the CF conventions, as the source says in its ``conventions``.
+            Whether characters with an ``_Encoding`` become strings, without the last axis.  Other
+            values are always as stored, to be decoded by the CF conventions, which the source
+            declares by its ``conventions``.
 
         Raises
         ------
         OpenError
-            If it is no netCDF file, or is damaged; `GoneError` if it is not there.
+            If it is not a netCDF file, or damaged; `GoneError` if it does not exist.
         VariableError
             If it has no such variable.
         """
@@ -103,7 +102,7 @@ class NetCDFBackend(Backend):
                     return {}
             return attributes_of(found)
 
-    def records(  # type: ignore[override]  # it names its options
+    def records(  # type: ignore[override]  # with named options
         self, locations: Sequence[Location], group: str, wanted: Choice, *, decode: bool = True
     ) -> list[RecordedGroup | None]:
         with between_forks():
@@ -123,11 +122,11 @@ class NetCDFBackend(Backend):
             from biggus.backends.netcdf.files import datasets
 
         path = os.path.realpath(location.path)
-        with asked_once(), datasets.visit(path), files.visit(path):  # for h5py reads it too
+        with asked_once(), datasets.visit(path), files.visit(path):  # h5py opens it too
             yield
 
     def identity(self, location: Location, variable: str | None, **options: Any) -> Any:
-        """Return what decides on the values: a variable may be named with a leading slash."""
+        """Return the identity of the values; a leading slash of a name does not count."""
         name = None if variable is None else variable.strip("/")
         return super().identity(location, name, **options)
 
@@ -147,10 +146,10 @@ class NetCDFBackend(Backend):
         if isinstance(obj, library.Variable):
             return HeldSource(obj)
         if isinstance(obj, library.Dataset):
-            raise TypeError("a netCDF4 Dataset is no array; give one of its variables")
+            raise TypeError("a netCDF4 Dataset is not an array; give one of its variables")
         if hasattr(obj, "_mastervar"):
             raise TypeError(
-                "a variable of an MFDataset is not taken; join its files with "
+                "a variable of an MFDataset is not supported; join its files with "
                 "biggus.open_many(paths, variable)"
             )
         return None

@@ -1,6 +1,6 @@
-"""The HDF5 datasets behind the variables of NetCDF-4 files, as h5py sees them.
+"""The HDF5 datasets behind the variables of NetCDF-4 files, opened by h5py.
 
-The caller holds the lock, and the file in the pool of HDF5 files or a visit to it.
+The caller holds the lock, and holds or visits the file in the pool of HDF5 files.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
     from biggus.backends.hdf5.files import OpenDataset
 
 FAILURES = (BiggusError, OSError, RuntimeError, KeyError, ValueError, TypeError)
-"""What tells that h5py is not there, or cannot open the file beside netCDF4-python."""
+"""The errors if h5py is not installed, or cannot open a file that netCDF4-python has open."""
 
 HIDDEN = "_nc4_non_coord_"
-"""How the name of a dataset begins whose variable has the name of a dimension, and is another."""
+"""The prefix of the dataset of a variable that has the name of a dimension, but not its axis."""
 
 _NO_VARIABLE = b"This is a netCDF dimension but not a netCDF variable"
-"""What a dataset says of itself that stands for a dimension alone."""
+"""The attribute ``NAME`` of a dataset that stands for a dimension alone."""
 
 
 class Behind(NamedTuple):
-    """A dataset that holds a variable, and its name."""
+    """The dataset of a variable, and its name."""
 
     name: str
     opened: OpenDataset
 
 
 def behind(path: str, name: str) -> Behind | None:
-    """Return the dataset that holds a variable of a file; None if that is two, or none."""
+    """Return the dataset of a variable of a file; None if there are two, or none."""
     prefix, slash, last = name.rpartition("/")
     hidden = prefix + slash + HIDDEN + last
     named, other = _dataset_at(path, name), _dataset_at(path, hidden)
@@ -41,9 +41,9 @@ def behind(path: str, name: str) -> Behind | None:
 
 
 def _dataset_at(path: str, name: str) -> OpenDataset | None:
-    """Return a dataset of a file that can be opened, or None if it has none of that name."""
+    """Return a dataset of a file, or None if it has none of that name."""
     if name not in open_file(path).file:
-        return None  # and no error that lists all that there is
+        return None  # without an error, which would list all datasets
     try:
         return open_dataset(path, name)
     except VariableError:

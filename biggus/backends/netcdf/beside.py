@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 
 def without_locks() -> bool:
-    """Tell whether files can be opened here while they are written to.
+    """Return whether HDF5's file locks are off, so that a file can be opened while it is written.
 
-    What another handle of this process has written, netCDF4-python sees at once, and
-    nobody else before it is on the disk.  As a rule a lock keeps h5py from opening such a
-    file, and so the values are left to netCDF4-python.
+    netCDF4-python sees at once what another handle of this process has written, and h5py only
+    after it was flushed.  Usually a lock keeps h5py from opening such a file, so that
+    netCDF4-python reads it.
     """
     return os.environ.get("HDF5_USE_FILE_LOCKING", "").upper() in {"FALSE", "0"}
 
 
 @contextlib.contextmanager
 def opened_briefly(path: str) -> Iterator[Any]:
-    """Give the h5py FileID of a file for the length of a with block; None if there can be none.
+    """Open a file by h5py for the length of a with block; give its FileID, or None if it fails.
 
     The caller holds the lock.
     """
@@ -46,10 +46,10 @@ def opened_briefly(path: str) -> Iterator[Any]:
 
 @cache
 def _access() -> Any:
-    """Return how files are opened, as `biggus.backends.hdf5.files` opens them."""
+    """Return the properties for opening files, the same as in `biggus.backends.hdf5.files`."""
     library = h5py()
     access = library.h5p.create(library.h5p.FILE_ACCESS)
-    access.set_fclose_degree(library.h5f.CLOSE_STRONG)  # one for all that have a file open
+    access.set_fclose_degree(library.h5f.CLOSE_STRONG)  # must be the same for all handles
     if hasattr(access, "set_file_locking"):
         access.set_file_locking(True, ignore_when_disabled=True)
     return access

@@ -1,7 +1,7 @@
-"""Dimensions of netCDF files, which are asked once for what takes long to tell.
+"""The properties of netCDF dimensions, cached during a visit to a file.
 
-The netCDF library looks for the length of an unlimited dimension in all variables that
-have it, each time that it is asked for.
+The netCDF library finds the length of an unlimited dimension by looking at all its variables,
+each time that it is asked.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class DimensionFacts(NamedTuple):
-    """What a dimension says of itself."""
+    """The properties of a dimension."""
 
     name: str
     length: int
@@ -29,8 +29,8 @@ _visits = 0
 
 @contextlib.contextmanager
 def asked_once() -> Iterator[None]:
-    """Take dimensions to stay as they are, for the time of a with block."""
-    global _visits  # noqa: PLW0603 - of the library, of which there is one
+    """Assume that dimensions do not change within a with block."""
+    global _visits  # noqa: PLW0603 - the library is global as well
     with hdf5_lock:
         _visits += 1
     try:
@@ -43,7 +43,7 @@ def asked_once() -> Iterator[None]:
 
 
 def dimension_facts(dimension: Any) -> DimensionFacts:
-    """Return the facts of a netCDF4 Dimension.  The caller holds the lock."""
+    """Return the properties of a netCDF4 Dimension.  The caller holds the lock."""
     facts = _known.get(dimension)
     if facts is None:
         facts = DimensionFacts(dimension.name, len(dimension), bool(dimension.isunlimited()))

@@ -1,14 +1,13 @@
-"""Variables that end before their dimensions do.
+"""Variables that are shorter than their dimensions.
 
-An unlimited dimension is as long as the longest of its variables.  What another
-one lacks is its fill value, and is stored nowhere.  The netCDF library (to 4.10.1)
-puts as many as it believes are missing behind what is stored of a box; so they
-are in the wrong places unless the axis that ends is the first that is longer
-than one, too few where several dimensions are unlimited, and too many, until
-4.9.3, where there is a stride.
+An unlimited dimension is as long as the longest of its variables.  The missing values of shorter
+variables are their fill value, and are not stored.  The netCDF library (to 4.10.1) appends as many
+fill values as it believes are missing to the stored values of a box.  So they are in wrong places
+unless the short axis is the first that is longer than one; they are too few if several dimensions
+are unlimited; and, until 4.9.3, they are too many with a stride.
 
-So it is asked for no more than is stored, where that is known: `Ended`.  Where
-only the library can tell, it is asked for such boxes as come right: `Unsure`.
+So if the end of a variable is known, the library is asked for stored values only: `Ended`.  If
+only the library knows it, it is asked for boxes that it reads correctly: `Unsure`.
 """
 
 from __future__ import annotations
@@ -32,21 +31,21 @@ if TYPE_CHECKING:
 
 
 class End(NamedTuple):
-    """Where a variable ends.
+    """The end of a variable.
 
     Attributes
     ----------
     extent : tuple of int
-        Along each axis.
+        Its stored length along each axis.
     fill : ndarray or None
-        What lies beyond, an array of one value; None if it ends where its dimensions do.
+        The value beyond, an array of one element; None if it is as long as its dimensions.
     """
 
     extent: tuple[int, ...]
     fill: npt.NDArray[Any] | None
 
     def inside(self, box: Box) -> Box | None:
-        """Return what of a box is stored; None if nothing is."""
+        """Return the stored part of a box; None if there is none."""
         inside = tuple(
             slice(s.start, min(s.stop, n), s.step) for s, n in zip(box, self.extent, strict=True)
         )
@@ -54,16 +53,15 @@ class End(NamedTuple):
 
 
 def end_of(variable: Callable[[], Any], shape: tuple[int, ...], extent: tuple[int, ...]) -> End:
-    """Return where a variable of a shape ends, `extent`, and what lies beyond.
+    """Return the end of a variable of stored length `extent`, and the value beyond.
 
-    The caller holds the lock; what `variable` gives has all its automatic conversions off.
-    It is not asked for its shape, for which the library looks at all variables of its
-    dimensions.
+    The caller holds the lock.  `variable` returns the variable, with all automatic conversions
+    off.  Its shape is given, for the library would look at all variables of its dimensions.
     """
     lacks = [n < length for n, length in zip(extent, shape, strict=True)]
     if not any(lacks) or 0 in shape:
         return End(extent, None)
-    # Asked for one value alone the library gives the right one, whatever the type.
+    # The library returns a single value correctly, whatever its type.
     beyond = tuple(
         slice(n, n + 1, 1) if lacking else slice(0, 1, 1)
         for n, lacking in zip(extent, lacks, strict=True)
@@ -72,7 +70,7 @@ def end_of(variable: Callable[[], Any], shape: tuple[int, ...], extent: tuple[in
 
 
 class Ended:
-    """A netCDF4 variable of which it is known where it ends; `dtype` is what it gives."""
+    """A netCDF4 variable whose end is known; `dtype` is that of the library's values."""
 
     def __init__(self, variable: Any, end: End, dtype: np.dtype[Any]) -> None:
         self.variable = variable
@@ -91,16 +89,16 @@ class Ended:
 
 
 class Lengthened(Storage):
-    """The storage of a variable, and what lies beyond its end.
+    """The storage of a variable that is shorter than its dimensions.
 
     Parameters
     ----------
     stored : Storage
-        How it is stored, as far as it goes.
+        The storage of the stored values.
     shape : tuple of int
         The lengths of its dimensions.
     end : End
-        Where it ends.
+        The end of the variable.
     """
 
     def __init__(self, stored: Storage, shape: tuple[int, ...], end: End) -> None:
@@ -135,7 +133,7 @@ def _corner(inside: Box) -> tuple[slice, ...]:
 
 
 class Unstrided:
-    """A netCDF4 variable of strings or ragged rows, which not all libraries read with strides."""
+    """A netCDF4 variable of strings or ragged rows; some libraries fail to read it with strides."""
 
     def __init__(self, variable: Any) -> None:
         self.variable = variable
@@ -148,30 +146,29 @@ class Unstrided:
             for piece, where in _one_by_one(box, strided):
                 values[where] = self[piece]
             return values
-        # No further than the last one: what else is in a run might not come right.
+        # Not beyond the last wanted value: further values might be read wrongly.
         lasts = (s.start + (n - 1) * s.step for s, n in zip(box, counts, strict=True))
         runs = tuple(slice(s.start, last + 1, 1) for s, last in zip(box, lasts, strict=True))
         return self.variable[runs][tuple(slice(None, None, s.step) for s in box)]
 
 
 class Unsure:
-    """A netCDF4 variable of which it is not known where it ends.
+    """A netCDF4 variable whose end is unknown.
 
-    Boxes that come right are those that are longer than one along one unlimited
-    axis at most, and it the last of them, without a stride, and along no axis before
-    it.  What is read of one that may end there along a later axis is all that is stored
-    of it, and for the rest the fill value, in whatever order.  So where nothing but the
-    last value of all is at its end, it does not matter what is stored of that; and before
-    that the variable does not end.
+    The library correctly reads boxes that are longer than one along at most one unlimited axis,
+    which is the last of these, without a stride, and along no axis before it.  Of other boxes it
+    returns all stored values and the fill value for the rest, in any order.  So where the end of a
+    box equals its last value throughout, the order does not matter, and before that the variable
+    does not end.
 
     Parameters
     ----------
     variable : netCDF4.Variable
-        With all its automatic conversions off.
+        The variable, with all automatic conversions off.
     unlimited : sequence of int
         Its unlimited axes.
     dtype : dtype
-        What it gives.
+        The dtype of the library's values.
     """
 
     def __init__(self, variable: Any, unlimited: Sequence[int], dtype: np.dtype[Any]) -> None:
@@ -196,24 +193,24 @@ class Unsure:
         if counts[self.last] > 1 and box[self.last].step == 1:
             if self.dtype.kind in "iufS":
                 return self.unlimited[:-1]
-            before = range(self.last)  # other values are not compared
+            before = range(self.last)  # values of other kinds are not compared
             if _product(counts, before) < _product(counts, self.unlimited):
                 return before
         return self.unlimited
 
     def _read(self, box: Box) -> Any:
-        """Read a box that is longer than one along the last of the unlimited axes alone."""
+        """Read a box that is longer than one along no unlimited axis but the last."""
         counts = box_shape(box)
         if counts[self.last] == 1 or _product(counts, range(self.last)) == 1:
             return self.variable[box]
-        # One value alone comes right.
+        # The library returns a single value correctly.
         fill = self.variable[tuple(slice(s.stop - 1, s.stop, 1) for s in box)]
         extent = [s.stop for s in box]
         extent[self.last] = box[self.last].start + self._other_count(box, fill)
         return Ended(self.variable, End(tuple(extent), fill), self.dtype)[box]
 
     def _other_count(self, box: Box, fill: npt.NDArray[Any]) -> int:
-        """Return up to where along the last unlimited axis there is another value than `fill`."""
+        """Return the stop of the values other than `fill` along the last unlimited axis."""
         high, step, found = box_shape(box)[self.last], 1, False
         while high and step:
             first = max(0, high - step)
@@ -225,7 +222,7 @@ class Unsure:
         return high
 
     def _is_all(self, fill: npt.NDArray[Any], box: Box) -> bool:
-        """Tell whether a box holds nothing but one value, bit by bit."""
+        """Return whether all values of a box equal `fill`, bit by bit."""
         bits = np.dtype(f"V{self.dtype.itemsize}")
         return bool((self.variable[box].view(bits) == fill.view(bits)).all())
 
@@ -236,7 +233,7 @@ class Unsure:
 
 
 def _one_by_one(box: Box, axes: Sequence[int]) -> Iterator[tuple[Box, Box]]:
-    """Yield parts of a box, of one index along each of some axes, and where they go."""
+    """Yield parts of a box with one index along some axes, and their place in the result."""
     counts = box_shape(box)
     for index in np.ndindex(*(counts[axis] for axis in axes)):
         piece, where = list(box), [slice(0, n) for n in counts]

@@ -1,4 +1,4 @@
-"""Open netCDF datasets: one a file, in a bounded pool, as long as the file stays the same."""
+"""Open netCDF datasets in a bounded pool, one for each file as long as it does not change."""
 
 from __future__ import annotations
 
@@ -43,39 +43,39 @@ def netcdf4() -> Any:
 
 
 class OpenNetCDF(NamedTuple):
-    """An open dataset and the file that it is of."""
+    """An open dataset and the signature of its file."""
 
     dataset: Any
     signature: FileSignature
 
 
-# Held by path: by each source, and for the time of every other use.
+# By path; held by each source, and visited by every other user.
 datasets: HandlePool[OpenNetCDF] = HandlePool(lambda opened: opened.dataset.close(), hdf5_lock)
 
 
 def dataset_at(path: str) -> Any:
-    """Return the dataset of what `opened_at` returns."""
+    """Return the open netCDF4 Dataset of a file, as `opened_at` does."""
     return opened_at(path).dataset
 
 
 def opened_at(path: str) -> OpenNetCDF:
     """Return the open dataset of the file that is at `path` now.  The caller holds the lock.
 
-    The caller holds it in `datasets` too, or visits it: it is closed when nobody does.
+    The caller also holds or visits it in `datasets`, for it is closed when nobody does.
 
     Raises
     ------
     GoneError
         If there is no file.
     OpenError
-        If it is no netCDF file, or is not all there.
+        If it is not a netCDF file, or is incomplete.
     """
     signature = settled_signature(path)
     try:
         opened = datasets.get(path, lambda: _open(path, signature))
         if opened.signature != signature:
-            # The library knows an open file by its inode: the old handle must go first.
-            log.debug("%s has changed: opening it anew", path)
+            # The library identifies an open file by its inode: close the old handle first.
+            log.debug("%s has changed: opening it again", path)
             datasets.discard(path)
             opened = datasets.get(path, lambda: _open(path, signature))
     except OpenError:
@@ -87,12 +87,12 @@ def opened_at(path: str) -> OpenNetCDF:
 
 def _open(path: str, signature: FileSignature) -> OpenNetCDF:
     library = netcdf4()
-    # Looking into the file first tells what the library cannot: why the system
-    # refuses it, and that a classic file is cut short, where it reads zeros.
+    # This raises errors that the library does not: why the system refuses the file, and that a
+    # classic file is cut short, of which the library reads zeros.
     _check_whole(Path(path), signature.size)
     try:
         with warnings.catch_warnings():
-            # Variables of types that it does not know are left out, with a warning.
+            # netCDF4-python warns of variables of unknown types, which it leaves out.
             warnings.simplefilter("ignore")
             dataset = library.Dataset(path, "r")
     except (OSError, RuntimeError, UnicodeError, KeyError, ValueError, AttributeError) as error:
@@ -107,7 +107,7 @@ def _open(path: str, signature: FileSignature) -> OpenNetCDF:
 
 
 def _check_whole(path: Path, size: int) -> None:
-    """Raise an OpenError if a classic file is cut short, or one of either kind is damaged."""
+    """Raise an OpenError if a classic file is cut short, or a file of either kind is damaged."""
     with path.open("rb", buffering=0) as file:
         classic = file.read(4) in MARKS
     if not classic:
@@ -133,7 +133,7 @@ def _check_hdf5(path: str, size: int) -> None:
 
 
 def names_in(group: Any, prefix: str = "") -> Iterator[str]:
-    """Yield the names of all variables below a group, those of groups with their path."""
+    """Yield the names of all variables below a group, those in groups with their path."""
     for name in group.variables:
         yield prefix + name
     for name, inner in group.groups.items():
@@ -159,14 +159,14 @@ def variable_in(dataset: Any, path: str, name: str) -> Any:
 
 
 def is_open(variable: Any) -> bool:
-    """Tell whether the dataset that a variable is of is open.
+    """Return whether the dataset of a variable is open.
 
-    The library gives the number of a closed dataset to the next one that is opened: who does
-    not ask comes to values of another file.
+    The library reuses the number of a closed dataset for the next one: without this check values
+    of another file could be read.
     """
     try:
         group = variable.group()
-        while group.parent is not None:  # a group knows nothing of it
+        while group.parent is not None:  # only the root knows
             group = group.parent
         return bool(group.isopen())
     except ReferenceError:

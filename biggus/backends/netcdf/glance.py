@@ -1,7 +1,7 @@
-"""Files of HDF5 at a glance: where variables lie in them, and the values of small ones.
+"""Finding the offsets of variables in HDF5 files, and reading small ones, with few calls.
 
-What a source learns when it is first read from, and what netCDF4-python reads in a hundred
-steps of Python, is learnt here with few calls, of a file that is open for a moment.
+A source finds the offset at its first read, and netCDF4-python reads values in a hundred Python
+steps.  Here both take a few low-level calls of h5py, to a file that is open for a moment.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 
 class Seen(NamedTuple):
-    """What is seen of a variable.
+    """What h5py finds of a variable.
 
     Attributes
     ----------
     offset : int or None
-        Where its values begin in the file; None if they do not lie there in one piece.
+        The offset of its values in the file; None if they are not contiguous there.
     values : ndarray or None
-        The values, if they were wanted and can be read so.
+        The values, if they were wanted and h5py can read them.
     """
 
     offset: int | None
@@ -42,12 +42,12 @@ _NOTHING = Seen(None, None)
 
 
 def may_be_seen(facts: PackedFacts) -> bool:
-    """Tell whether h5py may see what netCDF-C has told of."""
+    """Return whether h5py may see the variable as netCDF-C does."""
     return facts.netcdf4 and facts.plain
 
 
 class Glance:
-    """A file that is open, or None where it cannot be.  The caller holds the lock."""
+    """An open file, or None if it cannot be opened.  The caller holds the lock."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
@@ -56,9 +56,9 @@ class Glance:
             self._root = h5py().h5g.open(file, b"/")
 
     def see(self, name: str, facts: PackedFacts, wanted: bool) -> Seen:
-        """Return what is seen of a variable, of which netCDF-C has told this.
+        """Return what h5py finds of a variable with these properties by netCDF-C.
 
-        Nothing, if that may be another one than h5py sees, or only the library can read it.
+        Nothing if h5py may see another variable, or only netCDF-C can read it.
         """
         if self._file is not None and may_be_seen(facts):
             with contextlib.suppress(*FAILURES):
@@ -75,9 +75,9 @@ class Glance:
         if (
             dtype is None
             or dtype != facts.dtype
-            or self._root.links.exists(hidden.encode())  # it is that one, or there are two
-            or library.h5f.get_name(dataset) != self._name  # a link led to another file
-            or dataset.shape != facts.stored_shape  # it ends before its dimensions do
+            or self._root.links.exists(hidden.encode())  # that may be the variable
+            or library.h5f.get_name(dataset) != self._name  # a link to another file
+            or dataset.shape != facts.stored_shape  # it is shorter than its dimensions
             or 0 in facts.stored_shape
         ):
             return _NOTHING
@@ -89,7 +89,7 @@ class Glance:
 
 
 def _lies_here(dataset: Any) -> bool:
-    """Tell whether all values are in the file itself."""
+    """Return whether all values are in the file itself."""
     properties = dataset.get_create_plist()
     virtual = properties.get_layout() == h5py().h5d.VIRTUAL
     return not virtual and not properties.get_external_count()
@@ -97,9 +97,6 @@ def _lies_here(dataset: Any) -> bool:
 
 @contextlib.contextmanager
 def glance_at(path: str) -> Iterator[Glance]:
-    """Open a file for the length of a with block, if h5py is there, and can.
-
-    The caller holds the lock.
-    """
+    """Open a file for the length of a with block, if h5py can.  The caller holds the lock."""
     with opened_briefly(path) as file:
         yield Glance(file)

@@ -1,4 +1,4 @@
-"""Variables as netCDF4-python has them: what they say of themselves, and their packed values."""
+"""The properties and packed values of variables, read by netCDF4-python."""
 
 from __future__ import annotations
 
@@ -23,13 +23,12 @@ log = logging.getLogger("biggus.backends.netcdf")
 
 
 class PackedFacts(NamedTuple):
-    """What a variable says of itself, and what becomes of that here.
+    """The properties of a variable.
 
-    `joined` if its last axis becomes strings; `stored_dtype` is ``str`` where
-    strings are stored; `unlimited` is for each axis as it is stored, and
-    `may_end` are the axes along which it may end before its dimension does.
-    `netcdf4` if it is in a file of HDF5, and `plain` if its values may be read as they
-    are there.
+    `joined`: whether characters are joined to strings along the last axis.  `stored_dtype` is
+    ``str`` for stored strings.  `unlimited` is given for each stored axis, and `may_end` are the
+    axes along which the variable may be shorter than its dimension.  `netcdf4`: whether the file
+    is one of HDF5.  `plain`: whether values need no conversion.
     """
 
     shape: tuple[int, ...]
@@ -48,19 +47,19 @@ class PackedFacts(NamedTuple):
 
     @property
     def given_dtype(self) -> np.dtype[Any]:
-        """The dtype of what the library gives; for ragged rows it names that of their values."""
+        """The dtype of the library's arrays; for ragged rows the library names that of values."""
         return self.dtype if self.dtype == object else np.dtype(self.stored_dtype)
 
     @property
     def stored_chunks(self) -> tuple[int, ...] | None:
-        """The chunks as they are stored."""
+        """The stored chunks, also along the axis of joined characters."""
         if self.chunks is None:
             return None
         return (*self.chunks, *self.stored_shape[len(self.chunks) :])
 
 
 def facts_of(variable: Any, strings: bool) -> PackedFacts:
-    """Return the facts of a variable.  The caller holds the lock.
+    """Return the properties of a variable.  The caller holds the lock.
 
     Parameters
     ----------
@@ -93,7 +92,7 @@ def facts_of(variable: Any, strings: bool) -> PackedFacts:
         elif dtype.itemsize == 1 and dtype.kind in "iu" and _unfilled(variable):
             attributes.setdefault("_NoFill", "true")
     unlimited = tuple(dimension.unlimited for dimension in dimensions)
-    # In classic files all variables have all records.
+    # In classic files all variables are as long as the unlimited dimension.
     extends = variable.group().data_model.startswith("NETCDF4")
     may_end = tuple(axis for axis, grows in enumerate(unlimited) if grows and extends)
     plain = isinstance(datatype, np.dtype) and not joined
@@ -115,7 +114,7 @@ def facts_of(variable: Any, strings: bool) -> PackedFacts:
 
 
 def _compression_of(variable: Any) -> Compression | None:
-    """Return how the chunks of a variable are compressed, if the library can do so anywhere."""
+    """Return the compression of a variable, if every build of the library supports it."""
     filters = variable.filters() or {}
     if not filters.get("zlib"):
         return None
@@ -123,7 +122,7 @@ def _compression_of(variable: Any) -> Compression | None:
 
 
 def attributes_of(variable: Any) -> dict[str, Any]:
-    """Return the attributes of a variable, or of a group.  The caller holds the lock."""
+    """Return the attributes of a variable or group.  The caller holds the lock."""
     attributes = {}
     for name in variable.ncattrs():
         try:
@@ -134,28 +133,28 @@ def attributes_of(variable: Any) -> dict[str, Any]:
 
 
 def _unfilled(variable: Any) -> bool:
-    """Tell whether what was never written is not filled: then no byte means missing."""
+    """Return whether unwritten values are not filled, so that no value of a byte means missing."""
     if not isinstance(variable.datatype, np.dtype):
         return False
     if hasattr(type(variable), "get_fill_value"):
         return variable.get_fill_value() is None
-    # Before netCDF4-python 1.7.2 only its description of the variable tells.
+    # Before netCDF4-python 1.7.2 only the repr of the variable tells.
     return str(variable).endswith("filling off")
 
 
 def read_packed(variable: Any, box: Box, facts: PackedFacts, end: End | None) -> Values:
-    """Read the values in `box` as they are stored.  The caller holds the lock.
+    """Read the stored values in `box`.  The caller holds the lock.
 
     Parameters
     ----------
     variable : netCDF4.Variable
-        With all its automatic conversions off.
+        The variable, with all automatic conversions off.
     box : tuple of slice
-        In bounds of the shape in `facts`, and of full rank.
+        The box, within the shape in `facts`.
     facts : PackedFacts
-        What it says of itself.
+        The properties of the variable.
     end : End or None
-        Where it ends, if that is known and before its dimensions do.
+        The end of the variable, if it is known.
     """
     box = _stored_box(box, facts)
     dtype = facts.given_dtype
@@ -169,13 +168,13 @@ def read_packed(variable: Any, box: Box, facts: PackedFacts, end: End | None) ->
     if dtype.hasobject:
         if box:
             return np.asarray(values)
-        # A string or a ragged row alone comes as what it is, not in an array.
+        # A single string or ragged row is not returned in an array.
         alone = np.empty((), object)
         alone[()] = values
         return alone
     values = np.asarray(values)
     if not box:
-        values = values.astype(dtype, casting="equiv")  # alone it comes in the machine's byte order
+        values = values.astype(dtype, casting="equiv")  # a single value has native byte order
     if facts.joined:
         joined = netcdf4().chartostring(values, encoding=facts.attributes["_Encoding"])
         return np.asarray(joined)
@@ -183,19 +182,19 @@ def read_packed(variable: Any, box: Box, facts: PackedFacts, end: End | None) ->
 
 
 def read_bytes(facts: PackedFacts, box: Box, end: End | None) -> int:
-    """Return the most memory that `read_packed` takes besides the values, as far as it is known."""
+    """Return the most memory that `read_packed` takes beside its result, as far as it is known."""
     box, dtype, chunks = _stored_box(box, facts), facts.given_dtype, facts.stored_chunks
     result = math.prod(box_shape(box)) * dtype.itemsize
-    # The library holds a chunk as it is stored, and its values.
+    # The library holds the stored bytes of a chunk and its values.
     chunk = 0 if chunks is None else 2 * math.prod(chunks) * dtype.itemsize
     # Structures are copied, and characters decoded one by one.
     copies = 10 * result if facts.joined else result if dtype.kind == "V" else 0
-    # netCDF4-python puts what it reads into an array of its own, and then into another.
+    # netCDF4-python copies what it reads to another array.
     slabs = slab_bytes(box, dtype, chunks)
     once = slabs + slabs // 2 if slabs else result
     if dtype.hasobject:
         once = min(math.prod(s.stop - s.start for s in box) * dtype.itemsize, MOST_WASTE * result)
-    # Where it may end it is looked for, in values read and in which of them are filled.
+    # Looking for the end of a variable takes values and comparisons of them.
     looked = 0 if end is not None or not facts.may_end else 3 * once
     return chunk + copies + once + looked
 
@@ -205,7 +204,7 @@ def _stored_box(box: Box, facts: PackedFacts) -> Box:
 
 
 def _cleaned(structures: Any) -> Any:
-    """Return a copy with zeros between the fields, where the library leaves what was in memory."""
+    """Return a copy with zeros between the fields, where the library leaves uninitialised bytes."""
     clean = np.zeros(structures.shape, structures.dtype)
     for name, (dtype, *_) in (structures.dtype.fields or {}).items():
         field = structures[name]

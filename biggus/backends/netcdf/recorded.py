@@ -1,7 +1,7 @@
-"""Records of netCDF variables: from what was found out once, a source is made and nothing opened.
+"""Records of netCDF variables, from which sources are made without opening their files.
 
-A record says what a variable says of itself, and where its values lie, if they lie in one piece.
-It is of one state of a file; whoever keeps it sees to that the file is still in that state.
+A record holds the properties of a variable, and the offset of its values if they are contiguous.
+It is of one state of a file; the caller checks that the file is still in that state.
 """
 
 from __future__ import annotations
@@ -41,22 +41,23 @@ T = TypeVar("T")
 
 _MOST_TEXTS = 2**10
 _texts: dict[Hashable, str] = {}
-"""What variables of many files have in common, by what they say of themselves."""
+"""The common part of records as text, by the properties of variables."""
 
 
 class _Same(NamedTuple):
-    """What variables of many files have in common."""
+    """The common part of the records of variables of many files."""
 
     facts: PackedFacts
     decode: bool
     name: str | None
-    """Of the dataset that is behind the variable, if its values lie in one piece."""
+    """The dataset of the variable, if its values are contiguous."""
 
 
 class _Told(NamedTuple):
-    """What netCDF-C tells of a group: of each variable its facts, and whether values are wanted.
+    """What netCDF-C finds of a group.
 
-    Values are those of which nothing can be seen at a glance.
+    For each variable its properties, and whether values are wanted; and those values that h5py
+    cannot read.
     """
 
     signature: FileSignature
@@ -69,12 +70,12 @@ class _Told(NamedTuple):
 def records_of(
     paths: Sequence[str], group: str, wanted: Choice, decode: bool
 ) -> list[RecordedGroup | None]:
-    """Return what is known of a group in each of some files.
+    """Return the record of a group in each of several files.
 
-    None where there is nothing in it, it cannot be opened, or JSON has no words.
+    None if the group is empty, the file cannot be opened, or JSON cannot hold the record.
 
-    One library goes through all files, and then the other: by turns they would take a quarter
-    longer, for each takes much of the processor's caches.
+    First one library reads all files, then the other: in turns they would take a quarter longer,
+    for each fills much of the processor's caches.
     """
     with hdf5_lock:
         told = [_tried(_told_of, path, group, wanted, decode) for path in paths]
@@ -85,7 +86,7 @@ def records_of(
 
 
 def _tried(look: Callable[..., T | None], path: str, *arguments: Any) -> T | None:
-    """Return what a look into a file gives; None if it fails."""
+    """Return the result of reading a file; None if it fails."""
     try:
         with opening_named(path):
             return look(path, *arguments)
@@ -94,7 +95,7 @@ def _tried(look: Callable[..., T | None], path: str, *arguments: Any) -> T | Non
 
 
 def _told_of(path: str, group: str, wanted: Choice, decode: bool) -> _Told | None:
-    """Return what netCDF-C tells of a group; None if there is nothing in it."""
+    """Return what netCDF-C finds of a group; None if it is empty."""
     with asked_once(), datasets.visit(path):
         opened = opened_at(path)
         found: Any = opened.dataset
@@ -116,7 +117,7 @@ def _told_of(path: str, group: str, wanted: Choice, decode: bool) -> _Told | Non
 
 
 def _seen_of(path: str, told: _Told, decode: bool) -> RecordedGroup | None:
-    """Return that with what h5py sees, or netCDF-C reads; None if JSON has no words for it."""
+    """Complete a record by h5py, or by netCDF-C; None if JSON cannot hold it."""
     variables, values = {}, told.values
     with glance_at(path) as glance, datasets.visit(path):
         for name, (facts, small) in told.variables.items():
@@ -152,18 +153,18 @@ def _record(full: str, facts: PackedFacts, decode: bool, offset: int | None) -> 
 
 
 def _text_of(facts: PackedFacts, decode: bool, name: str | None) -> str:
-    """Return what variables of many files have in common, as text.
+    """Return the common part of records as JSON.
 
     Raises
     ------
     TypeError
-        If JSON has no words for it.
+        If JSON cannot hold it.
     """
     strings = facts.stored_dtype is str
     told = {
         **facts._asdict(),
         "dtype": encode_dtype(facts.dtype),
-        "attributes": None,  # which are kept beside it
+        "attributes": None,  # a separate part of the record
         "stored_dtype": None if strings else encode_dtype(np.dtype(facts.stored_dtype)),
         "decode": decode,
         "name": name,
@@ -172,12 +173,12 @@ def _text_of(facts: PackedFacts, decode: bool, name: str | None) -> str:
 
 
 def recalled(path: str, variable: str, record: SourceRecord) -> NetCDFSource:
-    """Return the source of which this is the record; no symbolic link is in the path.
+    """Return the source of a record; the path must have no symbolic links.
 
     Raises
     ------
     LookupError, TypeError or ValueError
-        If it is none.
+        If the record is invalid.
     GoneError
         If there is no such file.
     """

@@ -1,9 +1,8 @@
-"""What HDF5 files hold and the netCDF library does not read, as far as h5py can tell.
+"""Contents of HDF5 files that the netCDF library does not read, found by h5py.
 
-Not all that is written under the name of a netCDF file is one.  The library refuses
-some files, leaves out variables of some types, and takes numbers of types that it does
-not know (half and long double precision) for pointers to text: to read them ends the
-process.
+Some HDF5 files with the suffix of netCDF are not netCDF files.  The library refuses some, leaves
+out variables of some types, and takes numbers of unknown types (half and long double precision)
+for pointers to text; reading these crashes the process.
 
 The caller holds the lock.
 """
@@ -20,17 +19,17 @@ _HINT = 'backend="hdf5" reads it as HDF5'
 
 
 def refusal(path: str) -> str:
-    """Say what a file is that the library does not open."""
+    """Explain why the library does not open a file."""
     try:
         with files.visit(path):
             open_file(path)
     except FAILURES:
-        return "it is no netCDF file, or is damaged or cut short"
-    return f"the netCDF library does not read all that HDF5 files hold; {_HINT}"
+        return "it is not a netCDF file, or is damaged or cut short"
+    return f"the netCDF library does not read all HDF5 files; {_HINT}"
 
 
 def omission(path: str, name: str) -> str:
-    """Say more of a variable that the library does not know: nothing if there is none."""
+    """Explain that the library does not know a variable; empty if it does not exist."""
     try:
         with files.visit(path):
             known = behind(path, name)
@@ -40,7 +39,7 @@ def omission(path: str, name: str) -> str:
 
 
 def check_text(path: str, name: str, variable: Any) -> None:
-    """Raise an OpenError if the library takes for text what is none."""
+    """Raise an OpenError if the library takes other values for text."""
     if variable.dtype is not str:
         return
     try:

@@ -1,4 +1,4 @@
-"""Sources of netCDF variables: of a file on disk, or a variable that the user holds."""
+"""The sources of netCDF variables, in a file or held by the user."""
 
 from __future__ import annotations
 
@@ -39,35 +39,35 @@ if TYPE_CHECKING:
 
 
 class _VariableSource(Source):
-    """What the sources of netCDF variables share."""
+    """Base class of the sources of netCDF variables."""
 
     io_bound = False
     owns_data = True
 
     @property
     def _behind(self) -> StoredVariable | None:
-        """The dataset that holds the variable; None if only netCDF4-python knows of it."""
+        """The dataset of the variable; None if only netCDF4-python can open it."""
         return None
 
     @property
     def storage(self) -> Storage | None:
-        """How the values are stored; None if only netCDF4-python can read them."""
+        """The storage of the values; None if only a library can read them."""
         behind = self._behind
         return None if behind is None else behind.storage
 
     @property
     def _end(self) -> End | None:
-        """Where the variable ends, if that is known."""
+        """The end of the variable, if it is known."""
         behind = self._behind
         return None if behind is None else behind.end
 
     @property
     def lock(self) -> LibraryLock | None:  # type: ignore[override]
-        """The library's, where only the library can read the values."""
+        """The lock of the library, if only that can read the values."""
         return hdf5_lock if self.storage is None else None
 
     def peak_bytes(self, box: Box) -> int:
-        """Return the most memory that a read of `box` takes, compressed chunks included."""
+        """Return the most memory that a read of `box` takes, with compressed chunks."""
         storage = self.storage
         if storage is not None:
             return storage.peak_bytes(box)
@@ -89,12 +89,11 @@ class _VariableSource(Source):
 
 
 class NetCDFSource(_VariableSource, DirectSource):
-    """A variable of a netCDF file, as it is packed there.
+    """The source of a variable of a netCDF file, with packed values.
 
-    Pickles with what it knows of the variable; the file is opened again when
-    a value is read.  Whether that can be done past the library is looked at when it is
-    first asked for: what the variable says of itself needs one library alone, but for
-    strings, of which h5py tells whether the other can read them.
+    It pickles with the properties of the variable, and opens the file again when a value is read.
+    Whether values can be read without the library is found when that is first needed:
+    opening takes netCDF4-python alone, except for strings, which h5py checks.
 
     Parameters
     ----------
@@ -103,8 +102,8 @@ class NetCDFSource(_VariableSource, DirectSource):
     variable : str
         The name of the variable, with the path of its group: ``"group/name"``.
     decode : bool
-        Whether characters with an ``_Encoding`` become strings, which takes
-        the last axis away, and characters in structures too.
+        Whether characters with an ``_Encoding``, also in structures, become strings, which removes
+        the last axis.
 
     Raises
     ------
@@ -123,18 +122,18 @@ class NetCDFSource(_VariableSource, DirectSource):
             found = variable_in(opened.dataset, self.path, self.variable)
             self._know(facts_of(found, strings=decode), opened.signature)
             check_text(self.path, self.variable, found)
-            self._hold()  # last: what fails to open holds nothing
+            self._hold()  # last, so that a failure to open holds nothing
 
     @classmethod
     def known(cls, path: str, variable: str, decode: bool, facts: PackedFacts) -> NetCDFSource:
-        """Return the source of a variable of which all is known; the file is not opened.
+        """Return the source of a variable of known properties, without opening the file.
 
-        No symbolic link is in its path.
+        The path must have no symbolic links.
 
         Raises
         ------
         GoneError
-            If there is none.
+            If there is no such file.
         """
         source = cls.__new__(cls)
         source._begin(path, variable, decode)  # noqa: SLF001 - its own class
@@ -154,7 +153,7 @@ class NetCDFSource(_VariableSource, DirectSource):
         self._signature = signature
         self._chunks = _chunks_of(facts)
         decode = self.decode
-        # The option changes the values of characters and of structures alone.
+        # The option only changes the values of characters and structures.
         variant = "" if decode or self.dtype.kind not in "SV" else "?decode=False"
         self.token = f"netcdf:{self.path}::{self.variable}{variant}"
         self.conventions = "CF"
@@ -163,8 +162,8 @@ class NetCDFSource(_VariableSource, DirectSource):
         return {**self.__dict__, "_holds": ()}
 
     @property
-    def chunks(self) -> Chunks | None:  # type: ignore[override]  # found when it is asked for
-        """The library's, cut where they are large and stored so that parts can be read."""
+    def chunks(self) -> Chunks | None:  # type: ignore[override]  # found at first use
+        """The chunks of the library, cut into parts if they are large and uncompressed."""
         facts = self.facts
         if facts.plain and math.prod(facts.chunks or (0,)) * facts.dtype.itemsize > LARGEST:
             self._look()
@@ -177,15 +176,15 @@ class NetCDFSource(_VariableSource, DirectSource):
 
     @property
     def signature(self) -> FileSignature:
-        """How the file was when the variable was looked at last."""
+        """The signature of the file when the variable was last examined."""
         return self._signature
 
     def store_is(self, stored: StoredVariable) -> None:
-        """Take it to be known how the values are stored, while the file is as it is now."""
+        """Set the storage of the values, valid while the file does not change."""
         self._stored, self._looked = stored, True
 
     def _look(self) -> None:
-        """See, the first time, whether the values can be read past the library."""
+        """Find out once whether the values can be read without the library."""
         if self._looked:
             return
         with hdf5_lock, datasets.visit(self.path):
@@ -196,10 +195,10 @@ class NetCDFSource(_VariableSource, DirectSource):
                 self._looked = True
 
     def _look_behind(self, signature: FileSignature) -> None:
-        """See whether they can, while the file is as `signature` says.  Called under the lock."""
+        """Find out whether they can, in this state of the file.  The caller holds the lock."""
         self._signature = signature
         self._stored = stored_variable(self.path, signature, self.variable, self.facts, self._found)
-        if self._holds:  # a copy that has not been read from keeps no file open
+        if self._holds:  # an unpickled copy that was not read keeps no file open
             self._hold()
 
     def _found(self) -> Any:
@@ -216,7 +215,7 @@ class NetCDFSource(_VariableSource, DirectSource):
 
     def _opening(self) -> tuple[Storage, OpenForRead] | None:
         storage = self.storage
-        if not self._holds:  # a copy that has not been read from
+        if not self._holds:  # an unpickled copy at its first read
             self._hold()
         opening = None if storage is None or self._stored is None else self._stored.opening()
         if storage is None or opening is None:
@@ -225,7 +224,7 @@ class NetCDFSource(_VariableSource, DirectSource):
         return storage, opening
 
     def _read(self, box: Box) -> Values:
-        """Read by way of the library.  The caller holds the lock."""
+        """Read by the library.  The caller holds the lock."""
         try:
             opened = opened_at(self.path)
             found = variable_in(opened.dataset, self.path, self.variable)
@@ -245,7 +244,7 @@ class NetCDFSource(_VariableSource, DirectSource):
         return values
 
     def _check_same(self, found: Any, box: Box) -> None:
-        """Raise a SourceError if the variable is another than the one that was opened."""
+        """Raise a SourceError if the variable differs from the one that was opened."""
         shape, stored = tuple(found.shape), self.facts.stored_shape
         limits = zip(shape, stored, self.facts.unlimited, strict=False)
         fits = len(shape) == len(stored) and all(
@@ -256,7 +255,7 @@ class NetCDFSource(_VariableSource, DirectSource):
             ("dtype", self.facts.stored_dtype, found.dtype, found.dtype == self.facts.stored_dtype),
         ):
             if not same:
-                problem = f"its {what} was {then} and is {now} now; open it again"
+                problem = f"its {what} was {then}, and is now {now}; open it again"
                 raise SourceError(self.name, box, problem)
 
     def sibling(self, name: str) -> Source | None:
@@ -270,7 +269,7 @@ class NetCDFSource(_VariableSource, DirectSource):
             return NetCDFSource(self.path, place, self.decode)
 
     def group_attributes(self) -> dict[str, Any]:
-        """Return the attributes of the file and of the groups around the variable."""
+        """Return the attributes of the file and of all groups down to the variable."""
         found: dict[str, Any] = {}
         with hdf5_lock, datasets.visit(self.path), opening_named(self.path):
             group = opened_at(self.path).dataset
@@ -285,23 +284,22 @@ class NetCDFSource(_VariableSource, DirectSource):
 
 
 def _chunks_of(facts: PackedFacts) -> Chunks | None:
-    """Return the chunks as the library tells of them, in normal form."""
+    """Return the chunks of the library in normal form."""
     return None if facts.chunks is None else normal_chunks(facts.chunks, facts.shape)
 
 
 class HeldSource(_VariableSource):
-    """A netCDF variable that the user holds, read through the user's own handle.
+    """The source of a user's netCDF variable, read through the user's own handle.
 
-    It has no token, as its dataset may be in memory or be written to.  The
-    variable's automatic conversions stay as the user set them: with masking
-    and scaling on, ``conventions`` says ``"CF"`` and values are packed; with
-    both off, values are packed and remain so; with one of them on, values are
-    decoded in this one way by the source.
+    It has no token, as its dataset may be in memory or be written to.  The user's settings of
+    automatic conversions are kept: with masking and scaling on, ``conventions`` is ``"CF"`` and
+    values are packed; with both off, values are packed and are not decoded; with one of them on,
+    the source decodes values in this way.
 
     Parameters
     ----------
     variable : netCDF4.Variable
-        The variable; its dataset must stay open.
+        The variable, whose dataset must stay open.
     """
 
     def __init__(self, variable: Any) -> None:
@@ -317,7 +315,7 @@ class HeldSource(_VariableSource):
             self.chunks = _chunks_of(facts)
             check_text(os.path.realpath(group.filepath()), place, variable)
             mask, scale = bool(variable.mask), bool(variable.scale)
-        # The library gives truth values, say, in the dtype that they are stored in.
+        # The library returns values, such as booleans, in their stored dtype.
         as_stored = cf.kept_dtype(self.dtype, facts.attributes) is None
         if mask and scale and as_stored:
             self.conventions = "CF"
@@ -348,7 +346,7 @@ class HeldSource(_VariableSource):
     def _check_open(self, box: Box | None) -> None:
         if not is_open(self.variable):
             raise SourceError(
-                self.name, box, "its dataset has been closed; keep it open, or use biggus.open"
+                self.name, box, "its dataset was closed; keep it open, or use biggus.open"
             )
 
     def __reduce__(self) -> Any:

@@ -1,15 +1,13 @@
-"""Variables of NetCDF-4 files as the HDF5 datasets that they are.
+"""Reading variables of NetCDF-4 files as HDF5 datasets, without netCDF4-python.
 
-netCDF4-python reads under the lock that all users of libhdf5 share.  A variable
-whose values are stored as they are in memory, through filters that are known, is
-read past it instead, as `biggus.backends.hdf5` reads its own: h5py opens the same
-file beside netCDF4-python, and tells where the chunks lie.
+netCDF4-python reads under the lock that all users of libhdf5 share.  A variable of plain values
+with known filters is read without it, as `biggus.backends.hdf5` reads datasets: h5py opens
+the same file too, and gives the offsets of chunks.
 
-That is done only where both libraries agree about the variable.  Strings and ragged rows are
-left to h5py then: libhdf5 remembers the file that netCDF4-python read such from, and has
-crashed when that was closed while another handle of the user's kept the same file open.  Whatever
-else there is (classic files, types of the user's own) is left to netCDF4-python, which is told
-where a variable ends.
+That requires that both libraries agree about the variable.  Strings and ragged rows are then read
+by h5py: libhdf5 remembers the file from which netCDF4-python read them, and has crashed when
+that was closed while the user kept another handle of the same file open.  All other variables
+(of classic files or user-defined types) are read by netCDF4-python up to their known end.
 """
 
 from __future__ import annotations
@@ -41,18 +39,18 @@ if TYPE_CHECKING:
 
 
 class StoredVariable(NamedTuple):
-    """A dataset that holds a variable, in one state of its file.  It pickles.
+    """The dataset of a variable, in one state of its file.  It can be pickled.
 
     Attributes
     ----------
     path, name : str
         The file, and the dataset in it.
     signature : FileSignature
-        How the file was when the libraries agreed.
+        The signature of the file when the libraries agreed.
     end : End
-        Where it ends.
+        The end of the variable.
     storage : Storage or None
-        How the values are stored, where they can be read past the library.
+        The storage of the values, if they can be read without a library.
     """
 
     path: str
@@ -62,9 +60,9 @@ class StoredVariable(NamedTuple):
     storage: Storage | None
 
     def opening(self) -> OpenForRead | None:
-        """Return how to read it past the library; None if the file is another now.
+        """Return the means to read it without the library; None if the file has changed.
 
-        No library opens the file where it need not.  The caller holds the lock, and the
+        No library opens the file unless necessary.  The caller holds the lock, and holds the
         file in the pools of HDF5 files and of descriptors.
         """
         descriptor = descriptor_of(self.path, self.signature)
@@ -72,7 +70,7 @@ class StoredVariable(NamedTuple):
             try:
                 opened = self._open()
             except FAILURES:
-                return None  # netCDF4-python tells what is the matter
+                return None  # netCDF4-python will raise an error
             descriptor = opened.file.descriptor()
         if descriptor is None:
             return None
@@ -97,14 +95,14 @@ class StoredVariable(NamedTuple):
         return self._open().dataset
 
     def _values(self, box: Box) -> npt.NDArray[Any]:
-        assert self.storage is not None  # which asks
+        assert self.storage is not None  # it calls this
         return read_values(self._open().dataset, box, self.storage.dtype)
 
 
 def stored_variable(
     path: str, signature: FileSignature, name: str, facts: PackedFacts, variable: Callable[[], Any]
 ) -> StoredVariable | None:
-    """Return the dataset that holds a variable, or None if only netCDF4-python knows of it.
+    """Return the dataset of a variable, or None if only netCDF4-python can read it.
 
     The caller holds the lock.
 
@@ -113,14 +111,14 @@ def stored_variable(
     path : str
         The file.
     signature : FileSignature
-        How the file was when netCDF4-python opened it.
+        The signature of the file when netCDF4-python opened it.
     name : str
         The variable, with the path of its group.
     facts : PackedFacts
-        What it says of itself.
+        The properties of the variable.
     variable : callable
-        Gives the netCDF4 variable, open, with all its automatic conversions off; asked
-        only where it ends before its dimensions do.
+        Returns the open netCDF4 variable, with all automatic conversions off; called only if the
+        variable is shorter than its dimensions.
     """
     worth = facts.plain or facts.may_end or facts.dtype == object
     if not facts.netcdf4 or not worth or without_locks():
@@ -129,13 +127,13 @@ def stored_variable(
         with files.visit(path):
             return _agreed(path, signature, name, facts, variable)
     except FAILURES:
-        return None  # h5py is not there, or cannot open the file beside netCDF4-python
+        return None  # h5py is not installed, or cannot open the file beside netCDF4-python
 
 
 def _agreed(
     path: str, signature: FileSignature, name: str, facts: PackedFacts, variable: Callable[[], Any]
 ) -> StoredVariable | None:
-    """Return the dataset if h5py sees in it what netCDF4-python does."""
+    """Return the dataset if h5py and netCDF4-python agree about it."""
     found = behind(path, name)
     if found is None:
         return None
@@ -146,7 +144,7 @@ def _agreed(
     if dataset.chunks != facts.stored_chunks or not _fits(dataset.shape, facts):
         return None
     if facts.dtype == object and dataset.dtype != object:
-        return None  # texts of one length, which netCDF4-python gives as those of any
+        return None  # text of fixed length, which netCDF4-python reads as variable length
     end = end_of(variable, facts.stored_shape, dataset.shape)
     storage = storage_of(dataset, opened.properties) if facts.plain else None
     if storage is not None:
@@ -158,7 +156,7 @@ def _agreed(
 
 
 def _fits(extent: tuple[int, ...], facts: PackedFacts) -> bool:
-    """Tell whether a dataset is as long as its dimensions were, but for those that may grow."""
+    """Return whether a dataset is as long as its dimensions, except those that may grow."""
     shape = facts.stored_shape
     return len(extent) == len(shape) and all(
         n == length or axis in facts.may_end
