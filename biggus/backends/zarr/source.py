@@ -63,13 +63,13 @@ class ZarrSource(Source):
 
     Values are as stored.  The source declares by ``conventions`` that it follows the CF conventions
     if its attributes have any of ``scale_factor``, ``add_offset``, ``missing_value``,
-    ``valid_min``, ``valid_max``, ``valid_range``, ``_FillValue`` and ``_Unsigned``, or name the dtype
-    of the original values (see `biggus.cf`), or if the array has format 2, xarray's
+    ``valid_min``, ``valid_max``, ``valid_range``, ``_FillValue`` and ``_Unsigned``, or name the
+    original dtype of the values (see `biggus.cf`), or if the array has format 2, xarray's
     ``_ARRAY_DIMENSIONS`` and a fill value that is not null.  In format 2 the fill value of such an
-    array is its ``_FillValue``, unless it has an attribute of that name; in format 3 it is not.  The
-    fill value of any other array does not mark missing values, and neither do the default fill
-    values of the netCDF library.  Numbers in attributes are those of JSON: a scale factor of 0.01
-    is a float64, and so are values unpacked by it.
+    array is its ``_FillValue``, unless it has an attribute of that name; in format 3 it is not.
+    The fill value of any other array does not mark missing values, and neither do the default
+    fill values of the netCDF library.  Numbers in attributes are those of JSON: a scale factor of
+    0.01 is a float64, and so are values unpacked by it.
 
     Variable-length strings are object arrays of ``str``.
 
