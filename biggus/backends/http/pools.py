@@ -82,7 +82,7 @@ def _new_pool(proxy: str | None, connections: int) -> urllib3.PoolManager:
         import urllib3
     watch_urllib3()
     # The gate limits the connections; the pool only has to keep them all.
-    sizes = {"num_pools": 64, "maxsize": connections}
+    sizes: dict[str, Any] = {"num_pools": 64, "maxsize": connections}
     if proxy is None:
         manager = urllib3.PoolManager(**sizes)
     else:

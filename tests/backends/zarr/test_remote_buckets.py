@@ -47,7 +47,9 @@ def test_a_bucket_that_may_not_be_listed(bucket, which):
     plain = open_zarr(url, "a", zarr_format=chosen)
     assert read(plain, (slice(2, 4, 1),)).tolist() == [1, 1]
     assert BACKEND.variables(Location(url), zarr_format=chosen) == ("a",)
-    with pytest.raises(SourceError, match=r"responded with 403; credentials may be missing.* absent=403"):
+    with pytest.raises(
+        SourceError, match=r"responded with 403; credentials may be missing.* absent=403"
+    ):
         read(plain, whole((8,)))
     told = open_zarr(url, "a", zarr_format=chosen, absent=(403, 410), fresh_for=0)
     values, validator = told.fetch(whole((8,)))
