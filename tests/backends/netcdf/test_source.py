@@ -235,10 +235,10 @@ def test_a_variable_that_changed_its_shape_or_type_is_refused(tmp_path):
     path = write(tmp_path / "a.nc", np.arange(6))
     source = open_variable(path)
     write(path, np.arange(7))
-    with pytest.raises(OSError, match=r"its shape was \(6,\) and is \(7,\) now; open it again"):
+    with pytest.raises(OSError, match=r"its shape was \(6,\), and is now \(7,\); open it again"):
         read(source, (slice(0, 2, 1),))
     write(path, np.arange(6.0))
-    with pytest.raises(OSError, match=r"its dtype was int64 and is float64 now; open it again"):
+    with pytest.raises(OSError, match=r"its dtype was int64, and is now float64; open it again"):
         read(source, (slice(0, 2, 1),))
     write(path, np.arange(6) + 5)
     assert read(source, (slice(0, 2, 1),)).tolist() == [5, 6]

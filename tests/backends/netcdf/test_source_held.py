@@ -114,10 +114,10 @@ def test_a_closed_dataset_is_an_error(tmp_path):
     # The library gives the second file the number that the first one had.
     with netCDF4.Dataset(second) as other:
         assert other["v"].shape == (2, 3)
-        with pytest.raises(SourceError, match="its dataset has been closed") as error:
+        with pytest.raises(SourceError, match="its dataset was closed") as error:
             read(source, whole(source.shape))
         assert source.name in str(error.value)
-        with pytest.raises(SourceError, match="its dataset has been closed"):
+        with pytest.raises(SourceError, match="its dataset was closed"):
             BACKEND.adopt(variable)
 
 
