@@ -71,14 +71,14 @@ def _tell_of_climate(folder: Path, cache: biggus.Cache) -> None:
     mean, spread, anomaly = found.value
     print(f"  In {found.seconds:.2f} s: the last decade is ", end="")
     print(f"{anomaly.min():.1f} to {anomaly.max():.1f} kelvin warmer than all years.")
-    _compare(found.value, maps_of_library(), "NumPy's, of all that the netCDF library reads")
+    _compare(found.value, maps_of_library(), "NumPy's maps of the same file")
     maps = Maps(mean - _KELVIN, spread, anomaly, latitude, longitude)
     picture_maps(folder / "anomaly.png", maps, _CLIMATE, 12, 4.2)
 
 
 def _tell_of_weather(folder: Path) -> None:
     invented = weather()
-    say(f"More than the budget holds: weather of 17 years, within {BUDGET}")
+    say(f"More data than memory: 17 years of weather, computed within {BUDGET}")
     print(f"  {invented!r}: a formula, nothing computed yet.")
     with tempfile.TemporaryDirectory(prefix=".weather-", dir=folder) as name:
         store = Path(name) / "weather.zarr"
@@ -91,7 +91,7 @@ def _tell_of_weather(folder: Path) -> None:
         time.sleep(max(0.0, made + SETTLED_SECONDS + 0.1 - time.monotonic()))
         told, found = _in_a_process(store)
     _tell_of_memory(told, invented.nbytes)
-    _compare(found, slabs.value, f"NumPy's, year by year in {slabs.seconds:.2f} s")
+    _compare(found, slabs.value, f"NumPy's maps, computed year by year in {slabs.seconds:.2f} s,")
     _tell_of_runs(told)
     maps = Maps(found[0], found[1], found[2], LATITUDE, LONGITUDE)
     picture_maps(folder / "weather.png", maps, _WEATHER, 13, 3.9)
@@ -112,14 +112,14 @@ def _in_a_process(store: Path) -> tuple[dict[str, Any], list[npt.NDArray[Any]]]:
 def _tell_of_memory(told: dict[str, Any], nbytes: int) -> None:
     baseline, peak, budget = told["baseline"], told["peak"], parse_size(BUDGET)
     print(f"  Mean, standard deviation and anomaly of {format_bytes(nbytes)}, ", end="")
-    print("in a process of its own:")
+    print("in a separate process:")
     if peak is None:
-        print("    how much memory it takes, this system does not tell")
+        print("    this system does not tell how much memory it takes")
         return
     rows = [
-        ("before computing", format_bytes(baseline)),
+        ("memory before", format_bytes(baseline)),
         ("with the budget", format_bytes(baseline + budget)),
-        ("most that it took", format_bytes(peak)),
+        ("peak memory", format_bytes(peak)),
     ]
     print(table(rows, indent="    "))
     expect(peak <= baseline + budget, "the budget is kept")
@@ -132,7 +132,7 @@ def _tell_of_runs(told: dict[str, Any]) -> None:
     if first["from_disk"] is not None:
         rows.append(("bytes from files", *(format_bytes(r["from_disk"]) for r in (first, second))))
     rows.append(("time", *(f"{run['seconds'] * 1000:.0f} ms" for run in (first, second))))
-    print(f"  Partial results are kept, {format_bytes(told['kept'])} of them:")
+    print(f"  Partial results are cached, {format_bytes(told['kept'])} of them:")
     print(table(rows, indent="    ", right=(1, 2)))
     expect(second["reads"] == 0, "nothing of the store is read the second time")
     expect(told["same"], "both runs give the same bytes")
@@ -143,5 +143,5 @@ def _compare(
     found: Sequence[npt.NDArray[Any]], right: Sequence[npt.NDArray[Any]], whose: str
 ) -> None:
     worst = max(float(np.abs(mine - other).max()) for mine, other in zip(found, right, strict=True))
-    print(f"  At most {worst:.1g} kelvin from {whose}.")
+    print(f"  The maps differ from {whose} by at most {worst:.1g} kelvin.")
     expect(worst < _CLOSE, "NumPy computes the same")

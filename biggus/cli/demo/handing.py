@@ -24,7 +24,7 @@ def tell_of_a_study(
     folder: Path, cache: biggus.Cache, template: str, read: Callable[..., Reading]
 ) -> None:
     """Record what the demo reads, delete the sources, and read it again from the record."""
-    say("All of it in one file, to hand on")
+    say("Everything that was read, in one file to hand on")
     copies = folder / "samples"
     study = folder / "demo.biggus"
     try:

