@@ -140,7 +140,7 @@ def _end(value: Any) -> int:
 
 
 def _check(value: Any, depth: int = 0) -> None:
-    """Raise a ValueError for what is no index, nor a list of them."""
+    """Raise a ValueError if a value is neither an index nor a nested list of indices."""
     if isinstance(value, list) and depth < _MOST_NESTED:
         for each in value:
             _check(each, depth + 1)

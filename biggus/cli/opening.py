@@ -63,7 +63,7 @@ def add_selection(parser: argparse.ArgumentParser, purpose: str) -> None:
 
 
 class Selected(NamedTuple):
-    """What LOCATION and VARIABLE[KEY] name together."""
+    """The location, variable and key that the arguments name."""
 
     where: Location
     variable: str | None
@@ -73,7 +73,7 @@ class Selected(NamedTuple):
 
 
 def selected(arguments: argparse.Namespace) -> Selected:
-    """Return what is named by ``LOCATION VARIABLE[KEY]``, or by ``LOCATION::VARIABLE[KEY]``.
+    """Parse ``LOCATION VARIABLE[KEY]``, or ``LOCATION::VARIABLE[KEY]``.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Records: what is known of a group of a file, from which its arrays are made unopened."""
+"""Records of groups of files, from which lazy arrays are made without opening the files."""
 
 from __future__ import annotations
 

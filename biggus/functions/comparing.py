@@ -46,7 +46,7 @@ def _array_equiv(a1: Any, a2: Any) -> Array | bool:
     return every(broadcast_to(first, shape) == broadcast_to(second, shape))
 
 
-# Looked up in what is in memory ------------------------------------------------------------
+# Lookup in arrays in memory -----------------------------------------------------------------
 
 
 def _looked_up(name: str, place: int, others: Sequence[str]) -> Callable[..., Array]:

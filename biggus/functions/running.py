@@ -1,7 +1,7 @@
-"""NumPy's running totals and products: of long lines in blocks, in two passes.
+"""`cumsum`, `cumprod` and their like: long lines are accumulated in blocks, in two passes.
 
-In the first pass whole blocks are reduced; in the second each goes on from what those before it
-give.  How long blocks are follows from shape and chunks alone, and so do results, to the bit.
+The first pass reduces whole blocks; the second accumulates each block from the result of those
+before it.  The length of blocks, and so each bit of the results, depends on shape and chunks alone.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _BLOCK = 2**20
-"""Elements of a block, about."""
+"""The approximate number of elements of a block."""
 
 _LEAST = 64
-"""A block is at least so long: what is carried is then a small part of the array."""
+"""The least length of a block; the results of blocks are then small beside the array."""
 
 
 def _running(name: str) -> Callable[..., Array]:
@@ -61,7 +61,7 @@ def _running(name: str) -> Callable[..., Array]:
 
 
 def _accumulated(array: Array, axis: int, product: bool) -> Array:
-    """Return running totals or products along an axis."""
+    """Return cumulative sums or products along an axis."""
     if not array.size:
         return array
     grid = list(array.grid or default_chunks(array.shape, array.itemsize))
@@ -81,7 +81,7 @@ def _accumulated(array: Array, axis: int, product: bool) -> Array:
 
 
 def _length(array: Array, grid: Any, axis: int) -> int:
-    """Return how long blocks are: whole chunks, or all of the axis, if that is not long."""
+    """Return the length of blocks: whole chunks, or the whole axis if it is short."""
     longest = [max(1, edges.longest) for edges in Grid(array.shape, grid).axes]
     chunk = longest[axis]
     across = math.prod(n for other, n in enumerate(longest) if other != axis)
@@ -91,7 +91,7 @@ def _length(array: Array, grid: Any, axis: int) -> int:
 
 
 def _carried(array: Array, axis: int, length: int, before: int, product: bool) -> Array:
-    """Return what each block begins with: what those before it give, and first nothing."""
+    """Return the initial value of each block: the result of the blocks before it."""
     whole = along(array, axis, slice(before * length))
     shape = (*array.shape[:axis], before, length, *array.shape[axis + 1 :])
     wide = wide_of(array.dtype)

@@ -36,7 +36,7 @@ def _linspace(
     dtype: Any = None,
     axis: int = 0,
     *,
-    device: Any = None,  # of which there is one
+    device: Any = None,  # there is one
 ) -> Any:
     how = {"num": num, "endpoint": bool(endpoint), "dtype": dtype}
     found = _between("linspace", start, stop, axis, how)

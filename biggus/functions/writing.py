@@ -56,7 +56,7 @@ def _write(file: IO[bytes], array: Array) -> None:
 
 @contextlib.contextmanager
 def _opened(file: Any, suffix: str) -> Iterator[IO[bytes]]:
-    """Open what is to be written: a new file is there when all of it is."""
+    """Open a file for writing; a new file appears when it is complete."""
     if hasattr(file, "write"):
         yield file
         return

@@ -1,4 +1,4 @@
-"""HDF5: datasets that are assigned to, and new files."""
+"""Writing HDF5: new files, and existing datasets."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 class HDF5Store(NewStore):
     """A new HDF5 file.
 
-    Missing values are what the attribute ``_FillValue`` says: NaN or NaT, if
-    none of the others is.
+    The attribute ``_FillValue`` marks missing values.  It is NaN or NaT if no other
+    value is NaN or NaT.
     """
 
     named = True
@@ -49,20 +49,20 @@ class HDF5Store(NewStore):
         return super().stored(dtype, masked)
 
     def first_marker(self, dtype: np.dtype[Any]) -> Any:
-        """Return NaN or NaT, which mean the same to readers that know of no attribute."""
+        """Return NaN or NaT, which readers understand without the attribute."""
         if dtype.kind in "iu":
             return None
         return np.array("NaT" if dtype.kind in "mM" else np.nan, dtype.newbyteorder("="))[()]
 
     def metadata(self, about: Labels, dtype: np.dtype[Any]) -> tuple[dict[str, Any], Any]:
-        """Return the same, with the numbers that tell of packing in their own dtypes."""
+        """Return attributes and marker; numbers that describe packing keep their dtypes."""
         attributes, marker = super().metadata(about, dtype)
         if not about.decoded:
             attributes.update(packing_attributes(about.attributes))
         return attributes, marker
 
     def create(self, new: NewArray) -> Target:
-        """Make a dataset, and the groups that its name tells."""
+        """Create a dataset, with the groups in its name."""
         with needing("h5py", "hdf5", "writing an HDF5 file"):
             import h5py
         with hdf5_lock:
@@ -106,10 +106,10 @@ class HDF5Store(NewStore):
 
 
 class _Dataset(Target):
-    """A new dataset."""
+    """A writer to a new dataset."""
 
     def mark(self, marker: Any) -> None:
-        """Put it into the attribute."""
+        """Set the attribute ``_FillValue``."""
         with between_forks():
             import h5py
 
@@ -119,7 +119,7 @@ class _Dataset(Target):
 
 
 def _filters(new: NewArray) -> dict[str, Any]:
-    """Return what the library takes for a compression."""
+    """Return the arguments of the library for a compression."""
     compression = new.compression
     if compression is None or compression.name == "none" or new.dtype.kind == "O":
         return {}
@@ -141,7 +141,7 @@ def _library_dtype(h5py: Any, dtype: np.dtype[Any]) -> Any:
 
 
 def assigning_to_dataset(dataset: Any, name: str, node: Node) -> Assigning:
-    """Return what assigns to an ``h5py.Dataset`` of the user's."""
+    """Return the writer to an ``h5py.Dataset`` of the user."""
     with hdf5_lock:
         if not dataset:
             raise ValueError(f"cannot write {name}: its file is closed")
@@ -152,7 +152,7 @@ def assigning_to_dataset(dataset: Any, name: str, node: Node) -> Assigning:
 
 
 def _marker(dataset: Any) -> Any:
-    """Return what an attribute says that stands for missing values, or None."""
+    """Return the marker of missing values in the attributes, or None."""
     named = dataset.attrs.get("_FillValue")
     if named is None or np.size(named) != 1 or dataset.dtype.kind not in "iufc":
         return None
@@ -160,7 +160,7 @@ def _marker(dataset: Any) -> Any:
 
 
 def _assigning(dataset: Any, name: str, filler: Callable[[Values], Any]) -> Assigning:
-    """Return what assigns to a dataset of the user's.  The caller holds the lock."""
+    """Return the writer to a dataset of the user; the caller holds the lock."""
     dtype = dataset.dtype
 
     def convert(values: Values) -> Any:
@@ -172,5 +172,5 @@ def _assigning(dataset: Any, name: str, filler: Callable[[Values], Any]) -> Assi
 
 
 def _marked(values: Values, dtype: np.dtype[Any]) -> Values:
-    """Return times under the library's dtype: it converts between numbers, but knows no times."""
+    """Return times as the dtype of the dataset, for the library cannot convert times."""
     return values.astype(dtype) if dtype.kind in "mM" else values

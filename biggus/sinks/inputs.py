@@ -117,7 +117,7 @@ def _same(own: Source, other: Source) -> bool:
         return True
     for held in ("_held", "variable"):
         mine = getattr(own, held, None)
-        # h5py compares datasets by what they are in the file.
+        # Datasets of h5py are equal if they are the same object in the file.
         if mine is not None and not isinstance(mine, str) and mine == getattr(other, held, None):
             return True
     store = _store_of(own)
@@ -177,7 +177,7 @@ def _is_at(text: str, path: Path) -> bool:
 
 
 def _is_same_file(one: str, other: str) -> bool:
-    if os.path.abspath(one) == os.path.abspath(other):  # noqa: PTH100 - of what may be no path
+    if os.path.abspath(one) == os.path.abspath(other):  # noqa: PTH100 - the texts may not be paths
         return True
     try:
         return Path(one).samefile(other)

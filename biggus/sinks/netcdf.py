@@ -199,7 +199,7 @@ def grows_to(variable: Any, shape: tuple[int, ...]) -> bool:
 
 
 def packs_values(variable: Any) -> bool:
-    """Tell whether the library packs what is assigned to a variable."""
+    """Tell whether the library packs values that are assigned to a variable."""
     return bool(variable.scale) and not _PACKING.isdisjoint(variable.ncattrs())
 
 

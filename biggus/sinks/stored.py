@@ -1,4 +1,4 @@
-"""Values as they are stored: what was only unpacked is written as it was packed."""
+"""Packed values: arrays that were only decoded are saved with the values as stored."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class Unpacked(NamedTuple):
-    """Values as they are in a store, and what has been done to them since: nothing, or that."""
+    """Stored values, and the decoder that was applied to them, if any."""
 
     node: Node
     decoder: Decoder | None
 
 
 def stores_at(places: Mapping[int, Place]) -> dict[Path, NewStore]:
-    """Return the new stores in which there are places, by their paths."""
+    """Return the new stores of some places, by path."""
     paths = {place.path for place in places.values()}
     return {path: store_class(path)(path) for path in paths}
 
@@ -33,9 +33,9 @@ def stores_at(places: Mapping[int, Place]) -> dict[Path, NewStore]:
 def as_packed(
     nodes: list[Node], places: Mapping[int, Place], stores: Mapping[Path, NewStore]
 ) -> list[Node]:
-    """Return what is saved, with values that were only unpacked as they are stored.
+    """Return the nodes to save, with those that were only decoded replaced by stored values.
 
-    Where one of `stores` can say how they are unpacked, so that to the bit the same comes of them.
+    A node is replaced if readers of the new store decode the values to the same bits.
     """
     walk: Walk[Unpacked | None] = Walk(_stored)
     found = list(nodes)
@@ -51,7 +51,7 @@ def as_packed(
 def packed_in(
     store: NewStore, node: Node, walk: Walk[Unpacked | None] | None = None
 ) -> Node | None:
-    """Return the packed values of a node, if they and what is said of them have a place there."""
+    """Return the packed values of a node, if the store can hold them and their attributes."""
     stored = (walk or Walk(_stored))(node)
     if stored is None or stored.decoder is None:
         return None

@@ -1,7 +1,7 @@
-"""The chunks of a new Zarr array of format 2, a file each: encoded and written where they are.
+"""Writing the chunks of a new Zarr array of format 2, each to a file, in the calling thread.
 
-zarr-python hands every chunk from thread to thread, looks through all of it for a value, and
-copies it, which together takes longer than to compress it with a quick codec.
+zarr-python passes every chunk between threads, compares all of it with the fill value, and copies
+it, which takes longer than to compress it with a fast codec.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
 
 
 class ChunkFiles:
-    """Takes blocks that are whole unions of chunks, from any thread.
+    """A thread-safe writer of blocks that consist of whole chunks.
 
     Parameters
     ----------
     path : Path
-        The folder of the array, which has its metadata.
+        The folder of the array, with its metadata.
     fill : scalar or None
-        What a chunk holds of which there is no file; None: zeros, or NaT.
+        The value of chunks without a file; None for zeros, or NaT.
     """
 
     def __init__(self, path: Path, fill: Any) -> None:
         document = json.loads((path / ".zarray").read_bytes())
         self._path = path
         self._dtype = np.dtype(document["dtype"])
-        # As buffers there are no times.
+        # Times have no buffer interface.
         times = self._dtype.kind in "mM"
         self._plain = np.dtype(f"{self._dtype.byteorder}i8") if times else self._dtype
         self._chunks = tuple(document["chunks"])
@@ -61,7 +61,7 @@ class ChunkFiles:
             self._write(part, self._whole(part, values))
 
     def _whole(self, part: ChunkPart, values: Values) -> Any:
-        """Return all values of a chunk, in C order: those beyond the array's edge are the fill."""
+        """Return a whole chunk in C order, filled beyond the edge of the array."""
         key: Any = (*part.outer, ...)
         found: Any = values[key]
         if found.shape == self._chunks and found.flags.c_contiguous and found.dtype == self._dtype:
@@ -86,7 +86,7 @@ class ChunkFiles:
         path.write_bytes(encoded)
 
     def _is_empty(self, chunk: npt.NDArray[Any]) -> bool:
-        """Tell whether all of a chunk is the fill, bit by bit: nothing is stored of it."""
+        """Tell whether a chunk is equal to the fill value to the bit, so that it is not stored."""
         values = chunk.reshape(-1).view(np.uint8).reshape(-1, self._dtype.itemsize)
-        # Of most chunks the first value tells.
+        # For most chunks the first value suffices.
         return all(bool((part == self._fill_bytes).all()) for part in (values[:1], values))

@@ -173,7 +173,7 @@ class SourceTests:
     # -- the tests -------------------------------------------------------------
 
     def test_tells_what_it_is(self, tmp_path: Path) -> None:
-        """Everything that it tells of itself has the type that is promised."""
+        """All attributes have the required types."""
         for shape in self.shapes:
             with case(shape=shape):
                 source, expected, _ = self._new(tmp_path, self.values(shape, self.dtypes[0]))
@@ -182,7 +182,7 @@ class SourceTests:
                 assert source.dtype == expected.dtype, f"the dtype is not {expected.dtype}"
 
     def test_chunks_fit(self, tmp_path: Path) -> None:
-        """There is an entry in `chunks` for each axis, and it adds up."""
+        """`chunks` has an entry for each axis, and its lengths add up to the shape."""
         for shape in self.shapes:
             with case(shape=shape):
                 source, expected, _ = self._new(tmp_path, self.values(shape, self.dtypes[0]))
@@ -191,14 +191,14 @@ class SourceTests:
                     assert source.chunks == fitting, f"chunks are {source.chunks}, not {fitting}"
 
     def test_reads_every_shape(self, tmp_path: Path) -> None:
-        """Boxes of every shape hold the values, exhaustively where they are few."""
+        """Reads of boxes return the right values, for every shape."""
         for shape in self.shapes:
             source, expected, _ = self._new(tmp_path, self.values(shape, self.dtypes[0]))
             for box in some_boxes(expected.shape, self.most_boxes):
                 check_box(source, box, expected)
 
     def test_reads_every_dtype(self, tmp_path: Path) -> None:
-        """Values of every dtype come back to the last bit, without a warning."""
+        """Reads return values of every dtype to the bit, without warnings."""
         for dtype in self.dtypes:
             with case(dtype=dtype), warnings.catch_warnings():
                 warnings.simplefilter("error")
@@ -207,7 +207,7 @@ class SourceTests:
                     check_box(source, box, expected)
 
     def test_reads_any_box(self, tmp_path: Path) -> None:
-        """Boxes that Hypothesis makes up hold the values."""
+        """Reads of random boxes of Hypothesis return the right values."""
         with needing("hypothesis", "testing", "SourceTests"):
             from hypothesis import HealthCheck, given, settings
         from biggus.testing.strategies import boxes
@@ -219,7 +219,7 @@ class SourceTests:
         settings(max_examples=min(50, self.most_boxes), **slow)(check)()
 
     def test_reads_are_not_tied(self, tmp_path: Path) -> None:
-        """Whoever changes what he was given changes nothing else."""
+        """Changing the values that a read returns affects no other read."""
         self._only_if("owned")
         source, expected, _ = self._new(tmp_path)
         box = whole(expected.shape)
@@ -235,7 +235,7 @@ class SourceTests:
                 assert_same(get(source, box), expected)
 
     def test_token(self, tmp_path: Path) -> None:
-        """The token is one of the variable: the same when it is opened again."""
+        """The token identifies the variable, and is the same when it is opened again."""
         source, _, folder = self._new(tmp_path)
         token = source.token
         if token is None:
@@ -249,7 +249,7 @@ class SourceTests:
         assert other.token != token, "another variable has the same token"
 
     def test_keeps_secrets(self, tmp_path: Path) -> None:
-        """No credential is in anything that is shown or kept."""
+        """Names, tokens, attributes and errors contain no credentials."""
         source, _, _ = self._new(tmp_path)
         shown = [source.name, source.token or "", repr(source), str(dict(source.attributes))]
         for text in shown:
@@ -264,7 +264,7 @@ class SourceTests:
                 assert self.secret not in str(error), f"the secret is in {str(error)!r}"
 
     def test_can_be_described(self, tmp_path: Path) -> None:
-        """JSON can say all that is needed to stand in for the source once it is gone."""
+        """The description of the source can be encoded as JSON, and replaces the source."""
         for dtype in self.dtypes:
             with case(dtype=dtype):
                 source, _, _ = self._new(tmp_path, self.values(self._shape(), dtype))
@@ -277,14 +277,14 @@ class SourceTests:
                 assert not lost, f"the attributes {sorted(lost)} cannot be described"
 
     def test_fetches_what_it_reads(self, tmp_path: Path) -> None:
-        """`fetch` gives what a read gives, and `fetch_encoded` that as it is stored."""
+        """`fetch` returns the same values as a read, and `fetch_encoded` their stored bytes."""
         source, expected, _ = self._new(tmp_path)
         for box in some_boxes(expected.shape, min(20, self.most_boxes)):
             with case(box=box):
                 check_fetch(source, box, part_of(expected, box))
 
     def test_validator(self, tmp_path: Path) -> None:
-        """A validator holds while nothing changes, and not a moment longer."""
+        """A validator is valid until the stored values change."""
         source, expected, folder = self._new(tmp_path)
         box = whole(expected.shape)
         told, held = source.validator(box), source.fetch(box)[1]
@@ -311,7 +311,7 @@ class SourceTests:
             assert_same(read(source, box), self.expected(values))
 
     def test_reads_in_many_threads(self, tmp_path: Path) -> None:
-        """Eight threads that read at once all get the right values."""
+        """Eight threads that read at the same time get the right values."""
         source, expected, _ = self._new(tmp_path)
         boxes = list(some_boxes(expected.shape, min(20, self.most_boxes)))
         ready = threading.Barrier(_THREADS)
@@ -325,7 +325,7 @@ class SourceTests:
             list(pool.map(check, range(_THREADS)))
 
     def test_pickles(self, tmp_path: Path) -> None:
-        """A pickled copy reads the same; the values are not in the pickle."""
+        """A pickled copy reads the same values, which are not part of the pickle."""
         self._only_if("pickles")
         source, expected, _ = self._new(tmp_path)
         pickled = pickle.dumps(source)
@@ -337,7 +337,7 @@ class SourceTests:
             check_box(copy, box, expected)
 
     def test_reads_in_other_processes(self, tmp_path: Path) -> None:
-        """A spawned process reads the same, and so does one forked from it."""
+        """A spawned process and a fork of it read the same values."""
         self._only_if("pickles")
         source, expected, _ = self._new(tmp_path)
         boxes = list(some_boxes(expected.shape, most=5))
@@ -347,7 +347,7 @@ class SourceTests:
                     assert_same(values, part_of(expected, box))
 
     def test_what_is_gone_is_no_data(self, tmp_path: Path) -> None:
-        """When what was stored is gone a read is an error that names source and box."""
+        """After the stored values were removed, a read raises an error naming source and box."""
         self._only_if("stored")
         self._only_if("destroys")
         first, expected, folder = self._new(tmp_path)
@@ -368,7 +368,7 @@ class SourceTests:
                 self._check_gone(read, reopened, box, expected)
 
     def test_what_is_cut_off_is_no_data(self, tmp_path: Path) -> None:
-        """When the end of what was stored is lost a read is an error, not what is left."""
+        """After the stored values were truncated, a read raises an error."""
         self._only_if("stored")
         self._only_if("destroys")
         source, expected, folder = self._new(tmp_path)

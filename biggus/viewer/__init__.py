@@ -1,6 +1,6 @@
-"""Pictures of arrays of any size: only what is on the screen is read.
+"""Pictures of arrays of any size, of which only the part on the screen is read.
 
-What draws in a figure is imported when it is first used: `maps` alone needs no window.
+`imshow`, `plot` and `hist` are imported on first use; `maps` does without them.
 """
 
 from typing import TYPE_CHECKING

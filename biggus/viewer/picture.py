@@ -84,7 +84,7 @@ class Picture:
         Raises
         ------
         IndexError
-            If it is out of bounds, or there are more numbers than other axes.
+            If the index is out of bounds, or has more numbers than there are other axes.
         """
         numbers = index if isinstance(index, tuple) else (index,)
         if len(numbers) > len(self.others):

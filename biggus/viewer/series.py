@@ -70,16 +70,16 @@ class Series:
         Parameters
         ----------
         start, stop : int
-            What is on the screen.
+            The range of values on the screen.
         pixels : float
-            How wide that is.
+            The width of the range on the screen.
         alone : bool
-            Whether what another view waits for is left to come.
+            Whether to keep reading pieces that other views need.
 
         Returns
         -------
         list of Extremes
-            What is needed of it.
+            The keys of the extremes that the view needs.
         """
         if (start, stop, pixels) != self._range:
             self.tiles.failed.clear()  # they are read again

@@ -172,7 +172,7 @@ class _Store(AbstractDataStore):
         return {"source": self.group.location.public, "unlimited_dims": unlimited}
 
     def close(self) -> None:
-        """Do nothing: files are closed when nobody reads from them."""
+        """Do nothing: files are closed automatically when they are idle."""
 
 
 def _compression(array: Array) -> dict[str, Any]:

@@ -15,7 +15,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, chunks: Any = None) -> 
     return construct.full(shape, fill_value, dtype)
 
 
-def from_array(values: Any, chunks: Any = None, **_: Any) -> Array:  # noqa: ARG001 - as dask has it
+def from_array(values: Any, chunks: Any = None, **_: Any) -> Array:  # noqa: ARG001 - as in dask
     """Return a lazy array of values; a lazy array is returned unchanged."""
     return values if isinstance(values, Array) else construct.ArrayAdapter(values)
 

@@ -33,7 +33,7 @@ class LazyVariable(Variable):
         Variable.data.fset(self, wrapped if same else data)  # type: ignore[attr-defined]
 
     def chunk(self, *arguments: Any, **keywords: Any) -> Variable:  # type: ignore[override]
-        """Chunk, as ``xarray.Variable.chunk``; what the opener does by itself is not done.
+        """Chunk, as ``xarray.Variable.chunk``; the automatic call while opening is ignored.
 
         The opener would make arrays of dask of strings and structures, and xarray refuses to
         compute a dataset that has arrays of both kinds.

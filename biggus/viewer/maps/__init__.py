@@ -1,4 +1,4 @@
-"""Pictures of arrays that say what they show: maps, lines, films."""
+"""Labelled pictures of arrays: maps, lines and films."""
 
 from biggus.viewer.maps.film import film
 from biggus.viewer.maps.look import quicklook

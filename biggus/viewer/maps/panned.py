@@ -37,12 +37,12 @@ class Panned:
     Parameters
     ----------
     shown : Pyramid
-        Of real numbers, or of colours.
+        The image, of real numbers or of colours.
 
     Attributes
     ----------
     grid : FieldGrid or None
-        Where rows and columns lie; None where they are counted, or not at even distances.
+        The grid of rows and columns; None if they have no coordinates, or uneven ones.
     """
 
     def __init__(self, shown: Pyramid) -> None:

@@ -1,1 +1,1 @@
-"""A small web page that shows an array: on this machine, to who has its address."""
+"""A web page that shows an array, served on this machine."""

@@ -63,7 +63,7 @@ class Flagging(NamedTuple):
         return [to_hex(colour) for colour in distinct(len(self.flags))]
 
 
-class TileOutside(LookupError):  # noqa: N818 - what the server answers is its own affair
+class TileOutside(LookupError):  # noqa: N818 - a lookup that fails
     """A tile does not exist."""
 
 
@@ -73,9 +73,9 @@ class Renderer:
     Parameters
     ----------
     picture : Picture
-        What is shown.
+        The picture.
     sample_bytes : int
-        How much may be read for a tile where there are more elements than pixels.
+        The most bytes to read for a tile with more elements than pixels.
     upward : bool, optional
         Whether the first row is at the bottom.
     """

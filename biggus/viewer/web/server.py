@@ -53,7 +53,7 @@ _MOST_CHARACTERS = 2000
 """The most characters of a request line."""
 
 
-class _BadRequest(Exception):  # noqa: N818 - the answer is its own affair
+class _BadRequest(Exception):  # noqa: N818 - it becomes a response
     """A request is invalid."""
 
 
@@ -63,14 +63,14 @@ class PageServer:
     Parameters
     ----------
     facts : Facts
-        What is shown and told.
+        The facts of the picture.
     port : int, optional
-        0: any that is free.
+        The port; 0 for a free one.
 
     Attributes
     ----------
     url : str
-        The address, token included: whoever has it sees the array.
+        The address with the token, which grants access to the array.
     """
 
     def __init__(self, facts: Facts, port: int = 0) -> None:
@@ -151,7 +151,7 @@ class Answers:
     Parameters
     ----------
     facts : Facts
-        What is shown and told.
+        The facts of the picture.
     """
 
     def __init__(self, facts: Facts) -> None:
