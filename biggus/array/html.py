@@ -11,7 +11,7 @@ from biggus.indexing.grid import Grid, whole
 from biggus.options import format_bytes
 
 if TYPE_CHECKING:
-    from biggus.sources.base import Chunks, Source
+    from biggus.sources.base import Chunks
 
 _WIDTH = 160
 """Pixels of the longest side of the drawing."""
@@ -61,7 +61,8 @@ def _chunks_text(shape: tuple[int, ...], grid: Chunks | None) -> str:
 
 def _of_sources(array: Any) -> dict[str, str]:
     """Return the names of the sources, and how many bytes are cached."""
-    leaves = [node for node in ordered([array.node], _few_children) if isinstance(node, Leaf)]
+    nodes = ordered([array.node], lambda node: node.children[: _MOST_SOURCES + 1])
+    leaves = [node for node in nodes if isinstance(node, Leaf)]
     sources = [leaf.source for leaf in leaves if not leaf.source.in_memory]
     if not sources:
         return {}
@@ -69,18 +70,10 @@ def _of_sources(array: Any) -> dict[str, str]:
     more = f" and {len(names) - 1} more" if len(names) > 1 else ""
     found = {"source": f"{names[0]}{more}"}
     if len(sources) <= _MOST_SOURCES:
-        cached = sum(map(_cached, sources))
-        if cached:
+        remote = [source for source in sources if source.remote]
+        if cached := sum(source.cached_bytes(whole(source.shape)) for source in remote):
             found["cached"] = format_bytes(cached)
     return found
-
-
-def _few_children(node: Any) -> Any:
-    return node.children[: _MOST_SOURCES + 1]
-
-
-def _cached(source: Source) -> int:
-    return source.cached_bytes(whole(source.shape)) if source.remote else 0
 
 
 def _drawing(shape: tuple[int, ...], grid: Chunks | None) -> str:

@@ -64,9 +64,11 @@ def outline_of(opened: Opened) -> dict[str, Any]:
         "dims": None if source.dims is None else list(source.dims),
         "dtype": str(array.dtype),
         "nbytes": array.nbytes,
-        "chunks": None if array.grid is None else [_lengths(c) for c in array.grid],
+        "chunks": None,
         "masked": array.masked,
     }
+    if array.grid is not None:
+        facts["chunks"] = [n if isinstance(n, int) else list(n) for n in array.grid]
     if opened.decoder is not None:
         facts["stored_dtype"] = str(source.dtype)
     return facts
@@ -103,10 +105,6 @@ def told(value: Any) -> Any:
 def _escaped(match: re.Match[str]) -> str:
     code = ord(match[0])
     return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
-
-
-def _lengths(chunks: int | tuple[int, ...]) -> int | list[int]:
-    return chunks if isinstance(chunks, int) else list(chunks)
 
 
 def variables(

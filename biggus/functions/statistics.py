@@ -107,7 +107,8 @@ def function_of(name: str) -> Function:
     example = _EXAMPLE.format(name=name, whole=entry.whole, along=entry.along, q=q)
     taken = "\n    ".join(["", "Parameters", "----------", *lines])
     reduce.__name__ = reduce.__qualname__ = name
-    reduce.__doc__ = f"Return {entry.summary}.{more}\n{taken}\n{_RETURNS}{notes}{example}"
+    like = f", as :func:`numpy.{name}`" if hasattr(np, name) else ""
+    reduce.__doc__ = f"Return {entry.summary}{like}.{more}\n{taken}\n{_RETURNS}{notes}{example}"
     reduce.__signature__ = signature  # type: ignore[attr-defined]
     handed_over = [getattr(np, alias, None) for alias in (name, f"a{name}")]
     return implements(*[function for function in handed_over if function is not None])(reduce)

@@ -17,7 +17,6 @@ from biggus.sources.normal import normal_axis
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from biggus.sources.base import Chunks
 
 _numpys_gradient: Callable[..., Any] = np.gradient
 """`numpy.gradient`, for mypy."""
@@ -62,13 +61,11 @@ def _with_constants(array: Array, axis: int, widths: Sequence[int], values: Any)
         part = full(shape, np.asarray(value).astype(array.dtype)[()], array.dtype)
         # With the chunks of the array; otherwise the padding would be one block.
         grid = array.grid
-        parts.append(part if grid is None or 0 in shape else part.rechunk(_beside(grid, axis, n)))
+        if grid is not None and 0 not in shape:
+            part = part.rechunk((*grid[:axis], n, *grid[axis + 1 :]))
+        parts.append(part)
     before, after = parts
     return concatenate([part for part in (before, array, after) if part.shape[axis]], axis)
-
-
-def _beside(grid: Chunks, axis: int, n: int) -> Chunks:
-    return (*grid[:axis], n, *grid[axis + 1 :])
 
 
 @implements(np.gradient)

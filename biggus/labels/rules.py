@@ -198,7 +198,10 @@ def _computed(several: Sequence[Labels], step: Step) -> Labels:
         dims=dims,
         attributes=attributes,
         # Operands that are broadcast, such as a climatology, have fewer coordinates.
-        coordinates=max((each.coordinates for each in several), key=_not_spanning),
+        coordinates=max(
+            [each.coordinates for each in several],
+            key=lambda found: sum(each.spans is None for each in found),
+        ),
         grid_mapping=next((each.grid_mapping for each in several if each.grid_mapping), None),
         decoded=True,
         default_fills=False,
@@ -206,11 +209,6 @@ def _computed(several: Sequence[Labels], step: Step) -> Labels:
             [each.group_attributes for each in several if each.group_attributes] or [{}]
         ),
     )
-
-
-def _not_spanning(coordinates: Sequence[Coordinate]) -> int:
-    """Return the number of coordinates that are not those of a statistic."""
-    return sum(each.spans is None for each in coordinates)
 
 
 @rule.register(Reduce)

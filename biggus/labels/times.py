@@ -97,7 +97,8 @@ def time_units(units: str, calendar: str = "standard") -> TimeUnits | None:
     length = _LENGTHS.get(match["unit"].lower()) if match else None
     if match is None or length is None:
         return None
-    number = {name: int(text or 0) for name, text in match.groupdict().items() if _counts(name)}
+    texts = {"unit", "sign", "fraction"}
+    number = {name: int(match[name] or 0) for name in match.groupdict().keys() - texts}
     calendar = calendar_named(calendar)
     day = _day(number["year"], number["month"], number["day"], calendar)
     within = number["hour"] < 24 and max(number["minute"], number["second"], number["past"]) < 60
@@ -108,10 +109,6 @@ def time_units(units: str, calendar: str = "standard") -> TimeUnits | None:
     seconds += zone if match["sign"] == "-" else -zone
     fraction = int((match["fraction"] or "").ljust(9, "0"))
     return TimeUnits(length, day * _DAY + seconds * _SECOND + fraction, calendar)
-
-
-def _counts(name: str) -> bool:
-    return name not in {"unit", "sign", "fraction"}
 
 
 def calendar_named(calendar: str) -> str:
