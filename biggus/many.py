@@ -114,7 +114,7 @@ def open_many(
         named = [(path, variable) for path in matching(where.text, options.get("cache"))]
     else:
         if isinstance(locations, (set, frozenset)):
-            raise TypeError("the order of the locations matters: give a list of them, not a set")
+            raise TypeError("the order of the locations matters: pass a list of them, not a set")
         named = variables_named(locations, variable)
     members = [
         JoinedMember(open(path, name, **options), path, name, options) for path, name in named

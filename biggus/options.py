@@ -96,7 +96,7 @@ def parse_size(size: float | str) -> int:
     if isinstance(size, str):
         match = _SIZE.fullmatch(size)
         if not match:
-            raise OptionError(f"{size!r} is no size; write it as 500 MB or 2 GiB")
+            raise OptionError(f"{size!r} is not a size; write it as 500 MB or 2 GiB")
         number, unit, binary = match.groups()
         nbytes = float(number) * (1024 if binary else 1000) ** _UNITS[unit.lower()]
     if not _is_number(nbytes) or not 1 <= nbytes < 2**63:

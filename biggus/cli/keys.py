@@ -104,7 +104,7 @@ def parse_key(text: str) -> Key:
         return _parsed(text)
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         raise KeySyntaxError(
-            f"[{_shown(text)}] is no key: write it as in [0, 10:20, ::-1, ..., [1, 5]]"
+            f"[{_shown(text)}] is not a key: write it as in [0, 10:20, ::-1, ..., [1, 5]]"
         ) from None
 
 

@@ -68,7 +68,7 @@ def _dtype(name: str) -> np.dtype[Any]:
     try:
         return np.dtype(name)
     except TypeError:
-        raise argparse.ArgumentTypeError(f"{name!r} is no dtype of NumPy's") from None
+        raise argparse.ArgumentTypeError(f"{name!r} is not a dtype of NumPy") from None
 
 
 def _target(output: str, variable: str | None) -> str:

@@ -92,7 +92,9 @@ def axes_of(arguments: argparse.Namespace, opened: Opened) -> tuple[int, ...] | 
             axes.append(range(rank)[int(word)])
         except ValueError:
             names = f" ({', '.join(dims)})" if dims else ""
-            raise MisfitError(f"there is no axis {word!r}: number it, or name it{names}") from None
+            raise MisfitError(
+                f"there is no axis {word!r}: give its number or its name{names}"
+            ) from None
         except IndexError:
             raise MisfitError(f"there is no axis {word}: the array has {rank}") from None
     if len(set(axes)) != len(axes):

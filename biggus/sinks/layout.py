@@ -48,10 +48,8 @@ class SavedLayout(NamedTuple):
         wanted = self.compression
         if wanted is not None:
             if wanted.name != "none" and wanted.name.partition(":")[0] not in store.compressions:
-                known = ", ".join(store.compressions) or "nothing is compressed there"
-                raise OutputError(
-                    f"there is no {wanted.name} compression in {store.format}: {known}"
-                )
+                known = ", ".join(store.compressions) or "none"
+                raise OutputError(f"{store.format} has no {wanted.name} compression; it has: {known}")
             return wanted
         kept = _compression_of(node)
         fits = kept is not None and kept.name.partition(":")[0] in store.compressions

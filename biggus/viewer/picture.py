@@ -132,7 +132,7 @@ def _pyramid_of(shown: Any, levels: Sequence[Any] | None) -> Pyramid:
 def _factors(finest: Array, coarser: Array) -> tuple[float, ...]:
     """Return the coarsening factors of a level, whole numbers if they fit its shape."""
     if coarser.ndim != finest.ndim:
-        raise TypeError(f"a level of {coarser.ndim} axes is none of an array of {finest.ndim}")
+        raise TypeError(f"a level has {coarser.ndim} axes, but the array {finest.ndim}")
     factors = []
     for n, m in zip(finest.shape, coarser.shape, strict=True):
         nearest = max(1, round(n / max(1, m)))

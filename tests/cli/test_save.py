@@ -85,7 +85,7 @@ def test_what_is_said_to_help_helps(capsys, dtype, wider):
 def test_a_dtype_that_is_none(capsys):
     code, said = failed(capsys, "in.h5::group/numbers", "o.zarr", "--dtype", "int17")
     assert code == 2
-    assert "'int17' is no dtype of NumPy's" in said
+    assert "'int17' is not a dtype of NumPy" in said
 
 
 @pytest.mark.parametrize(

@@ -107,12 +107,12 @@ def _new_array(
     if isinstance(store, NpyStore):
         new.nan = False
         new.problem = (
-            "values are missing and a .npy file has no place for a mask; say what stands for them "
+            "values are missing, and a .npy file has no mask; give a value to replace them "
             "with --fill, or write .nc or .zarr"
         )
     if picked.fill is not None and new.masked:
         new.fill = picked.fill_scalar()
         if new.marker is not None:
             new.marker = new.fill.astype(new.dtype)
-            new.remedy = "say what else stands for missing values with --fill"
+            new.remedy = "give another value for missing ones with --fill"
     return new

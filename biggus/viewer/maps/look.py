@@ -126,7 +126,7 @@ class Look(NamedTuple):
         if array.dtype.kind not in "biuf":
             raise TypeError(f"values of dtype {array.dtype} cannot be drawn; real numbers can")
         if array.size == 1:
-            raise ValueError(f"an array of shape {array.shape} has one value, and makes no picture")
+            raise ValueError(f"an array of shape {array.shape} has one value, and cannot be drawn")
         # The axes of an image stay, even if they have length one.
         picture = array.ndim - 3 if are_colours(array) else array.ndim
         key = tuple(
@@ -138,8 +138,8 @@ class Look(NamedTuple):
         most = 3 + are_colours(squeezed)
         if not 1 <= squeezed.ndim <= most:
             raise ValueError(
-                f"an array of shape {array.shape} makes no picture: pick elements of its axes "
-                "until three or fewer are left, as in array[0, 5]"
+                f"an array of shape {array.shape} cannot be drawn: select elements of its axes "
+                "until at most three are left, as in array[0, 5]"
             )
         return cls(squeezed, meaning, picked, how)
 

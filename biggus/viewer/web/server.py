@@ -228,13 +228,13 @@ def _failed(status: int, problem: str) -> tuple[int, str, bytes]:
 def _colour_map(given: dict[str, str]) -> str:
     cmap = given.get("cmap", MAPS[0])
     if cmap not in MAPS:
-        raise _BadRequest("there is no such map of colours")
+        raise _BadRequest("there is no such colour map")
     return cmap
 
 
 def _integer(text: str) -> int:
     if not text.isascii() or not text.removeprefix("-").isdigit() or len(text) > 18:
-        raise _BadRequest("a whole number is missing, or is none")
+        raise _BadRequest("a whole number is missing or invalid")
     return int(text)
 
 
