@@ -46,13 +46,11 @@ def facts_of(opened: Opened) -> dict[str, Any]:
     """Return the metadata of a variable, as values that JSON can hold."""
     array, source = opened.array, opened.source
     facts = outline_of(opened)
-    facts["attributes"] = {
-        told(str(name)): told(value) for name, value in source.attributes.items()
-    }
+    facts["attributes"] = json_value(source.attributes)
     if array.masked:
-        facts["fill_value"] = told(np.asarray(array.fill_value)[()])
+        facts["fill_value"] = json_value(np.asarray(array.fill_value)[()])
     if opened.decoder is not None:
-        facts["decoded"] = {name: told(value) for name, value in opened.decoder.applied.items()}
+        facts["decoded"] = json_value(opened.decoder.applied)
     return facts
 
 
@@ -74,7 +72,7 @@ def outline_of(opened: Opened) -> dict[str, Any]:
     return facts
 
 
-def told(value: Any) -> Any:
+def json_value(value: Any) -> Any:
     r"""Return the value of an attribute as a value that JSON can hold; by default its text.
 
     Structures become dicts, opaque bytes hexadecimal digits.  Bytes of a text that are not valid
@@ -82,8 +80,8 @@ def told(value: Any) -> Any:
 
     Examples
     --------
-    >>> told(np.complex64(1 + 2j)), told(np.array((1, b"x"), "i4,S1")[()]), told(b"\xb0C")
-    ('(1+2j)', {'f0': 1, 'f1': 'x'}, '\\xb0C')
+    >>> json_value([np.complex64(1 + 2j), np.array((1, b"x"), "i4,S1")[()], b"\xb0C"])
+    ['(1+2j)', {'f0': 1, 'f1': 'x'}, '\\xb0C']
     """
     plain = plain_value(value)
     if isinstance(plain, str):
@@ -91,14 +89,14 @@ def told(value: Any) -> Any:
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf" and plain is not None:
         return plain
     if isinstance(value, Mapping):
-        return {str(name): told(item) for name, item in value.items()}
+        return {json_value(str(name)): json_value(item) for name, item in value.items()}
     if isinstance(value, np.void):
         names = value.dtype.names
-        return value.tobytes().hex() if names is None else {n: told(value[n]) for n in names}
+        return value.tobytes().hex() if names is None else {n: json_value(value[n]) for n in names}
     if isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim):
-        return [told(item) for item in value]
+        return [json_value(item) for item in value]
     if isinstance(value, np.ndarray):
-        return told(value[()])
+        return json_value(value[()])
     return plain if plain is not None or value is None else str(value)
 
 
@@ -193,7 +191,9 @@ def info(
         place = group.location.public
         ds = Dataset(group)
         found[path] = {
-            "attributes": {told(str(name)): told(value) for name, value in ds.attrs.items()},
+            "attributes": {
+                json_value(str(name)): json_value(value) for name, value in ds.attrs.items()
+            },
             "dimensions": ds.sizes,
             "coordinates": list(ds.coords),
             "variables": {name: facts_of(Opened.of(array)) for name, array in ds.items()},

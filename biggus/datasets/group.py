@@ -36,7 +36,7 @@ class Group(NamedTuple):
         The attributes of the group.
     values : dict of str to ndarray
         The values of coordinates that have been read.
-    told : dict of str to dict
+    variable_attributes : dict of str to dict
         The attributes of variables, if they are known without asking their sources.
     """
 
@@ -46,7 +46,7 @@ class Group(NamedTuple):
     dims: dict[str, tuple[str, ...]]
     attributes: dict[str, Any]
     values: Mapping[str, npt.NDArray[Any]] = {}
-    told: Mapping[str, Mapping[str, Any]] = {}
+    variable_attributes: Mapping[str, Mapping[str, Any]] = {}
 
 
 class Opening(NamedTuple):

@@ -127,7 +127,7 @@ class GroupRecord:
             dims={name: each.dims for name, each in known.items()},
             attributes=self.attributes(),
             values={name: self.values(name) for name in self.encoded_values},
-            told={name: each.attributes for name, each in known.items()},
+            variable_attributes={name: each.attributes for name, each in known.items()},
         )
 
 

@@ -27,7 +27,7 @@ class Labels:
         The attributes of the variable, as far as they hold for the values.
     coordinates : tuple of Coordinate
         The coordinates, if they were asked for.
-    done : tuple of str
+    statistics : tuple of str
         The statistics that were taken of the variable, the first one first.
     decoded : bool
         Whether the values are decoded, so that attributes of packing do not hold.
@@ -46,7 +46,7 @@ class Labels:
     place: str = ""
     attributes: Mapping[str, Any] = field(default_factory=dict)
     coordinates: tuple[Coordinate, ...] = ()
-    done: tuple[str, ...] = ()
+    statistics: tuple[str, ...] = ()
     decoded: bool = False
     default_fills: bool = False
     packed_fill: bool = False

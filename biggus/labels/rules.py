@@ -241,7 +241,7 @@ def _of_statistic(node: Reduce | AlongAxes, _: bool) -> Rule:
         dims=(*dims, *[None] * (len(node.shape) - len(dims))),
         attributes=after_statistic(labels.attributes, name, [labels.dims[axis] for axis in axes]),
         coordinates=tuple(kept),
-        done=(*labels.done, name) if name else labels.done,
+        statistics=(*labels.statistics, name) if name else labels.statistics,
         decoded=True,
         default_fills=False,
         packed_fill=False,
@@ -305,7 +305,11 @@ def _of_blocks(node: Blockwise, _: bool) -> Rule:
     told, statistic = several[0], node.function.name
     attributes = after_statistic(told.attributes, statistic, [None])
     return replace(
-        known, name=told.name, place=told.place, attributes=attributes, done=(*told.done, statistic)
+        known,
+        name=told.name,
+        place=told.place,
+        attributes=attributes,
+        statistics=(*told.statistics, statistic),
     )
 
 

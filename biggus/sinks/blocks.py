@@ -18,7 +18,7 @@ _PATIENCE_SECONDS = 10.0
 """How long writes that are under way when a save fails may take to end."""
 
 
-def as_it_is(values: Values) -> Values:
+def unchanged(values: Values) -> Values:
     """Return values unchanged: the conversion of targets that take any."""
     return values
 
@@ -102,7 +102,7 @@ class WriteGate:
             self._changed.wait_for(lambda: not self._inside, _PATIENCE_SECONDS)
 
 
-class Onward:
+class WriterWrapper:
     """Base class of writers that process blocks and pass them on to another writer."""
 
     def __init__(self, writer: Writer) -> None:
@@ -112,7 +112,7 @@ class Onward:
         self._writer = writer
 
 
-class Guarded(Onward):
+class Guarded(WriterWrapper):
     """A writer whose errors name target and box, and which a gate can stop.
 
     Parameters

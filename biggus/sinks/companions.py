@@ -14,7 +14,7 @@ from biggus.graph import Elementwise, Filled
 from biggus.labels import Labels, labels_of, labels_of_all
 from biggus.sinks.locations import sibling
 from biggus.sinks.metadata import carried_attributes, plain_value
-from biggus.sinks.spans import spans_told
+from biggus.sinks.spans import with_spans
 from biggus.sinks.stored import packed_in
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def companions_of(
         numbers = [number for number, place in places.items() if bool(place.name) is named]
         found_labels = labels_of_all([nodes[number] for number in numbers], coordinates=named)
         labels.update(zip(numbers, found_labels, strict=True))
-    labels = spans_told(labels, places)
+    labels = with_spans(labels, places)
     wanted: dict[Place, Companion | None] = {}
     for number, place in places.items():
         for each in _beside(labels[number], place):
@@ -122,7 +122,7 @@ def _whole(each: Companion) -> Companion:
     return each._replace(node=Elementwise(Filled(np.zeros((), node.dtype)), node))
 
 
-def told_of_all(several: Sequence[Labels]) -> dict[str, Any]:
+def shared_group_attributes(several: Sequence[Labels]) -> dict[str, Any]:
     """Return the group attributes of a store: those that all arrays with attributes share."""
     said = [each.group_attributes for each in several]
     first, *others = [each for each in said if each] or [{}]

@@ -91,7 +91,7 @@ class HDF5Store(NewStore):
                 target.mark(new.marker)
             return target
 
-    def tell(self, attributes: Mapping[str, Any]) -> None:
+    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Set attributes of the file."""
         with hdf5_lock:
             if self._file is not None:

@@ -49,14 +49,16 @@ class SavedLayout(NamedTuple):
         if wanted is not None:
             if wanted.name != "none" and wanted.name.partition(":")[0] not in store.compressions:
                 known = ", ".join(store.compressions) or "none"
-                raise OutputError(f"{store.format} has no {wanted.name} compression; it has: {known}")
+                raise OutputError(
+                    f"{store.format} has no {wanted.name} compression; it has: {known}"
+                )
             return wanted
         kept = _compression_of(node)
         fits = kept is not None and kept.name.partition(":")[0] in store.compressions
         return kept if fits else None
 
 
-AS_IT_IS = SavedLayout()
+DEFAULT_LAYOUT = SavedLayout()
 
 
 def layouts(

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from biggus.errors import OutputError
-from biggus.sinks.blocks import Onward
+from biggus.sinks.blocks import WriterWrapper
 from biggus.sinks.unseen import Unseen, same
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from biggus.sources.base import Box, Values
 
 
-class Marked(Onward):
+class Marked(WriterWrapper):
     """A writer to a new array whose store records a missing-value marker.
 
     Missing values are written as the marker that the array is created with.  If a value in a

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from biggus.array import filling
 from biggus.errors import MaskedValueError, OutputError
-from biggus.sinks.blocks import Onward
+from biggus.sinks.blocks import WriterWrapper
 from biggus.sinks.new import strings
 from biggus.sinks.unseen import same
 
@@ -74,7 +74,7 @@ class MaskFiller:
             )
 
 
-class FillingWriter(Onward):
+class FillingWriter(WriterWrapper):
     """A writer to a new array whose store records no missing-value marker.
 
     Missing values become the fill value of the caller, NaN or NaT.

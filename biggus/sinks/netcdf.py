@@ -131,7 +131,7 @@ class NetCDFStore(NewStore):
             marker = None
         return attributes, marker if named is None else named
 
-    def tell(self, attributes: Mapping[str, Any]) -> None:
+    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Set attributes of the file."""
         with hdf5_lock:
             if self._dataset is not None:

@@ -200,7 +200,7 @@ class NewStore(ABC):
         defaults = about.default_fills and marker is None
         return cf.decoder(dtype, told, default_fills=defaults)
 
-    def tell(self, attributes: Mapping[str, Any]) -> None:
+    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Set attributes of the store, if the format has them."""
         del attributes
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from biggus.adapt import Lazy
 from biggus.backends.native import hdf5_lock
-from biggus.sinks.blocks import Assigning, as_it_is
+from biggus.sinks.blocks import Assigning, unchanged
 from biggus.sinks.hdf5 import assigning_to_dataset
 from biggus.sinks.missing import MaskFiller
 from biggus.sinks.netcdf import assigning_to_variable, grows_to, packs_values
@@ -119,7 +119,7 @@ def _assigning_to_memory(target: Any, name: str, node: Node) -> Assigning:
         if node.masked and target.mask is np.ma.nomask:
             # Created now: otherwise several threads would each create one.
             target.mask = np.zeros(target.shape, bool)
-        return Assigning(target, name, target.shape, None, as_it_is, concurrent=True)
+        return Assigning(target, name, target.shape, None, unchanged, concurrent=True)
     problem = f"a value is missing, and dtype {target.dtype} has neither NaN nor NaT"
     filler = MaskFiller(problem=problem, into=target.dtype) if node.masked else MaskFiller()
     return Assigning(np.asarray(target), name, target.shape, None, filler, concurrent=True)

@@ -11,9 +11,9 @@ from biggus.adapt import holds_several, node_of, several
 from biggus.errors import MissingDependencyError, OutputError
 from biggus.labels import encoding_of
 from biggus.sinks.blocks import Guarded, WriteGate
-from biggus.sinks.companions import companions_of, told_of_all
+from biggus.sinks.companions import companions_of, shared_group_attributes
 from biggus.sinks.inputs import Inputs
-from biggus.sinks.layout import AS_IT_IS, SavedLayout, layouts
+from biggus.sinks.layout import DEFAULT_LAYOUT, SavedLayout, layouts
 from biggus.sinks.locations import (
     Place,
     check_names,
@@ -136,7 +136,7 @@ def _saved(
     stores = stores_at(places) if pack else {}
     nodes = as_packed(nodes, places, stores)
     about, beside = companions_of(nodes, places, stores)
-    how = [*how, *[AS_IT_IS] * len(beside)]
+    how = [*how, *[DEFAULT_LAYOUT] * len(beside)]
     for each in beside:
         places[len(nodes)], about[len(nodes)] = each.place, each.labels
         nodes.append(each.node)
@@ -163,7 +163,7 @@ def _saved(
                 made.append((new, create(store, new)))
                 writers[number] = Guarded(made[-1][1], new.label, gate)
             arrays = [number for number in numbers if number < len(goals)]
-            store.tell(told_of_all([about[number] for number in arrays]))
+            store.set_attributes(shared_group_attributes([about[number] for number in arrays]))
         stack.callback(gate.shut)
         engine.store(nodes, [writers[number] for number in range(len(nodes))])
         for new, writer in made:
@@ -268,7 +268,7 @@ def failures_of(new: NewArray) -> Iterator[None]:
 
 
 def new_array(
-    node: Node, place: Place, store: NewStore, about: Labels, layout: SavedLayout = AS_IT_IS
+    node: Node, place: Place, store: NewStore, about: Labels, layout: SavedLayout = DEFAULT_LAYOUT
 ) -> NewArray:
     """Return the description of the array that a node becomes in a store.
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from biggus.sinks.locations import Place
 
 
-def spans_told(labels: Mapping[int, Labels], places: Mapping[int, Place]) -> dict[int, Labels]:
+def with_spans(labels: Mapping[int, Labels], places: Mapping[int, Place]) -> dict[int, Labels]:
     """Return labels in which the coordinates of statistics, three numbers each, are in memory.
 
     Each is read once.  If another array in the store has the whole coordinate, the coordinate of

@@ -10,7 +10,7 @@ import numpy as np
 
 from biggus import cf
 from biggus.errors import OutputError
-from biggus.sinks.blocks import Assigning, as_it_is
+from biggus.sinks.blocks import Assigning, unchanged
 from biggus.sinks.metadata import packing_attributes, plain_value
 from biggus.sinks.missing import MaskFiller
 from biggus.sinks.new import NewArray, NewStore, Target, strings
@@ -81,7 +81,7 @@ class NewZarrStore(NewStore):
             array = group.create_array(name, **how)
         return _Array(self.path / new.name, array, how, new)
 
-    def tell(self, attributes: Mapping[str, Any]) -> None:
+    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Set attributes of the group."""
         if self._group is not None:
             self._group.attrs.update(dict(attributes))
@@ -128,7 +128,7 @@ class _Array(Target):
     def __init__(self, path: Path, array: Any, how: dict[str, Any], new: NewArray) -> None:
         plain = new.dtype.kind in "biufcmMSU" and new.dtype.itemsize > 0
         target = ChunkFiles(path, how["fill_value"]) if plain else array
-        super().__init__(target, new.label, new.shape, new.chunks, as_it_is, concurrent=True)
+        super().__init__(target, new.label, new.shape, new.chunks, unchanged, concurrent=True)
         self._path = path
         self._how = how
         self._first = array

@@ -203,10 +203,12 @@ class ArrayImage(AxesImage):
         if limits.norm is not self.norm or (limits.settled and not self.norm.scaled()):
             self._limits = Limits(self.norm)
         scene = self._scene
-        tell = not (scene.picture.coloured or self._limits.settled)
-        frame = scene.show(view, self._reach(), tell=tell, complete=complete, alone=alone)
-        if tell:
-            self._limits.look(scene.telling, scene.tiles)
+        for_limits = not (scene.picture.coloured or self._limits.settled)
+        frame = scene.show(
+            view, self._reach(), for_limits=for_limits, complete=complete, alone=alone
+        )
+        if for_limits:
+            self._limits.look(scene.limit_tiles, scene.tiles)
         self._say(scene.errors)
         return frame
 

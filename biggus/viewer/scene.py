@@ -66,7 +66,7 @@ class Scene:
         self._view = self._frame = None
 
     def show(
-        self, view: ScreenView, reach: int, *, tell: bool, complete: bool, alone: bool
+        self, view: ScreenView, reach: int, *, for_limits: bool, complete: bool, alone: bool
     ) -> Frame:
         """Return a frame of a view with the tiles in memory, and start to read the others.
 
@@ -76,7 +76,7 @@ class Scene:
             The view.
         reach : int
             The number of elements beyond the edges that interpolation needs.
-        tell : bool
+        for_limits : bool
             Whether the tiles that determine colour limits are needed as well.
         complete : bool
             Whether to wait until all tiles have been read.
@@ -90,10 +90,10 @@ class Scene:
         span = layer.span(view.window, reach if layer.steps == (1, 1) else 0)
         self._needed = _from_the_middle(layer.tiles(span))
         wanted = dict.fromkeys(self._needed, layer)
-        if tell:
+        if for_limits:
             # Tiles of the coarsest level are included if they failed, to report the error.
-            telling = (*self._coarsest(), *self.telling)
-            wanted = {key: self._layer_of(key) for key in telling} | wanted
+            limit_tiles = (*self._coarsest(), *self.limit_tiles)
+            wanted = {key: self._layer_of(key) for key in limit_tiles} | wanted
         asked = wanted if complete else self._with_ancestors(wanted, layer, view)
         if not alone:
             self.tiles.cancel(but=asked)
@@ -143,7 +143,7 @@ class Scene:
         return self._layers.at(level, (down, across))
 
     @property
-    def telling(self) -> list[TileKey]:
+    def limit_tiles(self) -> list[TileKey]:
         """The tiles whose values determine the colour limits."""
         keys = self._coarsest()
         return self._needed if all(key in self.tiles.failed for key in keys) else keys

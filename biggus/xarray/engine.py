@@ -145,8 +145,9 @@ class _Store(AbstractDataStore):
 
         group = self.group
         array, dims = group.variables[name], group.dims[name]
-        told = group.told.get(name)
-        attributes = _users(labels_of(array.node).attributes if told is None else told)
+        attributes = group.variable_attributes.get(name)
+        if attributes is None:
+            attributes = labels_of(array.node).attributes
         encoding: dict[str, Any] = {"source": group.location.public, "original_shape": array.shape}
         if array.grid is not None and all(isinstance(n, int) for n in array.grid):
             encoding["chunksizes"] = array.grid  # as netCDF's writers call it
@@ -157,7 +158,7 @@ class _Store(AbstractDataStore):
         encoding["dtype"] = str if _is_text(array) else array.dtype
         known = group.values.get(name)
         data = _data(array, dims == (name,)) if known is None else known
-        return Variable(dims, data, attributes, encoding)
+        return Variable(dims, data, _users(attributes), encoding)
 
     def get_attrs(self) -> dict[str, Any]:
         return _users(self.group.attributes)

@@ -225,7 +225,7 @@ class Look(NamedTuple):
     def title(self) -> str:
         """Return the title: store, variable, statistics, and selected coordinates."""
         place = self.meaning.place.rstrip("/").rpartition("/")[2]
-        name = " ".join((*reversed(self.meaning.done), self.meaning.name)).strip()
+        name = " ".join((*reversed(self.meaning.statistics), self.meaning.name)).strip()
         parts = [labels.shortened(part) for part in (place, name, *self.picked) if part]
         return "   ".join(parts)
 
