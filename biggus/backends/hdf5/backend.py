@@ -1,22 +1,21 @@
-"""HDF5 on h5py: files opened by path, and datasets that the user holds.
+"""The HDF5 backend, on h5py: files opened by path, and open datasets of the user.
 
-libhdf5 is entered by one thread at a time, under `hdf5_lock`.  Files are
-opened for reading only, at most 128 of them at once; each read looks with one
-``stat`` whether the file is still the one that is open.  Virtual and external
-datasets read as fill values where a part is missing; here that is an error.
+One thread at a time calls libhdf5, under `hdf5_lock`.  Files are opened for
+reading only, at most 128 at once; each read checks with one ``stat`` whether the
+file has changed.  libhdf5 reads fill values for the missing parts of virtual and
+external datasets; here a missing part is an error.
 
-A file is open no longer than there is a source over it, and not if nobody has read
-from it for a second: then it can be written to, here and elsewhere.  Until then it is locked
-against writers in other processes wherever the file system has locks, though
-a program may want to write to it meanwhile.  Opening without a lock would let
-it, and would let files be read that are being written: such a file can show
-its new shape while the index of its chunks is still in the writer's memory, so
-that what was written long ago reads as zeros, and neither libhdf5 nor a look
-at the file's times can tell.  A program that must write to a file at once drops the
+A file is closed when the last source of it is deleted, and after a second without reads: then it
+can be written to, here and by other processes.  Until then it is locked against writers
+in other processes if the file system has locks.  Opening without a lock
+would admit writers, but also read files that are being written: such a file
+can have its new shape while the index of its chunks is still in the writer's
+memory.  Values written long ago are then read as zeros, which neither libhdf5 nor
+the times of the file reveal.  A program that must write to a file at once deletes the
 arrays over it first.
 
-With ``swmr=True`` a file is read while a program writes to it, in the way that HDF5
-has for it.  Then every read goes through the library, which is told to look anew.
+With ``swmr=True`` a file is read while a program writes to it, by HDF5's SWMR
+(single writer, multiple readers).  Then libhdf5 does each read, after a refresh.
 """
 
 from __future__ import annotations
@@ -50,21 +49,21 @@ class HDF5Backend(Backend):
     modules: ClassVar[tuple[str, ...]] = ("h5py",)
 
     def claims(self, location: Location) -> int:
-        """Claim what has the HDF5 signature, behind a user block too, or the suffix."""
+        """Claim files with the HDF5 signature, also after a user block, or an HDF5 suffix."""
         try:
             if location.scheme or location.is_directory:
                 return self.UNCLAIMED
             suffix = location.suffix
-        except OpenError:  # there can be no such path
+        except OpenError:  # not a valid path
             return self.UNCLAIMED
         if holds_hdf5(location.known_head):
             return self.BY_CONTENT
         return self.BY_SUFFIX if suffix in _SUFFIXES else self.UNCLAIMED
 
-    def variables(  # type: ignore[override]  # it names its options
+    def variables(  # type: ignore[override]  # the options are explicit
         self, location: Location, *, swmr: bool = False
     ) -> tuple[str, ...]:
-        """List all datasets as ``"group/name"``, links included that lead to one."""
+        """Return the names of all datasets as ``"group/name"``, including links to datasets."""
         path = str(location.path)
         with hdf5_lock, hdf5_files.files.visit(hdf5_files.held_as(path, swmr)):
             file = hdf5_files.open_file(path, swmr).file
@@ -75,7 +74,7 @@ class HDF5Backend(Backend):
                     path, f"its contents cannot be listed: {one_line(error)}"
                 ) from error
 
-    def open(  # type: ignore[override]  # likewise
+    def open(  # type: ignore[override]  # as above
         self, location: Location, variable: str, *, swmr: bool = False
     ) -> HDF5Source:
         """Return the source of one dataset.
@@ -87,9 +86,9 @@ class HDF5Backend(Backend):
         variable : str
             The path of the dataset, with or without a leading slash.
         swmr : bool
-            Whether to read it while a program writes to it, which it must do by HDF5's
-            SWMR (single writer, many readers).  The shape is the one as of opening; each
-            read gives what is there by then.
+            Whether to read it while a program writes to it by HDF5's SWMR (single writer,
+            multiple readers).  The shape stays as of opening; each read returns the current
+            values.
         """
         return HDF5Source(str(location.path), variable, bool(swmr))
 
@@ -104,9 +103,9 @@ class HDF5Backend(Backend):
             return attributes_of(found, found.id.get_create_plist())
 
     def identity(self, location: Location, variable: str | None, **options: Any) -> Any:
-        """Return what decides on the values: a variable may be named with a leading slash."""
+        """Return the identity of the values; the variable may have a leading slash."""
         name = None if variable is None else variable.strip("/")
-        options.pop("swmr", None)  # says how they are read
+        options.pop("swmr", None)  # it has no influence on the values
         return super().identity(location, name, **options)
 
     def visit(self, location: Location, **options: Any) -> AbstractContextManager[object]:
@@ -115,21 +114,21 @@ class HDF5Backend(Backend):
         )
 
     def adopt(self, obj: Any) -> Source | None:
-        """Return a source that reads from the user's own h5py Dataset, or view of one.
+        """Return a source over the user's own h5py Dataset, or a view of one.
 
         Raises
         ------
         TypeError
-            If it is a Group or a File: those hold datasets and are none.
+            If it is a Group or a File.
         OpenError
-            If it is closed, or of a type that cannot be read.
+            If it is closed, or its type cannot be read.
         """
         h5py = hdf5_files.h5py()
         if isinstance(obj, h5py.Dataset):
             return AdoptedHDF5Source(obj)
         if isinstance(obj, h5py.Group):
             kind = type(obj).__name__
-            raise TypeError(f"an h5py {kind} is no array; pass one of the datasets in it")
+            raise TypeError(f"an h5py {kind} is not an array; pass one of the datasets in it")
         if hasattr(obj, "shape") and hasattr(obj, "dtype") and hasattr(obj, "__getitem__"):
             return ObjectSource(obj, lock=hdf5_lock)  # such as dataset.astype("f4")
         return None

@@ -1,4 +1,4 @@
-"""Datasets that are stored in one piece."""
+"""Reading contiguous datasets without libhdf5."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 class ContiguousStorage(Storage):
-    """Values in C order, in one piece.
+    """The storage of a contiguous dataset, in C order.
 
     Parameters
     ----------
     shape, dtype
-        Of the dataset.
+        The shape and dtype of the dataset.
     offset : int
-        Where they begin in the file, in bytes.
+        The offset of its first byte in the file.
     """
 
     chunks = None

@@ -1,4 +1,4 @@
-"""What sources over an h5py Dataset share."""
+"""The base class of sources over an h5py Dataset."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ if TYPE_CHECKING:
 
 
 class DatasetSource(DirectSource):
-    """What sources over an h5py Dataset share."""
+    """The base class of sources over an h5py Dataset."""
 
     io_bound = False
     log = logging.getLogger("biggus.backends.hdf5")
-    _storage: Storage | None = None  # None: only the library can read it
+    _storage: Storage | None = None  # None if only libhdf5 can read it
 
     swmr = False
-    """Whether the dataset may grow: the shape stays what it was, and each read looks anew."""
+    """Whether the dataset may grow; the shape of the source stays as of opening."""
 
     @property
     def storage(self) -> Storage | None:
-        """How the values are stored; None if only the library can read them."""
+        """The storage of the values; None if only libhdf5 can read them."""
         return self._storage
 
     @property
     def decodes_chunks(self) -> bool:  # type: ignore[override]
-        """Whether chunks are decoded whole, of a dataset that does not grow."""
+        """Whether chunks are decoded as a whole; False for a dataset that may grow."""
         return super().decodes_chunks and not self.swmr
 
     @property
     def lock(self) -> LibraryLock | None:  # type: ignore[override]
-        """The library's, where only the library can read the values."""
+        """The lock of libhdf5, if only libhdf5 can read the values."""
         return None if self.direct else hdf5_lock
 
     def _describe(self, location: str, dataset: Any, properties: Any) -> None:
@@ -61,7 +61,7 @@ class DatasetSource(DirectSource):
         self.attributes = {name: v for name, v in attributes.items() if name not in ATTACHING}
         self.dims = dims_of(dataset, attributes)
         if self.dims is not None and len(self.dims) != len(self.shape):
-            self.dims = None  # an array type adds axes that have no name
+            self.dims = None  # an array type adds axes without names
         limits = zip(self.dims or (), dataset.maxshape, strict=False)
         self.unlimited = tuple([dim for dim, limit in limits if limit is None])
 
@@ -70,8 +70,8 @@ class DatasetSource(DirectSource):
         grown = self.swmr and len(shape) == len(self.shape) and all(map(ge, shape, self.shape))
         if dtype != self.dtype or (shape != self.shape and not grown):
             raise ValueError(
-                f"it has changed: it is now {dtype} of shape {shape}, and was {self.dtype} "
-                f"of shape {self.shape} when it was opened; open it again"
+                f"it has changed since it was opened: it was {self.dtype} of shape {self.shape}, "
+                f"and is now {dtype} of shape {shape}; open it again"
             )
 
     def _stored(self, dataset: Any, properties: Any) -> Storage | None:
@@ -79,11 +79,11 @@ class DatasetSource(DirectSource):
         return storage if storage is not None and storage.dtype == self.dtype else None
 
     def peak_bytes(self, box: Box) -> int:
-        """Return the most memory that a read of `box` takes, compressed chunks included."""
+        """Return the peak memory of reading `box` in bytes, including compressed chunks."""
         if self._storage is not None:
             return self._storage.peak_bytes(box)
         chunk = 0 if self.chunks is None else math.prod(map(_longest, self.chunks))
-        # The library holds a chunk as it is stored, and its values.
+        # libhdf5 has a chunk in memory both compressed and decoded.
         return super().peak_bytes(box) + 2 * chunk * self.dtype.itemsize
 
     def __repr__(self) -> str:

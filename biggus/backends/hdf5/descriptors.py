@@ -1,7 +1,7 @@
-"""Descriptors of HDF5 files whose values are read beside the library: pooled, checked on each use.
+"""The pool of descriptors of HDF5 files that are read without libhdf5, checked on each use.
 
-The library opens a file to tell where values lie.  Once that is known it need not have the file
-open: an open file takes 0.6 MB of its memory, and a descriptor next to nothing.
+libhdf5 opens a file to look up the offsets of values.  After that it can close the
+file: an open file takes 0.6 MB of its memory, and a descriptor almost nothing.
 
 Everything here is called with `hdf5_lock` held.
 """
@@ -20,12 +20,12 @@ from biggus.errors import OpenError
 if TYPE_CHECKING:
     from biggus.backends.signature import FileSignature
 
-# Held by path by each source.  A descriptor is closed when the pool and all reads let it go.
+# Each source holds its path.  A descriptor is closed when the pool and all reads drop it.
 descriptors: HandlePool[Descriptor] = HandlePool(lambda _: None, hdf5_lock, guarded=True)
 
 
 def descriptor_of(path: str, signature: FileSignature) -> Descriptor | None:
-    """Return the descriptor of a file; the library need not have the file open.
+    """Return the descriptor of a file, which libhdf5 need not have open.
 
     Parameters
     ----------
@@ -37,8 +37,8 @@ def descriptor_of(path: str, signature: FileSignature) -> Descriptor | None:
     Returns
     -------
     Descriptor or None
-        None if the file has changed since; then no file stays open in the library, which
-        would not see the change.
+        None if the file has changed since; then all files are closed in libhdf5, which would
+        not notice the change.
     """
     try:
         found = descriptors.get(path, lambda: Descriptor(path))

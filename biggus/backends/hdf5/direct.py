@@ -1,8 +1,8 @@
-"""Reading without libhdf5: what is shared by all ways of storing values.
+"""The base classes of reading without libhdf5, for all layouts of storage.
 
-A read takes the lock of the library to find where values lie, then reads and
-decodes them without, beside other threads.  They come from the very
-file that the library has open, and are given only if it has not changed.
+A read takes the lock of libhdf5 to look up the offsets of values.  Then it reads and
+decodes them without the lock, in parallel with other threads.  It reads the very
+file that libhdf5 looked at, and raises an error if that has changed meanwhile.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ if TYPE_CHECKING:
 
 
 class OpenForRead(NamedTuple):
-    """A dataset that is open, for the time of one read.
+    """An open dataset, for the duration of one read.
 
     Attributes
     ----------
     path : str
         The file.
     descriptor : Descriptor
-        What reads its bytes.
+        The descriptor of the file.
     signature : FileSignature
-        How the file was when it was opened.
+        The signature of the file when it was opened.
     key : hashable
-        Names the dataset and the state of its file.
+        Identifies the dataset and the state of its file.
     dataset : callable
-        Gives the h5py Dataset; called with the lock held.  It raises if the file is
-        another one now.
+        Returns the h5py Dataset; called with the lock held.  It raises an error if the file
+        has changed.
     values : callable
-        Reads a box by way of the library; called with the lock held.
+        Reads a box with libhdf5; called with the lock held.
     release : callable
-        Lets the library close the file, once it is known where all values lie; called
-        with the lock held.
+        Lets libhdf5 close the file, when the offsets of all values are known; called with the
+        lock held.
     """
 
     path: str
@@ -60,13 +60,13 @@ class OpenForRead(NamedTuple):
     release: Callable[[], object]
 
     def check(self) -> None:
-        """Raise a SourceChangedError if the file is not as it was when it was opened."""
+        """Raise a SourceChangedError if the file has changed since it was opened."""
         if self.descriptor.signature() != self.signature:
             raise changed(self.path)
 
 
 class DirectSource(Source):
-    """A source whose values are read without the library where that is possible."""
+    """A source whose values are read without libhdf5 if possible."""
 
     owns_data = True
     reads_into = True
@@ -75,50 +75,55 @@ class DirectSource(Source):
     @property
     @abstractmethod
     def storage(self) -> Storage | None:
-        """How the values are stored; None if only the library can read them."""
+        """The storage of the values; None if only libhdf5 can read them."""
+
+    # The storage may change with the file, hence properties.
 
     @property
     def direct(self) -> bool:
-        """Whether the library need not read the values, as it seems."""
+        """Whether the values can be read without libhdf5, as far as is known."""
         return self.storage is not None
 
     @property
-    def decodes_chunks(self) -> bool:  # type: ignore[override]  # likewise
-        """Whether chunks are compressed; or nobody but the library reads them, which keeps few."""
+    def decodes_chunks(self) -> bool:  # type: ignore[override]
+        """Whether a chunk is decoded as a whole.
+
+        That is also so if libhdf5 reads the chunks: its chunk cache is small.
+        """
         storage = self.storage
         return self.chunks is not None if storage is None else storage.decodes_chunks
 
     @property
-    def reads_parts(self) -> bool:  # type: ignore[override]  # likewise
-        """Whether values lie as they are."""
+    def reads_parts(self) -> bool:  # type: ignore[override]
+        """Whether the stored bytes are those of the values, so that parts can be read."""
         storage = self.storage
         return storage is not None and not storage.decodes_chunks
 
     @property
-    def skips_chunks(self) -> bool:  # type: ignore[override]  # likewise
-        """Whether chunks are looked up one by one."""
+    def skips_chunks(self) -> bool:  # type: ignore[override]
+        """Whether each chunk is looked up separately."""
         storage = self.storage
         return storage is not None and not storage.streams
 
     @property
-    def streams(self) -> bool:  # type: ignore[override]  # it may change with the file
-        """Whether the values lie in one piece."""
+    def streams(self) -> bool:  # type: ignore[override]
+        """Whether the values are contiguous in the file."""
         storage = self.storage
         return storage is not None and storage.streams
 
     @abstractmethod
     def _opening(self) -> tuple[Storage, OpenForRead] | None:
-        """Return how to read directly, or None if that is not possible now.
+        """Return the means to read without libhdf5, or None if that is impossible at present.
 
         The caller holds the lock.
         """
 
     @abstractmethod
     def _read(self, box: Box) -> Values:
-        """Return the values in `box`, as the library reads them.  The caller holds the lock."""
+        """Return the values in `box` as read by libhdf5.  The caller holds the lock."""
 
     def _values(self, box: Box, out: npt.NDArray[Any] | None) -> Values:
-        """Return the values in `box`: `out`, if that is given and they are read directly."""
+        """Return the values in `box`; this is `out` if that is given and was read into."""
         started = time.perf_counter()
         with failures_named(self.name, box):
             with hdf5_lock:
@@ -135,16 +140,16 @@ class DirectSource(Source):
         return self._values(box, None)
 
     def read_into(self, box: Box, out: npt.NDArray[Any]) -> bool:
-        """Read `box` to where its values are to be, if the library need not read them."""
+        """Read `box` into `out`, if that is possible without libhdf5."""
         if not self.direct:
             return False
         values = self._values(box, out)
-        if values is not out:  # it came to the library nevertheless
+        if values is not out:  # libhdf5 read them after all
             out[...] = checked(self, box, values)
         return True
 
     def stream(self, box: Box) -> Stream | None:
-        """Return what reads `box` a run after the other, if its values lie in one piece."""
+        """Return a stream of the values in `box`, if they are contiguous in the file."""
         if not self.streams:
             return None
         with failures_named(self.name, box), hdf5_lock:
@@ -156,7 +161,7 @@ class DirectSource(Source):
 
 
 class Storage(ABC):
-    """How the values of a dataset are stored in its file.
+    """The storage of a dataset in its file.
 
     Parameters
     ----------
@@ -170,10 +175,10 @@ class Storage(ABC):
     """The natural grid for reading."""
 
     decodes_chunks = False
-    """Whether a chunk is decoded whole, whatever is wanted of it."""
+    """Whether a chunk is decoded as a whole, even for a small part of it."""
 
     streams = False
-    """Whether values that follow one another lie together, and are read as they are."""
+    """Whether the values are contiguous in the file and not encoded."""
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         self.shape = shape
@@ -183,20 +188,20 @@ class Storage(ABC):
     def read(
         self, box: Box, opening: OpenForRead, out: npt.NDArray[Any] | None = None
     ) -> npt.NDArray[Any]:
-        """Return the values in `box`, put into `out` if that is given: an array in C order.
+        """Return the values in `box`, in `out` if given: an array in C order.
 
         The caller does not hold the lock.
 
         Raises
         ------
         OSError, ValueError
-            If the file is damaged, cut short, or changed meanwhile.
+            If the file is damaged or truncated, or has changed meanwhile.
         """
 
     def stream(self, source: Source, box: Box, opening: OpenForRead) -> Stream | None:
-        """Return what reads `box` of a source a run after the other, if that can be done."""
+        """Return a stream of the values in `box` of a source, if that is possible."""
         return None
 
     @abstractmethod
     def peak_bytes(self, box: Box) -> int:
-        """Return the most memory that a read of `box` takes, its values included."""
+        """Return the peak memory of reading `box` in bytes, including its values."""

@@ -1,9 +1,9 @@
-"""What HDF5 says of a dataset and its values, in terms of NumPy alone.
+"""Converting the dtypes, values and attributes of h5py to plain NumPy.
 
-h5py marks dtypes with metadata (strings, enumerations, references), gives
+h5py adds metadata to dtypes (of strings, enumerations, references), and returns
 scalars for scalar dataspaces and bytes for variable-length strings.  Here
-they become plain dtypes, arrays and `str`: of an object reference, the path of
-what it leads to.
+they become plain dtypes, arrays and `str`; an object reference becomes the path of
+its target.
 """
 
 from __future__ import annotations
@@ -29,15 +29,14 @@ if TYPE_CHECKING:
 log = logging.getLogger("biggus.backends.hdf5")
 
 STRING_ERRORS = "surrogateescape"
-"""How bytes that are no UTF-8 are read: each as a lone surrogate, which
-``text.encode("utf-8", "surrogateescape")`` turns back, so nothing is lost."""
-
+"""The error handler for bytes that are not UTF-8: each becomes a lone surrogate, which
+``text.encode("utf-8", "surrogateescape")`` converts back, so nothing is lost."""
 
 ATTACHING = frozenset(["DIMENSION_LIST", "REFERENCE_LIST"])
-"""Attributes by which datasets and their dimension scales lead to one another."""
+"""Attributes that connect datasets with their dimension scales."""
 
 SCALE = "DIMENSION_SCALE"
-"""What the attribute ``CLASS`` of a dimension scale says."""
+"""The value of the attribute ``CLASS`` of a dimension scale."""
 
 
 def plain_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -46,8 +45,7 @@ def plain_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     Raises
     ------
     TypeError
-        If it holds references to regions, for which there are no words, or arrays of
-        references.
+        If it holds region references, which have no path, or arrays of references.
     """
     metadata: Mapping[str, Any] = dtype.metadata or {}
     if metadata.get("ref") is h5py().RegionReference:
@@ -56,11 +54,11 @@ def plain_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
         )
     vlen = metadata.get("vlen")
     if isinstance(vlen, np.dtype):
-        plain_dtype(vlen)  # refuses such references in there
+        plain_dtype(vlen)  # raises for region references in it
     if dtype.subdtype is not None:
         base, shape = dtype.subdtype
         if _refers(base):
-            # h5py has crashed after it was given such.
+            # h5py has crashed on these.
             raise TypeError("it holds arrays of references as elements, which biggus does not read")
         return np.dtype((plain_dtype(base), shape))
     if dtype.fields is not None:
@@ -79,7 +77,7 @@ def plain_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def _refers(dtype: np.dtype[Any]) -> bool:
-    """Tell whether a dtype is one of references, or has a field of them."""
+    """Return whether a dtype is one of references, or has a field of references."""
     fields = (dtype.fields or {}).values()
     return "ref" in (dtype.metadata or {}) or any(_refers(field[0]) for field in fields)
 
@@ -87,16 +85,16 @@ def _refers(dtype: np.dtype[Any]) -> bool:
 def layout_of(
     dataset: Any, properties: Any
 ) -> tuple[tuple[int, ...], np.dtype[Any], Chunks | None]:
-    """Return shape, dtype and chunks of a dataset; an array type adds its axes to the shape.
+    """Return the shape, dtype and chunks of a dataset; an array type appends axes to the shape.
 
-    `properties` are those of its creation.
+    `properties` is its creation property list.
 
     Raises
     ------
     TypeError
         If NumPy has no such type, or biggus does not read it.
     ValueError
-        If the dataspace is null: there is neither a shape nor a value; or the type is damaged.
+        If the dataspace is null, without a shape and values, or if the type is damaged.
     """
     dtype, shape = plain_dtype(dataset.dtype), dataset.shape
     if dtype.kind == "O":
@@ -123,7 +121,7 @@ def read_values(dataset: Any, box: Box, dtype: np.dtype[Any]) -> npt.NDArray[Any
     values: Any
     values = read_box(dataset, stored, dataset.dtype, dataset.chunks) if stored else dataset[()]
     marked = dataset.dtype if dtype.hasobject else dtype
-    if not box:  # a scalar, or the one list that a scalar dataspace holds
+    if not box:  # a scalar, or the single row of variable length in a scalar dataspace
         scalar = np.empty(1, marked)
         scalar[0] = values
         values = scalar.reshape(())
@@ -139,9 +137,9 @@ def read_values(dataset: Any, box: Box, dtype: np.dtype[Any]) -> npt.NDArray[Any
 
 
 def _decode(values: npt.NDArray[Any], dtype: np.dtype[Any], place: Any) -> None:
-    """Turn the bytes of variable-length strings, and references, into `str`, in place.
+    """Convert the bytes of variable-length strings, and references, to `str`, in place.
 
-    References are those of the file of `place`.
+    `place` is an h5py id of the file, in which references are resolved.
     """
     if dtype.subdtype is not None:
         dtype = dtype.subdtype[0]
@@ -166,7 +164,7 @@ def _decode(values: npt.NDArray[Any], dtype: np.dtype[Any], place: Any) -> None:
 
 
 def _decode_rows(values: npt.NDArray[Any], dtype: np.dtype[Any], place: Any) -> None:
-    """Do so in ragged rows, whose elements are of `dtype`."""
+    """Convert ragged rows with elements of `dtype` in the same way, in place."""
     plain = plain_dtype(dtype)
     for index in np.ndindex(values.shape):
         row = values[index]
@@ -177,28 +175,28 @@ def _decode_rows(values: npt.NDArray[Any], dtype: np.dtype[Any], place: Any) -> 
 
 
 def _path_of(reference: Any, place: Any) -> str:
-    """Return the path of what an object reference leads to, empty for one that is null.
+    """Return the path of the target of an object reference; it is empty for a null reference.
 
     Raises
     ------
     ValueError
-        If it leads to nothing that is there, or has no name.
+        If the target does not exist, or has no name.
     """
     if not reference:
         return ""
     try:
         name = h5py().h5r.get_name(reference, place)
     except (ValueError, RuntimeError, OSError) as error:
-        raise ValueError(f"an object reference leads nowhere: {one_line(error)}") from error
+        raise ValueError(f"an object reference has no target: {one_line(error)}") from error
     if not name:
-        raise ValueError("an object reference leads to what has no name in its file any more")
+        raise ValueError("an object reference has a target without a name")
     return str(name.decode("utf-8", STRING_ERRORS))
 
 
 def _unmarked(values: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """Return `values` under the plain dtype that equals their own."""
+    """Return `values` with the plain dtype that equals their dtype."""
     if values.dtype != dtype:
-        return values  # the reader's checks will say so
+        return values  # the checks of the reader raise the error
     if dtype.hasobject and dtype.names is not None:
         return values.astype(dtype)
     return values.view(dtype)
@@ -207,7 +205,7 @@ def _unmarked(values: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any
 def fill_value_of(dataset: Any, dtype: np.dtype[Any], properties: Any) -> Any:
     """Return the fill value that the dataset was created with, or None.
 
-    `properties` are those of its creation.
+    `properties` is its creation property list.
     """
     if dtype.hasobject or properties.fill_value_defined() != h5py().h5d.FILL_VALUE_USER_DEFINED:
         return None
@@ -216,20 +214,20 @@ def fill_value_of(dataset: Any, dtype: np.dtype[Any], properties: Any) -> Any:
 
 
 def attributes_of(dataset: Any, properties: Any) -> dict[str, Any]:
-    """Return the attributes: text as `str`, numbers as NumPy has them, empty ones as None.
+    """Return the attributes: text as `str`, numbers as NumPy values, empty ones as None.
 
-    Those by which dimension scales are attached are None. What h5py cannot read is left out,
-    and what has no words; unless it decides on the values, which is an error then.
+    Attributes that attach dimension scales are None.  Attributes that cannot be read are left
+    out; for those that determine the values, this is an error.
 
     Raises
     ------
     HeapError
-        If libhdf5 could not come back from reading them.
+        If libhdf5 would never return from reading them.
     """
     attributes: dict[str, Any] = {}
     for encoded, name in _names(dataset.id, properties):
         if name in ATTACHING:
-            if name == "DIMENSION_LIST":  # which `dims_of` has libhdf5 follow
+            if name == "DIMENSION_LIST":  # `dims_of` lets libhdf5 follow it
                 check_attributes(dataset.id)
             attributes[name] = None
             continue
@@ -239,23 +237,23 @@ def attributes_of(dataset: Any, properties: Any) -> dict[str, Any]:
             raise
         except Exception as error:
             if name in PACKING or name == KEPT_DTYPE:
-                raise  # what the values are hangs on it
+                raise  # the values depend on it
             log.warning("attribute %r of %s is left out: %s", name, dataset.name, one_line(error))
     return attributes
 
 
 def _names(place: Any, properties: Any) -> list[tuple[bytes, str]]:
-    """Return the names of all attributes, as they are stored and in words, in the file's order."""
+    """Return the names of all attributes, encoded and decoded, in the order of the file."""
     library = h5py()
     tracked = properties.get_attr_creation_order() & library.h5p.CRT_ORDER_TRACKED
     order = library.h5.INDEX_CRT_ORDER if tracked else library.h5.INDEX_NAME
     encoded: list[bytes] = []
     library.h5a.iterate(place, lambda name, *_: encoded.append(name), index_type=order)
-    return [(name, _in_words(name)) for name in encoded]
+    return [(name, _decoded(name)) for name in encoded]
 
 
-def _in_words(name: bytes) -> Any:
-    """Return a name as h5py has it: that which is no UTF-8 as it is."""
+def _decoded(name: bytes) -> Any:
+    """Return a name as h5py does: `str`, or bytes if it is not UTF-8."""
     try:
         return name.decode("utf-8")
     except UnicodeDecodeError:
@@ -263,7 +261,7 @@ def _in_words(name: bytes) -> Any:
 
 
 def _read_attribute(dataset: Any, encoded: bytes, name: str) -> Any:
-    """Return what `dataset.attrs` gives, and what is most common in a third of the time."""
+    """Return ``dataset.attrs[name]``; the most common types take a third of the time."""
     attribute = h5py().h5a.open(dataset.id, encoded)
     dtype, shape = attribute.dtype, attribute.shape
     if dtype.kind == "O":
@@ -280,12 +278,12 @@ def _read_attribute(dataset: Any, encoded: bytes, name: str) -> Any:
 
 
 def _check_sequence(kind: Any) -> None:
-    """Refuse a type of variable length that is no text and no sequence: libhdf5 crashes on it.
+    """Check that a type of variable length is text or a sequence: libhdf5 crashes on others.
 
     Raises
     ------
     ValueError
-        If it is such a one; only a damaged file has it.
+        If it is neither; only damaged files have such types.
     """
     if kind.get_class() == h5py().h5t.VLEN and kind.encode()[3] & 0x0F > 1:
         raise ValueError("it is of variable length, and neither text nor a sequence")
@@ -293,12 +291,12 @@ def _check_sequence(kind: Any) -> None:
 
 def _attribute(value: Any, place: Any) -> Any:
     if isinstance(value, h5py().Empty):
-        # netCDF-C stores a text of no characters so.
+        # netCDF-C stores empty text like this.
         return "" if h5py().check_string_dtype(value.dtype) is not None else None
     if isinstance(value, bytes):
         return value.decode("utf-8", STRING_ERRORS)
     if isinstance(value, h5py().RegionReference):
-        plain_dtype(h5py().regionref_dtype)  # which refuses it
+        plain_dtype(h5py().regionref_dtype)  # raises an error
     if isinstance(value, h5py().Reference):
         return _path_of(value, place)
     if isinstance(value, (np.ndarray, np.void)):
@@ -312,9 +310,19 @@ def _attribute(value: Any, place: Any) -> Any:
 
 
 def dims_of(dataset: Any, attributes: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """Return the names of the axes: labels, else attached dimension scales; None if any lacks.
+    """Return the names of the axes, from labels or attached dimension scales.
 
-    `attributes` are all that there are, those too by which scales are attached.
+    Parameters
+    ----------
+    dataset : h5py.Dataset
+        The dataset.
+    attributes : dict
+        All its attributes, including those that attach scales.
+
+    Returns
+    -------
+    tuple of str or None
+        None if any axis has no name.
     """
     kind = np.asarray(attributes.get("CLASS"))
     if kind.size == 1 and kind.item() == SCALE and dataset.ndim == 1:

@@ -110,7 +110,7 @@ def test_one_that_leads_nowhere_is_an_error(tmp_path):
         del file["gone"]
     a = biggus.open(tmp_path / "a.h5", "v")
     assert a[:1].ndarray().tolist() == ["/t"]
-    with pytest.raises(SourceError, match=r"an object reference leads (nowhere|to what has no)"):
+    with pytest.raises(SourceError, match=r"an object reference has (no target|a target without)"):
         a.ndarray()
 
 
@@ -132,7 +132,7 @@ def test_attributes(tmp_path, caplog):
     assert found["pairs"].tolist() == [("/x", 5)]
     assert set(found) == {"one", "several", "pairs"}
     (record,) = caplog.records
-    assert "'dangling' of /t is left out: an object reference leads" in record.getMessage()
+    assert "'dangling' of /t is left out: an object reference has" in record.getMessage()
     assert biggus.open(tmp_path / "a.h5", "t").node.source.dims == ("x",)
     assert "REFERENCE_LIST" not in biggus.open(tmp_path / "a.h5", "x").node.source.attributes
 
