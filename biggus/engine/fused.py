@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class FusedBlock:
-    """A block of values that steps compute when they are asked for, and as often as they are.
+    """A block of values that steps compute on demand, each time anew.
 
     Parameters
     ----------
@@ -48,11 +48,11 @@ class FusedBlock:
         """Compute all values into an array of the block's shape and dtype."""
         for box in _slabs(self.shape):
             parts = [_part(block, box) for block in self._blocks]
-            made: list[Values] = []
+            results: list[Values] = []
             for node, operands in self._steps:
-                of = [made[~number] if number < 0 else parts[number] for number in operands]
-                made.append(node.computed(of))
-            out[box] = made[-1]
+                given = [results[~number] if number < 0 else parts[number] for number in operands]
+                results.append(node.computed(given))
+            out[box] = results[-1]
 
     def values(self) -> AnyArray:
         """Return all values."""

@@ -51,7 +51,7 @@ def footprint(schedule: Schedule) -> Footprint:
         peak = max(peak, held + found.peak)
         held += found.kept
         if entry.in_parts:
-            continue  # what it is computed from is there until it has been accumulated
+            continue  # the operands are needed until the values have been accumulated
         for number in entry.operands[entry.pasted :]:
             uses[number] -= 1
             if not uses[number]:

@@ -291,7 +291,7 @@ class JobGroup:
         return max(peak, kept + working) + self.partial_bytes + merged
 
     def _schedule(self, selection: Selection) -> Schedule:
-        """Return how all nodes are computed in a block."""
+        """Return the schedule of all nodes in a block."""
         needing = Counter(id(job.node) for job in self.jobs)
         parted = {id(each.node) for each in self.reductions if each.in_parts}
         in_parts = [

@@ -1,7 +1,7 @@
-"""The arithmetic of statistics: blocks of values to partial results, and those to results.
+"""Statistics: blocks of values are accumulated into partial results, and these become results.
 
-A statistic is a row of `registry`, and what it names of `makers`.  What computes is imported
-when it is first used.  Pure: knows no source and reads nothing.
+Each statistic has a row in `registry` and a function in `makers`.  The modules that compute are
+imported on first use.  Pure: knows no source and reads nothing.
 """
 
 from typing import TYPE_CHECKING

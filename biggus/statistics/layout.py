@@ -1,11 +1,10 @@
-"""How a block is cut into runs: parts that fit a core's cache.
+"""Layouts: blocks are cut into runs, which fit a core's cache.
 
-Every pass over a block that does not fit the cache costs as much as reading
-memory does; so all that is to be done to a run is done before the next is taken.
-A run holds whole lengths of the reduced axes where they fit; otherwise what the
-pieces of a reduced axis give is put together at the end of the block.  The runs
-follow from the shape, the axes and the aggregator alone: one that writes nothing takes
-several as one, for each call waits for the interpreter, of which there is one for all threads.
+A pass over a block that does not fit the cache takes as long as reading it from memory, so a run
+is accumulated completely before the next is taken.  A run has the reduced axes whole, if they fit;
+otherwise the results of the pieces of a reduced axis are merged at the end of the block.  Runs
+follow from the shape, the axes and the aggregator alone.  Aggregators that need no scratch memory
+have longer runs: fewer calls leave other threads more of the interpreter's time.
 """
 
 from __future__ import annotations
@@ -27,45 +26,45 @@ RUN = 2**18
 """Elements of a run: two megabytes in float64."""
 
 LONG = 4 * RUN
-"""Elements of a run for those that need no memory of their own, such as the least value."""
+"""Elements of a run of aggregators that need no scratch memory, such as extremes."""
 
 _ROW = 512
-"""Elements; of a last axis that is kept so many are taken at least: shorter rows cost calls."""
+"""Elements; a run has at least so many of a last axis that is kept, as short rows are slow."""
 
 SHORT = 16
-"""A last axis shorter than this comes first in a run: NumPy's inner loops run along the last."""
+"""A last axis shorter than this comes first in a run, as NumPy's inner loop is along the last."""
 
 
 class Run(NamedTuple):
-    """A part of a block."""
+    """A part of a block that is accumulated at once."""
 
     box: tuple[slice, ...]
-    """Where it lies in the block, in the layout's dims."""
+    """Its box in the block, in the layout's dims."""
 
     place: tuple[int | slice, ...]
-    """Where its results lie: the number of the piece, and the layout's dims."""
+    """The index of its results: the number of the piece, and slices of the layout's dims."""
 
     size: int
-    """How many of its elements are reduced to one."""
+    """The number of its elements that are reduced to one."""
 
     number: int
-    """Which of the runs it is."""
+    """Its number in the layout."""
 
 
 class RunLayout:
     """The runs of blocks of one shape, reduced along the same axes.
 
-    Neighbouring axes that are both reduced, or both kept, are taken as one: what
-    is left are the *dims*, in turn kept and reduced.
+    Neighbouring axes that are both reduced, or both kept, are joined into one *dim*; so dims are
+    alternately kept and reduced.
 
     Parameters
     ----------
     shape : tuple of int
-        Of the block; no length is 0.
+        The shape of the block; no length is 0.
     axes : tuple of int
         The reduced axes.
     run : int
-        About how many elements a run has.
+        About the number of elements of a run.
 
     Examples
     --------
@@ -78,52 +77,52 @@ class RunLayout:
         self.block = shape
         self.shape = tuple([1 if axis in axes else n for axis, n in enumerate(shape)])
         self.joined, reduced = _joined(shape, axes)
-        """For each dim the lengths of the axes that it joins, which are not 1."""
+        """For each dim the lengths of the axes that it joins, without those of length 1."""
         lengths = tuple([math.prod(each) for each in self.joined])
         self.lengths = lengths
         self.order: tuple[int, ...] | None = None
-        """How the dims of a run are transposed; None if they are not."""
+        """The order of the dims in a run; None if they are not transposed."""
         dims = list(range(len(lengths)))
         if len(lengths) > 1 and lengths[-1] < SHORT:
             dims = [dims[-1], *dims[:-1]]
             self.order = tuple(dims)
             run = RUN  # these are copied
         self.axes = tuple([place for place, dim in enumerate(dims) if reduced[dim]])
-        """Which axes of a run are reduced."""
+        """The reduced axes of a run."""
         cuts = [
             [slice(a, min(a + step, n)) for a in range(0, n, step)]
             for n, step in zip(lengths, _steps(lengths, reduced, run), strict=True)
         ]
         self.runs = _runs(cuts, reduced)
         self.pieces = math.prod(len(c) for c, r in zip(cuts, reduced, strict=True) if r)
-        """Into how many parts the reduced elements of a position are cut."""
+        """The number of parts into which the elements of a result position are cut."""
         self.flat = len(lengths) == 1 and all(reduced)
         """Whether all elements are reduced to one."""
         self.kept = tuple([1 if r else n for n, r in zip(lengths, reduced, strict=True)])
         self.size = math.prod(n for n, r in zip(lengths, reduced, strict=True) if r)
-        """How many elements are reduced to one."""
+        """The number of elements that are reduced to one."""
         self.sizes = np.empty((self.pieces,) + (1,) * len(lengths), np.int64)
-        """The same for each piece."""
+        """The number for each piece."""
         for each in self.runs:
             self.sizes[each.place[0]] = each.size
         self.total = np.add.reduce(self.sizes, axis=0)
-        """Of all pieces."""
+        """The number for all pieces, as an array."""
         self.sizes.flags.writeable = self.total.flags.writeable = False
 
     def empty(self, dtype: np.dtype[Any]) -> AnyArray:
-        """Return memory for what each piece gives at each position."""
+        """Return an uninitialized array for the results of each piece at each position."""
         return np.empty((self.pieces, *self.kept), dtype)
 
     def each(self, results: AnyArray) -> list[AnyArray]:
         """Return the part of `results` for each run, its axes as in the run."""
-        if len(self.runs) == self.pieces:  # each has all positions
+        if len(self.runs) == self.pieces:  # each run has all positions
             parts = list(results)
         else:
             parts = [results[run.place] for run in self.runs]
         return parts if self.order is None else [part.transpose(self.order) for part in parts]
 
     def part(self, block: AnyArray, run: Run) -> AnyArray:
-        """Return a run of a block, which has been given the shape of the dims."""
+        """Return a run of a block that has been reshaped to the dims."""
         found = block[run.box]
         return found if self.order is None else found.transpose(self.order)
 

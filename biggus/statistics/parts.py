@@ -1,7 +1,7 @@
-"""The parts of a block that make up a run.
+"""The boxes of a block that make up a run.
 
-A run is a box of the layout's dims, each of which joins neighbouring axes of the block: a range of
-one dim is several boxes of its axes, unless whole rows of them are wanted.
+A run is a box of the layout's dims, each of which joins neighbouring axes of the block.  A range of
+a dim is one box of these axes if it consists of whole rows, and several boxes otherwise.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _Box: TypeAlias = tuple[slice, ...]
 
 
 def computed_run(block: ComputedParts, layout: RunLayout, run: Run) -> AnyArray:
-    """Return the values of a run, its axes as in the layout, in scratch memory."""
+    """Return the values of a run, with the layout's axes, in scratch memory."""
     found = scratch("computed", tuple([s.stop - s.start for s in run.box]), block.dtype)
     for box, place in _parts(layout, run.number):
         part = block[box]
@@ -33,7 +33,7 @@ def computed_run(block: ComputedParts, layout: RunLayout, run: Run) -> AnyArray:
 
 @lru_cache(1024)
 def _parts(layout: RunLayout, number: int) -> list[tuple[_Box, _Box]]:
-    """Return boxes of a block, and where each lies in the run of that number."""
+    """Return the boxes of a block in the run with a number, each with its place in the run."""
     run = layout.runs[number]
     along = [
         [(box, slice(first, first + size)) for box, first, size in _boxes(lengths, s.start, s.stop)]
@@ -48,9 +48,9 @@ def _parts(layout: RunLayout, number: int) -> list[tuple[_Box, _Box]]:
 
 
 def _boxes(lengths: tuple[int, ...], start: int, stop: int) -> Iterator[tuple[_Box, int, int]]:
-    """Yield the boxes of axes that a range of their places in C order is made of.
+    """Yield the boxes of axes that make up a range of flat indices.
 
-    With each its first place, counted from `start`, and how many places it has.
+    Each comes with its first index, relative to `start`, and its number of elements.
     """
     rest = lengths[1:]
     row = math.prod(rest)

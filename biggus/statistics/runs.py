@@ -1,4 +1,4 @@
-"""The passes over a block: its runs, one after the other, through all that takes such runs."""
+"""Accumulating a block: its runs, one after the other, go to all aggregators."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from biggus.statistics.values import AnyArray, Partial, ReadableRuns, Values
 
 _Taken: TypeAlias = "Callable[[RunLayout, Run], tuple[AnyArray, AnyArray | None]]"
-"""Gives the values of a run, and where they are masked; None if none is."""
+"""A function that returns the values of a run, and where they are masked; None if none is."""
 
 
 def partials(
@@ -31,23 +31,22 @@ def partials(
     origin: tuple[int, ...],
     plain: bool = False,
 ) -> list[Partial]:
-    """Accumulate a block in several ways at once.
+    """Return the partial result of a block of each of several aggregators.
 
-    Together they cost less: those that take equal runs do so while these are in the cache.
+    Together they take less time: those with the same runs use these while they are in the cache.
 
     Parameters
     ----------
     aggregators : sequence of Aggregator
-        What accumulates.
     values : ndarray, MaskedArray, ReadableRuns or ComputedParts
-        The block, in C order; it is not changed.  What is read is reduced along all axes.
+        The block, in C order; it is not modified.  ReadableRuns are reduced along all axes.
     axes : tuple of int
         The reduced axes, ascending.
     origin : tuple of int
-        Where the block begins in the whole array.
+        The position of the block in the whole array.
     plain : bool
-        Whether no value of the whole array can be masked, and all are in the machine's byte
-        order: how long runs are, and so results to the bit, follow from that as well.
+        Whether no value of the whole array can be masked, and all are in native byte order.  The
+        length of runs, and so rounding, depends on it.
     """
     shape = values.shape
     if 0 in shape:
@@ -64,7 +63,7 @@ def partials(
 
 
 def runs_alike(aggregators: Sequence[Aggregator], plain: bool) -> bool:
-    """Tell whether all take equal runs of a block, so that each is computed once."""
+    """Return whether all aggregators have the same runs, so that each run is computed once."""
     return len({aggregator.run_length(plain) for aggregator in aggregators}) == 1
 
 
@@ -88,7 +87,7 @@ def _accumulated(
         taken = _of_block(values)
     else:
         taken = _of_parts(values) if isinstance(values, ComputedParts) else _of_stream(values)
-    # What overflows or is not a number shows in the result.
+    # Overflow and NaN show in the result.
     with np.errstate(all="ignore"):
         for layout, run in _in_turn(tuple(alike)):
             part = RunValues(run, layout.axes, *taken(layout, run))
@@ -102,7 +101,7 @@ def _of_singles(
     values: Values | ReadableRuns | ComputedParts,
     axes: tuple[int, ...],
 ) -> list[Partial | None]:
-    """Return partials of a block of which no value is missing, nor two are reduced to one."""
+    """Return partials of a block without missing values whose reduced axes have length one."""
     none: list[Partial | None] = [None] * len(aggregators)
     if not isinstance(values, np.ndarray) or any(values.shape[axis] > 1 for axis in axes):
         return none
@@ -114,16 +113,16 @@ def _of_singles(
 
 @lru_cache(64)
 def _in_turn(layouts: tuple[RunLayout, ...]) -> list[tuple[RunLayout, Run]]:
-    """Return the runs of all layouts, as far as can be with those together that overlap."""
+    """Return the runs of all layouts, overlapping ones one after the other if possible."""
     turns = [(layout, run) for layout in layouts for run in layout.runs]
     if all(layout.flat for layout in layouts):
-        # Short runs lie within long ones, which begin nowhere else.
+        # Long runs consist of short ones.
         turns.sort(key=lambda turn: turn[1].box[0].start)
     return turns
 
 
 def _of_block(values: Values) -> _Taken:
-    """Return what gives the values of a run of a block, and which of them are masked."""
+    """Return a function that returns a run of a block in memory."""
     block = np.ascontiguousarray(np.ma.getdata(values))
     mask = np.ma.getmask(values)
     given = None if mask is np.ma.nomask else np.ascontiguousarray(mask)
@@ -140,7 +139,7 @@ def _of_block(values: Values) -> _Taken:
 
 
 def _of_parts(block: ComputedParts) -> _Taken:
-    """Return what gives the values of a run that are computed when its turn comes."""
+    """Return a function that computes runs of a block."""
 
     def taken(layout: RunLayout, run: Run) -> tuple[AnyArray, None]:
         return _native(computed_run(block, layout, run), layout.order is None), None
@@ -149,12 +148,12 @@ def _of_parts(block: ComputedParts) -> _Taken:
 
 
 def _of_stream(stream: ReadableRuns) -> _Taken:
-    """Return what gives the values of a run that is read when its turn comes.
+    """Return a function that reads runs of a stream, in order.
 
-    `LONG` elements are read at once: each call waits for the interpreter.
+    `LONG` elements are read at once, because each call waits for the interpreter.
     """
     size = math.prod(stream.shape)
-    # No scratch memory: a source may compute statistics of its own to give its values.
+    # No scratch memory: a source may compute statistics itself to provide its values.
     window = aligned(min(size, LONG) * stream.dtype.itemsize).view(stream.dtype)
     begin = end = 0
 
@@ -170,7 +169,7 @@ def _of_stream(stream: ReadableRuns) -> _Taken:
 
 
 def _native(values: AnyArray, in_order: bool) -> AnyArray:
-    """Return values in C order and the machine's byte order, in scratch memory if need be."""
+    """Return values in C order and native byte order; if need be, in scratch memory."""
     if in_order and values.dtype.isnative:
         return values
     native = scratch("values", values.shape, values.dtype.newbyteorder("="))

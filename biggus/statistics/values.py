@@ -1,4 +1,4 @@
-"""What statistics are computed of, and what comes of a block: the words of this room."""
+"""The types of blocks of values, and of their partial results."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ Values: TypeAlias = AnyArray | np.ma.MaskedArray[tuple[int, ...], np.dtype[Any]]
 """A block: an ndarray, or a MaskedArray where values can be missing."""
 
 Partial: TypeAlias = tuple[AnyArray, ...]
-"""What has been accumulated: ndarrays in C order.
+"""A partial result: a tuple of ndarrays in C order, its entries.
 
-Each has the shape of the block with the reduced axes at length one, or broadcasts
-to it (a count that is the same at all positions has one element); some aggregators
-have entries of another shape, and are accumulated over whole arrays alone.
+Each entry has the shape of the block with the reduced axes at length one, or broadcasts to it (a
+count that is the same at all positions has one element).  Some aggregators have entries of other
+shapes; these are only accumulated over all axes.
 """
 
 
 class ReadableRuns(Protocol):
-    """A block that is not at hand: its values are read run by run, none of them missing."""
+    """A block that is read run by run; none of its values is missing."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
     def read_into(self, start: int, out: AnyArray) -> None:
-        """Read values into an array: those that in C order follow the first `start`."""
+        """Read the values from the flat index `start` on, in C order, into an array."""
 
 
 @runtime_checkable
 class ComputedParts(Protocol):
-    """A block that is not at hand: its values are computed part by part, none of them missing."""
+    """A block that is computed part by part; none of its values is missing."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
