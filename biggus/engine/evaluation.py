@@ -139,7 +139,7 @@ class _Evaluation(Passes["Result | Spilled"]):
     def checked_run(self) -> None:
         """Compute all nodes; if some pass does not fit into memory, raise before reading."""
         writing = any(grid is not None for grid in self._grids)
-        if writing or any(_stages(node) > 1 or self.gatherings(node) for node in self.nodes):
+        if writing or any(_is_nested(node) or self.gatherings(node) for node in self.nodes):
             check(self.nodes, self._grids)
         self.run()
 
@@ -269,11 +269,9 @@ def _is_read(node: Node) -> bool:
     return not node.of_blocks
 
 
-def _stages(node: Node) -> int:
-    """Return 0 if a node needs no reduction, 1 if it is a single reduction, and 2 otherwise."""
-    if not node.needs_reduction:
-        return 0
-    return 1 if isinstance(node, Reduce) and not node.operand.needs_reduction else 2
+def _is_nested(node: Node) -> bool:
+    """Return whether a node contains a reduction, and not only as the node itself."""
+    return node.needs_reduction and any(child.needs_reduction for child in node.children)
 
 
 def _run(

@@ -91,7 +91,8 @@ class Passes(ABC, Generic[Target]):
                 return
             rechunkings: list[Gathering | Rewriting] = []
             rechunkings += self.gatherings.ready(waiting.values())
-            ready = [number for number, node in waiting.items() if self._is_ready(node)]
+            waits = self.gatherings.waits
+            ready = [number for number, node in waiting.items() if not waits(node)]
             wanted = {**further, **self._wanted(waiting.values())}
             outputs: list[Output] = []
             for each in ready:
@@ -122,10 +123,6 @@ class Passes(ABC, Generic[Target]):
             going = set(map(id, further))
             done = {key: target for key, target in self.targets.items() if key not in going}
             self._substitute(waiting, done)
-
-    def _is_ready(self, node: Node) -> bool:
-        """Return whether a node waits for no other computation."""
-        return not (node.needs_reduction or self.gatherings(node))
 
     def _opened(self, rechunkings: Sequence[Gathering | Rewriting], alone: bool) -> list[Output]:
         """Make the scratches of rechunkings; return the outputs that fill them."""

@@ -29,12 +29,10 @@ def operand(obj: Any) -> Any:
     if type(obj) is not np.ndarray and isinstance(obj, np.ma.MaskedArray):
         # np.ma.masked is a constant object: a copy of it is an array like any other.
         return adapted(np.ma.MaskedArray(obj.data, obj.mask) if obj is np.ma.masked else obj)
-    return adapted(obj) if obj.ndim else _scalar(obj)
-
-
-def _scalar(array: np.ndarray[Any, Any]) -> Any:
+    if obj.ndim:
+        return adapted(obj)
     # Elements of these dtypes are no NumPy scalars, or lose a part of the dtype.
-    return array.copy() if array.dtype.kind in "OTV" else array[()]
+    return obj.copy() if obj.dtype.kind in "OTV" else obj[()]
 
 
 def defers(kind: type) -> bool:

@@ -75,13 +75,10 @@ class Maskable(BaseStep):
     """Keeps values, as a MaskedArray."""
 
     masked = True
+    key = "maskable()"
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self.dtype = dtype
-
-    @property
-    def key(self) -> str:
-        return "maskable()"
 
     def __call__(self, values: Values) -> Values:
         if isinstance(values, np.ma.MaskedArray):

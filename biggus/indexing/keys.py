@@ -180,7 +180,7 @@ def _expanded(items: list[Any], shape: tuple[int, ...]) -> list[Any]:
     """
     used = sum(_axes_used(item) for item in items)
     if used > len(shape):
-        raise _too_many(shape)
+        raise IndexError(f"too many indices for array: array is {len(shape)}-dimensional")
     full = [slice(None)] * (len(shape) - used)
     at = next((i for i, item in enumerate(items) if item is Ellipsis), None)
     expanded = items + full if at is None else [*items[:at], Ellipsis, *full, *items[at + 1 :]]
@@ -373,7 +373,3 @@ def _wrapped(index: npt.NDArray[np.intp], axis: int, n: int) -> npt.NDArray[np.i
         if int(index.min()) < 0:
             return np.where(index < 0, index + n, index)
     return index.copy()  # the caller may modify the array later
-
-
-def _too_many(shape: tuple[int, ...]) -> IndexError:
-    return IndexError(f"too many indices for array: array is {len(shape)}-dimensional")

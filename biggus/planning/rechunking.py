@@ -180,9 +180,10 @@ class Gatherings(Walk[bool]):
         """Return the gatherings in nodes whose operands wait for no other computation."""
         reached = ordered([node for node in nodes if self(node)], _inner_of)
         found = [each for node in reached if (each := self.of(node)) is not None]
-        return [each for each in found if not any(map(self._waits, each.function.children))]
+        return [each for each in found if not any(map(self.waits, each.function.children))]
 
-    def _waits(self, node: Node) -> bool:
+    def waits(self, node: Node) -> bool:
+        """Return whether a node needs a reduction or a gathering that must be computed first."""
         return node.needs_reduction or self(node)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -31,6 +31,9 @@ class Aggregator(ABC):
     Aggregators are immutable, and equal if they accumulate in the same way.
     """
 
+    placed: ClassVar[bool] = False
+    """Whether a partial depends on the place of its block in the whole array."""
+
     @property
     @abstractmethod
     def key(self) -> str:
@@ -45,11 +48,6 @@ class Aggregator(ABC):
     def nbytes_fixed(self) -> int:
         """The bytes of a partial besides these."""
         return 64
-
-    @property
-    def placed(self) -> bool:
-        """Whether a partial depends on the place of its block in the whole array."""
-        return False
 
     @abstractmethod
     def scratch_bytes(self, masked: bool) -> int:

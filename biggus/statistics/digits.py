@@ -98,6 +98,8 @@ class Digits(Aggregator):
     known: int
     """The number of bits of a prefix."""
 
+    nbytes_each = 0
+
     @property
     def bits(self) -> int:
         """The number of bits of the next digit."""
@@ -111,10 +113,6 @@ class Digits(Aggregator):
     def key(self) -> str:
         prefixes = ",".join(map(str, self.prefixes))
         return f"digits-1:{self.dtype.str}:{int(self.skip)}:{self.known}:{prefixes}"
-
-    @property
-    def nbytes_each(self) -> int:
-        return 0
 
     @property
     def nbytes_fixed(self) -> int:

@@ -80,14 +80,11 @@ class Grouped(Aggregator):
 
     inner: Aggregator
     groups: Groups
+    placed = True
 
     @property
     def key(self) -> str:
         return f"grouped-1:{self.groups.digest}:{self.inner.key}"
-
-    @property
-    def placed(self) -> bool:
-        return True
 
     @property
     def nbytes_each(self) -> int:

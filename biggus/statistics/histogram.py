@@ -77,14 +77,11 @@ class Histogram(Aggregator):
     """Counts the values in each bin; over whole arrays only."""
 
     bins: Bins
+    nbytes_each = 0
 
     @property
     def key(self) -> str:
         return f"histogram-1:{self.bins!r}"
-
-    @property
-    def nbytes_each(self) -> int:
-        return 0
 
     @property
     def nbytes_fixed(self) -> int:

@@ -20,13 +20,8 @@ if TYPE_CHECKING:
 class NonZero(Aggregator):
     """Counts values that are not zero and not missing."""
 
-    @property
-    def key(self) -> str:
-        return "nonzero-1"
-
-    @property
-    def nbytes_each(self) -> int:
-        return COUNT.itemsize
+    key = "nonzero-1"
+    nbytes_each = COUNT.itemsize
 
     def scratch_bytes(self, masked: bool) -> int:
         return RUN * 48

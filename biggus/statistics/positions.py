@@ -41,14 +41,12 @@ class Positions(Aggregator):
     shape: tuple[int, ...]
     """The shape of the whole array, if `axis` is None; else ()."""
 
+    placed = True
+
     @property
     def key(self) -> str:
         name = "greatest" if self.greatest else "least"
         return f"positions-1:{name}:{self.dtype.str}:{int(self.skip)}:{self.axis}:{self.shape}"
-
-    @property
-    def placed(self) -> bool:
-        return True
 
     @property
     def nbytes_each(self) -> int:
