@@ -48,11 +48,11 @@ class View(Node):
         return self.children[0]
 
     shape = property(attrgetter("selection.shape"))
-    dtype = property(attrgetter("base.dtype"))
-    masked = property(attrgetter("base.masked"))
-    fill_value = property(attrgetter("base.fill_value"))
-    needs_reduction = property(attrgetter("base.needs_reduction"))
-    combined = property(attrgetter("base.combined"))
+    dtype = property(lambda self: self.children[0].dtype)
+    masked = property(lambda self: self.children[0].masked)
+    fill_value = property(lambda self: self.children[0].fill_value)
+    needs_reduction = property(lambda self: self.children[0].needs_reduction)
+    combined = property(lambda self: self.children[0].combined)
 
     def rebuild(self, children: tuple[Node, ...]) -> Node:
         return select(children[0], self.selection)
