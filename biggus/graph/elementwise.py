@@ -135,15 +135,18 @@ def _in_blocks(
         )
 
 
-def unbroadcast(node: Node, selection: Selection) -> tuple[Node, Selection]:
+def unbroadcast(
+    node: Node, selection: Selection, dims: int | None = None
+) -> tuple[Node, Selection]:
     """Return the node and the selection that give the values of an operand before broadcasting.
 
-    Broadcast values are read and computed once; NumPy broadcasts them when they are used.
+    Broadcast values are read and computed once; NumPy broadcasts them when they are used.  With
+    `dims`, only the first so many dims of the selection lose what was broadcast.
     """
     if isinstance(node, View):
         selection = node.selection.compose(selection)
         node = node.base
-    return node, selection.unbroadcast()
+    return node, selection.unbroadcast(dims)
 
 
 def is_spread(operand: Node) -> bool:

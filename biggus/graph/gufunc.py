@@ -115,10 +115,11 @@ class Gufunc(Derived):
         asks = list(zip(self.children, wanted, strict=True))
         if any(each is None for each in wanted):
             return select(self, selection)
-        # Broadcast operands stay so: they are computed once, and not for each place.
+        # Operands are computed once, and not for each place of the loop over which they are
+        # broadcast.  The function needs core axes at their lengths.
         found = []
         for pair in asks:
-            node, each = unbroadcast(*pair)
+            node, each = unbroadcast(*pair, len(self.loop))
             # A selection without elements cannot be pushed down.
             found.append(select(node, each) if 0 in each.shape else (yield node, each))
         count = len(self.loop)
@@ -165,7 +166,7 @@ class Gufunc(Derived):
             loop = box_shape(box[:count])
             function = _CoreTaken(self.function, loop + self.core, box[count:], local)
             pairs = zip(operands, needed, strict=True)
-            there = tuple([unbroadcast(*pair) for pair in pairs if 0 not in pair[1].shape])
+            there = tuple([unbroadcast(*pair, count) for pair in pairs if 0 not in pair[1].shape])
             step: Any = function
             if len(there) < len(needed):
                 step = WithEmptyBlocks(function, [each.shape for each in needed], operands)

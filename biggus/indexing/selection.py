@@ -182,9 +182,15 @@ class Selection:
         moved = _affine(self.maps[axis], -offset, 1)
         return Selection(self.shape, (*self.maps[:axis], moved, *self.maps[axis + 1 :]))
 
-    def unbroadcast(self) -> Selection:
-        """Return the selection before broadcasting: dims that no map names have length one."""
-        named = self.named_dims()
+    def unbroadcast(self, dims: int | None = None) -> Selection:
+        """Return the selection before broadcasting: dims that no map names have length one.
+
+        Parameters
+        ----------
+        dims : int, optional
+            The number of the first dims that are looked at; all, if not given.
+        """
+        named = self.named_dims().union(range(len(self.shape))[dims:] if dims is not None else ())
         if len(named) == len(self.shape):
             return self
         return Selection(
