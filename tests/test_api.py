@@ -1,4 +1,4 @@
-"""Opening stores, joining them, and finding them in the cache when they are gone."""
+"""Opening stores, and finding them in the cache when they are gone."""
 
 from __future__ import annotations
 
@@ -309,38 +309,6 @@ def test_caching_needs_a_token(cache, recorded):
     )
 
 
-@pytest.fixture
-def series(tmp_path):
-    """Make three files of two rows each."""
-    paths = []
-    for number in range(3):
-        paths.append(tmp_path / f"part-{number}.h5")
-        with h5py.File(paths[-1], "w") as file:
-            file["a"] = VALUES[2 * number : 2 * number + 2]
-    return paths
-
-
-def test_open_many(series, tmp_path, check_same):
-    check_same(lambda: biggus.open_many(str(tmp_path / "part-*.h5"), "a"), lambda: VALUES)
-    check_same(lambda: biggus.open_many(tmp_path / "part-*.h5"), lambda: VALUES)
-    check_same(lambda: biggus.open_many(series[::-1], "a")[0], lambda: VALUES[4])
-    check_same(
-        lambda: biggus.open_many(iter(series), "a", axis=1),
-        lambda: VALUES.reshape(3, 2, 10).transpose(1, 0, 2).reshape(2, 30),
-    )
-    check_same(lambda: biggus.open_many(series, "a", stack=True), lambda: VALUES.reshape(3, 2, 10))
-    assert isinstance(biggus.open_many(series, "a", stack=True), biggus.Array)
-
-
-def test_open_many_of_nothing(tmp_path, series):
-    with pytest.raises(GoneError, match="no file matches"):
-        biggus.open_many(str(tmp_path / "*.nothing"), "a")
-    with pytest.raises(OpenError, match="empty"):
-        biggus.open_many([], "a")
-    with pytest.raises(ValueError, match="axis"):
-        biggus.open_many(series, "a", axis=1, stack=True)
-
-
 @pytest.mark.parametrize("several", [["a.h5", "b.h5"], ("a.h5",), {"a.h5"}, iter(["a.h5"])])
 def test_several_locations_are_for_open_many(several):
     with pytest.raises(TypeError, match="open_many"):
@@ -353,32 +321,11 @@ def test_what_is_no_location(wrong):
         biggus.open(wrong, "a")
 
 
-@pytest.mark.parametrize("kind", [set, frozenset])
-def test_locations_without_an_order_are_refused(kind, series):
-    with pytest.raises(TypeError, match="order of the locations matters"):
-        biggus.open_many(kind(series), "a")
-
-
 def test_a_store_in_the_cloud_needs_fsspec(monkeypatch):
     pytest.importorskip("zarr")
     monkeypatch.setitem(sys.modules, "fsspec", None)
     with pytest.raises(MissingDependencyError, match=r"^reading s3 URLs .*biggus\[cloud\]"):
         biggus.open("s3://bucket/store.zarr", "a", cache=False)
-
-
-def test_files_that_are_gone_still_match_their_pattern(series, tmp_path, cache, check_same):
-    pattern = str(tmp_path / "part-*.h5")
-    biggus.open_many(pattern, "a", cache=cache).ndarray()
-    for path in series:
-        path.unlink()
-    check_same(lambda: biggus.open_many(pattern, "a", cache=cache), lambda: VALUES)
-
-
-def test_files_that_do_not_fit_together(series, tmp_path):
-    with h5py.File(tmp_path / "part-9.h5", "w") as file:
-        file["a"] = np.zeros((2, 3))
-    with pytest.raises(ValueError, match="array 3"):
-        biggus.open_many(str(tmp_path / "part-*.h5"), "a")
 
 
 def test_a_packed_variable_and_its_decoded_view_share_their_chunks(tmp_path, cache):

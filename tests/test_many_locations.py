@@ -1,0 +1,82 @@
+"""Several locations as one array: patterns, lists, and files that are gone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import biggus
+from biggus.backends import files
+from biggus.errors import (
+    GoneError,
+    OpenError,
+)
+
+h5py = pytest.importorskip("h5py")
+
+VALUES = np.arange(60, dtype="f4").reshape(6, 10)
+
+
+@pytest.fixture(autouse=True)
+def settled(monkeypatch):
+    """Trust files that have just been written."""
+    monkeypatch.setattr(files, "SETTLED_SECONDS", -1.0)
+
+
+@pytest.fixture
+def cache(tmp_path):
+    with biggus.Cache(tmp_path / "cache") as made:
+        yield made
+
+
+@pytest.fixture
+def series(tmp_path):
+    """Make three files of two rows each."""
+    paths = []
+    for number in range(3):
+        paths.append(tmp_path / f"part-{number}.h5")
+        with h5py.File(paths[-1], "w") as file:
+            file["a"] = VALUES[2 * number : 2 * number + 2]
+    return paths
+
+
+def test_open_many(series, tmp_path, check_same):
+    check_same(lambda: biggus.open_many(str(tmp_path / "part-*.h5"), "a"), lambda: VALUES)
+    check_same(lambda: biggus.open_many(tmp_path / "part-*.h5"), lambda: VALUES)
+    check_same(lambda: biggus.open_many(series[::-1], "a")[0], lambda: VALUES[4])
+    check_same(
+        lambda: biggus.open_many(iter(series), "a", axis=1),
+        lambda: VALUES.reshape(3, 2, 10).transpose(1, 0, 2).reshape(2, 30),
+    )
+    check_same(lambda: biggus.open_many(series, "a", stack=True), lambda: VALUES.reshape(3, 2, 10))
+    assert isinstance(biggus.open_many(series, "a", stack=True), biggus.Array)
+
+
+def test_open_many_of_nothing(tmp_path, series):
+    with pytest.raises(GoneError, match="no file matches"):
+        biggus.open_many(str(tmp_path / "*.nothing"), "a")
+    with pytest.raises(OpenError, match="empty"):
+        biggus.open_many([], "a")
+    with pytest.raises(ValueError, match="axis"):
+        biggus.open_many(series, "a", axis=1, stack=True)
+
+
+@pytest.mark.parametrize("kind", [set, frozenset])
+def test_locations_without_an_order_are_refused(kind, series):
+    with pytest.raises(TypeError, match="order of the locations matters"):
+        biggus.open_many(kind(series), "a")
+
+
+def test_files_that_are_gone_still_match_their_pattern(series, tmp_path, cache, check_same):
+    pattern = str(tmp_path / "part-*.h5")
+    biggus.open_many(pattern, "a", cache=cache).ndarray()
+    for path in series:
+        path.unlink()
+    check_same(lambda: biggus.open_many(pattern, "a", cache=cache), lambda: VALUES)
+
+
+def test_files_that_do_not_fit_together(series, tmp_path):
+    with h5py.File(tmp_path / "part-9.h5", "w") as file:
+        file["a"] = np.zeros((2, 3))
+    with pytest.raises(ValueError, match="array 3"):
+        biggus.open_many(str(tmp_path / "part-*.h5"), "a")
