@@ -253,7 +253,7 @@ def test_what_is_kept_is_used_again(told, soon_settled, capsys, monkeypatch):
         (["packed.nc", "--axis", ""], 1, "no axis ''"),
         (["packed.nc", "--statistics", "mode"], 2, "no statistic 'mode'"),
         (["packed.nc", "--statistics", ""], 2, "no statistic ''"),
-        (["packed.nc", "--memory", "much"], 2, "no size"),
+        (["packed.nc", "--memory", "much"], 2, "not a size"),
         (["packed.nc", "--workers", "0"], 2, "workers"),
         (["part0.h5::t", "--memory", "10"], 1, "allow more with --memory"),
         (["packed.nc", "--out", "out.tiff"], 1, "out.tiff"),
