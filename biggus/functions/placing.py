@@ -137,7 +137,7 @@ class _LexSorted(BaseStep):
     key = "lexsort"
 
     def __call__(self, *blocks: Values) -> Any:
-        return np.lexsort(blocks, axis=-1)
+        return np.lexsort(np.broadcast_arrays(*blocks), axis=-1)
 
 
 # Grids ---------------------------------------------------------------------------------------

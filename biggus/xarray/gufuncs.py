@@ -64,13 +64,14 @@ def apply_gufunc(
     dtypes = _dtypes(function, known, inputs, keywords, output_dtypes, len(outputs))
     whole = [len(core) for core in inputs]
     nodes = [one.node for one in lazy]
-    ranks = [one.ndim for one in lazy]
+    shapes = [one.shape for one in lazy]
     found = []
     for number, core in enumerate(outputs):
         which = number if len(outputs) > 1 else None
-        step = Mapped(function, (None,) * len(nodes), keywords, dtypes[number], which, ranks)
-        shape = tuple([sizes[name] for name in core])
-        found.append(Array.from_node(Gufunc(step, nodes, whole, shape)))
+        blocks = (None,) * len(nodes)
+        step = Mapped(function, blocks, keywords, dtypes[number], which, shapes, whole)
+        lengths = tuple([sizes[name] for name in core])
+        found.append(Array.from_node(Gufunc(step, nodes, whole, lengths)))
     return tuple(found) if len(outputs) > 1 else found[0]
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import xarray
 
 from biggus.graph import BaseStep
+from biggus.graph.pieces import spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,8 +32,11 @@ class Mapped(BaseStep):
     output: int | None = None
     """The number of the result, if the function returns several."""
 
-    ranks: Sequence[int] = ()
-    """The number of axes of each block that is passed to the function."""
+    shapes: Sequence[tuple[int, ...]] = ()
+    """The shapes of the arrays that the blocks are of; empty if blocks are passed unchanged."""
+
+    cores: Sequence[int] = ()
+    """The number of core axes of each array, the last ones; the others are loop axes."""
 
     @property
     def key(self) -> str | None:
@@ -48,22 +52,35 @@ class Mapped(BaseStep):
         if None in texts:
             return None
         named = f"{function.__module__}.{function.__name__} of xarray {xarray.__version__}"
-        told = (texts, list(keywords), self.dtype, self.output, list(self.ranks))
+        told = (texts, list(keywords), self.dtype, self.output, list(self.shapes))
         return f"mapped({named} {told!r})"
 
     def __call__(self, *blocks: Any) -> Any:
         """Return the result of the function for some blocks."""
-        if self.ranks:
-            # Leading axes along which an array is broadcast are dropped, as in dask.
-            shapes = [
-                block.shape[block.ndim - rank :]
-                for block, rank in zip(blocks, self.ranks, strict=True)
-            ]
-            blocks = tuple(map(np.reshape, blocks, shapes))
+        if self.shapes:
+            counts = [block.ndim - core for block, core in zip(blocks, self.cores, strict=True)]
+            loops = [block.shape[:n] for block, n in zip(blocks, counts, strict=True)]
+            loop = np.broadcast_shapes(*loops)
+            blocks = tuple(
+                [_own_axes(*each, loop) for each in zip(blocks, self.shapes, strict=True)]
+            )
         given = iter(blocks)
         arguments = [next(given) if one is None else one for one in self.arguments]
         found = self.function(*arguments, **self.keywords)
         return np.asarray(found if self.output is None else found[self.output], self.dtype)
+
+
+def _own_axes(block: Any, shape: tuple[int, ...], loop: tuple[int, ...]) -> Any:
+    """Return a block with the axes that its array has, as dask passes it to a function.
+
+    Leading axes along which the array is broadcast are dropped.  Values that are repeated along
+    an axis of the array come once, and are repeated here.
+    """
+    first = block.ndim - len(shape)
+    block = np.reshape(block, block.shape[first:])
+    own = loop[first:]
+    repeated = [n if length > 1 else 1 for n, length in zip(own, shape, strict=False)]
+    return spread(block, (*repeated, *block.shape[len(own) :]))
 
 
 def _decodes(function: Callable[..., Any]) -> bool:

@@ -60,3 +60,16 @@ def test_what_is_repeated_along_the_loop_is_read_once():
     right = np.fft.fft(np.arange(6.0))
     np.testing.assert_allclose(found.ndarray(), np.broadcast_to(right, (1000, 6)))
     assert len(source.boxes) == 1
+
+
+def test_lines_are_ordered_by_keys_of_which_one_is_repeated():
+    key = np.random.default_rng(3).integers(0, 3, (1, 2, 5))
+    lazy, plain = (np.broadcast_to(one, (4, 2, 5)) for one in (biggus.ArrayAdapter(key), key))
+    other = np.random.default_rng(3).integers(0, 9, (4, 2, 5))
+    for axis in (0, 1, 2):
+        for found, right in (
+            (np.lexsort((lazy, other), axis=axis), np.lexsort((plain, other), axis=axis)),
+            (np.lexsort((other, lazy), axis=axis), np.lexsort((other, plain), axis=axis)),
+        ):
+            assert isinstance(found, biggus.Array)
+            np.testing.assert_array_equal(found.ndarray(), right)

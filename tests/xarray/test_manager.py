@@ -107,3 +107,24 @@ def test_a_store_is_laid_out_first_and_written_region_by_region(path, tmp_path):
         part.to_zarr(tmp_path / "a.zarr", region="auto")
     found = xr.open_dataset(tmp_path / "a.zarr", engine="biggus")
     xr.testing.assert_equal(found.load(), ds.load())
+
+
+@pytest.mark.parametrize("core", [[], ["t"]])
+@pytest.mark.parametrize("masked", [False, True])
+def test_functions_are_given_blocks_of_the_shapes_of_their_arrays(core, masked):
+    values = np.arange(24.0).reshape(2, 3, 4)
+    line = np.ma.masked_less(np.arange(12.0).reshape(3, 4), 2 if masked else -1)
+    whole = xr.DataArray(biggus.ArrayAdapter(values, chunks=(1, 2, 4)), dims=("y", "x", "t"))
+    spread = xr.DataArray(biggus.ArrayAdapter(line), dims=("x", "t")).broadcast_like(whole)
+
+    def joined(*blocks):
+        assert len({block.shape for block in blocks}) == 1
+        return np.concatenate([np.asarray(block)[None] for block in blocks]).sum(axis=0)
+
+    how = {"input_core_dims": [core, core], "output_core_dims": [core]}
+    for first, second in ((whole, spread), (spread, whole), (spread, spread)):
+        lazy = xr.apply_ufunc(
+            joined, first, second, dask="parallelized", output_dtypes=["f8"], **how
+        )
+        right = xr.apply_ufunc(joined, first.compute(), second.compute(), **how)
+        np.testing.assert_array_equal(lazy.compute().fillna(-1), right.fillna(-1))
