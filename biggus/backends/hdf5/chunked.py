@@ -1,8 +1,8 @@
-"""Datasets that are stored in chunks, each of them perhaps compressed.
+"""Reading chunked datasets, compressed or not, without libhdf5.
 
-A box is read some chunks at a time: where they lie is looked up for all of them
-at once, those that are neighbours in the file are read at once, and a chunk
-that is wanted whole is decoded straight to where it belongs.
+A box is read in batches of chunks: the offsets of a batch are looked up together, chunks that
+are adjacent in the file are read together, and a chunk of which all values are wanted is
+decoded directly into the result.
 """
 
 from __future__ import annotations
@@ -33,23 +33,24 @@ if TYPE_CHECKING:
     from biggus.sources.base import Box
 
 _MOST_PARTS = 256
-_GAP = 2**12
-"""Bytes; chunks that are no further apart than that are read at once."""
+"""The most chunks in a batch."""
 
+_GAP = 2**12
+"""The largest gap in bytes between chunks that are read together."""
 
 _SMALL = 2**14
-"""Bytes; a chunk that is no longer is not worth a read of its own, or of a part of it."""
+"""The size in bytes up to which a chunk is read as a whole, together with its neighbours."""
 
 
 class StoredChunk(NamedTuple):
-    """A chunk as it is stored, and which filters were left out."""
+    """The stored bytes of a chunk, and the mask of filters that were skipped."""
 
     data: Any
     mask: int
 
 
 class LibraryValues(NamedTuple):
-    """Values that the library gave."""
+    """Values read by libhdf5."""
 
     values: Any
 
@@ -58,19 +59,18 @@ Found: TypeAlias = "Extent | StoredChunk | LibraryValues"
 
 
 class ChunkedStorage(Storage):
-    """Values in chunks, each in C order and through a pipeline of filters.
+    """The storage of a chunked dataset, in C order in each chunk.
 
     Parameters
     ----------
     shape, dtype
-        Of the dataset.
+        The shape and dtype of the dataset.
     storage_chunks : tuple of int
         The shape of a chunk.
     pipeline : Pipeline
         The filters.
     unlocated : bool
-        Whether the library is not to be trusted with where chunks lie: then
-        it reads them itself, as they are stored.
+        Whether the offsets of chunks are unreliable: then libhdf5 reads chunks undecoded.
     """
 
     def __init__(
@@ -108,9 +108,9 @@ class ChunkedStorage(Storage):
         return found
 
     def _skips_small(self, box: Box) -> bool:
-        """Tell whether single values are wanted, far apart, of chunks that are no work.
+        """Return whether `box` selects distant single values, each in another small plain chunk.
 
-        The library finds one of these in a third of the time that a call to it takes.
+        libhdf5 finds such a value in a third of the time that a call of libhdf5 takes.
         """
         return (
             self.in_parts
@@ -134,11 +134,11 @@ class ChunkedStorage(Storage):
                 except ValueError as error:
                     origin = tuple(s.start for s in part.chunk)
                     raise ValueError(f"the chunk at {origin}: {error}") from error
-            del found, stored  # or they would lie beside the next ones
+            del found, stored  # free the memory before the next batch
         opening.check()
 
     def _find(self, batch: list[ChunkPart], opening: OpenForRead) -> list[Found]:
-        """Return where chunks lie, or what the library had to read.  The caller holds the lock."""
+        """Return the extents of chunks, or what libhdf5 read.  The caller holds the lock."""
         table = None
         if not self.unlocated:
             unread = self.pipeline.nbytes if self.in_parts else 0
@@ -153,7 +153,7 @@ class ChunkedStorage(Storage):
                 where = self._look(dataset, tuple(s.start for s in part.chunk))
             if where is None:
                 found.append(LibraryValues(self._filled(part, opening)))
-            elif self._doubtful(where, part):
+            elif self._may_be_unfiltered(where, part):
                 wanted = zip(part.chunk, part.inner, strict=True)
                 shifted = tuple(
                     slice(c.start + i.start, c.start + i.stop, i.step) for c, i in wanted
@@ -164,18 +164,20 @@ class ChunkedStorage(Storage):
         return found
 
     def _look(self, dataset: Any, origin: tuple[int, ...]) -> Extent | StoredChunk | None:
-        """Return a chunk that no table knows."""
+        """Return the chunk at `origin`, or only its extent if it is large and can be read in part.
+
+        None if it was never written.
+        """
         if self.in_parts and self.pipeline.nbytes > MOST_TOGETHER:
             return find_one(dataset, origin)
         found = read_one(dataset, origin)
         return None if found is None else StoredChunk(found[1], found[0])
 
-    def _doubtful(self, found: Extent | StoredChunk, part: ChunkPart) -> bool:
-        """Tell whether a chunk may be stored without its filters though nothing says so.
+    def _may_be_unfiltered(self, found: Extent | StoredChunk, part: ChunkPart) -> bool:
+        """Return whether a chunk may be stored unfiltered although its mask says otherwise.
 
-        A file can say of all chunks that reach over the edge of the dataset
-        that they are not filtered; h5py cannot tell.  They have the size of
-        their values then.
+        A dataset can be created such that chunks that extend beyond its edge are not filtered;
+        h5py does not expose this.  The stored size of such a chunk is that of its values.
         """
         if not self._filtered(found.mask):
             return False
@@ -183,7 +185,7 @@ class ChunkedStorage(Storage):
         return size == self.pipeline.nbytes and box_shape(part.chunk) != self.storage_chunks
 
     def _filled(self, part: ChunkPart, opening: OpenForRead) -> Any:
-        """Return the value of what was never written, which the library knows best."""
+        """Return the value of chunks that were never written, as read by libhdf5."""
         if self._fill is None:
             one = tuple(
                 slice(c.start + i.start, c.start + i.start + 1, 1)
@@ -193,9 +195,9 @@ class ChunkedStorage(Storage):
         return self._fill
 
     def _fetched(self, found: list[Found], opening: OpenForRead) -> Iterator[Found]:
-        """Yield what was found, that which is to be decoded as it is stored.
+        """Yield what was found, with the stored bytes instead of extents that are read whole.
 
-        It is good until the next one is asked for.
+        The bytes are valid until the next item is requested.
         """
         at = 0
         while at < len(found):
@@ -221,7 +223,7 @@ class ChunkedStorage(Storage):
             at = after
 
     def _read_whole(self, extent: Extent) -> bool:
-        """Tell whether a chunk is read with its neighbours, and all of it, whatever is wanted."""
+        """Return whether all of a chunk is read, together with its neighbours."""
         small = extent.size == self.pipeline.nbytes <= _SMALL
         return small or self._filtered(extent.mask)
 
@@ -230,14 +232,12 @@ class ChunkedStorage(Storage):
         return bool(stages and ~mask & (1 << stages) - 1)
 
     def _place(self, found: Found, inner: Box, out: npt.NDArray[Any], opening: OpenForRead) -> None:
-        """Put the wanted part of a chunk where it belongs."""
+        """Write the wanted part of a chunk into `out`."""
         if isinstance(found, LibraryValues):
             out[...] = found.values
         elif isinstance(found, Extent):
             if found.size != self.pipeline.nbytes:
-                raise ValueError(
-                    f"it is of {found.size} bytes, not {self.pipeline.nbytes}: damaged"
-                )
+                raise ValueError(f"damaged: it has {found.size} bytes, not {self.pipeline.nbytes}")
             read_plain(opening.descriptor, found.offset, self.storage_chunks, inner, out)
         elif out.flags.c_contiguous and is_all(inner, self.storage_chunks):
             self.pipeline.decode(found.data, found.mask, out.reshape(-1).view(np.uint8))
@@ -246,7 +246,10 @@ class ChunkedStorage(Storage):
             out[...] = np.ndarray(self.storage_chunks, self.dtype, data)[inner]
 
     def _place_parts(self, found: StoredChunk, inner: Box, out: npt.NDArray[Any]) -> bool:
-        """Put what is wanted of a chunk where it belongs, if it is long runs here and there."""
+        """Decode only the wanted part of a chunk into `out`, if it consists of long runs.
+
+        Returns whether it did.
+        """
         shape = self.storage_chunks
         if len(shape) < 2 or not out.size or any(s.step != 1 for s in inner):
             return False
@@ -265,7 +268,7 @@ class ChunkedStorage(Storage):
         result = math.prod(box_shape(box)) * self.dtype.itemsize
         if self.in_parts:
             return result + MOST_TOGETHER
-        # A compressed chunk is hardly ever longer than its values.
+        # A compressed chunk is rarely longer than its values.
         nbytes = self.pipeline.nbytes
         stored = max(MOST_TOGETHER, nbytes + nbytes // 64 + 2**12)
         decoding = self.pipeline.working_bytes(into=self._is_one_chunk(box))

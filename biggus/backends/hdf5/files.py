@@ -1,9 +1,9 @@
-"""Open HDF5 files and datasets: pooled, checked on each use, and what is in them.
+"""Pools of open HDF5 files and datasets, checked on each use; listing and finding datasets.
 
 Everything here is called with `hdf5_lock` held.
 """
 
-# Paths are strings here, as libhdf5 has them.
+# Paths are `str` here, as in h5py.
 
 from __future__ import annotations
 
@@ -33,17 +33,16 @@ if TYPE_CHECKING:
 log = logging.getLogger("biggus.backends.hdf5")
 
 CHUNK_CACHE_BYTES = 2**20
-"""libhdf5's own chunk cache, for each open dataset: small, for biggus reads whole
-chunks where it can, and 128 datasets may be open."""
+"""The size of libhdf5's chunk cache; small, as 128 datasets may be open, mostly read directly."""
 
 ALIASES = 16
-"""Under how many paths one and the same group is listed; links can make infinitely many."""
+"""The most paths under which a group is listed; links can make infinitely many."""
 
 _LOOKUP_ERRORS = (KeyError, ValueError, RuntimeError, OSError)
 
 
 class OpenFile:
-    """A file that is open, the number of that opening, and how the file was then."""
+    """An open file, with the serial number of the opening and its signature then."""
 
     def __init__(self, path: str, file: Any, signature: FileSignature) -> None:
         self.path = path
@@ -54,19 +53,29 @@ class OpenFile:
         self._descriptor: Descriptor | None = None
 
     def descriptor(self) -> Descriptor | None:
-        """Return what reads its bytes beside the library, or None if nothing can."""
+        """Return a descriptor to read its bytes without libhdf5, or None if there can be none."""
         if self._descriptor is None:
-            # None too where the process has no descriptor left: the library needs no more.
+            # If the process is out of descriptors, libhdf5 can still read.
             with contextlib.suppress(OSError):
                 self._descriptor = Descriptor.beside(self.file, self.path)
         return self._descriptor
 
 
 class OpenDataset(NamedTuple):
-    """A dataset that is open, and the number of the opening of its file.
+    """An open dataset.
 
-    `elsewhere` is the file that it lies in, and its signature, where a link led to another;
-    `properties` are those of its creation.
+    Attributes
+    ----------
+    dataset : h5py.Dataset
+        The dataset.
+    serial : int
+        The serial number of the opening of its file.
+    file : OpenFile
+        The file in which it was looked up.
+    elsewhere : tuple of (str, FileSignature) or None
+        The file that contains it, if an external link leads to another file.
+    properties : h5py.h5p.PropDCID
+        Its creation property list.
     """
 
     dataset: Any
@@ -76,8 +85,8 @@ class OpenDataset(NamedTuple):
     properties: Any
 
     @property
-    def looked(self) -> tuple[tuple[str, FileSignature], ...]:
-        """The files that it lies in, and how they were."""
+    def signatures(self) -> tuple[tuple[str, FileSignature], ...]:
+        """The paths and signatures of the files on the way to it."""
         own = (self.file.path, self.file.signature)
         return (own,) if self.elsewhere is None else (own, self.elsewhere)
 
@@ -101,44 +110,44 @@ def h5py() -> Any:
 
 
 def _close(opened: OpenFile) -> None:
-    # A dataset that a link was followed to would keep the file that it lies in open.
+    # A dataset found by an external link keeps its file open.
     for key in datasets.open_keys():
         if key[0] == opened.serial:
             datasets.discard(key)
     opened.file.close()
 
 
-serials = itertools.count(1)  # no two openings have the same number
-# Held by path: by each source, and for the time of every other use.
+serials = itertools.count(1)  # each opening has its own number
+# Each source holds its path; other uses hold it for their duration.
 files: HandlePool[OpenFile] = HandlePool(_close, hdf5_lock, guarded=True)
-# A dataset is closed by letting it go; the pool bounds libhdf5's chunk caches.
+# A dataset is closed when it is dropped; the pool limits libhdf5's chunk caches.
 datasets: HandlePool[OpenDataset] = HandlePool(lambda _: None, hdf5_lock, guarded=True)
 
 
 def held_as(path: str, swmr: bool) -> Hashable:
-    """Return the key of a file in `files`; one that is read while it grows has another."""
+    """Return the key of a file in `files`, which differs with `swmr`."""
     return (path, "swmr") if swmr else path
 
 
 def open_file(path: str, swmr: bool = False) -> OpenFile:
-    """Return `path` open for reading, opened again if the file has changed since.
+    """Return the open file `path`, which is opened again if it has changed.
 
-    The caller holds it in `files`, or visits it: it is closed when nobody does.
+    The caller holds or visits its key in `files`; otherwise it may be closed.
 
     Parameters
     ----------
     path : str
         The file.
     swmr : bool
-        Whether it may grow while it is open, as HDF5's single writer lets its many readers
-        see it; it is then opened again only if another file is there, or a shorter one.
+        Whether it may grow while it is open, by HDF5's SWMR (single writer, multiple
+        readers).  Then it is opened again only if it was replaced or became shorter.
 
     Raises
     ------
     GoneError
-        If there is no such file (any more).
+        If the file does not exist.
     OpenError
-        If it cannot be opened, or is no HDF5 file.
+        If it cannot be opened, or is not an HDF5 file.
     """
     signature = signature_of(path) if swmr else settled_signature(path)
     key = held_as(path, swmr)
@@ -153,7 +162,7 @@ def open_file(path: str, swmr: bool = False) -> OpenFile:
 
 def _open(path: str, signature: FileSignature, swmr: bool = False) -> OpenFile:
     start = time.perf_counter()
-    # "best-effort": where a file system has no locks, do without.
+    # "best-effort": lock the file if the file system has locks.
     how = {"locking": "best-effort", "rdcc_nbytes": CHUNK_CACHE_BYTES, "swmr": swmr}
     try:
         if not swmr:  # a writer may be half-way through a heap
@@ -163,12 +172,12 @@ def _open(path: str, signature: FileSignature, swmr: bool = False) -> OpenFile:
         raise
     except OSError as error:
         if error.errno in (errno.EMFILE, errno.ENFILE) and len(files):
-            raise  # the pool makes room and tries again
+            raise  # the pool closes other files and tries again
         raise OpenError(path, _problem(error, swmr)) from error
     if file.swmr_mode and not swmr:
-        # The library lets one in by what is open already, and would tell of what that saw.
+        # libhdf5 shares the open file, and with it the possibly outdated metadata.
         file.close()
-        raise OpenError(path, "this program reads it with swmr=True already: pass that too")
+        raise OpenError(path, "this program reads it with swmr=True already: pass that here too")
     log.debug("opened %s in %.1f ms", path, (time.perf_counter() - start) * 1e3)
     return OpenFile(path, file, signature)
 
@@ -176,8 +185,8 @@ def _open(path: str, signature: FileSignature, swmr: bool = False) -> OpenFile:
 def forget(path: str) -> None:
     """Close all files and datasets, because the file at `path` has changed.
 
-    libhdf5 keeps what it knows of a file as long as any handle leads there: by
-    another name of the file, or a dataset that a link was followed to.
+    libhdf5 keeps the metadata of a file while any handle of it is open, also by another path
+    of the file, or of a dataset found by an external link.
     """
     log.info("%s has changed: opening files again", path)
     datasets.clear()
@@ -185,15 +194,15 @@ def forget(path: str) -> None:
 
 
 def open_dataset(path: str, name: str, swmr: bool = False) -> OpenDataset:
-    """Return the dataset `name` of `path`, kept open for the next read.
+    """Return the dataset `name` of `path`, which stays open for the next read.
 
-    Virtual datasets are opened anew, and closed with the last reference: libhdf5
-    would keep all the files behind them open, replaced ones too.
+    Virtual datasets are opened each time, and closed with the last reference: libhdf5
+    would keep the files of all their parts open, even replaced ones.
 
     Raises
     ------
     OpenError, GoneError, VariableError
-        As :func:`open_file` and :func:`resolve`.
+        As raised by :func:`open_file` and :func:`resolve`.
     """
     opened = open_file(path, swmr)
     key = (opened.serial, name)
@@ -224,9 +233,9 @@ def _dataset(path: str, opened: OpenFile, name: str) -> OpenDataset:
 
 
 def _inside(file: Any, name: str) -> Any:
-    """Return the h5py Dataset `name` of an open file if that is in it, else None.
+    """Return the h5py Dataset `name` if it is in the open file itself, else None.
 
-    In a third of the time of ``file[name]``, which must be asked for all else.
+    This takes a third of the time of ``file[name]``, which finds all other datasets.
     """
     library = h5py()
     try:
@@ -244,19 +253,19 @@ def _lies_in(item: Any, file: Any) -> bool:
 
 
 def _problem(error: OSError, swmr: bool) -> str:
-    """Say in one sentence why libhdf5 could not open a file."""
+    """Return one sentence on why libhdf5 could not open a file."""
     text = one_line(error)
     if "not the same for file that is already open" in text:
-        return "this program reads it without swmr=True already: drop what does, or do without"
+        return "this program reads it without swmr=True already: drop those arrays, or omit it"
     if "already open for" in text and swmr:
         return (
-            "a program is writing to it, but not as a single writer with many readers (SWMR), "
+            "a program is writing to it, but not by SWMR (single writer, multiple readers), "
             "or has ended without closing it; try again when it is done"
         )
     if "already open for" in text:
         return (
-            "a program is writing to it, most likely: pass swmr=True to read along (HDF5's "
-            "single writer, many readers), or try again when it is done"
+            "a program is most likely writing to it: pass swmr=True to read it meanwhile (HDF5's "
+            "SWMR: single writer, multiple readers), or try again when it is done"
         )
     if error.errno in (errno.EAGAIN, errno.EWOULDBLOCK):
         return "a program that writes to it has locked it; try again when it is done"
@@ -266,12 +275,12 @@ def _problem(error: OSError, swmr: bool) -> str:
         return "it is not an HDF5 file"
     sizes = re.search(r"truncated file: eof = (\d+),.* stored_eof = (\d+)", text)
     if sizes:
-        return f"it is truncated: {sizes[1]} of {sizes[2]} bytes are there"
+        return f"it is truncated: it has {sizes[1]} of {sizes[2]} bytes"
     return text
 
 
 def normal_name(name: str) -> str:
-    """Return the path of a dataset without needless slashes and dots.
+    """Return the path of a dataset without redundant slashes and dots.
 
     Examples
     --------
@@ -287,9 +296,9 @@ def resolve(location: str, file: Any, name: str) -> Any:
     Raises
     ------
     VariableError
-        If there is none: what is there instead, or where a link breaks off.
+        If there is no such dataset; it says what is there instead, or which link is broken.
     GoneError
-        If an external link leads to a file that is not there.
+        If an external link leads to a missing file.
     """
     try:
         found = file[name] if name else file
@@ -312,7 +321,7 @@ def resolve(location: str, file: Any, name: str) -> Any:
 
 
 def _broken_link(location: str, file: Any, name: str, error: Exception) -> OpenError | None:
-    """Return the error for the link at which the way to `name` breaks off, if it is one."""
+    """Return the error of the broken link on the path to `name`, if there is one."""
     group, done = file, ""
     for part in name.split("/"):
         try:
@@ -346,10 +355,10 @@ def _broken_link(location: str, file: Any, name: str, error: Exception) -> OpenE
 
 
 def walk(group: Any) -> Iterator[str]:
-    """Yield the path of each dataset below `group`, depth first, in the file's order.
+    """Yield the path of each dataset below `group`, depth first, in the order of the file.
 
-    Links are followed where they lead to something.  A group is not entered
-    again from within itself, nor more than `ALIASES` times in all.
+    Links are followed unless they are broken.  A group is not entered
+    again from within itself, nor more than `ALIASES` times in total.
     """
     yield from _walk(group, "", (_identity(group),), {})
 
@@ -364,7 +373,7 @@ def _walk(
         try:
             item = group[name]
         except _LOOKUP_ERRORS:
-            continue  # a dangling link; opening it tells what is wrong
+            continue  # a broken link; opening it raises an error
         if isinstance(item, h5py().Dataset):
             yield prefix + name
         elif isinstance(item, h5py().Group):
@@ -375,7 +384,7 @@ def _walk(
 
 
 def _is_dataset_here(group: Any, name: str) -> bool:
-    """Tell whether a name is that of a dataset, which is not opened for it; no link to one."""
+    """Return whether a name is that of a dataset, not of a link, without opening it."""
     library = h5py()
     encoded = name.encode("utf-8", "surrogateescape")
     try:
@@ -383,7 +392,7 @@ def _is_dataset_here(group: Any, name: str) -> bool:
             return False
         return bool(library.h5o.get_info(group.id, encoded).type == library.h5o.TYPE_DATASET)
     except _LOOKUP_ERRORS:
-        return False  # whatever it is, it is looked at as all else is
+        return False  # the caller opens it to find out
 
 
 def _identity(group: Any) -> object:

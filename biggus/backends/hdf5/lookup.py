@@ -1,10 +1,11 @@
-"""Where the chunks of a dataset lie in its file.
+"""The offsets of the chunks of a dataset in its file.
 
-libhdf5 tells it of one chunk by going through all of them, up to that one, or of all in
-one go (2 us each, in Python).  But it reads one, as it is stored, with a look into its index
-that takes some 10 us however many there are.  So one is read; what it was told of all in one
-go is kept, 16 bytes a chunk, for the datasets that were read last, `MOST_SLOTS` chunks
-in all, and it is asked only for datasets of few chunks, or once so many were read that it pays.
+libhdf5 finds the offset of one chunk by iterating over the chunks up to that one.  Iterating over
+all chunks takes 2 us per chunk, in Python.  Reading one chunk undecoded takes only one lookup in
+the index, some 10 us for any number of chunks.  So single chunks are read undecoded.  All
+offsets are looked up only for datasets of few chunks, or after so many single reads that it
+pays.  They are kept in tables of 16 bytes per chunk, for the datasets read last, with
+`MOST_SLOTS` chunks in total.
 
 Everything here is called with `hdf5_lock` held.
 """
@@ -26,24 +27,25 @@ if TYPE_CHECKING:
     from biggus.backends.hdf5.direct import OpenForRead
 
 MOST_SLOTS = 2**20
-"""Of so many chunks it is kept where they lie, 16 MiB."""
+"""The most chunks in all tables, which take 16 MiB."""
 
 FEW_SLOTS = 2**10
-"""A dataset of so few chunks is asked for all of them at once, in 2 ms."""
+"""The most chunks of a dataset whose table is always made, in 2 ms."""
 
-_TOLD_SECONDS = 2e-6
+_ITERATION_SECONDS = 2e-6
 _READ_SECONDS = 15e-6
 _BYTE_SECONDS = 0.2e-9
-"""What a chunk costs that is told of, and one that is read; and each byte of that."""
+"""The cost of iterating over a chunk, of reading one, and of each of its bytes."""
 
 NOWHERE = 2**64 - 1
+"""The offset of an absent chunk."""
 
 _ABSENT = "chunk storage is not allocated"
-"""What libhdf5 says of a chunk that was never written."""
+"""The message of libhdf5 for a chunk that was never written."""
 
 
 class Extent(NamedTuple):
-    """Where a chunk lies: offset and size in bytes, and which filters were left out."""
+    """The offset and size of a chunk in bytes, and the mask of filters that were skipped."""
 
     offset: int
     size: int
@@ -51,14 +53,14 @@ class Extent(NamedTuple):
 
 
 class Table:
-    """Where all chunks of a dataset lie, by their number in C order.
+    """The extents of all chunks of a dataset, in C order.
 
     Parameters
     ----------
     dataset : h5py.Dataset
         The dataset.
     chunks, counts : tuple of int
-        The length of a chunk, and the number of them, along each axis.
+        The length of a chunk, and the number of chunks, along each axis.
     """
 
     def __init__(self, dataset: Any, chunks: tuple[int, ...], counts: tuple[int, ...]) -> None:
@@ -70,7 +72,7 @@ class Table:
         dataset.id.chunk_iter(self._noting(tuple(zip(chunks, self._strides, strict=True))))
 
     def _noting(self, axes: tuple[tuple[int, int], ...]) -> Callable[[Any], None]:
-        # Views take single numbers in a quarter of the time that arrays need.
+        # Assigning to memoryviews takes a quarter of the time of assigning to arrays.
         offsets, sizes, masks = self._offsets.data, self._sizes.data, self._masks.data
 
         def note(info: Any) -> None:
@@ -87,7 +89,7 @@ class Table:
         return self._offsets.size
 
     def find(self, number: tuple[int, ...]) -> Extent | None:
-        """Return where the chunk of that number along each axis lies; None if it is absent."""
+        """Return the extent of the chunk of that index along each axis; None if it is absent."""
         slot = sum(map(int.__mul__, number, self._strides))
         offset = self._offsets.item(slot)
         if offset == NOWHERE:
@@ -96,11 +98,11 @@ class Table:
 
 
 class _Tables:
-    """The tables that are kept, and of which datasets how many chunks were read without one."""
+    """The tables of the datasets read last, and the counts of chunks read without a table."""
 
     def __init__(self) -> None:
         self.kept: OrderedDict[Hashable, Table] = OrderedDict()
-        self.asked: OrderedDict[Hashable, int] = OrderedDict()
+        self.counted: OrderedDict[Hashable, int] = OrderedDict()
 
     def get(
         self,
@@ -110,18 +112,18 @@ class _Tables:
         wanted: int,
         nbytes: int,
     ) -> Table | None:
-        """Return the table of a dataset, or None if it does not pay to have it.
+        """Return the table of a dataset, or None if it does not pay to make one.
 
         Parameters
         ----------
         opening : OpenForRead
-            Gives the h5py Dataset, which is asked for only where there is no table yet.
+            The open dataset.
         chunks, counts : tuple of int
-            The length of a chunk, and the number of them, along each axis.
+            The length of a chunk, and the number of chunks, along each axis.
         wanted : int
-            How many chunks are to be looked for.
+            The number of chunks to look up.
         nbytes : int
-            How many bytes of a chunk need not be read where it is known where it lies.
+            The bytes of a chunk that need not be read if its offset is known.
         """
         key = opening.key
         table = self.kept.get(key)
@@ -144,12 +146,12 @@ class _Tables:
         return table
 
     def _pays(self, key: Hashable, wanted: int, slots: int, nbytes: int) -> bool:
-        asked = self.asked.pop(key, 0) + wanted
-        if asked * (_READ_SECONDS + _BYTE_SECONDS * nbytes) >= _TOLD_SECONDS * slots:
+        count = self.counted.pop(key, 0) + wanted
+        if count * (_READ_SECONDS + _BYTE_SECONDS * nbytes) >= _ITERATION_SECONDS * slots:
             return True
-        self.asked[key] = asked
-        if len(self.asked) > 128:
-            self.asked.popitem(last=False)
+        self.counted[key] = count
+        if len(self.counted) > 128:
+            self.counted.popitem(last=False)
         return False
 
 
@@ -157,9 +159,19 @@ tables = _Tables()
 
 
 def read_one(dataset: Any, origin: tuple[int, ...]) -> tuple[int, Any] | None:
-    """Return the chunk that begins at `origin`, as it is stored, and which filters were left out.
+    """Return a chunk undecoded.
 
-    None if it was never written.
+    Parameters
+    ----------
+    dataset : h5py.Dataset
+        The dataset.
+    origin : tuple of int
+        The index of the first value of the chunk.
+
+    Returns
+    -------
+    tuple of (int, bytes) or None
+        The mask of skipped filters and the stored bytes; None if it was never written.
 
     Raises
     ------
@@ -169,7 +181,7 @@ def read_one(dataset: Any, origin: tuple[int, ...]) -> tuple[int, Any] | None:
     try:
         found: tuple[int, Any] = dataset.id.read_direct_chunk(origin)
     except (OSError, ValueError, RuntimeError, MemoryError) as error:
-        # Where no chunk at all was written, the size is whatever was in memory.
+        # If no chunk was ever written, libhdf5 takes the size from uninitialized memory.
         if _ABSENT in str(error) or find_one(dataset, origin) is None:
             return None
         raise OSError(f"the chunk at {origin}: {one_line(error)}") from error
@@ -177,7 +189,7 @@ def read_one(dataset: Any, origin: tuple[int, ...]) -> tuple[int, Any] | None:
 
 
 def find_one(dataset: Any, origin: tuple[int, ...]) -> Extent | None:
-    """Return where the chunk that begins at `origin` lies; None if it is absent."""
+    """Return the extent of the chunk that begins at `origin`; None if it is absent."""
     info = dataset.id.get_chunk_info_by_coord(origin)
     if info.byte_offset is None:
         return None

@@ -1,14 +1,14 @@
-"""The files behind virtual and external datasets, and whether they are there.
+"""Checking that the files of virtual and external datasets exist.
 
-libhdf5 reads what is missing there as fill values or zeros, without a word.
-So each part that a box touches is looked for beforehand, in the places where
-libhdf5 looks, and what is not found is an error.  The cost of a read is one
-pass over the mappings and a ``stat`` or two for each that the box touches.
+libhdf5 silently reads fill values or zeros for missing files.  So each part
+that a box overlaps is searched before the read, in the places where
+libhdf5 searches, and a missing part is an error.  The cost of a read is one
+pass over the mappings, and one or two calls of ``stat`` for each part in the box.
 
 Everything here is called with `hdf5_lock` held.
 """
 
-# Paths are strings here, as libhdf5 has them.
+# Paths are `str` here, as in h5py.
 # ruff: noqa: PTH100, PTH110, PTH117, PTH118, PTH119, PTH120
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from biggus.sources.base import Box
 
 Seen: TypeAlias = tuple[tuple[str, FileSignature], ...]
-"""Files that were looked at, and how they were."""
+"""The paths and signatures of the files that were checked."""
 
 _DEEPEST = 16
-"""How many virtual datasets may lie behind one another: they could lie in a ring."""
+"""The deepest nesting of virtual datasets, which may be circular."""
 
 
 class FilePart(NamedTuple):
@@ -41,17 +41,17 @@ class FilePart(NamedTuple):
     Attributes
     ----------
     file : str
-        The name of the file, as it is stored: ``"."`` is the file itself.
+        The stored name of the file; ``"."`` is the file itself.
     dataset : str
-        The dataset in there; empty for an external file.
+        The dataset in that file; empty for an external file.
     first, last : tuple of int or None
-        The corners of the region that it fills; None if they are not known.
+        The corners of the region that it fills; None if they are unknown.
     blocks : tuple of int or None
         For numbered files: axis, start, stride and length of the blocks along it.
     need : tuple of int or None
-        The shape that the dataset in there must have at least.
+        The minimum shape of the dataset in that file.
     offset, size : int
-        Where the values lie in an external file; the size is in bytes.
+        The offset and size in bytes of the values in an external file.
     """
 
     file: str
@@ -68,22 +68,22 @@ class _Known(NamedTuple):
     signature: FileSignature
     shape: tuple[int, ...]
     parts: Parts | None
-    hold: Hold  # the file stays open for libhdf5 to find, as long as these parts are known
+    hold: Hold  # keeps the file open for libhdf5 to find
 
 
 class Parts:
-    """All that lies behind a virtual or external dataset.
+    """The parts of a virtual or external dataset.
 
     Parameters
     ----------
     path : str
         The file of the dataset.
     parts : list of FilePart
-        What lies behind it.
+        Its parts.
     shape : tuple of int
         The shape of the dataset.
     itemsize : int
-        The bytes of one of its elements.
+        The size of its elements in bytes.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Parts:
     def of(cls, dataset: Any, properties: Any) -> Parts | None:
         """Return the parts of an h5py Dataset, or None if it is neither virtual nor external.
 
-        `properties` are those of its creation.
+        `properties` is its creation property list.
         """
         if properties.get_layout() == h5py().h5d.VIRTUAL:
             parts = [_virtual_part(mapping) for mapping in dataset.virtual_sources()]
@@ -114,24 +114,24 @@ class Parts:
         return cls(path, parts, tuple(dataset.shape), dataset.dtype.itemsize)
 
     def files(self) -> tuple[str, ...] | None:
-        """Return the paths of all files behind it, or None if some part is missing."""
+        """Return the paths of the files of all parts, or None if any part is missing."""
         try:
             return tuple(dict.fromkeys(path for path, _ in self.check(None)))
         except (OSError, ValueError):
             return None
 
     def check(self, box: Box | None, depth: int = 0) -> Seen:
-        """Look for every part that `box` touches (None: all parts).
+        """Check every part that overlaps `box` (None: all parts).
 
         Raises
         ------
         GoneError
-            If a file is not there.
+            If a file does not exist.
         OpenError
-            If it is not what the dataset needs.
+            If a file does not contain what the dataset needs.
         """
         if depth > _DEEPEST:
-            raise OpenError(self.path, f"virtual datasets lie more than {_DEEPEST} deep in it")
+            raise OpenError(self.path, f"its virtual datasets are nested more than {_DEEPEST} deep")
         seen: dict[str, FileSignature] = {}
         for part in self._touched(box):
             if part.dataset:
@@ -146,7 +146,8 @@ class Parts:
                 there, need = seen[path][2], part.offset + part.size
                 if there < need:
                     raise OpenError(
-                        path, f"values lie in its first {need} bytes, and it has only {there}"
+                        path,
+                        f"an external dataset needs its first {need} bytes, and it has only {there}",
                     )
         for path, signature in seen.items():
             see(path, signature)
@@ -170,7 +171,7 @@ class Parts:
                 yield part
 
     def _touched_external(self, wanted: list[range]) -> Iterator[FilePart]:
-        """Yield the files that hold a byte from the first to the last element, cut to that."""
+        """Yield the files with bytes between the first and the last wanted element, clipped."""
         first = last = 0
         for n, along in zip(self.shape, wanted, strict=True):
             first, last = first * n + along[0], last * n + along[-1]
@@ -197,12 +198,12 @@ class Parts:
             raise OpenError(
                 path,
                 f"its dataset {part.dataset!r} has shape {known.shape}, and a virtual dataset "
-                f"needs {part.need} of it",
+                f"needs at least {part.need}",
             )
         return known
 
     def _find(self, name: str) -> str:
-        """Return the path of the file of a mapping: the first that exists where libhdf5 looks."""
+        """Return the path of a file of a mapping: the first that exists where libhdf5 searches."""
         if name == ".":
             return self.path
         folder = os.path.dirname(self.path)
@@ -222,7 +223,7 @@ class Parts:
         for candidate in candidates:
             if os.path.exists(candidate):
                 return candidate
-        raise GoneError(candidates[0], "a virtual dataset needs this file, and it is not there")
+        raise GoneError(candidates[0], "a virtual dataset needs this file, but it does not exist")
 
     def _find_external(self, name: str) -> str:
         prefix = os.environ.get("HDF5_EXTFILE_PREFIX", "")
@@ -231,8 +232,8 @@ class Parts:
         if not os.path.exists(path):
             raise GoneError(
                 path,
-                "the values of an external dataset lie in this file, and it is not there "
-                "(a relative name counts from the working directory or HDF5_EXTFILE_PREFIX)",
+                "an external dataset needs this file, but it does not exist (a relative name "
+                "starts from the working directory, or from HDF5_EXTFILE_PREFIX)",
             )
         return path
 
@@ -253,13 +254,13 @@ def _virtual_part(mapping: Any) -> FilePart:
     first, last = vspace.get_select_bounds()
     part = part._replace(first=tuple(first), last=tuple(last))
     if mapping.src_space.get_select_type() == h5s.SEL_ALL:
-        return part  # its extent is not stored with the mapping
+        return part  # the mapping does not contain its shape
     _, last = mapping.src_space.get_select_bounds()
     return part._replace(need=tuple(n + 1 for n in last))
 
 
 def _meets(part: FilePart, wanted: list[range]) -> bool:
-    """Tell whether an element that is wanted lies between the corners of `part`."""
+    """Return whether a wanted element lies between the corners of `part`."""
     if part.first is None or part.last is None:
         return True
     for along, first, last in zip(wanted, part.first, part.last, strict=True):
@@ -270,7 +271,7 @@ def _meets(part: FilePart, wanted: list[range]) -> bool:
 
 
 def _numbered(part: FilePart, along: range) -> Iterator[FilePart]:
-    """Yield the files of a numbered mapping whose blocks lie between the ends of `along`."""
+    """Yield the files of a numbered mapping with blocks in the range `along`."""
     assert part.blocks is not None
     _, start, stride, block = part.blocks
     first = max(0, (along[0] - start - block) // stride + 1)
@@ -281,15 +282,15 @@ def _numbered(part: FilePart, along: range) -> Iterator[FilePart]:
 
 
 def assure_descriptors(count: int) -> None:
-    """Make sure that `count` files can be opened now.
+    """Make sure that `count` files can be opened.
 
-    Where libhdf5 is out of file descriptors it takes the parts of a virtual
-    dataset for missing, and reads fill values.
+    When the process is out of file descriptors, libhdf5 treats the parts of a virtual
+    dataset as missing, and reads fill values.
 
     Raises
     ------
     OSError
-        If they cannot, with all pooled files closed either.
+        If they cannot be opened even after closing all pooled files.
     """
     try:
         _open_and_close(count)

@@ -1,6 +1,6 @@
-"""Sources of HDF5 datasets: of a file on disk, or a dataset that the user holds."""
+"""Sources over HDF5 datasets: in a file on disk, or open in the user's program."""
 
-# Paths are strings here, as libhdf5 has them.
+# Paths are `str` here, as in h5py.
 # ruff: noqa: PTH100, PTH116
 
 from __future__ import annotations
@@ -43,21 +43,22 @@ if TYPE_CHECKING:
     from biggus.sources.base import Source
 
 CONVENTIONS = "CF-HDF5"
-"""CF as in HDF5 files: nothing is missing but what the attributes name."""
+"""CF conventions as in HDF5 files: only the attributes determine which values are missing."""
 
-_MOST_FILES = 64  # of those behind a virtual dataset, open at once in one read
+_MOST_FILES = 64
+"""The most files of a virtual dataset that are open at once in one read."""
 
 
 class HDF5Source(DatasetSource):
-    """A dataset of a file, named by the file's path and its own; pickles by these.
+    """A dataset of a file, opened by path.  It can be pickled.
 
-    Strings of variable length are `str` in object arrays (bytes that are no
-    UTF-8 become lone surrogates, as ``errors="surrogateescape"`` does);
-    strings of fixed length are of dtype ``S``; enumerations are integers; object
-    references are the paths of what they lead to, `str` too, and empty where they are null.
+    Strings of variable length are `str` in object arrays (bytes that are not
+    UTF-8 become lone surrogates, as with ``errors="surrogateescape"``);
+    strings of fixed length have dtype ``S``; enumerations are integers; object
+    references are the paths of their targets as `str`, empty for null references.
 
-    Values are as they are stored.  A dataset whose attributes say how they are
-    packed, or which are missing, says so in its ``conventions``.
+    Values are not unpacked.  If the attributes say that they are packed or which are missing,
+    the attribute ``conventions`` of the source is set.
 
     Parameters
     ----------
@@ -66,14 +67,14 @@ class HDF5Source(DatasetSource):
     dataset : str
         The path of the dataset in it.
     swmr : bool
-        Whether it is read while another program writes to it, as HDF5's SWMR allows.
+        Whether it is read while another program writes to it by HDF5's SWMR.
 
     Raises
     ------
     GoneError
-        If there is no such file.
+        If the file does not exist.
     OpenError
-        If it cannot be opened, or the dataset's type cannot be read.
+        If it cannot be opened, or the type of the dataset cannot be read.
     VariableError
         If there is no such dataset.
     """
@@ -84,45 +85,46 @@ class HDF5Source(DatasetSource):
         self.name = f"{path}::{self.dataset}"
         self.swmr = swmr
         self._hold: tuple[Hold, ...] = ()
-        self._past: FileSignature | None = None
-        """How the file was when it was last read past the library; None: it has not been."""
+        self._direct_signature: FileSignature | None = None
+        """The signature of the file when it was last read without libhdf5; None: never."""
         with hdf5_lock, hdf5_files.files.visit(self._key), opening_named(path):
             opened = hdf5_files.open_dataset(path, self.dataset, swmr)
             self.token = f"hdf5:{opened.file.real_path}::/{self.dataset}"
             self._describe(path, opened.dataset, opened.properties)
             if cf.follows(self.dtype, self.attributes):
                 self.conventions = CONVENTIONS
-            self._look_behind(opened)
+            self._examine(opened)
             if self._storage is not None:
                 self.chunks = self._storage.chunks
-            self._hold = self._held()  # last: what fails to open holds nothing
+            self._hold = self._held()  # last, so that nothing is held after an error
 
     @property
     def _key(self) -> Hashable:
         return hdf5_files.held_as(self.path, self.swmr)
 
-    def _look_behind(self, opened: hdf5_files.OpenDataset) -> None:
+    def _examine(self, opened: hdf5_files.OpenDataset) -> None:
+        """Set what depends on the state of the file: its signatures, parts and storage."""
         self._serial = opened.serial
-        self._looked = () if self.swmr else opened.looked
+        self._signatures = () if self.swmr else opened.signatures
         self._elsewhere = () if opened.elsewhere is None else (opened.elsewhere[0],)
         self._parts = Parts.of(opened.dataset, opened.properties)
         inside = self._parts is None and opened.elsewhere is None
         if self.swmr and not inside:
             raise OpenError(
                 self.path,
-                f"the values of {self.dataset!r} lie in other files: with swmr=True, open those",
+                f"the values of {self.dataset!r} are in other files: with swmr=True, open those",
             )
         self._storage = None
         if inside and not self.swmr:
             self._storage = self._stored(opened.dataset, opened.properties)
 
     def __getstate__(self) -> dict[str, Any]:
-        # Handles stay here; serial 0 makes the first read look at everything anew.
-        kept_here = {"_serial": 0, "_looked": (), "_parts": None, "_hold": (), "_past": None}
-        return {**self.__dict__, **kept_here}
+        # Handles cannot be pickled; serial 0 makes the first read examine the file again.
+        reset = {"_serial": 0, "_signatures": (), "_parts": None, "_hold": ()}
+        return {**self.__dict__, **reset, "_direct_signature": None}
 
     def _opening(self) -> tuple[Storage, OpenForRead] | None:
-        signature, storage, opened = self._past, self._storage, None
+        signature, storage, opened = self._direct_signature, self._storage, None
         descriptor = None
         if storage is not None and signature is not None:
             descriptor = descriptor_of(self.path, signature)
@@ -134,18 +136,18 @@ class HDF5Source(DatasetSource):
             see(self.path, signature)
         if storage is None or descriptor is None:
             return None
-        self._past = signature
+        self._direct_signature = signature
         key = (self.path, signature, self.dataset)
-        same = partial(self._same, signature, opened)
+        dataset = partial(self._unchanged, signature, opened)
         release = partial(hdf5_files.files.discard, self._key)
         return storage, OpenForRead(
-            self.path, descriptor, signature, key, same, self._read, release
+            self.path, descriptor, signature, key, dataset, self._read, release
         )
 
-    def _same(self, signature: FileSignature, opened: hdf5_files.OpenDataset | None) -> Any:
-        """Return the dataset, if the file is as it was.
+    def _unchanged(self, signature: FileSignature, opened: hdf5_files.OpenDataset | None) -> Any:
+        """Return the h5py Dataset, opened again if necessary; an error if the file has changed.
 
-        It may not be open, or have been closed meanwhile, to make room for others.
+        `opened` is the dataset if it was open when the read began; the pool may have closed it.
         """
         if opened is None or not hdf5_files.datasets.has(
             (opened.file.serial, self.dataset), opened
@@ -157,25 +159,25 @@ class HDF5Source(DatasetSource):
 
     def _read(self, box: Box) -> npt.NDArray[Any]:
         opened = self._open()
-        looked = opened.looked
+        signatures = opened.signatures
         if self.swmr:
             opened.dataset.refresh()
             self._check_layout(opened.dataset)
         if self._parts is None:
             values = read_values(opened.dataset, box, self.dtype)
         else:
-            del opened  # looking at the parts may close it, to make room in the pool
+            del opened  # the pool may close it when the parts are opened
             before = self._parts.check(box)
             values = np.empty(box_shape(box), self.dtype)
             self._read_in_pieces(box, len(before), values)
             if self._parts is None or self._parts.check(box) != before:
                 raise changed(f"behind {self.path}")
         if not self.swmr:
-            look_again(looked)
+            look_again(signatures)
         return values
 
     def _read_in_pieces(self, box: Box, files: int, out: npt.NDArray[Any]) -> None:
-        """Read `box`, behind which `files` lie, opening at most `_MOST_FILES` of them at once."""
+        """Read `box`, which has parts in `files` files, at most `_MOST_FILES` of them at once."""
         axis = int(np.argmax(out.shape)) if out.ndim else 0
         if files <= _MOST_FILES or out.size <= 1:
             assure_descriptors(files + 2)
@@ -196,7 +198,7 @@ class HDF5Source(DatasetSource):
         return hdf5_files.files.hold(self._key), descriptors.hold(self.path)
 
     def _open(self) -> hdf5_files.OpenDataset:
-        if not self._hold:  # a copy that has not been read from
+        if not self._hold:  # it was unpickled
             self._hold = self._held()
         opened = hdf5_files.open_dataset(self.path, self.dataset, self.swmr)
         if not self.swmr:
@@ -204,10 +206,10 @@ class HDF5Source(DatasetSource):
             if opened.elsewhere is not None:
                 see(*opened.elsewhere)
         if opened.serial != self._serial:
-            if opened.looked != self._looked:
+            if opened.signatures != self._signatures:
                 self._check_layout(opened.dataset)
-                self._look_behind(opened)
-            self._serial = opened.serial  # the file was closed meanwhile, and is as it was
+                self._examine(opened)
+            self._serial = opened.serial  # the file was closed and reopened, perhaps unchanged
         return opened
 
     def sibling(self, name: str) -> Source | None:
@@ -215,7 +217,7 @@ class HDF5Source(DatasetSource):
         return sibling_of(self.dataset, name, partial(HDF5Source, self.path))
 
     def group_attributes(self) -> dict[str, Any]:
-        """Return the attributes of the file and of the groups around the dataset."""
+        """Return the attributes of the file and of the groups that contain the dataset."""
         found: dict[str, Any] = {}
         with hdf5_lock, opening_named(self.path):
             group = self._open().file.file
@@ -225,7 +227,7 @@ class HDF5Source(DatasetSource):
         return {name: value for name, value in found.items() if value is not None}
 
     def state(self) -> bytes | None:
-        """Return the state of the file and of all files behind the dataset."""
+        """Return the state of the file and of all other files that contain values."""
         if self._serial and self._parts is None and not self._elsewhere:
             return file_validator(self.path)
         behind: tuple[str, ...] | None = ()
@@ -242,10 +244,10 @@ class HDF5Source(DatasetSource):
 
 
 class AdoptedHDF5Source(DatasetSource):
-    """A dataset that the user holds open, read through the user's own handle.
+    """An open dataset of the user, read through the user's own handle.
 
-    It has a token, and so can be cached, where the file is on disk and open
-    for reading only.  Pickled, it becomes an `HDF5Source` of the same file.
+    It has a token, and can thus be cached, if the file is on disk and open
+    for reading only.  Unpickled, it is an `HDF5Source` of the same file.
 
     Parameters
     ----------
@@ -283,12 +285,12 @@ class AdoptedHDF5Source(DatasetSource):
         if self._storage is None or self._signature is None:
             return None
         try:
-            # Closed after the read: no more is held open than the user holds.
+            # It is closed after the read, as the user decides how long the file is open.
             descriptor = Descriptor.beside(dataset.file, self._path)
         except OSError:
             return None
         if descriptor is None or settled(descriptor.signature, self._path) != self._signature:
-            return None  # it is not certain that its file is as it was
+            return None  # the file may have changed
         see(self._path, self._signature)
         return self._storage, OpenForRead(
             self._path,
@@ -307,18 +309,18 @@ class AdoptedHDF5Source(DatasetSource):
 
     def _read(self, box: Box) -> npt.NDArray[Any]:
         self._check_layout(self._dataset())
-        looked = self._look()
+        signatures = self._look()
         before = None if self._parts is None else self._parts.check(box)
         if before is not None:
             assure_descriptors(len(before) + 2)
         values = read_values(self._held, box, self.dtype)
         if self._parts is not None and self._parts.check(box) != before:
             raise changed(f"behind {self._path}")
-        look_again(looked)
+        look_again(signatures)
         return values
 
     def _look(self) -> tuple[tuple[str, FileSignature], ...]:
-        """Return the file and how it is, where nobody writes to it by way of the user's handle."""
+        """Return the path and signature of the file, if the user's handle is read-only."""
         if self._signature is None:
             return ()
         signature = settled_signature(self._path)
@@ -326,7 +328,7 @@ class AdoptedHDF5Source(DatasetSource):
         return ((self._path, signature),)
 
     def state(self) -> bytes | None:
-        """Return the file's state if it is the one in which it was adopted."""
+        """Return the state of the file, if it has not changed since it was adopted."""
         if self._signature is None or self._parts is not None:
             return None
         try:
@@ -344,11 +346,11 @@ class AdoptedHDF5Source(DatasetSource):
 
 
 def _keep_open() -> None:
-    """Leave a file open that is the user's."""
+    """Do nothing: the user closes the file."""
 
 
 def _signature_if_current(file: Any, path: str) -> FileSignature | None:
-    """Return the signature of `path` if that is the very file that is open."""
+    """Return the signature of `path` if this is the open file."""
     try:
         current = os.path.samestat(os.fstat(file.id.get_vfd_handle()), os.stat(path))
         return signature_of(path) if current else None

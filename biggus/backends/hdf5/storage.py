@@ -1,7 +1,7 @@
-"""How the values of a dataset are stored, where they can be read without libhdf5.
+"""Finding out how a dataset is stored, and whether it can be read without libhdf5.
 
-That is so where a value in the file is, byte for byte, the value in memory,
-and every filter is one that `biggus.codecs` undoes.
+It can if values have the same bytes in the file and in memory, and `biggus.codecs` has
+every filter.
 """
 
 from __future__ import annotations
@@ -26,15 +26,14 @@ _LZF = 32000
 
 
 def storage_of(dataset: Any, properties: Any) -> Storage | None:
-    """Return how an h5py Dataset, created with some properties, is stored.
+    """Return the storage of an h5py Dataset; None if only libhdf5 can read it.
 
-    None if only libhdf5 can read it.
-
-    The caller holds the lock, and knows that the dataset's file is a plain file.
+    `properties` is its creation property list.  The caller holds the lock, and has checked that
+    the values are in a regular file.
     """
     shape = dataset.shape
     if not shape or 0 in shape:
-        return None  # scalars and empty ones: nothing to gain
+        return None  # nothing to gain for scalars and empty datasets
     dtype = plain_dtype(dataset.id.get_type())
     if dtype is None or properties.get_external_count():
         return None
@@ -48,7 +47,7 @@ def storage_of(dataset: Any, properties: Any) -> Storage | None:
             return None
         chunks = tuple(properties.get_chunk())
         pipeline = Pipeline(stages, math.prod(chunks) * dtype.itemsize)
-        # Some releases of libhdf5 count offsets of chunks from the end of a user block.
+        # In some releases of libhdf5, offsets of chunks count from the end of a user block.
         file = h5py().h5i.get_file_id(dataset.id)
         moved = file.get_create_plist().get_userblock() != 0
         return ChunkedStorage(shape, dtype, chunks, pipeline, moved)
@@ -56,9 +55,9 @@ def storage_of(dataset: Any, properties: Any) -> Storage | None:
 
 
 def offset_of(dataset: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> int | None:
-    """Return where in its file a contiguous dataset begins, by its h5py DatasetID, if it is there.
+    """Return the offset of a contiguous dataset in its file, or None if it was never written.
 
-    The caller holds the lock.
+    `dataset` is its h5py DatasetID.  The caller holds the lock.
     """
     offset: int | None = dataset.get_offset()
     whole = dataset.get_storage_size() == math.prod(shape) * dtype.itemsize
@@ -66,7 +65,7 @@ def offset_of(dataset: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> int
 
 
 def plain_dtype(stored: Any) -> np.dtype[Any] | None:
-    """Return the dtype of values of an h5py TypeID; None if libhdf5 would convert them.
+    """Return the dtype of an h5py TypeID; None if libhdf5 would convert the values.
 
     The caller holds the lock.
     """
@@ -81,7 +80,7 @@ def _plain_dtype(encoded: bytes) -> np.dtype[Any] | None:
     if h5t.COMPOUND in classes:
         classes = {stored.get_member_class(number) for number in range(stored.get_nmembers())}
     if not classes <= {h5t.INTEGER, h5t.FLOAT, h5t.STRING, h5t.ENUM}:
-        return None  # h5py does not know references again that were encoded
+        return None  # h5py does not recognize references in decoded types
     dtype: np.dtype[Any] = stored.dtype
     if dtype.kind not in "biufcS" or dtype.itemsize == 0 or not _is_plain(stored, dtype):
         return None
@@ -89,10 +88,10 @@ def _plain_dtype(encoded: bytes) -> np.dtype[Any] | None:
 
 
 def _is_plain(stored: Any, dtype: np.dtype[Any]) -> bool:
-    """Tell whether libhdf5 would convert nothing between the file and memory."""
+    """Return whether values have the same bytes in the file and in memory."""
     h5t = h5py().h5t
     if stored.get_class() == h5t.STRING:
-        # Where there is room for one character, how strings end makes no difference.
+        # The padding of strings of one character makes no difference.
         if stored.get_size() == 1 and stored.get_strpad() != h5t.STR_SPACEPAD:
             return True
         return bool(stored.get_strpad() == h5t.STR_NULLPAD)
@@ -103,7 +102,7 @@ def _is_plain(stored: Any, dtype: np.dtype[Any]) -> bool:
 
 
 def compression_of(properties: Any) -> Compression | None:
-    """Return how the chunks of a dataset are compressed, if by filters that h5py has itself."""
+    """Return the compression of a dataset, if it is by the filters built into h5py."""
     h5z = h5py().h5z
     name, level, shuffle = None, None, False
     for number in range(properties.get_nfilters()):
@@ -118,7 +117,7 @@ def compression_of(properties: Any) -> Compression | None:
 
 
 def _stages(properties: Any) -> list[Stage] | None:
-    """Return the filters of a dataset as stages, or None if one of them is not known."""
+    """Return the filters of a dataset as stages, or None if one of them is unknown."""
     h5z = h5py().h5z
     stages: list[Stage] = []
     compressions = 0

@@ -253,7 +253,7 @@ def test_values_in_other_files_are_refused(tmp_path):
         file.create_virtual_dataset("virtual", layout)
         file["link"] = h5py.ExternalLink(str(tmp_path / "a.h5"), "v")
     for name in ("virtual", "link"):
-        with pytest.raises(OpenError, match="lie in other files: with swmr=True, open those"):
+        with pytest.raises(OpenError, match="are in other files: with swmr=True, open those"):
             biggus.open(tmp_path / "b.h5", name, swmr=True)
 
 
