@@ -147,7 +147,7 @@ class Parts:
                 if there < need:
                     raise OpenError(
                         path,
-                        f"an external dataset needs its first {need} bytes, and it has only {there}",
+                        f"an external dataset needs its first {need} bytes, but has only {there}",
                     )
         for path, signature in seen.items():
             see(path, signature)

@@ -300,7 +300,7 @@ def test_external_files(external, tmp_path):
     assert source.state() is None
     (tmp_path / "away").rename(tmp_path / "second.bin")
     os.truncate(tmp_path / "second.bin", 100)
-    with pytest.raises(SourceError, match=r"second\.bin.*160 bytes, and it has only 100"):
+    with pytest.raises(SourceError, match=r"second\.bin.*160 bytes, but has only 100"):
         read(source, WHOLE)
     short = (slice(0, 8, 1), slice(0, 4, 1))  # ends with byte 96 of the second file
     np.testing.assert_array_equal(read(source, short), VALUES[short])
