@@ -6,10 +6,9 @@ import itertools
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from biggus.graph import SLAB
 from biggus.indexing.grid import Grid, box_shape
+from biggus.statistics.values import ComputedParts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from biggus.statistics.values import AnyArray
 
 
-class FusedBlock:
+class FusedBlock(ComputedParts):
     """A block of values that steps compute on demand, each time anew.
 
     Parameters
@@ -53,12 +52,6 @@ class FusedBlock:
                 given = [results[~number] if number < 0 else parts[number] for number in operands]
                 results.append(node.computed(given))
             out[box] = results[-1]
-
-    def values(self) -> AnyArray:
-        """Return all values."""
-        found = np.empty(self.shape, self.dtype)
-        self.compute_into(found)
-        return found
 
 
 def _slabs(shape: tuple[int, ...]) -> Iterator[Box]:

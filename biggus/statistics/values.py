@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from abc import ABC, abstractmethod
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -31,18 +32,22 @@ class ReadableRuns(Protocol):
         """Read the values from the flat index `start` on, in C order, into an array."""
 
 
-@runtime_checkable
-class ComputedParts(Protocol):
+class ComputedParts(ABC):
     """A block that is computed part by part; none of its values is missing."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
+    @abstractmethod
     def __getitem__(self, box: tuple[slice, ...]) -> ComputedParts:
         """Return the part of the block in a box."""
 
+    @abstractmethod
     def compute_into(self, out: AnyArray) -> None:
         """Compute all values into an array of the block's shape and dtype."""
 
     def values(self) -> AnyArray:
         """Return all values."""
+        found = np.empty(self.shape, self.dtype)
+        self.compute_into(found)
+        return found

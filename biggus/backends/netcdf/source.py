@@ -147,6 +147,8 @@ class NetCDFSource(_VariableSource, DirectSource):
         self._holds: tuple[Hold, ...] = ()
         self._stored: StoredVariable | None = None
         self._looked = False
+        self._begun = False
+        """Whether values were read."""
 
     def _know(self, facts: PackedFacts, signature: FileSignature) -> None:
         self._take(f"{self.path}::{self.variable}", facts)
@@ -214,10 +216,15 @@ class NetCDFSource(_VariableSource, DirectSource):
         self._holds = tuple(pool.hold(self.path) for pool in pools)
 
     def _opening(self) -> tuple[Storage, OpenForRead] | None:
-        storage = self.storage
-        if not self._holds:  # an unpickled copy at its first read
-            self._hold()
-        opening = None if storage is None or self._stored is None else self._stored.opening()
+        storage, stored, opening = self.storage, self._stored, None
+        if storage is not None and stored is not None and not (self._begun or self._holds):
+            # Of many files that are joined each is read once, as a rule.
+            opening = stored.opening_once() if storage.streams else None
+        self._begun = True
+        if opening is None:
+            if not self._holds:  # an unpickled copy at its first read
+                self._hold()
+            opening = None if storage is None or stored is None else stored.opening()
         if storage is None or opening is None:
             return None
         see(self.path, opening.signature)
