@@ -1,4 +1,4 @@
-"""Statistics, and values that they are computed of."""
+"""Statistics and values for tests of aggregators and results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Aggregators accumulate and merge: together as alone, in any thread, run by run."""
+"""Aggregators accumulate and merge: together as alone, run by run, and in any thread."""
 
 from __future__ import annotations
 
