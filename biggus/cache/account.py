@@ -191,6 +191,7 @@ class Account:
             raise LedgerError(f"{self.folder}: {error.strerror or error}") from error
         with contextlib.ExitStack() as evicting:
             with ledger.transaction():
+                ledger.check_size(self.size_limit)
                 clock = ledger.record([(kind, key, size) for (kind, key), size in noted.items()])
                 self._sweeper.sweep_if_due(
                     waited_for=bool(need), starved=self._last is not None and self._last.scarce

@@ -14,6 +14,7 @@ import sqlite3
 import stat
 from typing import TYPE_CHECKING, Any
 
+from biggus.cache.layout import Layout
 from biggus.errors import CacheError
 from biggus.support.forks import between_forks
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from biggus.cache.files import Files
 
 NAME = "index.db"
-FORMAT = 2
-"""The format version of the folder; in version 1 the index was one of diskcache."""
 
 BUSY_SECONDS = 0.02
 EVICTED_AT_ONCE = 256
@@ -40,29 +39,18 @@ SHARDS = 256
 SWEEP = KINDS * SHARDS
 """The number of steps of a complete sweep of the folder."""
 
-_APPLICATION = 0x62696767
 _PAGE_BYTES = 1024
 _JOURNAL_BYTES = 1_000_000
+_LEAST_BYTES = 64 * 1024
+"""The database of a cache may always be so large, however small the limit is."""
 _RESULT = 0xFF
 _DAMAGE = {
     sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB,
     sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_FORMAT,
 }  # fmt: skip
-
-_SCHEMA = """
-CREATE TABLE entries (
-    kind INTEGER NOT NULL, key BLOB NOT NULL, bytes INTEGER NOT NULL, used INTEGER NOT NULL,
-    PRIMARY KEY (kind, key)
-) WITHOUT ROWID;
-CREATE INDEX by_use ON entries (kind, used);
-CREATE TABLE shards (
-    kind INTEGER NOT NULL, shard INTEGER NOT NULL,
-    entries INTEGER NOT NULL, bytes INTEGER NOT NULL,
-    PRIMARY KEY (kind, shard)
-) WITHOUT ROWID;
-CREATE TABLE writers (name TEXT PRIMARY KEY, granted INTEGER NOT NULL, doomed INTEGER);
-CREATE TABLE state (clock INTEGER NOT NULL, swept INTEGER NOT NULL);
-"""
+_MOST_COUNTED = 2**61
+_NONSENSE = ValueError, TypeError, OverflowError, IndexError
+"""What comes of values that no ledger holds."""
 
 
 class LedgerError(CacheError):
@@ -98,6 +86,7 @@ class Ledger:
         self.path = folder / NAME
         self._connection: sqlite3.Connection | None = None
         self._place: tuple[int, int] | None = None
+        self._layout: Layout | None = None
         self.pins = False
 
     def run(self, statement: str, *values: Any) -> list[Any]:
@@ -127,11 +116,11 @@ class Ledger:
                 self._connect()
                 self.run("BEGIN IMMEDIATE")
                 if not self._sound():
-                    self._create()
+                    self._fill()
                 self.pins = bool(self.run("SELECT 1 FROM entries WHERE kind=? LIMIT 1", PINNED))
                 yield
                 self.run("COMMIT")
-            except (sqlite3.Error, OSError, LedgerError, ValueError, TypeError) as error:
+            except (sqlite3.Error, OSError, LedgerError, *_NONSENSE) as error:
                 self._roll_back()
                 raise self._said(error) from error
             except BaseException:
@@ -149,7 +138,7 @@ class Ledger:
         text = f"{self.folder}: {error or type(error).__name__}"
         if isinstance(error, LedgerError):
             return error
-        if isinstance(error, ValueError | TypeError):
+        if isinstance(error, _NONSENSE):
             return DamagedError(text)
         code = getattr(error, "sqlite_errorcode", 0) & _RESULT
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
@@ -167,6 +156,7 @@ class Ledger:
         if self._connection is not None and place == self._place:
             return
         self.close()
+        self._layout = Layout(self.run)
         self._connection = sqlite3.connect(
             self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
@@ -182,25 +172,21 @@ class Ledger:
 
     def _sound(self) -> bool:
         """Return whether the tables exist; they do not in a new file."""
-        ((application,),) = self.run("PRAGMA application_id")
-        ((form,),) = self.run("PRAGMA user_version")
-        if (application, form) == (_APPLICATION, FORMAT):
+        assert self._layout is not None
+        if self._layout.is_ours():
             return True
-        if (application, form) != (0, 0) or self.run("SELECT 1 FROM sqlite_master LIMIT 1"):
+        if not self._layout.is_new():
             raise DamagedError(f"{self.folder}: the index is of another layout")
+        self._layout.create()
         return False
 
-    def _create(self) -> None:
-        for statement in _SCHEMA.split(";\n"):
-            self.run(statement)
+    def _fill(self) -> None:
         # An empty folder need not be swept.
         empty = not any(files.folder.exists() for files in self.kinds)
         for path in self.folder.glob("cache.db*"):  # the index of format 1
             with contextlib.suppress(OSError):
                 path.unlink()
         self.run("INSERT INTO state VALUES (0, ?)", SWEEP if empty else 0)
-        self.run(f"PRAGMA application_id={_APPLICATION}")
-        self.run(f"PRAGMA user_version={FORMAT}")
 
     def remove(self) -> None:
         """Remove the database, which is created again on next use."""
@@ -231,6 +217,18 @@ class Ledger:
         size = self.kinds[0].on_disk(pages * _PAGE_BYTES)
         return size + min(size, _JOURNAL_BYTES)
 
+    def check_size(self, size_limit: int) -> None:
+        """Make sure that the database is not larger than the whole folder may be.
+
+        Raises
+        ------
+        DamagedError
+            If it is: most of its rows are of entries that are not there.
+        """
+        ((pages,),) = self.run("PRAGMA page_count")
+        if pages * _PAGE_BYTES > max(size_limit, _LEAST_BYTES):
+            raise DamagedError(f"{self.folder}: the index is larger than the cache may be")
+
     def counted(self, kind: int) -> tuple[int, int]:
         """Return the number of entries of a kind, and their bytes on disk."""
         sums = "SELECT COALESCE(SUM(entries), 0), COALESCE(SUM(bytes), 0) FROM shards WHERE kind=?"
@@ -239,12 +237,19 @@ class Ledger:
             raise DamagedError(f"{self.folder}: the index counts {entries} entries, {size} bytes")
         return entries, size
 
+    def counter(self, name: str) -> int:
+        """Return a counter: the ``clock`` of uses, or how many steps were ``swept``."""
+        ((count,),) = self.run(f"SELECT {name} FROM state")  # noqa: S608 - of these two
+        if not isinstance(count, int) or not 0 <= count < _MOST_COUNTED:
+            raise DamagedError(f"{self.folder}: the index counts a {name} of {count!r}")
+        return count
+
     def record(self, noted: Sequence[tuple[int, str, int | None]]) -> int:
         """Record stores and uses, given in this order as kind, key and bytes; None for a use.
 
         Returns the time, a counter, of the last one.
         """
-        ((clock,),) = self.run("SELECT clock FROM state")
+        clock = self.counter("clock")
         for kind, key, stored in noted:
             clock += 1
             if kind == GONE:
@@ -259,7 +264,7 @@ class Ledger:
             if size is not None:
                 self.put(kind, name, size, clock, before)
         self.run("UPDATE state SET clock=?", clock)
-        return int(clock)
+        return clock
 
     def put(self, kind: int, key: bytes, size: int, used: int, before: int | None) -> None:
         """Set the row of an entry; `before` is its size in the old row, None if there was none."""

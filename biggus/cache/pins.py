@@ -44,7 +44,7 @@ def unpin(ledger: Ledger, keys: Iterable[str]) -> None:
     """Unpin chunks, as if they were used just now."""
     freed = list(filter(ledger.is_pinned, map(bytes.fromhex, keys)))
     ledger.run_many("DELETE FROM entries WHERE kind=? AND key=?", [(PINNED, k) for k in freed])
-    ((clock,),) = ledger.run("SELECT clock FROM state")
+    clock = ledger.counter("clock")
     _use(ledger, freed, clock)
 
 

@@ -60,8 +60,7 @@ class Sweeper:
         return bool(self._ledger.run("SELECT 1 FROM writers WHERE doomed IS NOT NULL LIMIT 1"))
 
     def _steps(self) -> int:
-        ((steps,),) = self._ledger.run("SELECT swept FROM state")
-        return int(steps)
+        return self._ledger.counter("swept")
 
     def sweep(self, seconds: float) -> int:
         """Continue to sweep for some time, at least one step and at most the whole folder once.

@@ -1,6 +1,8 @@
 """A disk that is full: the index makes way for itself, and that is said once."""
 
+import contextlib
 import logging
+import sqlite3
 
 import numpy as np
 
@@ -54,3 +56,19 @@ def test_what_was_used_least_recently_goes_for_the_index(tmp_path, monkeypatch, 
     cache.close()
     assert all(is_there(late, i) for i in range(10))
     assert all(is_there(cached, i) for i in range(10))
+
+
+def test_an_index_of_entries_that_are_not_there_is_rebuilt(tmp_path, caplog):
+    cache = Cache(tmp_path / "c", "300 kB")
+    read(cache, "a", range(5))
+    cache.close()
+    rows = [(number.to_bytes(20, "big"), number) for number in range(10_000)]
+    with contextlib.closing(sqlite3.connect(tmp_path / "c" / "index.db")) as other, other:
+        other.executemany("INSERT INTO entries VALUES (0, ?, 4096, ?)", rows)
+    read(cache, "b", range(20))
+    cache.close()
+    assert caplog.text.count("the index is larger than the cache may be") == 1
+    assert cache.stats().bytes <= 300_000
+    late = read(cache, "c", range(5))
+    cache.close()
+    assert all(is_there(late, i) for i in range(5))

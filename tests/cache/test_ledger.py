@@ -91,6 +91,61 @@ def test_who_comes_second_is_told_so(ledger):
     other.close()
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "CREATE TRIGGER t AFTER INSERT ON entries BEGIN DELETE FROM shards; END",
+        "CREATE VIEW v AS SELECT * FROM entries",
+        "DROP INDEX by_use",
+        "DROP TABLE writers",
+        "ALTER TABLE state ADD COLUMN more INTEGER",
+        "PRAGMA journal_mode=WAL",
+    ],
+)
+@pytest.mark.parametrize("connected", [True, False])
+def test_a_changed_layout_is_damage(ledger, change, connected):
+    with ledger.transaction():
+        ledger.record([(0, key, 4096) for key in KEYS])
+    if not connected:
+        ledger.close()
+    other = sqlite3.connect(ledger.path)
+    other.execute(change)
+    other.close()
+    if connected or not change.endswith("WAL"):  # which connecting undoes
+        with pytest.raises(DamagedError, match="another layout"), ledger.transaction():
+            raise AssertionError
+        ledger.remove()
+    with ledger.transaction():
+        assert ledger.run("PRAGMA journal_mode") == [("truncate",)]
+        ledger.record([(0, KEYS[0], 4096)])
+
+
+@pytest.mark.parametrize("value", ["9223372036854775807", "1 << 62", "-1", "'x'", "x'00'", "0.5"])
+@pytest.mark.parametrize("column", ["clock", "swept"])
+def test_a_counter_that_is_no_count_is_damage(ledger, column, value):
+    with ledger.transaction():
+        ledger.record([(0, key, 4096) for key in KEYS])
+    other = sqlite3.connect(ledger.path)
+    with other:
+        other.execute(f"UPDATE state SET {column}={value}")
+    other.close()
+    with pytest.raises(DamagedError, match=f"counts a {column} of"), ledger.transaction():
+        assert ledger.counter("clock") + ledger.counter("swept") < 0
+
+
+def test_an_empty_key_is_damage(ledger):
+    with ledger.transaction():
+        ledger.run("INSERT INTO entries VALUES (0, x'', 5, 1)")
+    with pytest.raises(DamagedError), ledger.transaction():
+        ledger.evict(0, 5)
+
+
+@pytest.mark.parametrize("size", [2**63, -(2**63) - 1])
+def test_a_number_that_sqlite_does_not_hold_is_damage(ledger, size):
+    with pytest.raises(DamagedError), ledger.transaction():
+        ledger.record([(0, KEYS[0], size)])
+
+
 @pytest.mark.parametrize("key", [b"", b"\0" * 19, b"\0" * 21, "0" * 20, "../../victim", 7, None])
 def test_a_key_is_twenty_bytes(key):
     with pytest.raises(DamagedError):

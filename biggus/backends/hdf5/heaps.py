@@ -52,7 +52,7 @@ class Heaps:
 
     def __init__(self, read: Callable[[int, int], bytes], offset: int = 8, length: int = 8) -> None:
         self._read = read
-        self._header = 8 + -(-length // 8) * 8  # of a collection, and of each object
+        self._header = 8 + max(8, -(-length // 8) * 8)  # of a collection, and of each object
         self._object = Struct("<H6x" + _NUMBERS.get(length, "Q"))
         self._reference = Struct(f"<I{_NUMBERS.get(offset, 'Q')}I")
         self._known: dict[int, dict[int, tuple[int, int]]] = {}

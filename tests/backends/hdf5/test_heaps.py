@@ -1,5 +1,6 @@
 """Damaged global heaps: errors that name the file, where libhdf5 would never come back."""
 
+import contextlib
 import re
 import subprocess
 import sys
@@ -95,6 +96,16 @@ def test_lengths_of_four_bytes(tmp_path):
     _damaged(Path(path), DAMAGES["zeros"])
     with pytest.raises(OpenError, match="no end"):
         _checked(Path(path))
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 16, 255])
+def test_no_length_of_sizes_is_too_odd(tmp_path, length):
+    path = _written(tmp_path / "a.h5")
+    data = bytearray(path.read_bytes())
+    data[14] = length
+    path.write_bytes(data)
+    with contextlib.suppress(OpenError):
+        assert _checked(path)
 
 
 def test_what_libhdf5_does_not_read_is_no_damage(tmp_path):
