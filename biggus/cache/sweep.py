@@ -83,7 +83,8 @@ class Sweeper:
         return steps - first
 
     def _look_after_writers(self, steps: int) -> None:
-        for (name,) in self._ledger.run("SELECT name FROM writers WHERE doomed IS NULL"):
+        due = "SELECT name FROM writers WHERE doomed IS NULL OR doomed>?"
+        for (name,) in self._ledger.run(due, steps + SWEEP):
             if self._is_dead(name):
                 self._ledger.run("UPDATE writers SET doomed=? WHERE name=?", steps + SWEEP, name)
                 with contextlib.suppress(OSError):

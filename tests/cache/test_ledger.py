@@ -239,9 +239,11 @@ def test_what_has_gone_or_grown_is_counted_as_it_is(ledger):
     assert swept(ledger, 2 * SHARDS) == (2, 8192 + 53_248)
 
 
-def test_what_a_dead_writer_was_granted_comes_back_once_all_is_swept(ledger):
+@pytest.mark.parametrize("doomed", [None, 2**63 - 1])  # the latter by damage
+def test_what_a_dead_writer_was_granted_comes_back_once_all_is_swept(ledger, doomed):
     with ledger.transaction():
         ledger.grant("1-dead", 100_000)
+        ledger.run("UPDATE writers SET doomed=?", doomed)
     files = ledger.kinds[0]
     files.writer = "1-dead"
     written(files, KEYS[:1])
