@@ -113,7 +113,7 @@ def backend_for(location: Location) -> Backend:
         if claim > surest:
             best, surest = backend, claim
             if surest >= Backend.BY_MARK:
-                break  # nobody is surer
+                break  # no other claim can be surer
     if best is not None:
         return best
     if location.scheme in ("http", "https"):

@@ -25,10 +25,10 @@ MOST_WASTE = 32
 """The most elements that are read for each one that is wanted."""
 
 _LEAST_RUN = 1024
-"""Runs of at least so many elements are worth a call each."""
+"""The fewest elements of a run that is read by a call of its own."""
 
 _SLAB_BYTES = 8 * 2**20
-"""About how many bytes are read at once, most of which are dropped."""
+"""The approximate bytes of a read of which most are dropped."""
 
 
 def read_box(variable: Any, box: Box, dtype: np.dtype[Any], chunks: Sequence[int] | None) -> Any:

@@ -68,7 +68,7 @@ def decompressed(data: npt.NDArray[np.uint8], nbytes: int) -> npt.NDArray[np.uin
     Raises
     ------
     ValueError
-        If `data` cannot be decompressed to so many bytes.
+        If `data` cannot be decompressed to that number of bytes.
     MissingDependencyError
         If numcodecs is not installed.
     """

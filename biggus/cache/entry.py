@@ -286,7 +286,7 @@ def announced(key: bytes, nbytes: int | None, head: bytes) -> int:
         raise EntryError("stale: of another dtype or shape")
     texts = max(header.n_validator, header.n_name)
     if texts > _TEXT_MOST or (header.n_validity > n_values and raw):
-        raise EntryError("damaged: a header that makes no sense")
+        raise EntryError("damaged: invalid header")
     return header.size
 
 

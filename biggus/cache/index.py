@@ -36,7 +36,7 @@ _LATER_MOST = 64_000_000
 """The most bytes that wait to be stored; for a small cache half of its size limit."""
 _RETRY_SECONDS = 0.0025
 _AHEAD = 4
-"""More room is made when one in so many bytes of the last grant is left."""
+"""More room is made when only this fraction (1/4) of the last grant is left."""
 _ROUNDS_LATER, _ROUNDS_AT_LAST = 8, 16
 """How many rounds of evictions run at once in the background, and at the end of a process."""
 

@@ -16,7 +16,7 @@ CHUNKS, DESCRIPTIONS = 0, 1
 _GRANT_MOST = 16_000_000
 _GRANT_CHUNKS = 64
 _SHARE = 64
-"""A writer is granted one in so many bytes of the limit; all together at most an eighth."""
+"""A writer is granted this fraction (1/64) of the limit; all writers together at most 1/8."""
 _DESCRIPTIONS_SHARE = 8
 _SEEN_SHARE = 2
 _SEEN_MOST = 1 << 15

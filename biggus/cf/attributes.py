@@ -43,7 +43,7 @@ def decoder(
 ) -> Decoder | None:
     """Return the decoder of packed values of `dtype`, or None if there is nothing to do.
 
-    Attributes that make no sense for the dtype are ignored (silently; netCDF4-python warns): a
+    Attributes that are invalid for the dtype are ignored (silently; netCDF4-python warns): a
     fill value that the dtype cannot hold, a scale factor that is not a number.  Values that
     equal the netCDF library's default fill value are missing unless there is a
     ``_FillValue``, or `default_fills` is False, or `dtype` has one byte and the attribute

@@ -20,7 +20,7 @@ _LITTLE = 2**16
 """Bytes; many chunks smaller than this are not looked up one by one."""
 
 _FEW = 64
-"""So many chunks are looked up one by one, however small."""
+"""Up to this number, chunks are looked up one by one, however small."""
 
 
 ChunkKey: TypeAlias = tuple[str, int]

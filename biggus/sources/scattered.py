@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from biggus.indexing.selection import Selection
 
 MANY_READS = 64
-"""Up to so many reads are made of the points alone, where each index array acts on its own axis."""
+"""The most reads of the points alone, if each index array acts on its own axis."""
 
 
 class Costs(NamedTuple):
@@ -56,13 +56,13 @@ _WIDER = 4
 """The factor by which gaps grow from level to level."""
 
 _DENSE = 4
-"""Points that fill at least one in so many elements of their bounding box are read together."""
+"""Points are read together if their bounding box has at most this many elements per point."""
 
 _MOST_NUMBERED = 2**62
 """The largest volume whose elements are numbered in 64 bits."""
 
 _FEW_POINTS = 2**12
-"""Up to so many points are clustered even if they are dense."""
+"""The most points that are clustered even if they are dense."""
 
 
 class Stored(NamedTuple):

@@ -28,7 +28,7 @@ class Reader:
 
     @property
     def abandoned(self) -> bool:
-        """Whether nobody wants the results of its calls any longer."""
+        """Whether the results of its calls are not needed any longer."""
         return self._abandoned or (self._within is not None and self._within.abandoned)
 
     def abandon(self) -> None:

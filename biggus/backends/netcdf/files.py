@@ -61,7 +61,7 @@ def dataset_at(path: str) -> Any:
 def opened_at(path: str) -> OpenNetCDF:
     """Return the open dataset of the file that is at `path` now.  The caller holds the lock.
 
-    The caller also holds or visits it in `datasets`, for it is closed when nobody does.
+    The caller also holds or visits it in `datasets`; otherwise it may be closed.
 
     Raises
     ------
@@ -87,8 +87,8 @@ def opened_at(path: str) -> OpenNetCDF:
 
 def _open(path: str, signature: FileSignature) -> OpenNetCDF:
     library = netcdf4()
-    # This raises errors that the library does not: why the system refuses the file, and that a
-    # classic file is cut short, of which the library reads zeros.
+    # Raises errors that the library does not: the reason why the file cannot be opened, and
+    # that a classic file is truncated, from which the library reads zeros.
     _check_whole(Path(path), signature.size)
     try:
         with warnings.catch_warnings():

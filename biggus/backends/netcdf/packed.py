@@ -182,7 +182,7 @@ def read_packed(variable: Any, box: Box, facts: PackedFacts, end: End | None) ->
 
 
 def read_bytes(facts: PackedFacts, box: Box, end: End | None) -> int:
-    """Return the most memory that `read_packed` takes beside its result, as far as it is known."""
+    """Return the known part of the memory that `read_packed` takes besides its result."""
     box, dtype, chunks = _stored_box(box, facts), facts.given_dtype, facts.stored_chunks
     result = math.prod(box_shape(box)) * dtype.itemsize
     # The library holds the stored bytes of a chunk and its values.

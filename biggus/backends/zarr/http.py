@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from biggus.backends.http.settings import HttpSettings
 
 _KEPT_OBJECT = 8
-"""A whole object is kept if it takes at most one in so many bytes of the memory option."""
+"""A whole object is kept if it takes at most this fraction (1/8) of the memory option."""
 
 _numbers = itertools.count()
 _flights: SingleFlight[bool] = SingleFlight()
