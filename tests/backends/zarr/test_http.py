@@ -53,9 +53,10 @@ def zip_at(folder, name):
 def references_at(folder, name):
     path = folder / f"{name}.json"
     chunks = objects_in(folder / name)
+    # Groups come before what is in them, as kerchunk writes them: fsspec of 2023 lists no others.
     references = {
         key: file.read_text() if "z" in file.name else [str(file), 0, file.stat().st_size]
-        for key, file in chunks.items()
+        for key, file in sorted(chunks.items(), key=lambda item: item[0].count("/"))
     }
     path.write_text(json.dumps(references))
     return path
