@@ -127,7 +127,22 @@ class Heaps:
         return objects
 
 
-def check_heaps(path: str, size: int) -> bool:
+def start_of(path: str, size: int) -> bytes:
+    """Return all bytes of a file of a size, or the first few if it has more than `MOST_BYTES`.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    """
+    fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        return os.read(fd, size if size <= MOST_BYTES else 8)
+    finally:
+        os.close(fd)
+
+
+def check_heaps(path: str, size: int, data: bytes | None = None) -> bool:
     """Make sure that libhdf5 comes to the end of each global heap of a file.
 
     Parameters
@@ -136,6 +151,8 @@ def check_heaps(path: str, size: int) -> bool:
         The file.
     size : int
         How many bytes it has.
+    data : bytes, optional
+        What `start_of` returns, if it is known already.
 
     Returns
     -------
@@ -151,11 +168,7 @@ def check_heaps(path: str, size: int) -> bool:
     """
     if size > MOST_BYTES:
         return False
-    fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
-    try:
-        data = os.read(fd, size)
-    finally:
-        os.close(fd)
+    data = start_of(path, size) if data is None else data
     heaps = None
     for found in _COLLECTION.finditer(data):
         if heaps is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from biggus.backends.files import HandlePool
-from biggus.backends.hdf5.heaps import HeapError, check_heaps
+from biggus.backends.hdf5.heaps import HeapError, check_heaps, start_of
 from biggus.backends.hdf5.vetted import check_all_attributes
 from biggus.backends.native import guard_forks, hdf5_lock
 from biggus.backends.netcdf.beside import opened_briefly
@@ -89,7 +89,7 @@ def _open(path: str, signature: FileSignature) -> OpenNetCDF:
     library = netcdf4()
     # Raises errors that the library does not: the reason why the file cannot be opened, and
     # that a classic file is truncated, from which the library reads zeros.
-    _check_whole(Path(path), signature.size)
+    _check_whole(path, signature.size)
     try:
         with warnings.catch_warnings():
             # netCDF4-python warns of variables of unknown types, which it leaves out.
@@ -106,23 +106,22 @@ def _open(path: str, signature: FileSignature) -> OpenNetCDF:
     return OpenNetCDF(dataset, signature)
 
 
-def _check_whole(path: Path, size: int) -> None:
-    """Raise an OpenError if a classic file is cut short, or a file of either kind is damaged."""
-    with path.open("rb", buffering=0) as file:
-        classic = file.read(4) in MARKS
-    if not classic:
-        _check_hdf5(str(path), size)
+def _check_whole(path: str, size: int) -> None:
+    """Raise an OpenError if a classic file is cut short, or one of either kind is damaged."""
+    data = start_of(path, size)
+    if data[:4] not in MARKS:
+        _check_hdf5(path, size, data)
         return
     try:
-        missing = shortfall(path)
+        missing = shortfall(Path(path))
     except HeaderError as error:
-        raise OpenError(str(path), str(error)) from error
+        raise OpenError(path, str(error)) from error
     if missing:
-        raise OpenError(str(path), f"the file is cut short: {missing} bytes are missing at its end")
+        raise OpenError(path, f"the file is cut short: {missing} bytes are missing at its end")
 
 
-def _check_hdf5(path: str, size: int) -> None:
-    if check_heaps(path, size):
+def _check_hdf5(path: str, size: int, data: bytes) -> None:
+    if check_heaps(path, size, data):
         return
     with opened_briefly(path) as file:
         if file is not None:
