@@ -34,6 +34,10 @@ _BASE = 8
 """Where the datatype of the elements stands in one of variable length."""
 
 
+_MOST_NOWHERE = 2**20
+"""So many bytes libhdf5 may make room for before it finds that a reference leads nowhere."""
+
+
 class HeapError(ValueError):
     """A global heap is damaged, or a reference into it is."""
 
@@ -81,9 +85,9 @@ class Heaps:
             for at in range(0, last + 1, max(kind[4], reference.size)):
                 count, address, index = reference.unpack_from(values, at)
                 start, nbytes = self.objects(address).get(index, (0, None))
-                if nbytes is None:
+                if nbytes is None and count * itemsize <= _MOST_NOWHERE:
                     continue
-                if count * itemsize > nbytes:
+                if nbytes is None or count * itemsize > nbytes:
                     raise HeapError(f"the object at byte {start} does not hold {count} values")
                 if nested:
                     self.check(self._read(start, nbytes), base)

@@ -93,6 +93,18 @@ def test_more_values_than_there_are_bytes_are_an_error(tmp_path):
         biggus.open(path, "v")
 
 
+def test_many_values_that_are_nowhere_are_an_error(tmp_path):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file["v"] = 1.0
+        file["v"].attrs["units"] = "of 13 letters"
+    address = path.read_bytes().index(b"GCOL").to_bytes(8, "little")
+    nowhere = (8).to_bytes(8, "little")
+    _replace(path, b"\x0d\0\0\0" + address, b"\x0d\0\0\x70" + nowhere)
+    with pytest.raises(OpenError, match=r"a\.h5.* does not hold 1879048205 values"):
+        biggus.open(path, "v")
+
+
 def test_a_dataset_that_is_being_written_is_not_vetted(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["v"] = np.arange(4.0)
