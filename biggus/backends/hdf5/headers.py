@@ -1,9 +1,11 @@
-"""Object headers of HDF5: which values of variable length the attributes of an object have.
+"""Object headers of HDF5: the stored attributes of an object, read from the bytes of the file.
 
-libhdf5 gives these only by following them into a global heap, which may be damaged.  So they
-are read from the file's bytes.  An object has blocks of messages.  A message is an attribute,
-or leads to a further block, or to the fractal heap that the attributes of an object are in
-when they are many.
+libhdf5 returns values of variable length only after it has followed their references into a
+global heap, which may be damaged.  Here the references themselves are read.  An object header
+consists of blocks of messages.  A message holds an attribute, or the address of a further
+block, or the address of the fractal heap that holds the attributes if there are many.
+
+The format is that of the "HDF5 File Format Specification Version 3.0" of The HDF Group.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 _DATATYPE, _ATTRIBUTE, _BLOCK, _MANY = 0x03, 0x0C, 0x10, 0x15
 _NULL = 2
-"""The kind of a dataspace without elements."""
+"""The type of a dataspace that has no elements."""
 
 _FIRST_MESSAGE, _MESSAGE = Struct("<HH4x"), Struct("<BHx")
 _SIZES = Struct("<BBHHH")
@@ -26,11 +28,11 @@ _FRACTAL = Struct("<7xH101xHQQH2xQH")
 _LIKE_ATTRIBUTE = re.compile(rb"(?=[\1-\3][\0-\3].[\0-\x0f].[\0-\x0f].\0)", re.DOTALL)
 
 _MOST_BYTES = 2**12
-"""A fractal heap of attributes has larger ones elsewhere, where they are not looked for."""
+"""The largest attribute in a fractal heap.  Larger ones lie elsewhere, and are not looked for."""
 
 
 class StoredAttribute(NamedTuple):
-    """The values of an attribute, and their datatype, as they are stored."""
+    """The datatype and the values of an attribute, as the file stores them."""
 
     kind: bytes
     values: bytes
@@ -42,10 +44,10 @@ class Headers:
     Parameters
     ----------
     read : callable
-        Gives the bytes at an address of the file, by the address and how many.  Fewer where
-        the file ends.
+        Called with an address and a count; returns that many bytes of the file, or fewer at its
+        end.
     offset, length : int
-        How many bytes an address takes in the file, and a size.
+        How many bytes an address and a size take in the file.
     """
 
     def __init__(self, read: Callable[[int, int], bytes], offset: int, length: int) -> None:
@@ -91,7 +93,7 @@ class Headers:
                     yield kind, body
 
     def _attribute(self, body: bytes) -> Iterator[StoredAttribute]:
-        """Yield the attribute that a message is; nothing if it is none."""
+        """Yield the attribute in the body of a message, if it is one."""
         if len(body) < _SIZES.size:
             return
         version, flags, *sizes = _SIZES.unpack_from(body)
@@ -117,12 +119,12 @@ class Headers:
         return math.prod(_number(space[start : start + length]) for start in starts)
 
     def _named(self, link: bytes) -> bytes:
-        """Return the datatype that a link in its place leads to, empty if it leads to none."""
+        """Return the datatype that a link leads to, or an empty one if the link is broken."""
         address = _number(link[8 if link[0] == 1 else 2 :][: self._offset])
         return next((body for kind, body in self._messages(address) if kind == _DATATYPE), b"")
 
     def _fractal(self, address: int) -> Iterator[bytes]:
-        """Yield the blocks of a fractal heap that its root leads to, not those further down."""
+        """Yield the blocks directly below the root of a fractal heap."""
         head = self._read(address, _FRACTAL.size)
         if len(head) < _FRACTAL.size or head[:4] != b"FRHP":
             return
@@ -137,7 +139,7 @@ class Headers:
         for start in range(0, len(table), 8):
             size = first << max(0, start // (8 * width) - 1)
             if size > most:
-                break  # from here on they are of further such tables
+                break  # the following entries are indirect blocks
             yield self._read(_number(table[start : start + 8]), size)
 
 

@@ -1,11 +1,11 @@
 """Global heaps: the lists in an HDF5 file that hold its values of variable length.
 
-Texts, sequences, and the references between dimensions and variables lie in collections of
-objects, one object behind the other.  libhdf5 steps from each object to the next by its
-size.  It never leaves a free object of size zero, and it cannot be interrupted there.  Such
-an object is what zeros, or bytes that were shifted, leave in a collection.  libhdf5 also makes
-room for as many values as a reference says, whatever the object holds.  So collections
-and references are checked before libhdf5 reads them.
+Strings, sequences, and the references between dimensions and variables are stored as objects,
+one behind the other, in collections.  libhdf5 steps from each object to the next by the size of
+the object.  A free object of size zero makes it loop for ever, and the loop cannot be
+interrupted.  Zeroed or shifted bytes in a collection leave such objects.  libhdf5 also allocates
+memory for as many values as a reference names, even if the object is smaller.  Therefore
+collections and references are checked before libhdf5 reads them.
 """
 
 from __future__ import annotations
@@ -21,62 +21,61 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MOST_BYTES = 2**18
-"""Files of at most so many bytes are searched for collections, which takes 1 ns a byte."""
+"""The largest file, in bytes, that is searched for collections.  The search takes 1 ns a byte."""
 
 _COLLECTION = re.compile(rb"GCOL\x01")
 _FILE = re.compile(rb"\x89HDF\r\n\x1a\n")
 _NUMBERS = {2: "H", 4: "I"}
 
 _VARIABLE = re.compile(rb"[\x09\x19\x29\x39\x49\x59]...[\1-\x40]\0\0\0", re.DOTALL)
-"""How a datatype of variable length begins: class and version, flags, size."""
+"""The first bytes of a datatype of variable length: class and version, flags, size."""
 
 _BASE = 8
-"""Where the datatype of the elements stands in one of variable length."""
-
+"""The offset of the datatype of the elements in a datatype of variable length."""
 
 _MOST_NOWHERE = 2**20
-"""So many bytes libhdf5 may make room for before it finds that a reference leads nowhere."""
+"""The most bytes that libhdf5 may allocate before it finds that a reference leads nowhere."""
 
 
 class HeapError(ValueError):
-    """A global heap is damaged, or a reference into it is."""
+    """A global heap, or a reference into one, is damaged."""
 
 
 class Heaps:
-    """The global heaps of a file, each of which is gone through once.
+    """The global heaps of a file.  Each is checked once.
 
     Parameters
     ----------
     read : callable
-        Gives the bytes at an address of the file, by the address and how many.  Fewer where
-        the file ends.
+        Called with an address and a count; returns that many bytes of the file, or fewer at its
+        end.
     offset, length : int
-        How many bytes an address takes in the file, and a size.
+        How many bytes an address and a size take in the file.
     """
 
     def __init__(self, read: Callable[[int, int], bytes], offset: int = 8, length: int = 8) -> None:
         self._read = read
-        self._header = 8 + max(8, -(-length // 8) * 8)  # of a collection, and of each object
+        self._header = 8 + max(8, -(-length // 8) * 8)  # of a collection and of an object
         self._object = Struct("<H6x" + _NUMBERS.get(length, "Q"))
         self._reference = Struct(f"<I{_NUMBERS.get(offset, 'Q')}I")
         self._known: dict[int, dict[int, tuple[int, int]]] = {}
 
     def check(self, values: bytes, kind: bytes) -> None:
-        """Make sure that libhdf5 can read values.
+        """Check that libhdf5 can read the values of an attribute or a dataset.
 
-        References that lead nowhere are no errors here: libhdf5 says so itself.
+        A reference that leads nowhere is left to libhdf5, which raises an error for it.
 
         Parameters
         ----------
         values : bytes
-            As they are stored.
+            The stored values.
         kind : bytes
-            Their datatype, as it is stored.
+            The stored datatype.
 
         Raises
         ------
         HeapError
-            If a heap has no end, or an object has fewer bytes than the values that are in it.
+            If a heap has no end, or an object is smaller than the values that refer to it.
         """
         reference, last = self._reference, len(values) - self._reference.size
         if _VARIABLE.match(kind):
@@ -91,19 +90,19 @@ class Heaps:
                     raise HeapError(f"the object at byte {start} does not hold {count} values")
                 if nested:
                     self.check(self._read(start, nbytes), base)
-        elif _VARIABLE.search(kind):  # of a structure, or an array: wherever it may be
+        elif _VARIABLE.search(kind):  # a member of a structure or an array, at an unknown offset
             for at in range(last + 1):
                 self.objects(reference.unpack_from(values, at)[1])
 
     def objects(self, address: int) -> dict[int, tuple[int, int]]:
-        """Return where the objects of a collection begin, and their sizes, by their index.
+        """Return the address and the size of each object of a collection, by index.
 
-        Empty where there is no collection that lies within the file: libhdf5 refuses to read it.
+        Empty if no whole collection lies at the address: libhdf5 raises an error for it.
 
         Raises
         ------
         HeapError
-            If the objects do not end where the collection does.
+            If the objects do not end at the end of the collection.
         """
         known = self._known.get(address)
         if known is None:
@@ -132,7 +131,7 @@ class Heaps:
 
 
 def start_of(path: str, size: int) -> bytes:
-    """Return all bytes of a file of a size, or the first few if it has more than `MOST_BYTES`.
+    """Return all bytes of a file, or the first 8 if it has more than `MOST_BYTES`.
 
     Raises
     ------
@@ -147,21 +146,21 @@ def start_of(path: str, size: int) -> bytes:
 
 
 def check_heaps(path: str, size: int, data: bytes | None = None) -> bool:
-    """Make sure that libhdf5 comes to the end of each global heap of a file.
+    """Check that each global heap of a small file has an end.
 
     Parameters
     ----------
     path : str
         The file.
     size : int
-        How many bytes it has.
+        The size of the file in bytes.
     data : bytes, optional
-        What `start_of` returns, if it is known already.
+        The result of `start_of`, if it is known already.
 
     Returns
     -------
     bool
-        Whether that is certain.  It is not if the file has more than `MOST_BYTES`.
+        Whether the file was checked.  A file of more than `MOST_BYTES` is not.
 
     Raises
     ------
@@ -185,7 +184,7 @@ def check_heaps(path: str, size: int, data: bytes | None = None) -> bool:
 
 
 def _length(data: bytes) -> int:
-    """Return how many bytes a size takes in a file: 8, as a rule."""
+    """Return how many bytes a size takes in a file, usually 8."""
     found = _FILE.search(data)
     superblock = data[found.start() : found.start() + 16] if found else b""
     where = 14 if superblock[8:9] < b"\2" else 10

@@ -1,6 +1,6 @@
-"""Attributes of open files, vetted before libhdf5 follows them into a global heap.
+"""Checks of the attributes of open files, before libhdf5 follows them into a global heap.
 
-The caller holds the lock.
+The caller holds the lock of libhdf5.
 """
 
 from __future__ import annotations
@@ -15,36 +15,36 @@ from biggus.backends.hdf5.heaps import Heaps
 
 
 class _VettedFile(NamedTuple):
-    """A file that is open, under libhdf5's number of the opening."""
+    """An open file, identified by the number that libhdf5 gives to each opening."""
 
     number: int
     headers: Headers
     heaps: Heaps
     vetted: set[int]
-    """The addresses of the objects whose attributes are sound."""
+    """The addresses of the objects whose attributes were checked."""
 
 
 _last: list[_VettedFile] = []
-"""The file that was asked for last, if any."""
+"""The file that was checked last, if any."""
 
 
 def check_attributes(place: Any) -> None:
-    """Make sure that libhdf5 can read the attributes of an object: an h5py DatasetID or GroupID.
+    """Check that libhdf5 can read the attributes of an object, an h5py DatasetID or GroupID.
 
-    Not where the file is being written to, is no plain file of the system, or the system cannot
-    read at an offset.
+    Nothing is checked if the file is open for writing, is not a plain file, or if the system has
+    no `os.pread`.
 
     Raises
     ------
     HeapError
-        If a heap that one leads to is damaged.
+        If an attribute refers to a damaged heap.
     """
     info = h5py().h5o.get_info(place)
     _check([info.addr], info.fileno, place)
 
 
 def check_all_attributes(file: Any) -> None:
-    """Do so for all objects of a file: an h5py FileID.
+    """Check the attributes of all objects of a file, an h5py FileID, as `check_attributes` does.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def check_all_attributes(file: Any) -> None:
     library = h5py()
     root = library.h5o.get_info(file)
     addresses = [root.addr]
-    with contextlib.suppress(OSError, RuntimeError, ValueError):  # other damage
+    with contextlib.suppress(OSError, RuntimeError, ValueError):  # found when it is read
         library.h5o.visit(file, lambda _, info: addresses.append(info.addr), info=True)
     _check(addresses, root.fileno, file)
 
