@@ -80,3 +80,31 @@ def test_files_that_do_not_fit_together(series, tmp_path):
         file["a"] = np.zeros((2, 3))
     with pytest.raises(ValueError, match="array 3"):
         biggus.open_many(str(tmp_path / "part-*.h5"), "a")
+
+
+@pytest.mark.parametrize("shape", [(2,), (2, 3)])
+def test_many_files_are_opened_once_and_nothing_is_read(tmp_path, monkeypatch, shape):
+    """Axes without names lead to no other variables either."""
+    from biggus.backends.hdf5.source import HDF5Source
+
+    for n in range(50):
+        with h5py.File(tmp_path / f"{n:02}.h5", "w") as file:
+            file["time"] = np.broadcast_to(np.arange(2).reshape(2, *[1] * (len(shape) - 1)), shape)
+            if len(shape) == 1:
+                file["time"].attrs["units"] = f"hours since 2000-01-01 {n % 24:02}:00"
+    walked = []
+    monkeypatch.setattr("biggus.backends.hdf5.files._walk", lambda *args: walked.append(args) or ())
+    opened, read = [], []
+    init, getitem = HDF5Source.__init__, HDF5Source.__getitem__
+    monkeypatch.setattr(
+        HDF5Source, "__init__", lambda self, *args: opened.append(args) or init(self, *args)
+    )
+    monkeypatch.setattr(
+        HDF5Source, "__getitem__", lambda self, box: read.append(box) or getitem(self, box)
+    )
+    found = biggus.open_many(str(tmp_path / "*.h5"), "time")
+    assert len(opened) == 50
+    assert not read
+    assert not walked
+    first = found[[0, 2, 99]].ndarray().reshape(3, -1)[:, 0]
+    assert first.tolist() == ([0, 1, 2] if len(shape) == 1 else [0, 0, 1])

@@ -1,0 +1,96 @@
+"""The names of biggus: of its tests, classes and constants; and the lengths of its files."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from imports import modules_in, tree
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "biggus"
+
+OF_NO_MODULE = {
+    "test_architecture": "reads the imports of all modules",
+    "test_benchmarks": "benchmarks, which lie beside the package",
+    "test_contributing": "the example in CONTRIBUTING.md",
+    "test_docs": "examples and links in the documents",
+    "test_fake_plugin": "a package of somebody else's",
+    "fake_plugin/tests/test_grid": "the tests of that package, as its author has them",
+    "test_names": "names, and the lengths of files",
+    "test_packaging": "what pyproject.toml, tox.ini and the like say of one another",
+    "test_reference": "the pages of the reference",
+    "test_tutorial": "the notebook in the guide",
+}
+"""Files of tests that are named after no module, and what they are of."""
+
+
+def unnamed(tests: Path, package: Path) -> list[str]:
+    """Return the files of tests that are not named after what they are of, nor lie where it does.
+
+    A file is of a module or a package, in the folder that mirrors where that lies, or in that
+    of the package itself; what are many tests may be several files, ``test_NAME_of_something``.
+    """
+    found = []
+    for path in sorted(tests.rglob("test_*.py")):
+        there = path.relative_to(tests)
+        folder = package / there.parent
+        names = [each.stem for each in folder.glob("*.py") if each.stem != "__init__"]
+        names += [each.parent.name for each in folder.glob("*/__init__.py")]
+        names += [folder.name] if folder != package and (folder / "__init__.py").is_file() else []
+        of = there.stem.removeprefix("test_")
+        if not any(of == name or of.startswith(f"{name}_") for name in names):
+            found.append(there.with_suffix("").as_posix())
+    return found
+
+
+def test_each_file_of_tests_is_named_after_what_it_is_of() -> None:
+    assert set(unnamed(ROOT / "tests", PACKAGE)) == set(OF_NO_MODULE)
+
+
+def defined_in(package: Path) -> tuple[dict[str, list[str]], dict[tuple[str, str], list[str]]]:
+    """Return where each class is defined, by its name, and each constant, by name and value."""
+    classes: dict[str, list[str]] = {}
+    constants: dict[tuple[str, str], list[str]] = {}
+    for module, path in modules_in(package).items():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                classes.setdefault(node.name, []).append(module)
+        for node in tree.body:
+            targets = node.targets if isinstance(node, ast.Assign) else []
+            if isinstance(node, ast.AnnAssign) and node.value is not None:
+                targets = [node.target]
+            for target in targets:
+                name, value = ast.unparse(target).lstrip("_"), ast.unparse(node.value)
+                # Small numbers are the same by chance.
+                if name.isupper() and len(name) > 1 and not re.fullmatch(r"\d\d?", value):
+                    constants.setdefault((name, value), []).append(module)
+    return classes, constants
+
+
+@pytest.mark.machine
+def test_no_two_classes_share_a_name_and_no_constant_is_defined_twice() -> None:
+    for found in defined_in(PACKAGE):
+        twice = {name: modules for name, modules in found.items() if len(modules) > 1}
+        assert not twice
+
+
+def test_names_that_are_shared_are_found(tmp_path: Path) -> None:
+    tree(
+        tmp_path,
+        low="class A:\n    pass\n_MOST: int = 2**8\nFEW = 8\nT = 1",
+        left="def f():\n    class A:\n        pass\nMOST = 2**8\nFEW = 8\nT = 1",
+    )
+    classes, constants = defined_in(tmp_path / "bad")
+    assert classes == {"A": ["bad.left", "bad.low"]}
+    assert constants["MOST", "2 ** 8"] == ["bad.left", "bad.low"]
+    assert not [name for name, value in constants if name in ("FEW", "T")]
+
+
+def test_no_file_is_longer_than_is_read_in_one_go() -> None:
+    paths = [*PACKAGE.rglob("*.py"), *(ROOT / "tests").rglob("*.py")]
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in paths}
+    assert not [path for path, lines in lengths.items() if lines > 400]
