@@ -1,4 +1,4 @@
-"""Object headers of HDF5: the stored attributes of an object, read from the bytes of the file.
+"""Object headers of HDF5: the attributes of variable length, read from the bytes of the file.
 
 libhdf5 returns values of variable length only after it has followed their references into a
 global heap, which may be damaged.  Here the references themselves are read.  An object header
@@ -25,6 +25,9 @@ _NULL = 2
 _FIRST_MESSAGE, _MESSAGE = Struct("<HH4x"), Struct("<BHx")
 _SIZES = Struct("<BBHHH")
 _FRACTAL = Struct("<7xH101xHQQH2xQH")
+VARIABLE = re.compile(rb"[\x09\x19\x29\x39\x49\x59]...[\1-\x40]\0\0\0", re.DOTALL)
+"""The first bytes of a datatype of variable length: class and version, flags, size."""
+
 _LIKE_ATTRIBUTE = re.compile(rb"(?=[\1-\3][\0-\3].[\0-\x0f].[\0-\x0f].\0)", re.DOTALL)
 
 _MOST_BYTES = 2**12
@@ -56,10 +59,12 @@ class Headers:
         self._length = length
 
     def attributes(self, address: int) -> Iterator[StoredAttribute]:
-        """Yield the attributes of the object at an address."""
+        """Yield the attributes of the object at an address that may be of variable length."""
         for kind, body in self._messages(address):
             if kind == _ATTRIBUTE:
-                yield from self._attribute(body)
+                # Most attributes are not, which shows without taking them apart.
+                if body[1:2] != b"\0" or VARIABLE.search(body):
+                    yield from self._attribute(body)
             elif kind == _MANY and self._offset == self._length == 8:
                 start = 4 if _number(body[1:2]) & 1 else 2
                 for block in self._fractal(_number(body[start : start + 8])):

@@ -15,6 +15,7 @@ import re
 from struct import Struct
 from typing import TYPE_CHECKING
 
+from biggus.backends.hdf5.headers import VARIABLE
 from biggus.errors import OpenError
 
 if TYPE_CHECKING:
@@ -26,9 +27,6 @@ MOST_BYTES = 2**18
 _COLLECTION = re.compile(rb"GCOL\x01")
 _FILE = re.compile(rb"\x89HDF\r\n\x1a\n")
 _NUMBERS = {2: "H", 4: "I"}
-
-_VARIABLE = re.compile(rb"[\x09\x19\x29\x39\x49\x59]...[\1-\x40]\0\0\0", re.DOTALL)
-"""The first bytes of a datatype of variable length: class and version, flags, size."""
 
 _BASE = 8
 """The offset of the datatype of the elements in a datatype of variable length."""
@@ -78,9 +76,9 @@ class Heaps:
             If a heap has no end, or an object is smaller than the values that refer to it.
         """
         reference, last = self._reference, len(values) - self._reference.size
-        if _VARIABLE.match(kind):
+        if VARIABLE.match(kind):
             base = kind[_BASE:]
-            itemsize, nested = int.from_bytes(base[4:8], "little"), _VARIABLE.search(base)
+            itemsize, nested = int.from_bytes(base[4:8], "little"), VARIABLE.search(base)
             for at in range(0, last + 1, max(kind[4], reference.size)):
                 count, address, index = reference.unpack_from(values, at)
                 start, nbytes = self.objects(address).get(index, (0, None))
@@ -90,7 +88,7 @@ class Heaps:
                     raise HeapError(f"the object at byte {start} does not hold {count} values")
                 if nested:
                     self.check(self._read(start, nbytes), base)
-        elif _VARIABLE.search(kind):  # a member of a structure or an array, at an unknown offset
+        elif VARIABLE.search(kind):  # a member of a structure or an array, at an unknown offset
             for at in range(last + 1):
                 self.objects(reference.unpack_from(values, at)[1])
 

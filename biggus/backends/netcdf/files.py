@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("biggus.backends.netcdf")
 
+_MOST_CHECKED = 2**14
+"""The number of files of which it is remembered that their attributes are sound."""
+
 
 @lru_cache(maxsize=1)
 def netcdf4() -> Any:
@@ -89,7 +92,7 @@ def _open(path: str, signature: FileSignature) -> OpenNetCDF:
     library = netcdf4()
     # Raises errors that the library does not: the reason why the file cannot be opened, and
     # that a classic file is truncated, from which the library reads zeros.
-    _check_whole(path, signature.size)
+    _check_whole(path, signature)
     try:
         with warnings.catch_warnings():
             # netCDF4-python warns of variables of unknown types, which it leaves out.
@@ -106,11 +109,12 @@ def _open(path: str, signature: FileSignature) -> OpenNetCDF:
     return OpenNetCDF(dataset, signature)
 
 
-def _check_whole(path: str, size: int) -> None:
+def _check_whole(path: str, signature: FileSignature) -> None:
     """Raise an OpenError if a classic file is cut short, or one of either kind is damaged."""
-    data = start_of(path, size)
+    data = start_of(path, signature.size)
     if data[:4] not in MARKS:
-        _check_hdf5(path, size, data)
+        if not check_heaps(path, signature.size, data):
+            _check_attributes(path, signature)
         return
     try:
         missing = shortfall(Path(path))
@@ -120,9 +124,9 @@ def _check_whole(path: str, size: int) -> None:
         raise OpenError(path, f"the file is cut short: {missing} bytes are missing at its end")
 
 
-def _check_hdf5(path: str, size: int, data: bytes) -> None:
-    if check_heaps(path, size, data):
-        return
+@lru_cache(_MOST_CHECKED)
+def _check_attributes(path: str, signature: FileSignature) -> None:  # noqa: ARG001 - of the cache
+    """Raise an OpenError if an attribute is damaged; a file that stays as it is is checked once."""
     with opened_briefly(path) as file:
         if file is not None:
             try:

@@ -13,8 +13,26 @@ import numpy as np
 import pytest
 from netcdf_makers import FORMATS, open_variable, write
 
+from biggus.backends.hdf5 import heaps
 from biggus.backends.native import hdf5_lock
+from biggus.backends.netcdf import files
 from biggus.sources.base import read, whole
+
+
+@pytest.mark.parametrize("format", ["NETCDF4", "NETCDF4_CLASSIC"])
+def test_the_attributes_of_a_file_are_checked_until_they_are_sound(tmp_path, monkeypatch, format):
+    path = write(tmp_path / "a.nc", np.arange(4.0), format=format)
+    checked = []
+    monkeypatch.setattr(heaps, "MOST_BYTES", 0)
+    monkeypatch.setattr(files, "check_all_attributes", checked.append)
+    for _ in range(3):
+        with hdf5_lock:
+            files.datasets.discard(str(path))
+        open_variable(path)
+    assert len(checked) == 1
+    os.utime(path, ns=(1, 1))
+    open_variable(path)
+    assert len(checked) == 2
 
 
 def test_threads_and_h5py_beside(tmp_path):
