@@ -271,6 +271,12 @@ def times_read():
 
 
 @pytest.fixture
+def settled(monkeypatch):
+    """Trust files that have just been written."""
+    monkeypatch.setattr("biggus.backends.files.SETTLED_SECONDS", -1.0)
+
+
+@pytest.fixture
 def recorded():
     """Return the class of a plain object that records what it is asked."""
     return Recorded

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 import biggus
-from biggus.backends import files
 from biggus.errors import (
     CacheError,
     GoneError,
@@ -28,10 +27,7 @@ h5py = pytest.importorskip("h5py")
 VALUES = np.arange(60, dtype="f4").reshape(6, 10)
 
 
-@pytest.fixture(autouse=True)
-def settled(monkeypatch):
-    """Trust files that have just been written."""
-    monkeypatch.setattr(files, "SETTLED_SECONDS", -1.0)
+pytestmark = pytest.mark.usefixtures("settled")
 
 
 @pytest.fixture

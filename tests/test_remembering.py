@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import biggus
-from biggus.backends import Location, files
+from biggus.backends import Location
 from biggus.backends.hdf5 import HDF5Backend
 from biggus.backends.identity import said
 from biggus.errors import BackendOptionError, GoneError, OfflineError, VariableError
@@ -23,10 +23,7 @@ from biggus.errors import BackendOptionError, GoneError, OfflineError, VariableE
 VALUES = np.arange(12, dtype="i2").reshape(3, 4)
 
 
-@pytest.fixture(autouse=True)
-def settled(monkeypatch):
-    """Trust files that have just been written."""
-    monkeypatch.setattr(files, "SETTLED_SECONDS", -1.0)
+pytestmark = pytest.mark.usefixtures("settled")
 
 
 @pytest.fixture

@@ -114,7 +114,7 @@ def histogram(
     """Return the nodes of a histogram of all values, and of the edges of its bins."""
     refuse("histogram", weights=weights)
     given = {"bins": bins, "range": range, "density": bool(density)}
-    axes = tuple(np.arange(len(a.shape)).tolist())
+    axes = tuple(axis for axis, _ in enumerate(a.shape))
     return Reduce(a, "histogram", axes, **given), Reduce(a, "histogram_edges", axes, **given)
 
 

@@ -16,10 +16,7 @@ SHAPE = (20, 25, 15)
 CHUNKS = (8, 10, 10)
 
 
-@pytest.fixture(autouse=True)
-def settled(monkeypatch):
-    """Take files for settled that were just written."""
-    monkeypatch.setattr("biggus.backends.files.SETTLED_SECONDS", 0)
+pytestmark = pytest.mark.usefixtures("settled")
 
 
 class Encoded(Source):

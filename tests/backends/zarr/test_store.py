@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 from zarr_samples import BACKEND, assert_same, create, open_zarr
 
-from biggus.backends import files
 from biggus.backends.location import Location
 from biggus.errors import BiggusError, GoneError, SourceError
 from biggus.sources.base import read, whole
@@ -26,12 +25,6 @@ numcodecs = pytest.importorskip("numcodecs")
 
 
 # Validators -----------------------------------------------------------------------------
-
-
-@pytest.fixture
-def settled(monkeypatch):
-    """Take files as settled at once, so that no test has to wait."""
-    monkeypatch.setattr(files, "SETTLED_SECONDS", -1.0)
 
 
 @pytest.mark.parametrize("shards", [None, (4,)])
