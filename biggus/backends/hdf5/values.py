@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from biggus.backends.hdf5.attribute_checks import check_attributes
 from biggus.backends.hdf5.files import h5py
 from biggus.backends.hdf5.heaps import HeapError
-from biggus.backends.hdf5.vetted import check_attributes
 from biggus.backends.pieces import one_line
 from biggus.backends.strided import read_box
 from biggus.cf import KEPT_DTYPE, PACKING

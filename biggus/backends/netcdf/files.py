@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from biggus.backends.files import HandlePool
+from biggus.backends.hdf5.attribute_checks import check_all_attributes
 from biggus.backends.hdf5.heaps import HeapError, check_heaps, start_of
-from biggus.backends.hdf5.vetted import check_all_attributes
 from biggus.backends.native import guard_forks, hdf5_lock
-from biggus.backends.netcdf.beside import opened_briefly
 from biggus.backends.netcdf.classic import MARKS, HeaderError, shortfall
+from biggus.backends.netcdf.h5py_files import opened_briefly
 from biggus.backends.netcdf.refused import omission, refusal
 from biggus.backends.settling import settled_signature
 from biggus.errors import OpenError, VariableError

@@ -24,8 +24,8 @@ from biggus.backends.hdf5.files import OpenDataset, files, open_dataset
 from biggus.backends.hdf5.storage import storage_of
 from biggus.backends.hdf5.values import read_values
 from biggus.backends.netcdf.behind import FAILURES, behind
-from biggus.backends.netcdf.beside import without_locks
 from biggus.backends.netcdf.extents import End, Lengthened, end_of
+from biggus.backends.netcdf.h5py_files import without_locks
 from biggus.support.watching import changed
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 h5py = pytest.importorskip("h5py")
 
 import biggus
-from biggus.backends.hdf5 import heaps, vetted
+from biggus.backends.hdf5 import attribute_checks, heaps
 from biggus.errors import OpenError
 
 OPEN = """
@@ -26,7 +26,7 @@ except biggus.BiggusError as error:
 @pytest.fixture(autouse=True)
 def _all_files_are_large(monkeypatch):
     monkeypatch.setattr(heaps, "MOST_BYTES", 0)
-    monkeypatch.setattr(vetted, "_last", [])
+    monkeypatch.setattr(attribute_checks, "_last", [])
 
 
 def _written(path, count=1, **how):
@@ -105,7 +105,7 @@ def test_many_values_that_are_nowhere_are_an_error(tmp_path):
         biggus.open(path, "v")
 
 
-def test_a_dataset_that_is_being_written_is_not_vetted(tmp_path):
+def test_a_dataset_that_is_being_written_is_not_checked(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["v"] = np.arange(4.0)
         file["v"].attrs["units"] = "K"  # in libhdf5's memory alone

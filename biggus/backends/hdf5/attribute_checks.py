@@ -14,17 +14,17 @@ from biggus.backends.hdf5.headers import Headers
 from biggus.backends.hdf5.heaps import Heaps
 
 
-class _VettedFile(NamedTuple):
+class _CheckedFile(NamedTuple):
     """An open file, identified by the number that libhdf5 gives to each opening."""
 
     number: int
     headers: Headers
     heaps: Heaps
-    vetted: set[int]
+    checked: set[int]
     """The addresses of the objects whose attributes were checked."""
 
 
-_last: list[_VettedFile] = []
+_last: list[_CheckedFile] = []
 """The file that was checked last, if any."""
 
 
@@ -67,13 +67,13 @@ def _check(addresses: list[int], number: int, place: Any) -> None:
         _last[:] = [file]
     file = _last[0]
     for address in addresses:
-        if address not in file.vetted:
+        if address not in file.checked:
             for kind, values in file.headers.attributes(address):
                 file.heaps.check(values, kind)
-            file.vetted.add(address)
+            file.checked.add(address)
 
 
-def _file_of(place: Any, number: int) -> _VettedFile | None:
+def _file_of(place: Any, number: int) -> _CheckedFile | None:
     library = h5py()
     file = library.h5i.get_file_id(place)
     plain = file.get_access_plist().get_driver() == library.h5fd.SEC2
@@ -88,4 +88,4 @@ def _file_of(place: Any, number: int) -> _VettedFile | None:
         return os.pread(descriptor, count, before + start) if count > 0 else b""
 
     widths = created.get_sizes()
-    return _VettedFile(number, Headers(read, *widths), Heaps(read, *widths), set())
+    return _CheckedFile(number, Headers(read, *widths), Heaps(read, *widths), set())
