@@ -140,7 +140,7 @@ class ZarrSource(Source):
         except BiggusError:
             raise
         except Exception as error:
-            raise OpenError(public, f"its metadata make no sense: {reason(error)}") from error
+            raise OpenError(public, f"its metadata are invalid: {reason(error)}") from error
 
     def _take(self, array: Any, edges: tuple[Edges, ...] | None) -> None:
         """Take over what the array says of itself, but for a rectilinear grid."""
