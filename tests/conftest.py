@@ -41,16 +41,16 @@ else:
     )
 
 
-# A shell starts what runs in the background with interrupts ignored, and children
-# inherit that; those of the tests are to be interrupted.
+# A shell starts background jobs with interrupts ignored, and child processes inherit that.
+# Some tests interrupt their child processes.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def load_all():
-    """Import what biggus imports late, but for what stands on extras.
+    """Import every module that biggus imports late, except those that need extras.
 
-    Tests replace constants; a module that is imported meanwhile would keep what it takes by name.
+    Tests patch constants; a module imported during a test would keep the patched values.
     """
     package = Path(biggus.__file__).parent
     for path in package.rglob("*.py"):
@@ -68,17 +68,17 @@ def pytest_addoption(parser):
         "--few",
         type=int,
         metavar="N",
-        help="of the cases of each test, by parameters or classes, run N at most, spread evenly",
+        help="run at most N cases of each test (parameters, subclasses), spread evenly",
     )
     parser.addoption(
         "--every-combination",
         action="store_true",
-        help="run all cases of the tests that are marked in_pairs",
+        help="run all cases of the tests marked in_pairs",
     )
 
 
 def pytest_configure(config):
-    """Have xarray find biggus where it was installed, editable, before it had an engine."""
+    """Register the xarray entry points if an older editable installation lacks them."""
     if not any(found.name == "biggus" for found in entry_points(group="xarray.backends")):
         project = tomllib.loads((config.rootpath / "pyproject.toml").read_text())["project"]
         folder = Path(tempfile.mkdtemp())
@@ -96,10 +96,10 @@ def pytest_configure(config):
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
     if not config.getoption("every_combination"):
-        keep(config, items, all_but_needless(items))
+        keep(config, items, case_names_covering_pairs(items))
     if (most := config.getoption("few")) is not None:
-        keep(config, items, few_of_each(items, most))
-    # What takes longest begins first, so that in the end no process waits for another's.
+        keep(config, items, few_cases_of_each(items, most))
+    # The slowest tests run first, so that no worker process is left with them at the end.
     items.sort(key=lambda item: item.get_closest_marker("machine") is None)
 
 
@@ -108,8 +108,8 @@ def keep(config, items, names):
     items[:] = [item for item in items if item.nodeid in names]
 
 
-def all_but_needless(items):
-    """Return the names of all cases but those, `in_pairs`, in which no two values meet anew."""
+def case_names_covering_pairs(items):
+    """Return the node ids to run: for tests marked `in_pairs`, cases that cover all pairs."""
     kept, combinations = set(), {}
     for item in items:
         if item.get_closest_marker("in_pairs") is None:
@@ -121,7 +121,7 @@ def all_but_needless(items):
     for cases in combinations.values():
         order = sorted(cases, key=lambda name: (zlib.crc32(name.encode()), name))
         apart = set().union(*cases.values())
-        # First those in which most meet.
+        # Cases that cover the most new pairs come first.
         for least in range(max(map(len, cases.values())), 0, -1):
             for name in order:
                 if len(cases[name] & apart) >= least:
@@ -130,10 +130,10 @@ def all_but_needless(items):
     return kept
 
 
-def few_of_each(items, most):
-    """Return the names of `most` cases of each test, spread evenly, other ones for each test.
+def few_cases_of_each(items, most):
+    """Return the node ids of at most `most` cases of each test, spread evenly.
 
-    A test that classes inherit is one test: what runs it for another store is a case of it.
+    A test method that several classes inherit is one test; each class is a case of it.
     """
     cases = {}
     for item in items:
@@ -147,9 +147,10 @@ def few_of_each(items, most):
 
 
 def pytest_collection_finish():
-    """Have the collector of garbage pass over the thousands of tests, which stay."""
+    """Exclude the collected tests from garbage collection: they live until the end."""
     if given is not None:
-        # What this makes at first must not be frozen unseen: it asks who refers to it.
+        # Hypothesis creates objects on first use whose referrers it inspects: create them
+        # before the freeze.
         settings(max_examples=1, database=None)(given(none())(lambda _: None))()
     gc.collect()
     gc.freeze()
@@ -157,23 +158,23 @@ def pytest_collection_finish():
 
 @pytest.fixture(autouse=True)
 def nothing_in_memory():
-    """Take nothing from memory that another test has read under the same name."""
+    """Clear the chunk memory, so that no test sees values that another test has read."""
     chunk_memory.clear()
 
 
 @pytest.fixture
 def no_chunk_memory():
-    """Each read is one of what lies beneath: of a cache on disk, or of the source itself."""
+    """Keep no decoded chunks in memory: each read goes to the disk cache or to the source."""
     with biggus.set_options(chunk_memory=0):
         yield
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _for_all_tests(tmp_path_factory):
-    """Set what is the same for all tests, once: few of them are about how long these are.
+def session_defaults(tmp_path_factory):
+    """Set the defaults of all tests, once per session.
 
-    None writes to, or is served from, the cache of whoever runs it.  No file is trusted sooner
-    than all are, and files stay open, however slow the machine is.
+    The default cache is a temporary folder, not the user's.  Files settle after the same time on
+    every file system, and idle files stay open, however slow the machine is.
     """
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.getbasetemp() / "default-cache"
@@ -185,28 +186,28 @@ def _for_all_tests(tmp_path_factory):
 
 @pytest.fixture
 def soon_settled(monkeypatch):
-    """Files are trusted a moment after they were written: few tests are about how long that is."""
+    """Trust files 0.1 s after they were written."""
     monkeypatch.setattr("biggus.backends.files.SETTLED_SECONDS", 0.1)
 
 
 @pytest.fixture(autouse=True)
 def soon_at_rest(monkeypatch):
-    """Files that a test rewrites are whole when they are read: few tests are about half of one."""
+    """Read rewritten files without waiting: the tests do not read half-written files."""
     monkeypatch.setattr("biggus.backends.settling._RESTLESS_SECONDS", 0.0)
 
 
 @pytest.fixture(autouse=True)
 def stored_at_once(monkeypatch):
-    """What is read is stored, and not a little later, however busy the machine is."""
+    """Store chunks in the cache when they are read, not later, however busy the machine is."""
     monkeypatch.setattr("biggus.cache.index._WAIT_SECONDS", 10.0)
 
 
 @pytest.fixture
 def traced_peak():
-    """Return what tells how many bytes Python and NumPy take at most during a call.
+    """Return a function that measures the peak of Python's and NumPy's memory during a call.
 
-    Threads that other tests left may take some meanwhile: the least of a few calls counts,
-    and the first that takes no more than is allowed is enough.
+    Threads of other tests may allocate memory at the same time, so the call is repeated up to
+    five times and the smallest peak counts.  A peak of at most `allowed` bytes ends the repeats.
     """
 
     def peak(call, allowed):
@@ -226,7 +227,7 @@ def traced_peak():
 
 
 class Recorded:
-    """A plain user object that holds biggus to its contract, and remembers what it was asked."""
+    """A plain user object that checks the boxes it is asked for, and records them."""
 
     def __init__(self, values):
         self.values = values
@@ -246,7 +247,7 @@ class Recorded:
         return self.values[box]
 
     def touched(self, chunks):
-        """Return the numbers of the chunks that a read element lay in."""
+        """Return the indices of the chunks that hold an element that was read."""
         found = set()
         for box in self.boxes:
             axes = [
@@ -259,15 +260,18 @@ class Recorded:
 
 @pytest.fixture
 def times_read():
-    """Return what tells how often elements of a source that records were read, each number once."""
+    """Return a function that lists how many times elements of a `Recorded` source were read.
 
-    def told(source):
+    The list is sorted, and each number occurs once.
+    """
+
+    def counts(source):
         times = np.zeros(source.shape, "u1")
         for box in source.boxes:
             times[box] += 1
         return [number for number in range(times.max() + 1) if (times == number).any()]
 
-    return told
+    return counts
 
 
 @pytest.fixture
@@ -278,13 +282,13 @@ def settled(monkeypatch):
 
 @pytest.fixture
 def recorded():
-    """Return the class of a plain object that records what it is asked."""
+    """Return the class `Recorded`."""
     return Recorded
 
 
 @pytest.fixture
 def check_same():
-    """Return a check that two calls give the same values, or the same kind of error."""
+    """Return a check that two calls return the same values, or raise the same kind of error."""
 
     def check(got, expected):
         try:

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING
 import pytest
 from imports import (
     Import,
-    circles_in,
-    cycle_in,
-    foreign,
+    forbidden_imports,
+    import_circles,
     imports_in,
     modules_in,
     room_of,
-    tree,
-    wrong_arrows,
+    runtime_cycle,
+    third_party_root,
+    write_package,
 )
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def loaded_early(imports: Iterable[Import], root: str) -> list[str]:
         "import it inside the function that uses it"
         for item in imports
         if item.on_load
-        and (name := foreign(item, root))
+        and (name := third_party_root(item, root))
         and name not in LIGHT_IN.get(room_of(item.module), LIGHT)
     ]
 
@@ -145,7 +145,7 @@ def undeclared(imports: Iterable[Import], root: str, declared: Iterable[str]) ->
         "dependencies nor an extra in pyproject.toml brings"
         for item in imports
         if not item.typing_only
-        and (name := foreign(item, root))
+        and (name := third_party_root(item, root))
         and normal(DISTRIBUTIONS.get(name, name)) not in names
     ]
 
@@ -184,7 +184,7 @@ def biggus_imports() -> list[Import]:
 
 @pytest.mark.machine
 def test_every_room_imports_only_what_is_below_it(biggus_imports: list[Import]) -> None:
-    wrong = wrong_arrows(biggus_imports, LEVELS, "biggus")
+    wrong = forbidden_imports(biggus_imports, LEVELS, "biggus")
     assert not wrong, "\n".join(wrong)
 
 
@@ -204,13 +204,13 @@ def test_the_overview_lists_the_same_rooms() -> None:
 
 @pytest.mark.machine
 def test_no_modules_import_each_other(biggus_imports: list[Import]) -> None:
-    cycle = cycle_in(biggus_imports, "biggus")
+    cycle = runtime_cycle(biggus_imports, "biggus")
     assert cycle is None, "a circle of imports: " + " -> ".join(cycle or ())
 
 
 @pytest.mark.machine
 def test_no_modules_know_each_other_but_those_of_one_thing(biggus_imports: list[Import]) -> None:
-    circles = circles_in(biggus_imports, "biggus")
+    circles = import_circles(biggus_imports, "biggus")
     assert [circle for circle in circles if not any(circle <= one for one in OF_ONE_THING)] == []
 
 
@@ -302,7 +302,7 @@ BAD_LEVELS = (("low",), ("left", "right"), ("high",), ("__init__",))
 
 
 def test_an_import_upwards_is_found_in_every_disguise(tmp_path: Path) -> None:
-    imports = tree(
+    imports = write_package(
         tmp_path,
         low="import bad.high\nfrom bad import high\nfrom bad.high import x\nfrom . import high\n"
         "from .high import x\n"
@@ -312,7 +312,7 @@ def test_an_import_upwards_is_found_in_every_disguise(tmp_path: Path) -> None:
         "from typing import TYPE_CHECKING\n"
         "if TYPE_CHECKING:\n    from bad.high import x\n",
     )
-    wrong = wrong_arrows(imports, BAD_LEVELS, "bad")
+    wrong = forbidden_imports(imports, BAD_LEVELS, "bad")
     assert [re.search(r"line (\d+)", sentence)[1] for sentence in wrong] == [
         *"12345",
         *("7", "10", "12", "17"),
@@ -321,16 +321,18 @@ def test_an_import_upwards_is_found_in_every_disguise(tmp_path: Path) -> None:
 
 
 def test_an_import_of_a_neighbour_and_of_the_front_is_found(tmp_path: Path) -> None:
-    imports = tree(tmp_path, left="import bad.right", high="import bad.left", right="import bad")
-    assert wrong_arrows(imports, BAD_LEVELS, "bad") == [
+    imports = write_package(
+        tmp_path, left="import bad.right", high="import bad.left", right="import bad"
+    )
+    assert forbidden_imports(imports, BAD_LEVELS, "bad") == [
         "bad.left, line 1: left imports right, its neighbour on the same level",
         "bad.right, line 1: right imports __init__, which stands on it (wrong way)",
     ]
 
 
 def test_a_room_without_a_place_is_found(tmp_path: Path) -> None:
-    imports = tree(tmp_path, high="import bad.low", left="import bad.high")
-    wrong = wrong_arrows(imports, (("low",), ("left",)), "bad")
+    imports = write_package(tmp_path, high="import bad.low", left="import bad.high")
+    wrong = forbidden_imports(imports, (("low",), ("left",)), "bad")
     assert len(wrong) == 2
     assert all("LEVELS" in sentence for sentence in wrong)
 
@@ -340,19 +342,25 @@ def test_a_circle_is_found_and_one_for_types_as_well(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     late = "def f():\n    from bad import left\n"
     typed = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from bad import left\n"
-    circle = cycle_in(tree(tmp_path / "a", left="import bad.right", right=late), "bad")
+    circle = runtime_cycle(
+        write_package(tmp_path / "a", left="import bad.right", right=late), "bad"
+    )
     assert circle is not None
     assert set(circle) == {"bad.left", "bad.right"}
-    known = tree(tmp_path / "b", left="import bad.right", right=typed, high="import bad.left")
-    assert cycle_in(known, "bad") is None
-    assert circles_in(known, "bad") == [{"bad.left", "bad.right"}]
+    known = write_package(
+        tmp_path / "b", left="import bad.right", right=typed, high="import bad.left"
+    )
+    assert runtime_cycle(known, "bad") is None
+    assert import_circles(known, "bad") == [{"bad.left", "bad.right"}]
     (tmp_path / "c").mkdir()
-    one_way = tree(tmp_path / "c", left="import bad.right", right="import bad.low", high=typed)
-    assert circles_in(one_way, "bad") == []
+    one_way = write_package(
+        tmp_path / "c", left="import bad.right", right="import bad.low", high=typed
+    )
+    assert import_circles(one_way, "bad") == []
 
 
 def test_an_early_and_an_undeclared_import_are_found(tmp_path: Path) -> None:
-    imports = tree(
+    imports = write_package(
         tmp_path,
         low="import numpy\nimport PIL.Image\nfrom collections import deque",
         high="def f():\n    import PIL\n    import strange",

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from imports import modules_in, tree
+from imports import modules_in, write_package
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "biggus"
@@ -79,7 +79,7 @@ def test_no_two_classes_share_a_name_and_no_constant_is_defined_twice() -> None:
 
 
 def test_names_that_are_shared_are_found(tmp_path: Path) -> None:
-    tree(
+    write_package(
         tmp_path,
         low="class A:\n    pass\n_MOST: int = 2**8\nFEW = 8\nT = 1",
         left="def f():\n    class A:\n        pass\nMOST = 2**8\nFEW = 8\nT = 1",

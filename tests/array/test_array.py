@@ -20,7 +20,7 @@ def unread():
     return biggus.ArrayAdapter(UnreadableSource((3, 4), np.dtype("f8")))
 
 
-def test_what_it_is(unread):
+def test_attributes(unread):
     assert unread.shape == (3, 4)
     assert unread.dtype == np.dtype("f8")
     assert unread.ndim == 2
@@ -33,7 +33,7 @@ def test_what_it_is(unread):
     assert len(unread) == 3
 
 
-def test_nothing_is_read_by_looking_slicing_and_joining(unread):
+def test_repr_slicing_joining_and_pickling_read_nothing(unread):
     joined = biggus.LinearMosaic([unread, unread[::-1]], axis=1)
     stacked = biggus.ArrayStack([[joined, joined], [joined, joined]])
     view = biggus.broadcast_to(
@@ -77,7 +77,7 @@ def test_conversions_of_one_element(call, value, shape):
     assert call(biggus.ArrayAdapter(values)) == call(values)
 
 
-def test_conversions_of_more_are_refused_unread(unread):
+def test_conversions_of_several_elements_raise_without_reading(unread):
     for call, error in [(bool, ValueError), (float, TypeError), (int, TypeError)]:
         with pytest.raises(error):
             call(unread)
@@ -113,7 +113,7 @@ def test_iteration_gives_lazy_rows(unread):
         iter(scalar)
 
 
-def test_what_would_read_everything_is_refused(unread):
+def test_operations_that_would_read_everything_raise(unread):
     with pytest.raises(TypeError, match="ndarray"):
         operator.contains(unread, 1.0)
     with pytest.raises(TypeError):
@@ -141,7 +141,7 @@ def test_asarray():
         np.asarray(array, copy=False)
 
 
-def test_asarray_of_something_huge_is_refused_unread(unread):
+def test_asarray_beyond_the_memory_option_raises_without_reading(unread):
     huge = biggus.broadcast_to(unread, (2**30, 3, 4))
     with pytest.raises(MemoryBudgetError, match=r"\.ndarray\(\)"):
         np.asarray(huge)
@@ -194,7 +194,7 @@ def test_masked_values():
 
 
 @pytest.mark.parametrize("dtype", ["i4", "?", "U2", "S2", "u1"])
-def test_a_missing_value_that_has_no_place_in_the_dtype(dtype):
+def test_missing_values_need_a_fill_if_the_dtype_has_no_nan(dtype):
     values = np.ma.masked_array(np.ones(2).astype(dtype), [True, False])
     array = biggus.ArrayAdapter(values)
     with pytest.raises(MaskedValueError, match=r"masked_array\(\).*fill="):
@@ -219,7 +219,7 @@ def test_missing_times_become_nat():
         lambda: biggus.open("/no/such/file", "x", cache="chunks"),
     ],
 )
-def test_arguments_of_the_wrong_type(make):
+def test_arguments_of_the_wrong_type_raise_type_error(make):
     with pytest.raises(TypeError, match=r"is (called|a string|a Cache)"):
         make()
 
@@ -230,7 +230,7 @@ def test_arrays_pickle_and_copy():
         np.testing.assert_array_equal(other.ndarray(), mosaic.ndarray())
 
 
-def test_deep_trees():
+def test_deeply_nested_expressions():
     array, values = biggus.ones((1, 1)), np.ones((1, 1))
     for i in range(100):
         height, width = array.shape

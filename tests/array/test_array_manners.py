@@ -1,4 +1,4 @@
-"""Corners of NumPy's manners: the same dtypes, values and refusals, or a refusal that helps."""
+"""Corner cases of NumPy's behaviour: same dtypes, values and errors, or a more helpful error."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_constants_of_every_dtype(dtype, check_same):
         *([1, 2, 3], [1, 2], np.arange(2)[:, None]),
     ],
 )
-def test_full_casts_and_repeats_as_numpy(value, dtype, check_same):
+def test_full_casts_and_broadcasts_like_numpy(value, dtype, check_same):
     if isinstance(value, bytes) and dtype is not None and np.dtype(dtype).kind == "M":
         return  # NumPy 2.0 ends in a SystemError
     check_same(lambda: biggus.full((2, 3), value, dtype), lambda: np.full((2, 3), value, dtype))
@@ -44,7 +44,7 @@ def test_full_casts_and_repeats_as_numpy(value, dtype, check_same):
 @pytest.mark.parametrize(
     "shape", [3, (), [2, 3], np.array([2, 3]), np.int64(3), range(2, 4), -1, 2.0, "ab", True]
 )
-def test_shapes_are_given_as_numpy_takes_them(shape, check_same):
+def test_shape_arguments_match_numpy(shape, check_same):
     check_same(lambda: biggus.zeros(shape), lambda: np.zeros(shape))
     one = np.ones(1)
     check_same(lambda: biggus.broadcast_to(one, shape), lambda: np.broadcast_to(one, shape))
@@ -61,13 +61,13 @@ def test_odd_axes_of_transpose(axes, check_same):
 @pytest.mark.parametrize("new", ["V", "M8", "m8", "S", "U", "V3", ">U3", None, "O", "i2,f4"])
 @pytest.mark.parametrize("old", ["i8", ">f4", "?", "S2", "U1", "M8[D]", "m8[s]", "i2,f4", "V3"])
 @pytest.mark.filterwarnings("ignore:The 'generic' unit:DeprecationWarning")
-def test_astype_promises_the_dtype_that_it_gives(old, new):
+def test_astype_dtype_matches_the_result(old, new):
     if old in ("S2", "U1") and new == "M8":
-        return  # it would depend on the values: below
+        return  # the dtype would depend on the values: see the next test
     values = np.ones(2, old)
     try:
         right = values.astype(new)
-    except (TypeError, ValueError, RuntimeError) as error:  # some only when it is read
+    except (TypeError, ValueError, RuntimeError) as error:  # some only when the values are read
         with pytest.raises(type(error)):
             ADAPT(values).astype(new).ndarray()
         return
@@ -78,13 +78,13 @@ def test_astype_promises_the_dtype_that_it_gives(old, new):
 
 
 @pytest.mark.parametrize(("old", "new"), [("O", str), ("O", "S"), ("U10", "M8"), ("O", "m8")])
-def test_a_cast_whose_dtype_depends_on_the_values_is_refused(old, new):
+def test_cast_to_a_value_dependent_dtype_raises(old, new):
     with pytest.raises(TypeError, match="depend on the values: say which"):
         ADAPT(np.array(["2001-01-01"], old)).astype(new)
 
 
 @pytest.mark.parametrize("casting", ["no", "equiv", "safe", "same_kind", "unsafe"])
-def test_astype_keeps_to_a_casting_rule(casting, check_same):
+def test_astype_respects_casting(casting, check_same):
     for old, new in [("i4", ">i4"), ("i4", "i8"), ("f8", "f4"), ("f8", "i4")]:
         values = np.ones(2, old)
         check_same(
@@ -93,7 +93,7 @@ def test_astype_keeps_to_a_casting_rule(casting, check_same):
         )
 
 
-def test_three_dtypes_promote_in_their_order(check_same):
+def test_concatenate_promotes_three_dtypes_like_numpy(check_same):
     for dtypes in itertools.product(["f2", "O", "U3", "M8[D]", "?"], repeat=3):
         arrays = [np.zeros(1, dtype) for dtype in dtypes]
         check_same(
@@ -114,7 +114,7 @@ def test_odd_keys(key, check_same):
     check_same(lambda: ADAPT(values)[key], lambda: values[key])
 
 
-def test_a_lazy_array_in_a_key_is_found_at_any_depth():
+def test_nested_lazy_arrays_in_keys():
     one = ADAPT(np.array(1))
     values = np.arange(12).reshape(3, 4)
     array = ADAPT(values)
@@ -145,7 +145,7 @@ def test_operators_read_nothing(act):
                 assert one.shape == (3,)
 
 
-def test_what_is_not_lazy_says_what_to_do():
+def test_unsupported_attributes_suggest_ndarray():
     array = ADAPT(UnreadableSource((3,), np.dtype("i8")))
     for other in (array, np.arange(3), [1, 2, 3]):
         for pair in ((array, other), (other, array)):
@@ -161,7 +161,7 @@ def test_what_is_not_lazy_says_what_to_do():
             getattr(array, name)
 
 
-def test_what_html_must_not_take_for_tags():
+def test_html_repr_escapes_field_names():
     text = ADAPT(np.zeros(2, [("<b>&", "i2")]))._repr_html_()
     assert "<b>" not in text
     assert "&lt;b&gt;&amp;" in text
@@ -174,7 +174,7 @@ def test_format_of_a_single_value():
         f"{ADAPT(np.ones(3)):.2f}"
 
 
-def test_item_takes_integers_only_and_of_any_size():
+def test_item_accepts_integers_of_any_size_only():
     array = ADAPT(np.arange(6).reshape(2, 3))
     for index in (1.0, "a", None):
         with pytest.raises(TypeError):
@@ -188,7 +188,7 @@ def test_item_takes_integers_only_and_of_any_size():
 
 
 @pytest.mark.parametrize("dtype", ["f8", "i8", "?", "U3"])
-def test_a_missing_value_is_neither_true_nor_false(dtype):
+def test_bool_of_a_missing_value_raises(dtype):
     with pytest.raises(MaskedValueError):
         bool(ADAPT(np.ma.masked_array(np.ones(1, dtype), True)))
     assert bool(ADAPT(np.ma.masked_array(np.ones(1, dtype), False)))
@@ -212,7 +212,7 @@ def test_casts_of_masked_values(old, new, fill):
     np.testing.assert_array_equal(joined.mask, [False, False, True] * 2)
 
 
-def test_an_axis_that_is_a_bool():
+def test_bool_axis_raises():
     with pytest.raises(TypeError):
         biggus.LinearMosaic([np.ones((2, 2))], axis=True)
 
@@ -287,7 +287,7 @@ def test_every_dtype_in_every_node(dtype, wrap, check_same):
         ("?", [True, 0], [[True]]),
     ],
 )
-def test_a_fill_must_fit(dtype, good, bad):
+def test_fill_must_fit_the_dtype(dtype, good, bad):
     array = ADAPT(np.ma.masked_array(np.ones(2).astype(dtype), [True, False]))
     for fill in good:
         expected = np.full(1, fill).astype(dtype)
@@ -297,27 +297,27 @@ def test_a_fill_must_fit(dtype, good, bad):
             array.ndarray(fill=fill)
 
 
-def test_fields_that_are_not_there(check_same):
+def test_fields_match_numpy(check_same):
     values = np.zeros(2, STRUCTURED)
     for key in ("zz", ["zz"], ["a", "zz"], [], ["b"], "a"):
         check_same(lambda key=key: ADAPT(values)[key], lambda key=key: values[key])
     check_same(lambda: ADAPT(values)["a"]["y"][::-1], lambda: values["a"]["y"][::-1])
 
 
-def test_one_array_is_not_several():
+def test_joining_a_single_array_raises():
     rows = biggus.zeros((2**50, 2))
     for make in (biggus.LinearMosaic, biggus.ArrayStack):
         with pytest.raises(TypeError, match=r"\[a, b\]"):
             make(rows)
 
 
-def test_missing_values_have_no_structured_dtype():
+def test_masked_cast_to_a_structured_dtype_raises():
     with pytest.raises(TypeError, match="structured"):
         ADAPT(np.ma.masked_array([1, 2], [True, False])).astype("i2,f4")
 
 
 @pytest.mark.parametrize(
-    ("name", "called"),
+    ("name", "suggestion"),
     [
         ("compute", r"\.ndarray\(\)"),
         ("values", "ndarrays"),
@@ -325,16 +325,16 @@ def test_missing_values_have_no_structured_dtype():
         ("plot", "quick"),
     ],
 )
-def test_what_xarray_and_dask_have_is_named(name, called):
+def test_attributes_of_xarray_and_dask_suggest_the_equivalent(name, suggestion):
     array = biggus.zeros(3)
     assert not hasattr(array, name)
-    with pytest.raises(AttributeError, match=f"has no attribute '{name}': .*{called}"):
+    with pytest.raises(AttributeError, match=f"has no attribute '{name}': .*{suggestion}"):
         getattr(array, name)
 
 
 @pytest.mark.parametrize("shape", [(), (3,), (2, 3)])
 @pytest.mark.parametrize("masked", [False, True])
-def test_whoever_asks_for_all_that_is_there_finds_no_error(shape, masked):
+def test_dir_and_getmembers_raise_nothing(shape, masked):
     values = np.ma.MaskedArray(np.ones(shape), mask=np.ones(shape)) if masked else np.ones(shape)
     array = ADAPT(values)
     found = dict(inspect.getmembers(array))

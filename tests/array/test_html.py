@@ -1,4 +1,4 @@
-"""Arrays in a notebook."""
+"""The HTML representation of arrays in a notebook."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import biggus
 from biggus.testing import UnreadableSource
 
 
-def shown(array):
+def table_and_lines(array):
     text = array._repr_html_()
     tree = ET.fromstring(text)
     rows = {row[0].text: row[1].text for row in tree.iter("tr")}
     return rows, [line.attrib for line in tree.iter("line")]
 
 
-def test_what_is_said_of_an_array():
+def test_table_and_picture_of_an_array():
     source = UnreadableSource(
         (365, 180, 360),
         "f4",
@@ -25,7 +25,7 @@ def test_what_is_said_of_an_array():
         attributes={"units": "K"},
         chunks=(10, 90, 60),
     )
-    rows, lines = shown(biggus.ArrayAdapter(source)[:100])
+    rows, lines = table_and_lines(biggus.ArrayAdapter(source)[:100])
     assert rows == {
         "shape": "time: 100, lat: 180, lon: 360",
         "dtype": "float32",
@@ -37,10 +37,14 @@ def test_what_is_said_of_an_array():
     assert len(lines) == 7 + 3
 
 
-def test_arrays_that_there_is_little_to_say_of():
-    assert shown(biggus.zeros(()))[0] == {"shape": "()", "dtype": "float64", "size": "8 B"}
-    rows, _lines = shown(biggus.ArrayAdapter(np.arange(3)))
+def test_scalar_plain_empty_and_huge_arrays():
+    assert table_and_lines(biggus.zeros(()))[0] == {
+        "shape": "()",
+        "dtype": "float64",
+        "size": "8 B",
+    }
+    rows, _lines = table_and_lines(biggus.ArrayAdapter(np.arange(3)))
     assert rows["shape"] == "3"
-    assert shown(biggus.zeros((0, 3)))[1] == []
+    assert table_and_lines(biggus.zeros((0, 3)))[1] == []
     huge = UnreadableSource((2**40, 2**20), chunks=(64, 64))
-    assert len(shown(biggus.ArrayAdapter(huge))[1]) < 200
+    assert len(table_and_lines(biggus.ArrayAdapter(huge))[1]) < 200

@@ -1,4 +1,4 @@
-"""Lazy arrays as keys: what they say is read when the key is given, and no more."""
+"""Lazy arrays as keys: their values are read when the key is given; the array is not read."""
 
 import logging
 
@@ -34,7 +34,7 @@ KEYS = {
 
 
 @pytest.mark.parametrize("name", KEYS)
-def test_they_select_as_in_numpy(name, caplog):
+def test_lazy_keys_select_like_numpy(name, caplog):
     source, array = lazy(VALUES)
     try:
         theirs = VALUES[KEYS[name](np.asarray)]
@@ -49,7 +49,7 @@ def test_they_select_as_in_numpy(name, caplog):
     np.testing.assert_array_equal(ours.ndarray(), theirs)
 
 
-def test_a_key_larger_than_the_memory_is_refused_unread():
+def test_key_larger_than_the_memory_raises_without_reading():
     source, mask = lazy(VALUES.T > 5)
     refused = pytest.raises(biggus.errors.MemoryBudgetError, match="key")
     with biggus.set_options(memory=50), refused:
@@ -57,14 +57,14 @@ def test_a_key_larger_than_the_memory_is_refused_unread():
     assert not source.boxes
 
 
-def test_a_mask_of_all_may_be_larger_than_the_memory(traced_peak):
+def test_all_true_mask_may_be_larger_than_the_memory(traced_peak):
     mask = biggus.ones((32, 1_000_000), bool)
     values = biggus.ConstantArray(mask.shape, 2, "u1")
     with biggus.set_options(memory="31 MB", workers=1):
         found = values[mask]
         assert found.shape == (32_000_000,)
         chosen = found[[0, -1]]
-        assert traced_peak(chosen.ndarray, 60_000_000) <= 60_000_000  # all places: 256
+        assert traced_peak(chosen.ndarray, 60_000_000) <= 60_000_000  # all positions: 256 MB
     assert chosen.ndarray().tolist() == [2, 2]
 
 
@@ -74,7 +74,7 @@ def test_orthogonal_keys():
     np.testing.assert_array_equal(found.ndarray(), VALUES[np.ix_([4, 0], range(0, 10, 2))])
 
 
-def test_a_missing_position_is_none():
+def test_missing_position_raises():
     key = biggus.ArrayAdapter(np.ma.masked_equal([1, 2], 2))
     with pytest.raises(biggus.errors.MaskedValueError):
         biggus.ArrayAdapter(VALUES)[key]

@@ -1,4 +1,4 @@
-"""Missing values, filled in or handed to others: never lost, nor taken for others."""
+"""Missing values when they are filled or passed to NumPy, pandas, matplotlib and file libraries."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ADAPT = biggus.ArrayAdapter
 MASK = np.array([[0, 1, 0, 0], [0, 1, 0, 1], [0, 1, 0, 0]], bool)
 NUMBERS = np.ma.masked_array(np.arange(1.0, 13).reshape(3, 4), MASK)
 WITH_NAN = NUMBERS.filled(np.nan)
-OF_EVERY_KIND = {
+BY_DTYPE = {
     dtype: np.ma.masked_array(np.arange(12).astype(dtype).reshape(3, 4), MASK)
     for dtype in ("?", "u1", ">i2", "f4", ">f8", "c8", "M8[D]", "m8[s]", "S3", "U2", "O")
 }
@@ -31,7 +31,7 @@ def same(got, right):
     assert type(got) is np.ndarray
     assert got.dtype == right.dtype
     assert got.shape == right.shape
-    if right.dtype == object:  # where NaN is equal to itself by name only
+    if right.dtype == object:  # NaN in an object array equals itself as text only
         assert list(map(str, got.flat)) == list(map(str, right.flat))
     else:
         np.testing.assert_array_equal(got, right)
@@ -40,9 +40,9 @@ def same(got, right):
 class TestFilled:
     @pytest.mark.filterwarnings("ignore::numpy.exceptions.ComplexWarning")
     @pytest.mark.parametrize("fill", FILLS, ids=repr)
-    @pytest.mark.parametrize("dtype", OF_EVERY_KIND)
-    def test_as_numpy_ma_fills(self, dtype, fill):
-        values = OF_EVERY_KIND[dtype]
+    @pytest.mark.parametrize("dtype", BY_DTYPE)
+    def test_fills_like_numpy_ma(self, dtype, fill):
+        values = BY_DTYPE[dtype]
         try:
             right = values.filled(fill)
         except (TypeError, ValueError, OverflowError) as error:
@@ -59,7 +59,7 @@ class TestFilled:
         same(np.asarray(lazy[1:, ::-1]), right[1:, ::-1])
         same(ADAPT(values)[::2].filled(fill).ndarray(), right[::2])
 
-    def test_the_fill_value_of_the_array(self):
+    def test_default_is_the_fill_value_of_the_array(self):
         values = np.ma.masked_array(NUMBERS, fill_value=-9)
         same(ADAPT(values).filled().ndarray(), values.filled())
         same(ADAPT(NUMBERS.astype("i2")).filled().ndarray(), NUMBERS.astype("i2").filled())
@@ -73,7 +73,7 @@ class TestFilled:
         with pytest.raises(biggus.SourceError):
             lazy.ndarray()
 
-    def test_what_cannot_be_missing_is_the_same(self):
+    def test_array_without_a_mask_is_returned_unchanged(self):
         array = ADAPT(WITH_NAN)
         assert array.filled(0) is array
 
@@ -82,7 +82,7 @@ class TestFilled:
         ADAPT(values).filled(0).ndarray()
         assert values.data.tolist() == NUMBERS.data.tolist()
 
-    def test_what_is_computed_of_it(self):
+    def test_arithmetic_and_statistics_of_filled_arrays(self):
         lazy, right = ADAPT(NUMBERS).filled(0), NUMBERS.filled(0)
         same((lazy * 2 + lazy[:1]).ndarray(), right * 2 + right[:1])
         for name in ("sum", "mean", "min", "max", "std"):
@@ -98,7 +98,7 @@ class TestFilled:
         joined = biggus.LinearMosaic([zero, ADAPT(NUMBERS)])
         np.testing.assert_array_equal(joined.masked_array().mask, [*(0 * MASK), *MASK])
 
-    def test_saved_with_what_is_said_of_it(self, tmp_path):
+    def test_save_keeps_attributes(self, tmp_path):
         netcdf = pytest.importorskip("netCDF4")
         with netcdf.Dataset(tmp_path / "a.nc", "w") as file:
             file.createDimension("x", 2)
@@ -112,12 +112,12 @@ class TestFilled:
             assert file["v"].units == "K"
 
 
-class TestAsAnArray:
+class TestAsarray:
     @pytest.mark.filterwarnings("ignore::numpy.exceptions.ComplexWarning")
     @pytest.mark.parametrize("new", ["f4", "f8", "c16", "O", "i4", "?", "U8", "M8[s]", None])
-    @pytest.mark.parametrize("dtype", OF_EVERY_KIND)
+    @pytest.mark.parametrize("dtype", BY_DTYPE)
     def test_missing_values_are_nan_or_an_error(self, dtype, new):
-        values = OF_EVERY_KIND[dtype]
+        values = BY_DTYPE[dtype]
         present = np.ma.masked_array(values.data, False)
         wanted = np.dtype(dtype if new is None else new)
         try:
@@ -137,7 +137,7 @@ class TestAsAnArray:
             with pytest.raises(MaskedValueError, match="masked_array"):
                 np.asarray(ADAPT(values), new)
 
-    def test_what_lies_under_a_mask_is_nobodys_concern(self):
+    def test_values_under_the_mask_are_ignored_in_casts(self):
         values = np.ma.masked_array([1.0, np.nan, np.inf, 1e300], [0, 1, 1, 1])
         assert ADAPT(values).astype("i4").masked_array().compressed().tolist() == [1]
         with pytest.raises(MaskedValueError):
@@ -146,7 +146,7 @@ class TestAsAnArray:
             ADAPT(values.data).astype("i4").ndarray()
 
     @pytest.mark.parametrize("copy", [None, True, False])
-    def test_copies(self, copy):
+    def test_copy_argument_of_asarray(self, copy):
         for values in (NUMBERS, NUMBERS.astype("i8"), WITH_NAN):
             if copy is False:
                 with pytest.raises(ValueError, match="copy cannot be avoided"):
@@ -157,7 +157,7 @@ class TestAsAnArray:
             else:
                 same(np.asarray(ADAPT(values), copy=copy), WITH_NAN)
 
-    def test_doors_of_numpy_ma(self):
+    def test_attributes_that_numpy_ma_looks_up_are_absent_or_raise(self):
         masked, plain = ADAPT(NUMBERS), ADAPT(WITH_NAN)
         for array in (masked, plain):
             for name in ("mask", "__array_interface__", "compressed", "soften_mask"):
@@ -171,7 +171,7 @@ class TestAsAnArray:
             with pytest.raises(TypeError, match="masked_array"):
                 getattr(masked, name)
 
-    def test_numpys_functions_know_masked_arrays_as_lazy(self):
+    def test_numpy_functions_of_masked_arrays_are_lazy(self):
         array = ADAPT(NUMBERS)
         assert not hasattr(array, "__array_function__")
         assert hasattr(ADAPT(WITH_NAN), "__array_function__")
@@ -180,8 +180,8 @@ class TestAsAnArray:
         assert np.concatenate([array, array]).shape == (6, 4)
 
 
-class TestAssigned:
-    """What others make of an array that is assigned to theirs."""
+class TestAssignment:
+    """Assignment of lazy arrays to arrays of other libraries."""
 
     @pytest.fixture(params=["numpy", "h5py", "zarr", "netCDF4", "packed netCDF4"])
     def target(self, request, tmp_path):
@@ -211,27 +211,27 @@ class TestAssigned:
     @pytest.mark.parametrize("dtype", ["f4", "f8", "i2", "u4"])
     @pytest.mark.parametrize("kind", ["f8", "i4"])
     def test_missing_values_are_nan_or_refused(self, target, kind, dtype):
-        into, values = target(dtype), NUMBERS.astype(kind)
-        said = ""
+        target_array, values = target(dtype), NUMBERS.astype(kind)
+        message = ""
         try:
-            into[...] = ADAPT(values)
+            target_array[...] = ADAPT(values)
         except (TypeError, MaskedValueError) as error:
-            said = str(error)
-        except RuntimeWarning as error:  # older netCDF4 goes on, past the error that says no
-            said = f"{error}, and no masked_array"
-        if said:
-            assert "masked_array" in said
+            message = str(error)
+        except RuntimeWarning as error:  # older netCDF4 ignores the error and goes on
+            message = f"{error}, and no masked_array"
+        if message:
+            assert "masked_array" in message
         else:
-            np.testing.assert_array_equal(into[...], WITH_NAN)
+            np.testing.assert_array_equal(target_array[...], WITH_NAN)
 
     @pytest.mark.parametrize("dtype", ["f4", "f8", "i2", "u4"])
     @pytest.mark.parametrize("kind", ["f8", "i4"])
     def test_filled_values(self, target, kind, dtype):
-        into, values = target(dtype), NUMBERS.astype(kind)
-        into[...] = ADAPT(values).filled(9)
-        np.testing.assert_array_equal(into[...], values.filled(9))
+        target_array, values = target(dtype), NUMBERS.astype(kind)
+        target_array[...] = ADAPT(values).filled(9)
+        np.testing.assert_array_equal(target_array[...], values.filled(9))
 
-    def test_numpy_saves(self, tmp_path):
+    def test_numpy_save_and_savetxt(self, tmp_path):
         for array in (ADAPT(NUMBERS), ADAPT(WITH_NAN)):
             np.save(tmp_path / "a.npy", array)
             np.savetxt(tmp_path / "a.txt", array)
@@ -250,7 +250,7 @@ class TestPandas:
             np.testing.assert_array_equal(np.asarray(made), WITH_NAN[0])
         np.testing.assert_array_equal(pd.DataFrame(ADAPT(NUMBERS)).values, WITH_NAN)
         np.testing.assert_array_equal(pd.isna(ADAPT(NUMBERS)), MASK)
-        days = OF_EVERY_KIND["M8[D]"].astype("M8[s]")
+        days = BY_DTYPE["M8[D]"].astype("M8[s]")
         np.testing.assert_array_equal(pd.Series(ADAPT(days)[0]).isna(), MASK[0])
         for make in (pd.Series, pd.Index, pd.isna):
             with pytest.raises(MaskedValueError):
@@ -276,7 +276,7 @@ class TestMatplotlib:
             shown = draw(ADAPT(NUMBERS)).get_array()
             np.testing.assert_array_equal(np.ma.getmaskarray(shown).reshape(3, 4), MASK)
 
-    def test_what_needs_a_mask_says_so(self, axes):
+    def test_functions_that_need_a_mask_suggest_masked_array(self, axes):
         for draw in (axes.contourf, lambda a: axes.scatter(a, a)):
             with pytest.raises(TypeError, match="masked_array"):
                 draw(ADAPT(NUMBERS))

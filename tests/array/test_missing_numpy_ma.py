@@ -1,4 +1,4 @@
-"""Every function of numpy.ma, given a lazy array that is masked: numpy.ma's result, or an error."""
+"""Every function of numpy.ma with a masked lazy array: the result of numpy.ma, or a clear error."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OPERANDS = {
     "not masked": FLOATS.data,
 }
 CLEAR = re.compile(r"lazy array|\.masked_array\(\)|a lazy array has no")
-"""What an error of ours says: what cannot be, or what to call."""
+"""Pattern of the error messages of biggus: they name the lazy array or the method to call."""
 
 _ALONE = """
     abs absolute all alltrue amax amin angle anom anomalies any arccos arccosh arcsin arcsinh arctan
@@ -92,25 +92,25 @@ NO_ARRAYS = """
     masked_singleton mvoid nomask arange empty ones zeros identity indices fromfunction frombuffer
     fromflex flatten_structured_array make_mask_descr make_mask_none masked_all mr_
 """
-"""Names that are no functions, or whose arguments are no arrays, or records."""
+"""Names that are not functions, or functions that take no arrays, or structured arrays only."""
 
-OF_THE_OBJECT = "isMA isMaskedArray isarray ids set_fill_value"
-"""They ask, or say something to, the very object; a lazy array is no MaskedArray."""
+OBJECT_CHECKS = "isMA isMaskedArray isarray ids set_fill_value"
+"""Functions that inspect or change the MaskedArray object itself."""
 
-AS_NUMPYS = {
+AS_ASARRAY = {
     "sort": lambda f, x: f(x),
     "masked_where": lambda f, x: f(np.isfinite(_like(x).data) & (_like(x).data > 3), x),
     "masked_inside": lambda f, x: f(x, 2, 4),
 }
-"""They take what is no MaskedArray by its values, as `numpy.asarray` does: NaN if missing."""
+"""Functions that convert other objects with `numpy.asarray`, so that missing values become NaN."""
 
-SERVED = """
+SUPPORTED = """
     all amax amin anom any apply_along_axis argmax argmin argsort array asanyarray asarray average
     compressed copy count cumprod cumsum diagonal diff filled fix_invalid getmask getmaskarray
     is_masked masked_array masked_invalid max mean min nonzero prod product ptp ravel
     repeat reshape std sum trace transpose var
 """
-"""Those that give numpy.ma's result of a lazy array that is not masked."""
+"""Functions that must give the result of numpy.ma for a lazy array that is not masked."""
 
 
 def _like(x):
@@ -119,7 +119,7 @@ def _like(x):
 
 
 def plain(result):
-    """Return what is equal for equal results, masks and dtypes included."""
+    """Return a value to compare results by, which includes masks and dtypes."""
     if isinstance(result, biggus.Array):
         result = result.masked_array() if result.masked else result.ndarray()
     if isinstance(result, np.ndarray) and result.dtype != object:
@@ -139,15 +139,15 @@ def _quiet():
         yield
 
 
-def test_the_table_names_every_function():
-    others = {*NO_ARRAYS.split(), *OF_THE_OBJECT.split()}
-    assert not set(np.ma.__all__) - set(CALLS) - set(AS_NUMPYS) - others
+def test_every_numpy_ma_function_is_listed():
+    others = {*NO_ARRAYS.split(), *OBJECT_CHECKS.split()}
+    assert not set(np.ma.__all__) - set(CALLS) - set(AS_ASARRAY) - others
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning")
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
 @pytest.mark.parametrize("name", CALLS)
-def test_numpy_ma_gives_its_own_result_or_an_error(name):
+def test_numpy_ma_function_matches_or_raises(name):
     function = getattr(np.ma, name, None)
     if function is None:
         pytest.skip(f"this NumPy has no numpy.ma.{name}")
@@ -158,28 +158,28 @@ def test_numpy_ma_gives_its_own_result_or_an_error(name):
             right = None
         if right is None or (name, kind) == ("amax", "days"):  # NaT, in older NumPy
             continue
-        said = ""
+        message = ""
         try:
             got = plain(call(function, ADAPT(OPERANDS[kind])))
         except Exception as error:
-            said = str(error)
+            message = str(error)
         with case(kind=kind):
-            if said:
-                assert CLEAR.search(said)
-                assert kind != "not masked" or name not in SERVED.split()
+            if message:
+                assert CLEAR.search(message)
+                assert kind != "not masked" or name not in SUPPORTED.split()
             else:
                 assert got == right
 
 
-def test_those_that_ask_what_the_object_is():
+def test_lazy_array_is_no_masked_array_object():
     array = ADAPT(FLOATS)
     for name in ("isMA", "isMaskedArray", "isarray"):
         assert getattr(np.ma, name)(array) is False
 
 
-@pytest.mark.parametrize("name", AS_NUMPYS)
-def test_what_does_not_ask_for_a_mask_is_given_nan(name):
-    function, call = getattr(np.ma, name), AS_NUMPYS[name]
+@pytest.mark.parametrize("name", AS_ASARRAY)
+def test_functions_that_ignore_masks_get_nan(name):
+    function, call = getattr(np.ma, name), AS_ASARRAY[name]
     for kind in ("floats", "none missing", "complex", "not masked"):
         values = OPERANDS[kind]
         assert plain(call(function, ADAPT(values))) == plain(
@@ -190,14 +190,14 @@ def test_what_does_not_ask_for_a_mask_is_given_nan(name):
             call(function, ADAPT(OPERANDS[kind]))
 
 
-def test_an_array_without_missing_values_is_not_read_for_its_mask():
+def test_mask_of_an_unmasked_array_reads_nothing():
     array = ADAPT(UnreadableSource((2, 3), np.dtype("f8")))
     assert np.ma.getmask(array) is np.ma.nomask
     assert not np.ma.getmaskarray(array).any()
     assert not np.ma.is_masked(array)
 
 
-def test_no_more_is_read_unasked_than_the_memory_option_allows():
+def test_implicit_reads_respect_the_memory_option():
     huge = biggus.broadcast_to(ADAPT(FLOATS), (10**9, 2, 3))
     with pytest.raises(biggus.errors.MemoryBudgetError, match=r"\.filled"):
         np.asarray(huge)
@@ -209,7 +209,7 @@ def test_no_more_is_read_unasked_than_the_memory_option_allows():
 @pytest.mark.parametrize(
     "act", [operator.add, operator.sub, operator.mul, operator.truediv, operator.eq, operator.lt]
 )
-def test_operators_of_a_masked_array_in_memory(act):
+def test_operators_with_an_in_memory_masked_array(act):
     lazy = ADAPT(FLOATS)
     right = act(FLOATS, FLOATS)
     got = act(lazy, FLOATS).masked_array()

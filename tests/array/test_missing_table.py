@@ -1,4 +1,4 @@
-"""The table of differences from numpy.ma is true, row by row, and says nothing that is none."""
+"""The documented table of differences from numpy.ma: each row is true and is a difference."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ LAZY = {
 ROWS = re.findall(r"^\| `(.+?)` \| (.+?) \| (.+?) \| .+ \|$", TEXT, re.MULTILINE)
 
 
-def shown(expression, names):
-    """Return what a cell says: a dtype and values, a number, or the name of an error."""
+def cell_text(expression, names):
+    """Return a cell's text for `expression`: a dtype and values, a number, or an error's name."""
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
@@ -44,14 +44,14 @@ def shown(expression, names):
     )
 
 
-def test_there_are_rows():
+def test_table_is_parsed():
     assert len(ROWS) > 15
 
 
 @pytest.mark.parametrize(("expression", "numpys", "ours"), ROWS, ids=[row[0] for row in ROWS])
-def test_row(expression, numpys, ours):
-    assert shown(expression, MASKED) == numpys
-    assert shown(expression, LAZY) == ours
+def test_table_row_is_true(expression, numpys, ours):
+    assert cell_text(expression, MASKED) == numpys
+    assert cell_text(expression, LAZY) == ours
     assert numpys != ours
 
 
@@ -73,20 +73,20 @@ def test_row(expression, numpys, ours):
         ),
     ],
 )
-def test_what_is_not_in_the_table_is_the_same(expression):
-    assert shown(expression, LAZY) == shown(expression, MASKED)
+def test_unlisted_expressions_match_numpy_ma(expression):
+    assert cell_text(expression, LAZY) == cell_text(expression, MASKED)
 
 
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "i2", "u1", "?", "c8"])
-@pytest.mark.parametrize("what", ["- 273.15", "/ 2", "+ 1", "** 2", "> 1", "* 1.5"])
-def test_a_dtype_does_not_hang_on_a_mask(dtype, what):
+@pytest.mark.parametrize("operation", ["- 273.15", "/ 2", "+ 1", "** 2", "> 1", "* 1.5"])
+def test_result_dtype_does_not_depend_on_a_mask(dtype, operation):
     values = np.ones(2, dtype)
-    plain = shown(f"a {what}", {"a": values})
-    assert shown(f"a {what}", {"a": biggus.ArrayAdapter(values)}) == plain
+    plain = cell_text(f"a {operation}", {"a": values})
+    assert cell_text(f"a {operation}", {"a": biggus.ArrayAdapter(values)}) == plain
     masked = biggus.ArrayAdapter(np.ma.masked_array(values, False))
-    assert shown(f"a {what}", {"a": masked}) == plain
+    assert cell_text(f"a {operation}", {"a": masked}) == plain
 
 
-def test_a_structured_masked_array_is_refused():
+def test_structured_masked_array_raises():
     with pytest.raises(TypeError, match="fields one by one"):
         biggus.ArrayAdapter(np.ma.masked_array(np.zeros(2, "i2,f4")))

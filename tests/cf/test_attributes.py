@@ -1,4 +1,4 @@
-"""What attributes say of dtypes, numbers and times: kept, given back, or of no meaning."""
+"""Attributes that change dtypes, numbers and times, and attributes without meaning."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ KEPT = [
 
 
 @pytest.mark.parametrize(("stored", "attributes", "kept"), KEPT)
-def test_a_dtype_that_was_kept_in_an_attribute_is_given_back(stored, attributes, kept):
+def test_dtype_attribute_is_restored(stored, attributes, kept):
     decode = cf.decoder(stored, attributes, default_fills=False)
     assert cf.follows(np.dtype(stored), attributes) == (kept is not None)
     if kept is None:
@@ -43,14 +43,14 @@ def test_a_dtype_that_was_kept_in_an_attribute_is_given_back(stored, attributes,
     assert cf.decoder(stored, attributes, default_fills=False, restore=False) is None
 
 
-def test_scaled_numbers_are_no_truth_values():
+def test_scaled_values_are_not_restored_to_bool():
     decode = cf.decoder("i1", {"dtype": "bool", "scale_factor": 0.5, "_FillValue": np.int8(-1)})
     assert decode(np.array([0, 1, -1], "i1")).tolist() == [0.0, 0.5, None]
 
 
 @pytest.mark.parametrize("dtype", ["M8[s]", ">M8[ns]", "m8[h]"])
 @pytest.mark.parametrize("fill", ["NaT", 5])
-def test_times_are_missing_where_an_attribute_says_so(dtype, fill):
+def test_fill_values_of_times(dtype, fill):
     fill = np.array(fill, "i8").view("i8").astype(dtype) if fill == 5 else np.array(fill, dtype)
     values = np.array([0, 5, 7, np.iinfo("i8").min]).astype(dtype)
     decode = cf.decoder(dtype, {"_FillValue": fill[()], "valid_min": 6, "scale_factor": 2.0})
@@ -72,8 +72,8 @@ def test_times_are_missing_where_an_attribute_says_so(dtype, fill):
         ({"valid_range": np.array([1, 2], "i2")}, {"valid_range": np.array([[1, 2]], "i4")}),
     ],
 )
-def test_what_is_known_of_some_attributes_is_not_said_of_others(one, other):
-    """In either order, and again: decoders are remembered by all that decides on them."""
+def test_remembered_decoders_are_distinct_by_attributes(one, other):
+    """Decoders are cached by attributes and dtype, whichever comes first."""
     for _ in range(2):
         first, second = cf.decoder("i2", one), cf.decoder("i2", other)
         assert first == cf.decoder("i2", dict(one))

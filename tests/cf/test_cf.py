@@ -21,7 +21,7 @@ CHARACTERS = np.array([b"a", b"b", b"*", b" ", b"z"], "S1")
 
 
 def interesting(dtype):
-    """Values of a dtype among which many attributes hit."""
+    """Values of a dtype that fill values and limits are likely to match."""
     dtype = np.dtype(dtype)
     if dtype.kind == "S":
         return st.sampled_from(list(CHARACTERS))
@@ -37,7 +37,7 @@ def interesting(dtype):
 
 
 def attribute_values(dtype):
-    """What might stand in missing_value or valid_min: of the dtype, of another, or nonsense."""
+    """Values for missing_value or valid_min: of the dtype, of another dtype, or nonsense."""
     other = st.sampled_from(NUMERIC).flatmap(interesting)
     vector = st.lists(interesting(dtype), min_size=1, max_size=3).map(
         lambda values: np.array(values, dtype)
@@ -84,13 +84,13 @@ def variables(draw):
 
 
 class NotDecodedError(Exception):
-    """netCDF4-python itself does not survive these attributes."""
+    """netCDF4-python itself fails on these attributes."""
 
 
 def oracle(dtype, values, fill, attributes, *, mask=True, scale=True):
-    """Return what netCDF4-python gives, and the attributes as it reads them back."""
+    """Return the values and the attributes as netCDF4-python reads them."""
     if any(np.size(attributes.get(name, 0)) > 1 for name in ("valid_min", "valid_max")):
-        raise NotDecodedError  # it compares the values with those of the vector one by one
+        raise NotDecodedError  # it compares the values with the vector element by element
     with netCDF4.Dataset("x", "w", memory=1024, format="NETCDF3_64BIT_DATA") as dataset:
         dataset.createDimension("x", len(values))
         variable = dataset.createVariable("v", dtype, ("x",), fill_value=fill)
@@ -114,7 +114,7 @@ def oracle(dtype, values, fill, attributes, *, mask=True, scale=True):
 
 
 def assert_equal(decode, values, expected, attributes):
-    """Assert that `decode` gives what netCDF4-python gave."""
+    """Assert that `decode` gives the values that netCDF4-python gave."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         got = values if decode is None else decode(values)
@@ -140,7 +140,7 @@ SLOW_START = settings(suppress_health_check=[HealthCheck.too_slow], deadline=Non
 
 @settings(SLOW_START, max_examples=5 * settings.default.max_examples)
 @given(variables())
-def test_equals_netcdf4(case):
+def test_matches_netcdf4(case):
     dtype, values, fill, attributes = case
     try:
         expected, read = oracle(dtype, values, fill, attributes)
@@ -150,14 +150,14 @@ def test_equals_netcdf4(case):
         return
     decode = cf.decoder(dtype, read)
     if dtype == "S1" and fill is None:
-        assert decode is None  # characters that were not written are no missing values here
+        assert decode is None  # biggus does not take unwritten characters for missing values
         return
     assert_equal(decode, values, expected, read)
 
 
 @SLOW_START
 @given(variables(), st.booleans())
-def test_equals_netcdf4_with_masking_or_scaling_alone(case, mask):
+def test_matches_netcdf4_with_masking_or_scaling_alone(case, mask):
     dtype, values, fill, attributes = case
     if dtype == "S1":
         return
@@ -171,7 +171,7 @@ def test_equals_netcdf4_with_masking_or_scaling_alone(case, mask):
 
 @SLOW_START
 @given(variables(), st.data())
-def test_is_elementwise_and_leaves_its_input_alone(case, data):
+def test_decoding_is_elementwise_and_does_not_change_its_input(case, data):
     dtype, values, fill, attributes = case
     if fill is not None:
         attributes = {**attributes, "_FillValue": fill}
@@ -194,7 +194,7 @@ def test_is_elementwise_and_leaves_its_input_alone(case, data):
 
 @SLOW_START
 @given(variables())
-def test_pickles_and_is_equal_by_value(case):
+def test_decoders_pickle_and_compare_by_value(case):
     dtype, values, fill, attributes = case
     if fill is not None:
         attributes = {**attributes, "_FillValue": fill}
@@ -210,7 +210,7 @@ def test_pickles_and_is_equal_by_value(case):
         )
 
 
-def test_differing_decoders_differ():
+def test_decoders_of_different_attributes_differ():
     attributes = [
         {},
         {"_FillValue": np.int16(1)},
@@ -231,11 +231,11 @@ def test_differing_decoders_differ():
 
 
 @pytest.mark.parametrize("dtype", ["O", "U5", "S5", "M8[s]", "?", [("a", "i2")]])
-def test_what_is_never_decoded(dtype):
+def test_dtypes_that_are_never_decoded(dtype):
     assert cf.decoder(dtype, {"_FillValue": 1, "scale_factor": 2.0, "_Unsigned": "true"}) is None
 
 
-def test_bytes_of_a_variable_without_filling_are_not_missing():
+def test_no_fill_attribute_disables_default_fills_of_bytes():
     assert cf.decoder("u1", {"_NoFill": "true"}) is None
     decode = cf.decoder("u1", {})
     assert decode(np.array([254, 255], "u1")).mask.tolist() == [False, True]
@@ -243,7 +243,7 @@ def test_bytes_of_a_variable_without_filling_are_not_missing():
     assert cf.decoder("i2", {"_NoFill": "true"}).missing == (-32767,)
 
 
-def test_without_default_fills_only_attributes_name_what_is_missing():
+def test_default_fills_can_be_disabled():
     assert cf.decoder("i2", {}, default_fills=False) is None
     assert not cf.decoder("i2", {"scale_factor": 0.5}, default_fills=False).masked
     decode = cf.decoder("i2", {"valid_min": 0}, default_fills=False)
@@ -266,7 +266,7 @@ def test_byte_order(dtype):
     assert scaled(values).tolist() == [0.5, None, 1.5]
 
 
-def test_unsigned_of_foreign_byte_order():
+def test_unsigned_in_foreign_byte_order():
     decode = cf.decoder(">i2", {"_Unsigned": "true", "_FillValue": np.int16(-2)})
     got = decode(np.array([-1, -2, 3], ">i2"))
     assert got.dtype.str == ">u2"
@@ -274,7 +274,7 @@ def test_unsigned_of_foreign_byte_order():
     assert got.fill_value == 65534
 
 
-def test_attributes_of_other_stores():
+def test_attributes_as_lists_and_one_element_arrays():
     # Python numbers, lists and arrays of one element, as JSON and HDF5 have them.
     decode = cf.decoder(
         "i2", {"_FillValue": [-1], "scale_factor": np.array([0.5]), "add_offset": 1}
@@ -286,7 +286,7 @@ def test_attributes_of_other_stores():
     assert cf.decoder("f2", {"_FillValue": float("nan")})(np.array([np.nan], "f2")).mask.all()
 
 
-def test_attributes_that_make_no_sense_are_ignored():
+def test_nonsensical_attributes_are_ignored():
     nonsense = {
         "_FillValue": "x",
         "missing_value": object(),
@@ -300,7 +300,7 @@ def test_attributes_that_make_no_sense_are_ignored():
     assert cf.decoder("i2", nonsense) == cf.decoder("i2", {})
 
 
-def test_nothing_is_copied_where_nothing_is_computed():
+def test_decoding_without_computation_does_not_copy():
     values = np.arange(5, dtype="i2")
     assert np.shares_memory(cf.decoder("i2", {})(values), values)
     assert np.shares_memory(cf.decoder("i2", {"_Unsigned": "true"})(values), values)
@@ -308,7 +308,7 @@ def test_nothing_is_copied_where_nothing_is_computed():
 
 @SLOW_START
 @given(variables(), st.integers(0, 2**8 - 1))
-def test_what_is_masked_already_stays_masked(case, bits):
+def test_masked_input_stays_masked(case, bits):
     dtype, values, fill, attributes = case
     if fill is not None:
         attributes = {**attributes, "_FillValue": fill}
@@ -327,7 +327,7 @@ def test_what_is_masked_already_stays_masked(case, bits):
 
 
 class MaskedAndPacked(Source):
-    """A source of which some values are masked, and the others packed."""
+    """A source with some masked values and packed values."""
 
     shape, dtype, name, masked, conventions = (4,), np.dtype("i2"), "both", True, "CF"
 
@@ -340,7 +340,7 @@ class MaskedAndPacked(Source):
 
 @pytest.mark.parametrize("attributes", [{"scale_factor": 0.5}, {"_FillValue": np.int16(-9)}, {}])
 @pytest.mark.parametrize("conventions", ["CF", "CF-Zarr", "CF-HDF5"])
-def test_a_source_that_is_masked_and_packed_loses_no_mask(attributes, conventions):
+def test_masked_and_packed_source_keeps_its_mask(attributes, conventions):
     source = MaskedAndPacked(attributes)
     source.conventions = conventions
     lazy = biggus.ArrayAdapter(source)

@@ -1,4 +1,4 @@
-"""Codecs against other implementations of them, and what is damaged."""
+"""Codecs against other implementations, and damaged data."""
 
 from __future__ import annotations
 
@@ -34,26 +34,26 @@ def checksum(data: bytes) -> int:
 
 @pytest.mark.parametrize("width", [1, 2, 3, 4, 5, 8, 16, 24])
 @pytest.mark.parametrize("nbytes", [0, 1, 7, 64, 8191, 8192, 8195, 2**19 + 5, 2**20 + 2**18])
-def test_unshuffle_undoes_the_shuffle(width: int, nbytes: int) -> None:
+def test_unshuffle_inverts_shuffle(width: int, nbytes: int) -> None:
     data = np.random.default_rng(nbytes).integers(0, 256, nbytes, "u1").tobytes()
     out = np.empty(nbytes, "u1")
     assert unshuffle(shuffled(data, width), width, out) is out
     assert out.tobytes() == data
 
 
-def test_unshuffle_wants_as_much_room_as_there_are_bytes() -> None:
+def test_unshuffle_needs_an_output_of_the_same_size() -> None:
     with pytest.raises(ValueError, match="do not fill"):
         unshuffle(b"1234", 2, np.empty(5, "u1"))
 
 
 @given(st.binary(max_size=64))
-def test_the_checksum_is_that_of_the_definition(data: bytes) -> None:
+def test_checksum_matches_the_definition(data: bytes) -> None:
     assert fletcher32.fletcher32(data) == checksum(data)
 
 
 @pytest.mark.parametrize("nbytes", [8190, 8192, 8193, 40_001])
 @pytest.mark.parametrize("kind", ["zeros", "ones", "random"])
-def test_the_checksum_of_much_is_that_of_the_definition(nbytes: int, kind: str) -> None:
+def test_checksum_of_large_data_matches_the_definition(nbytes: int, kind: str) -> None:
     data = {
         "zeros": bytes(nbytes),
         "ones": b"\xff" * nbytes,
@@ -62,19 +62,19 @@ def test_the_checksum_of_much_is_that_of_the_definition(nbytes: int, kind: str) 
     assert fletcher32.fletcher32(data) == checksum(data)
 
 
-def test_the_checksum_does_not_overflow(monkeypatch) -> None:
-    """As many rows as are summed at once have room, and what follows them counts on."""
+def test_checksum_does_not_overflow(monkeypatch) -> None:
+    """The rows that are summed at once fit in the accumulator, and later rows are added to them."""
     assert fletcher32._MOST_ROWS * 0xFFFF < 2**32
     monkeypatch.setattr(fletcher32, "_MOST_ROWS", 16)
     words = 4096 * 33 + 3
     expected = sum((n % 65535 or 65535) << s for n, s in ((65535, 0), (65535, 16)))
     assert fletcher32.fletcher32(np.full(2 * words, 0xFF, "u1")) == expected
     data = np.zeros(2 * words, "u1")
-    data[1] = 1  # counts as often as there are words
+    data[1] = 1  # counted once per word
     assert fletcher32.fletcher32(data) == (words % 65535) << 16 | 1
 
 
-def test_a_checksum_is_good_in_either_byte_order() -> None:
+def test_checksum_is_accepted_in_either_byte_order() -> None:
     data = b"some bytes"
     kept = fletcher32.fletcher32(data).to_bytes(4, "little")
     assert fletcher32.verified(data + kept) == data
@@ -82,14 +82,14 @@ def test_a_checksum_is_good_in_either_byte_order() -> None:
 
 
 @pytest.mark.parametrize("position", range(14))
-def test_a_checksum_finds_every_byte_that_changed(position: int) -> None:
+def test_checksum_detects_any_changed_byte(position: int) -> None:
     stored = bytearray(b"some bytes" + checksum(b"some bytes").to_bytes(4, "little"))
     stored[position] ^= 0x10
     with pytest.raises(ValueError, match="fletcher32"):
         fletcher32.verified(stored)
 
 
-def test_what_is_shorter_than_a_checksum_is_damaged() -> None:
+def test_data_shorter_than_a_checksum_raises() -> None:
     with pytest.raises(ValueError, match="too short"):
         fletcher32.verified(b"abc")
 
@@ -108,24 +108,24 @@ def inflater(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch):
 DATA = np.arange(1000, dtype="u2").tobytes()
 
 
-def test_inflate_gives_what_was_deflated(inflater) -> None:
+def test_inflate_inverts_deflate(inflater) -> None:
     for data in (b"", b"a", DATA, bytes(100_000)):
         for level in (0, 1, 9):
             assert bytes(inflater(zlib.compress(data, level), len(data))) == data
             assert bytes(inflater(memoryview(zlib.compress(data, level)), len(data))) == data
 
 
-def test_inflate_ignores_what_follows(inflater) -> None:
+def test_inflate_ignores_trailing_bytes(inflater) -> None:
     assert bytes(inflater(zlib.compress(DATA) + b"more", len(DATA))) == DATA
 
 
 @pytest.mark.parametrize("size", [1, 1999, 2001, 10**6])
-def test_inflate_refuses_another_number_of_bytes(inflater, size: int) -> None:
+def test_inflate_to_another_size_raises(inflater, size: int) -> None:
     with pytest.raises(ValueError, match="bytes"):
         inflater(zlib.compress(DATA), size)
 
 
-def test_inflate_refuses_what_is_damaged(inflater) -> None:
+def test_inflate_of_damaged_data_raises(inflater) -> None:
     good = zlib.compress(DATA)
     for stored in (b"", b"x", good[:-1], good[: len(good) // 2], good[:-4] + b"0000"):
         with pytest.raises(ValueError, match="zlib stream"):
@@ -140,7 +140,7 @@ def test_inflate_refuses_what_is_damaged(inflater) -> None:
         assert bytes(found) == DATA, "a byte that changed nothing, such as the level"
 
 
-def test_lzf_is_that_of_h5py() -> None:
+def test_lzf_matches_h5py() -> None:
     h5py = pytest.importorskip("h5py")
     pytest.importorskip("imagecodecs")
     assert lzf.available()
@@ -187,7 +187,7 @@ ORDERS = [
 
 @pytest.mark.parametrize("order", ORDERS, ids="-".join)
 @pytest.mark.parametrize("into", [True, False], ids=["into", "anywhere"])
-def test_a_pipeline_undoes_all_stages_that_the_mask_names(order, into: bool) -> None:
+def test_pipeline_skips_the_stages_in_the_filter_mask(order, into: bool) -> None:
     data = np.random.default_rng(3).integers(0, 9, 4096, "u1").tobytes()
     pipeline = Pipeline([STAGES[name] for name in order], len(data))
     for mask in range(2 ** len(order)):
@@ -203,7 +203,7 @@ def test_a_pipeline_undoes_all_stages_that_the_mask_names(order, into: bool) -> 
 
 @pytest.mark.parametrize("width", [2, 4, 8])
 @pytest.mark.parametrize("order", ORDERS, ids="-".join)
-def test_parts_are_those_of_the_whole_or_are_left_to_be_copied(order, width: int) -> None:
+def test_decode_parts_matches_decode_or_declines(order, width: int) -> None:
     values = np.random.default_rng(3).integers(0, 9, 4096, "u1").view(f"u{width}")
     stages = [Shuffle(width) if name == "shuffle" else STAGES[name] for name in order]
     pipeline = Pipeline(stages, values.nbytes)
@@ -224,21 +224,21 @@ def test_parts_are_those_of_the_whole_or_are_left_to_be_copied(order, width: int
 
 @pytest.mark.parametrize("order", [o for o in ORDERS if "deflate" not in o], ids="-".join)
 @pytest.mark.parametrize("more", [-1, 1])
-def test_a_pipeline_refuses_stored_bytes_of_another_number(order, more: int) -> None:
+def test_pipeline_refuses_stored_bytes_of_another_length(order, more: int) -> None:
     pipeline = Pipeline([STAGES[name] for name in order], 64)
     stored = bytes(64 + 4 * ("fletcher32" in order) + more)
     with pytest.raises(ValueError, match="damaged"):
         pipeline.decode(stored)
 
 
-def test_compression_of_what_is_compressed_is_refused() -> None:
+def test_two_compressors_raise() -> None:
     data = bytes(100)
     pipeline = Pipeline([Deflate(), Lzf()], len(data))
     with pytest.raises(ValueError, match="not supported"):
         pipeline.decode(zlib.compress(data))
 
 
-def test_scratch_is_used_again_unless_it_is_large() -> None:
+def test_scratch_is_reused_unless_it_is_large() -> None:
     small = scratch("test", 100)
     assert np.shares_memory(scratch("test", 50), small)
     assert not np.shares_memory(scratch("another", 50), small)

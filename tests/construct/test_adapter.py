@@ -1,4 +1,4 @@
-"""Adapting objects: what they must have, and what they must return."""
+"""ArrayAdapter: the attributes that objects must have, and the values that they must return."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import biggus
 from biggus.errors import SourceError
 
 
-def test_values_that_are_masked_without_warning_are_an_error(recorded):
+def test_undeclared_masked_values_raise(recorded):
     values = recorded(np.ma.masked_array([1.0, 2.0], [True, False]))
     with pytest.raises(SourceError, match="masked=True"):
         biggus.ArrayAdapter(values).ndarray()
     assert biggus.ArrayAdapter(values, masked=True).masked_array().mask[0]
 
 
-class Odd:
-    """A plain object that breaks a promise."""
+class WrongAnswer:
+    """A plain object that returns or raises `answer`."""
 
     shape, dtype = (4,), np.dtype("i4")
 
@@ -31,7 +31,7 @@ class Odd:
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "message"),
     [
         (np.zeros(3, "i4"), "shape"),
         (np.zeros(4, "i8"), "dtype"),
@@ -41,17 +41,17 @@ class Odd:
         (ZeroDivisionError(), "ZeroDivisionError"),
     ],
 )
-def test_a_source_that_breaks_a_promise_is_an_error_that_names_it(answer, said):
-    with pytest.raises(SourceError, match=said) as caught:
-        biggus.ArrayAdapter(Odd(answer)).ndarray()
-    assert "Odd object [0:4]" in str(caught.value)
+def test_error_names_the_source_that_breaks_its_contract(answer, message):
+    with pytest.raises(SourceError, match=message) as caught:
+        biggus.ArrayAdapter(WrongAnswer(answer)).ndarray()
+    assert "WrongAnswer object [0:4]" in str(caught.value)
     assert "\n" not in str(caught.value)
     if isinstance(answer, Exception):
         assert caught.value.__cause__ is answer
 
 
 @pytest.mark.parametrize("missing", ["shape", "dtype", "__getitem__"])
-def test_an_object_that_lacks_something_is_refused(missing):
+def test_object_without_a_required_attribute_raises(missing):
     names = {"shape": (1,), "dtype": np.dtype("i4"), "__getitem__": lambda self, box: None}
     del names[missing]
     with pytest.raises(TypeError, match=missing):
@@ -77,7 +77,7 @@ def test_shapes_and_dtypes_are_normalised():
         biggus.ArrayAdapter(Negative())
 
 
-def test_an_adapted_array_is_itself():
+def test_adapting_an_array_returns_it():
     array = biggus.ones(3)[1:]
     np.testing.assert_array_equal(biggus.ArrayAdapter(array).ndarray(), [1, 1])
     with pytest.raises(TypeError):

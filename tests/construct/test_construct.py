@@ -1,4 +1,4 @@
-"""An iterable of arrays is gone through once: a generator will do wherever several are taken."""
+"""Functions that take several arrays accept any iterable, generators included."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def arrays():
     return [ADAPT(values) for values in VALUES]
 
 
-WAYS = {
+ITERABLES = {
     "generator": lambda items: (item for item in items),
     "iterator": iter,
     "map": lambda items: map(items.__getitem__, range(len(items))),
@@ -24,24 +24,26 @@ WAYS = {
 }
 
 
-@pytest.fixture(params=WAYS.values(), ids=WAYS)
-def way(request):
+@pytest.fixture(params=ITERABLES.values(), ids=ITERABLES)
+def make_iterable(request):
     return request.param
 
 
 @pytest.mark.parametrize("max_bytes", [None, "1 GB"])
-def test_computed_together(way, max_bytes):
-    found = biggus.ndarrays(way([a.sum(axis=0) for a in arrays()]), max_bytes=max_bytes)
+def test_ndarrays_masked_arrays_and_plan(make_iterable, max_bytes):
+    found = biggus.ndarrays(make_iterable([a.sum(axis=0) for a in arrays()]), max_bytes=max_bytes)
     np.testing.assert_array_equal(found, [values.sum(axis=0) for values in VALUES])
-    found = biggus.masked_arrays(way(arrays()), max_bytes=max_bytes)
+    found = biggus.masked_arrays(make_iterable(arrays()), max_bytes=max_bytes)
     np.testing.assert_array_equal(found, VALUES)
-    planned = biggus.plan(way(arrays()), max_bytes=max_bytes)
+    planned = biggus.plan(make_iterable(arrays()), max_bytes=max_bytes)
     assert str(planned) == str(biggus.plan(arrays()))
 
 
-def test_more_than_may_be_read_is_refused(way):
+def test_max_bytes_is_respected(make_iterable):
     with pytest.raises(biggus.errors.ReadLimitError):
-        biggus.ndarrays(way([biggus.ArrayAdapter(Plain(values)) for values in VALUES]), max_bytes=1)
+        biggus.ndarrays(
+            make_iterable([biggus.ArrayAdapter(Plain(values)) for values in VALUES]), max_bytes=1
+        )
 
 
 class Plain:
@@ -62,25 +64,27 @@ class Plain:
         (biggus.stack, np.stack),
     ],
 )
-def test_joined(way, join, numpys):
-    np.testing.assert_array_equal(join(way(arrays())).ndarray(), numpys(VALUES))
+def test_join(make_iterable, join, numpys):
+    np.testing.assert_array_equal(join(make_iterable(arrays())).ndarray(), numpys(VALUES))
 
 
-def test_a_stack_of_stacks(way):
-    rows = biggus.ArrayStack(way([way(arrays()), way(arrays()[::-1])]))
+def test_a_stack_of_stacks(make_iterable):
+    rows = biggus.ArrayStack(
+        make_iterable([make_iterable(arrays()), make_iterable(arrays()[::-1])])
+    )
     np.testing.assert_array_equal(rows.ndarray(), np.stack([VALUES, VALUES[::-1]]))
 
 
-def test_saved(way, tmp_path):
+def test_save(make_iterable, tmp_path):
     into = [np.zeros((2, 3)) for _ in VALUES]
-    biggus.save(way(arrays()), iter(into))
+    biggus.save(make_iterable(arrays()), iter(into))
     np.testing.assert_array_equal(into, VALUES)
     paths = [tmp_path / f"{number}.npy" for number in range(3)]
-    biggus.save(way(arrays()), (path for path in paths))
+    biggus.save(make_iterable(arrays()), (path for path in paths))
     np.testing.assert_array_equal([np.load(path) for path in paths], VALUES)
 
 
-def test_opened(tmp_path):
+def test_open_many(tmp_path):
     h5py = pytest.importorskip("h5py")
     paths = [tmp_path / f"{number}.h5" for number in range(3)]
     for path, values in zip(paths, VALUES, strict=True):
@@ -92,7 +96,7 @@ def test_opened(tmp_path):
 
 
 @pytest.mark.parametrize("item", [b"ab", bytearray(b"ab"), {0: 1}, "ab"])
-def test_text_and_mappings_are_no_rows(item):
+def test_text_and_mappings_raise(item):
     with pytest.raises(TypeError, match="no shape"):
         biggus.ArrayStack([item, item])
 
@@ -101,13 +105,13 @@ def test_text_and_mappings_are_no_rows(item):
     "take",
     [biggus.ndarrays, biggus.masked_arrays, biggus.plan, biggus.LinearMosaic, biggus.ArrayStack],
 )
-def test_what_is_not_several_arrays_in_an_order(take):
+def test_non_sequences_raise(take):
     for wrong in (biggus.ones((2, 3)), {1, 2}, frozenset(), 3, None):
         with pytest.raises(TypeError, match=r"\[a, b\]"):
             take(wrong)
 
 
-def test_several_arrays_and_one_target():
+def test_several_arrays_need_several_targets():
     for target in (np.zeros((2, 3)), "a.npy", 3):
         with pytest.raises(TypeError, match="list of targets"):
             biggus.save((a for a in arrays()), target)

@@ -1,4 +1,4 @@
-"""Mosaics: shapes that fit, dtypes that promote, and tiles that are as promised."""
+"""Mosaics: shapes, promotion of dtypes, and checks of the tiles."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def test_masked_tiles_in_a_mosaic():
         lambda a, b: biggus.ArrayAdapter(np.ones(3), chunks=((1, 1),)),
     ],
 )
-def test_shapes_that_do_not_fit_are_a_clear_error(make):
+def test_mismatched_shapes_raise(make):
     a, b = biggus.zeros((2, 3)), biggus.zeros((4, 5))
     with pytest.raises(ValueError) as caught:
         make(a, b)
     assert len(str(caught.value)) > 10
 
 
-def test_joined_dtypes_promote_as_numpy(check_same):
+def test_joined_dtypes_promote_like_numpy(check_same):
     pairs = [("i1", "u1"), (">i2", ">i2"), ("f4", "i8"), ("U1", "U3"), ("?", "i2"), ("S2", "U1")]
     for first, second in pairs:
         a, b = np.ones(2, first), np.zeros(3, second)
@@ -57,15 +57,15 @@ def test_joined_dtypes_promote_as_numpy(check_same):
         )
 
 
-def test_a_tile_of_a_grid_that_is_not_as_promised():
-    for tile, said in [(np.zeros((2, 3), "u1"), "shape"), (np.zeros((2, 2), "i2"), "dtype")]:
+def test_grid_tile_of_another_shape_or_dtype_raises():
+    for tile, message in [(np.zeros((2, 3), "u1"), "shape"), (np.zeros((2, 2), "i2"), "dtype")]:
         grid = biggus.GridMosaic(lambda index, tile=tile: tile, (4, 4), (2, 2), "u1")
-        with pytest.raises(SourceError, match=rf"tile \(1, 0\).*{said}"):
+        with pytest.raises(SourceError, match=rf"tile \(1, 0\).*{message}"):
             grid[2, 0].ndarray()
 
 
 @pytest.mark.parametrize("cause", [ZeroDivisionError("x"), None])
-def test_a_tile_of_a_grid_that_cannot_be_made(cause):
+def test_error_of_a_grid_tile_names_the_tile(cause):
     def make_tile(index):
         if cause is not None and index == (1,):
             raise cause
@@ -79,12 +79,12 @@ def test_a_tile_of_a_grid_that_cannot_be_made(cause):
     assert caught.value.__cause__ is cause or isinstance(caught.value.__cause__, TypeError)
 
 
-def test_anything_array_like_can_be_joined():
+def test_array_likes_can_be_joined():
     mosaic = biggus.LinearMosaic([[1, 2], np.array([3]), biggus.zeros(1, int)])
     np.testing.assert_array_equal(mosaic.ndarray(), [1, 2, 3, 0])
 
 
-def test_a_mosaic_that_grows_by_one_array_at_a_time():
+def test_mosaic_grown_one_array_at_a_time():
     mosaic = biggus.LinearMosaic([np.arange(2)])
     for i in range(2, 3000):
         mosaic = biggus.LinearMosaic([mosaic, np.array([i])])

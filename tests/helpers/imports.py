@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Import(NamedTuple):
-    """One import statement: who imports what, where, and when."""
+    """One import statement: importing module, imported module, line, and when it runs."""
 
     module: str
     target: str
@@ -47,7 +47,7 @@ def imports_in(package: Path) -> list[Import]:
 def walk(
     node: ast.AST, *, typing_only: bool, on_load: bool
 ) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool, bool]]:
-    """Yield the import statements under `node`, and when they are run."""
+    """Yield the import statements under `node`, with flags that say when they run."""
     if isinstance(node, ast.Import | ast.ImportFrom):
         yield node, typing_only, on_load
         return
@@ -87,12 +87,12 @@ def room_of(module: str) -> str:
     return parts[1] if len(parts) > 1 else "__init__"
 
 
-def wrong_arrows(
+def forbidden_imports(
     imports: Iterable[Import], levels: tuple[tuple[str, ...], ...], root: str
 ) -> list[str]:
-    """Return a sentence for each import that runs against `levels`.
+    """Return a message for each import that contradicts `levels`.
 
-    Imports for type checkers count too: what a room's signatures speak of, it knows.
+    Imports for type checkers count too.
     """
     level_of = {room: number for number, level in enumerate(levels) for room in level}
     wrong = []
@@ -114,8 +114,8 @@ def wrong_arrows(
     return wrong
 
 
-def circles_in(imports: Iterable[Import], root: str) -> list[set[str]]:
-    """Return the sets of modules that stand on one another, by imports of whatever kind.
+def import_circles(imports: Iterable[Import], root: str) -> list[set[str]]:
+    """Return the sets of modules that import one another, by imports of any kind.
 
     Imports inside functions count, and those for type checkers.
     """
@@ -137,8 +137,8 @@ def circles_in(imports: Iterable[Import], root: str) -> list[set[str]]:
     return circles
 
 
-def cycle_in(imports: Iterable[Import], root: str) -> list[str] | None:
-    """Return the modules along one circle of imports that are run, or None if there is none.
+def runtime_cycle(imports: Iterable[Import], root: str) -> list[str] | None:
+    """Return the modules along one circle of imports that run, or None if there is none.
 
     Imports inside functions count; those for type checkers do not.
     """
@@ -153,14 +153,14 @@ def cycle_in(imports: Iterable[Import], root: str) -> list[str] | None:
     return None
 
 
-def foreign(item: Import, root: str) -> str | None:
+def third_party_root(item: Import, root: str) -> str | None:
     """Return the root of the third-party package that is imported, or None."""
     name = item.target.partition(".")[0]
     return None if name == root or name in sys.stdlib_module_names else name
 
 
-def tree(folder: Path, **modules: str) -> list[Import]:
-    """Write a package of one file a room, and return its imports."""
+def write_package(folder: Path, **modules: str) -> list[Import]:
+    """Write a package with one file per room, and return its imports."""
     package = folder / "bad"
     package.mkdir()
     for name in ("__init__", "low", "left", "right", "high"):

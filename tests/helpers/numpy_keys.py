@@ -1,4 +1,4 @@
-"""Random NumPy keys: strategies of Hypothesis, and what orthogonal keys select."""
+"""Hypothesis strategies for NumPy keys, and a reference implementation of orthogonal keys."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def basic_keys(shape, invalid=True):
 
 
 def advanced_keys(shape, invalid=True):
-    """Make keys of all that NumPy takes: `basic_keys`, and integer and boolean arrays.
+    """Make keys of all kinds that NumPy accepts: `basic_keys`, and integer and boolean arrays.
 
     Arrays broadcast together.  They come as ndarrays of many dtypes and of none to three axes, as
     lists and as tuples, with masks over several axes and 0-d booleans among them.  About one key
@@ -74,7 +74,7 @@ class Basic:
     draw : callable
         Draws from a strategy.
     shape : tuple of int
-        The shape of what is indexed.
+        The shape of the array to index.
     """
 
     newaxes = True
@@ -114,7 +114,7 @@ class Basic:
                 continue
             if ellipsis and self.between(0, 3) == 3:
                 items.append(Ellipsis)
-                # What follows indexes the last axes, to the very last.
+                # The following items index the last axes, up to the very last.
                 axis, ellipsis = self.between(axis, ndim), False
                 continue
             if axis == ndim or (short and self.between(0, 3) == 3):
@@ -124,7 +124,7 @@ class Basic:
             axis += taken
 
     def item(self, axis):
-        """Draw an item for `axis`, and tell how many axes it takes."""
+        """Draw an item for `axis`; return it and the number of axes that it takes."""
         if self.pick("slice", "integer") == "integer" and self.shape[axis]:
             return self.integer(self.shape[axis]), 1
         return self.slice_(self.shape[axis]), 1
@@ -158,7 +158,7 @@ class Basic:
         return made
 
     def spoil(self, items):
-        """Make `items` something that NumPy most likely refuses."""
+        """Change `items` so that NumPy most likely refuses the key."""
         n = self.shape[0] if self.shape else 0
         bad = self.pick("out", "many", "float", "step", "ellipsis", "text", "odd")
         at = self.between(0, len(items))
