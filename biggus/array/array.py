@@ -130,11 +130,20 @@ class Array(
         return tuple([(n,) for n in self.shape])
 
     def __repr__(self) -> str:
-        masked = " masked" if self.masked else ""
-        return (
-            f"<biggus.Array shape={self.shape} dtype={self.dtype}{masked} "
-            f"{format_bytes(self.nbytes)}>"
-        )
+        name, units, dims = self.name, self.units, self._labels.dims
+        words = ["biggus.Array"]
+        if name is not None:
+            words.append(repr(name))
+        words.append(f"({self._sizes_text()})" if any(dims) else f"shape={self.shape}")
+        words.append(f"dtype={self.dtype}{' masked' if self.masked else ''}")
+        if units is not None:
+            words.append(f"units={units!r}")
+        return f"<{' '.join(words)} {format_bytes(self.nbytes)}>"
+
+    def _repr_inline_(self, max_width: int) -> str:
+        """Return the text in the table of a dataset of xarray, which shows shape and dtype."""
+        del max_width  # xarray shortens the text
+        return "biggus.Array" if self.grid is None else f"biggus.Array<chunks={self.grid}>"
 
     def _repr_html_(self) -> str:
         with between_forks():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from biggus.graph import Leaf, ordered
 from biggus.indexing.grid import Grid, whole
+from biggus.labels import labels_of
 from biggus.options import format_bytes
 
 if TYPE_CHECKING:
@@ -25,11 +26,11 @@ _MOST_SOURCES = 16
 
 def html_of(array: Any) -> str:
     """Return a table of the properties of an array, and a drawing of its last two axes."""
-    labels, grid = array.dims, array.grid
-    named = any(not dim.startswith("dim_") for dim in labels)
+    labels, grid = labels_of(array.node), array.grid
+    named = any(labels.dims)
     shape = [f"{n:,}" for n in array.shape]
     if named:
-        shape = [f"{dim}: {n}" for dim, n in zip(labels, shape, strict=True)]
+        shape = [f"{dim}: {n}" for dim, n in zip(labels.named, shape, strict=True)]
     rows = {
         "name": array.name,
         "shape": (", " if named else " × ").join(shape) or "()",

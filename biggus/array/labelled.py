@@ -27,6 +27,11 @@ class Labelled(Lazy):
             raise AttributeError("dims")
         return self._labels.named
 
+    def _sizes_text(self) -> str:
+        """Return the name and the length of each axis, such as ``"time: 12, lat: 18"``."""
+        named = zip(self._labels.named, self.node.shape, strict=True)
+        return ", ".join([f"{dim}: {n}" for dim, n in named])
+
     @property
     def attrs(self) -> dict[str, Any]:
         """The attributes of the variable, as far as they hold for the values.

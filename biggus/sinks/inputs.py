@@ -120,9 +120,9 @@ def _same(own: Source, other: Source) -> bool:
         # Datasets of h5py are equal if they are the same object in the file.
         if mine is not None and not isinstance(mine, str) and mine == getattr(other, held, None):
             return True
-    store = _store_of(own)
-    if store is not None and store is _store_of(other):
-        return _key_of(own) == _key_of(other)
+    stores = _store_of(own), _store_of(other)
+    if stores != (None, None):
+        return stores[0] is stores[1] and own.name == other.name
     mine, its = _variable_of(own), _variable_of(other)
     if mine is None or its is None or mine[1] != its[1]:
         return False
@@ -133,10 +133,6 @@ def _store_of(source: Source) -> Any:
     """Return the mapping or store of a `zarr.Array` of the user."""
     store = getattr(getattr(source, "store", None), "store", None)
     return getattr(store, "_store_dict", store)
-
-
-def _key_of(source: Source) -> str:
-    return source.name.rpartition(" ")[2]
 
 
 def _variable_of(source: Source) -> tuple[str, str] | None:
@@ -161,7 +157,6 @@ def _places(source: Source) -> Iterator[str]:
     for text in {source.token or "", (source.token or "").partition(":")[2], source.name}:
         for end in ("::", "|"):
             yield text.partition(end)[0]
-        yield text.rpartition(" ")[0]
 
 
 def _is_at(text: str, path: Path) -> bool:

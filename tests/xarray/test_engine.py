@@ -244,3 +244,11 @@ def test_rows_of_numbers_are_no_text(tmp_path):
     ds = xr.open_dataset(tmp_path / "a.nc", engine="biggus")
     assert [row.tolist() for row in ds["v"].values] == [[0], [0, 1, 2]]
     assert ds["none"].values == ""
+
+
+def test_the_table_of_a_dataset_shows_chunks(tmp_path, dataset):
+    dataset[["t"]].to_netcdf(tmp_path / "a.nc", encoding={"t": {"chunksizes": (2, 3, 4)}})
+    ds = xr.open_dataset(tmp_path / "a.nc", engine="biggus")
+    assert "(time, y, x) float64 576B biggus.Array<chunks=(2, 3, 4)>" in str(ds)
+    without = xr.Dataset({"t": (("y", "x"), biggus.zeros((3, 4)))})
+    assert str(without).endswith("float64 96B biggus.Array")

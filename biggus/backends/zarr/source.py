@@ -112,7 +112,7 @@ class ZarrSource(Source):
         self.document = document
         self._structure = document.structure
         self._signature = _signature(store, public, document)
-        self.name = f"{public} {path or zarr_metadata.ROOT}"
+        self.name = f"{public}::{path or zarr_metadata.ROOT}"
         self.token = f"zarr:{public}{store.variant}|{path}|v{document.zarr_format}"
         self.remote = store.remote
         self._path = path
