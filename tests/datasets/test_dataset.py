@@ -1,4 +1,4 @@
-"""Datasets: named arrays, selected by value and time, and handed over to xarray."""
+"""Datasets: named arrays, selection by value and time, and conversion to xarray."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def path(tmp_path):
     return path
 
 
-def test_what_is_in_it(path):
+def test_dataset_lists_variables_coordinates_and_attributes(path):
     ds = biggus.open_dataset(path)
     assert list(ds) == ["time", "lat", "lon", "height", "t"]
     assert ds.coords == ("time", "lat", "lon", "height")
@@ -57,7 +57,7 @@ def test_what_is_in_it(path):
         biggus.open_dataset(path.with_name("none.nc"))
 
 
-def test_what_cannot_be_opened_is_left_out_by_name(tmp_path):
+def test_unreadable_variable_error_suggests_drop_variables(tmp_path):
     h5py = pytest.importorskip("h5py")
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["null"] = h5py.Empty("f4")
@@ -68,7 +68,7 @@ def test_what_cannot_be_opened_is_left_out_by_name(tmp_path):
     assert list(biggus.open_dataset(tmp_path / "a.h5", drop_variables="null")) == ["v"]
 
 
-def test_selected_by_position(path):
+def test_isel(path):
     ds = biggus.open_dataset(path)
     values = ds["t"].masked_array()
     part = ds.isel(time=slice(2, 6, 2), lon=[3, 0], lat=-1)
@@ -97,7 +97,7 @@ def test_selected_by_position(path):
         ({"time": 3.0}, np.s_[3]),
     ],
 )
-def test_selected_by_value(path, labels, key):
+def test_sel(path, labels, key):
     ds = biggus.open_dataset(path)
     np.testing.assert_array_equal(ds.sel(**labels)["t"].masked_array(), ds["t"].masked_array()[key])
 
@@ -106,19 +106,19 @@ def test_selected_by_value(path, labels, key):
     "labels",
     [{"lat": 44}, {"time": "2002"}, {"time": "2001-02-29"}, {"depth": 3}, {"time": "noon"}],
 )
-def test_what_is_not_there(path, labels):
+def test_sel_of_missing_label_raises_key_error(path, labels):
     with pytest.raises(KeyError):
         biggus.open_dataset(path).sel(**labels)
 
 
-def test_times_in_datetime64():
+def test_axis_positions_of_datetime64():
     days = np.datetime64("2000-01-30") + np.arange(5)
     positions = AxisPositions("time", days.astype("M8[ns]"), {})
     assert positions.of("2000-02") == slice(2, 5)
     assert positions.of(np.datetime64("2000-02-01")) == 2
 
 
-def test_in_xarray(path):
+def test_to_xarray_matches_xarray_open_dataset(path):
     xr = pytest.importorskip("xarray")
     with netCDF4.Dataset(path, "a") as file:
         file.createDimension("letters", 2)
@@ -136,7 +136,7 @@ def test_in_xarray(path):
         assert made["text"].values.tolist() == right["text"].values.tolist()
 
 
-def test_as_data(path):
+def test_info_is_json_serializable(path):
     found = biggus.info(path)
     assert json.loads(json.dumps(found)) == found
     assert found["groups"].keys() == {"", "inner"}
@@ -147,6 +147,6 @@ def test_as_data(path):
     assert biggus.variables(path) == ("time", "lat", "lon", "height", "t", "inner/u")
 
 
-def test_it_pickles(path):
+def test_dataset_pickles(path):
     ds = pickle.loads(pickle.dumps(biggus.open_dataset(path)))
     assert ds["inner" if "inner" in ds else "lat"].ndarray().tolist() == [60, 45, 30]

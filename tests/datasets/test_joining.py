@@ -1,4 +1,4 @@
-"""Many files as one dataset: what records tell is what opening tells."""
+"""Many files as one dataset: joined from records of the files as xarray joins the open files."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ JOINED |= {"combine_attrs": "override", "join": "override"}
 
 
 @pytest.fixture(autouse=True)
-def nothing_known(monkeypatch):
+def no_remembered_records(monkeypatch):
     monkeypatch.setattr(recording, "remembered", type(recording.remembered)())
-    # What is younger is not remembered, for it may change unnoticed.
+    # Records of younger files are not remembered, as such files may change unnoticed.
     monkeypatch.setattr(biggus.backends.files, "SETTLED_SECONDS", 0.0)
 
 
@@ -59,8 +59,8 @@ def joined_by_xarray(paths, **keywords):
     return xr.combine_by_coords(parts, **JOINED)
 
 
-def structural(monkeypatch):
-    """Have it fail if xarray joins."""
+def forbid_xarray_combine(monkeypatch):
+    """Make the test fail if xarray combines the datasets."""
 
     def refuse(*_, **__):
         raise AssertionError("xarray joined")
@@ -74,24 +74,24 @@ STARTS = ["2001-01-01", "2001-01-03", "2001-01-05"]
 
 @pytest.mark.parametrize("units", [None, "days since 2000-01-01"])
 @pytest.mark.parametrize("order", [[0, 1, 2], [2, 0, 1]])
-def test_by_coordinates(tmp_path, monkeypatch, units, order):
+def test_join_by_coordinates_matches_combine_by_coords(tmp_path, monkeypatch, units, order):
     paths = written(tmp_path, [part(STARTS[n], units=units) for n in order])
     right = joined_by_xarray(paths)
-    structural(monkeypatch)
+    forbid_xarray_combine(monkeypatch)
     for _ in range(2):
         ds = biggus.xarray.open(paths)
         assert all(not ds[name].variable._in_memory for name in ("t", "packed"))
         xr.testing.assert_identical(ds.load(), right)
 
 
-def test_in_the_order_given(tmp_path, monkeypatch):
+def test_concat_dim_joins_in_the_given_order(tmp_path, monkeypatch):
     paths = written(tmp_path, [part(STARTS[n], days=1 + n) for n in (2, 0, 1)])
     right = joined_by_xarray(paths, concat_dim="time")
-    structural(monkeypatch)
+    forbid_xarray_combine(monkeypatch)
     xr.testing.assert_identical(biggus.xarray.open(paths, concat_dim="time").load(), right)
 
 
-def test_encodings_are_those_of_the_first(tmp_path):
+def test_encodings_come_from_the_first_file(tmp_path):
     paths = written(tmp_path, [part(start) for start in STARTS])
     ds, first = biggus.xarray.open(paths), xr.open_dataset(paths[0], engine="biggus")
     for name, variable in ds.variables.items():
@@ -109,7 +109,7 @@ UNLIKE = {
 
 
 @pytest.mark.parametrize("unlike", UNLIKE)
-def test_what_does_not_agree_is_joined_by_xarray(tmp_path, unlike):
+def test_files_that_disagree_are_joined_by_xarray(tmp_path, unlike):
     parts = [part(start) for start in STARTS]
     UNLIKE[unlike](parts[1])
     paths = written(tmp_path, parts)
@@ -118,7 +118,7 @@ def test_what_does_not_agree_is_joined_by_xarray(tmp_path, unlike):
 
 
 @pytest.mark.parametrize("cached", [False, True])
-def test_what_changed_is_noticed(tmp_path, monkeypatch, cached):
+def test_changed_file_is_noticed(tmp_path, monkeypatch, cached):
     paths = written(tmp_path, [part(start) for start in STARTS])
     cache = biggus.Cache(tmp_path / "cache") if cached else False
     before = biggus.xarray.open(paths, cache=cache)
@@ -132,7 +132,7 @@ def test_what_changed_is_noticed(tmp_path, monkeypatch, cached):
         before.load()
 
 
-def test_nothing_is_opened_again(tmp_path, monkeypatch):
+def test_second_open_from_cache_opens_no_file(tmp_path, monkeypatch):
     paths = written(tmp_path, [part(start) for start in STARTS])
     cache = biggus.Cache(tmp_path / "cache")
     right = biggus.xarray.open(paths, cache=cache)
@@ -141,13 +141,13 @@ def test_nothing_is_opened_again(tmp_path, monkeypatch):
     again = biggus.xarray.open(paths, cache=cache)
     assert list(again.variables) == list(right.variables)
     assert again["time"].equals(right["time"])
-    # What lies in one piece is read without a library.
+    # Contiguous values are read without the netCDF4 library.
     values = again["t"].mean().item()
     monkeypatch.undo()
     assert values == right["t"].mean().item()
 
 
-def test_what_was_read_is_there_when_a_file_is_gone(tmp_path):
+def test_cached_values_survive_deletion_of_a_file(tmp_path):
     paths = written(tmp_path, [part(start) for start in STARTS])
     cache = biggus.Cache(tmp_path / "cache")
     right = biggus.xarray.open(paths, cache=cache)["t"].values
@@ -157,7 +157,7 @@ def test_what_was_read_is_there_when_a_file_is_gone(tmp_path):
 
 
 @pytest.mark.parametrize("dtype", ["i4", "i8", "f4", "f8"])
-def test_counts_of_another_beginning(dtype):
+def test_time_counts_move_to_another_reference_date(dtype):
     from biggus.datasets.joining import _moved
     from biggus.labels.times import time_units
 

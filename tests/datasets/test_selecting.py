@@ -1,4 +1,4 @@
-"""Selecting by value: where labels are, as xarray finds them."""
+"""Selecting by value: positions of labels are those that xarray finds."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def moment(n):
         (["a", "b"], None, ["b", ["b", "a"], "c", slice("a", "b")]),
     ],
 )
-def test_as_in_xarray(values, units, labels):
+def test_positions_match_xarray_sel(values, units, labels):
     xr = pytest.importorskip("xarray")
     attributes = {"units": units} if units else {}
     values = np.asarray(values)
     positions = AxisPositions("x", values, attributes)
     places = xr.DataArray(np.arange(len(values)), {"x": ("x", values, attributes)}, dims="x")
     right = xr.decode_cf(places.to_dataset(name="places"))["places"]
-    # pandas finds nearest ones of what rises or falls, and wraps around in unsigned integers.
+    # pandas finds nearest labels in monotonic indexes only, and wraps unsigned integers around.
     index = right.indexes["x"]
     ordered = index.is_monotonic_increasing or index.is_monotonic_decreasing
     nearest = index.is_unique and ordered and values.dtype.kind in "if"
@@ -63,7 +63,7 @@ def test_nearest_of_unsigned_integers():
     assert positions.of([40, 60, 200, -5, 300], "nearest").tolist() == [0, 1, 2, 0, 2]
 
 
-def test_missing_values_are_no_values():
+def test_missing_values_match_no_label():
     masked = np.ma.masked_array([5, 0, 7], [False, True, False])
     positions = AxisPositions("x", masked, {})
     assert positions.of(7) == 2
@@ -77,7 +77,7 @@ def test_missing_values_are_no_values():
             nans.of(none, "nearest")
 
 
-def test_several_places_are_all_or_refused():
+def test_duplicate_labels_give_all_positions_or_an_error():
     positions = AxisPositions("x", np.array([0.0, 1, 1]), {})
     assert positions.of(1) == slice(1, 3)
     assert positions.of(5, "nearest") == slice(1, 3)

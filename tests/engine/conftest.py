@@ -1,4 +1,4 @@
-"""What the tests of the engine have in common."""
+"""Fixtures shared by the tests of the engine."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pytest
 
 from biggus.cache import Cache
 
-# Makes the modules of this folder importable by the tests in it, and where these send work.
+# Makes the modules of this folder importable here and in worker processes.
 sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture
 def cache(tmp_path):
-    """Return a cache of this test's own."""
+    """Return an empty cache."""
     with Cache(tmp_path / "cache", "1 GB") as made:
         yield made

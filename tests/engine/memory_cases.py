@@ -1,4 +1,4 @@
-"""The evaluations of which the peak memory is measured; of datasets made up, or sparse."""
+"""Evaluations whose peak memory is measured, over generated or sparse datasets."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MEMORY = 32 * 2**20
-"""The budget."""
+"""The memory budget, in bytes."""
 
 F4 = np.dtype("f4")
 ROWS = 2048
 
 
-class Made(Source):
-    """Values made when they are read: a thousand different ones, again and again."""
+class Generated(Source):
+    """Values generated on read, with a period of 977 elements."""
 
     dtype = F4
     owns_data = True
@@ -43,7 +43,7 @@ class Made(Source):
 
 
 class Nowhere:
-    """A target that forgets what it is given."""
+    """A target that discards the values written to it."""
 
     def __init__(self, shape, chunks=None):
         self.shape, self.chunks = shape, chunks
@@ -53,10 +53,10 @@ class Nowhere:
 
 
 class Layout(NamedTuple):
-    """How a dataset is cut."""
+    """How a dataset is chunked."""
 
     chunks: Callable[[int, int], Any]
-    """From the lengths of its axes."""
+    """Returns the chunks for the lengths of the two axes."""
 
     io_bound: bool = False
 
@@ -74,26 +74,26 @@ LAYOUTS = {
 def made(layout, times):
     chunks, io_bound = LAYOUTS[layout]
     shape = shape_of(times)
-    return biggus.ArrayAdapter(Made(shape, chunks(*shape), io_bound))
+    return biggus.ArrayAdapter(Generated(shape, chunks(*shape), io_bound))
 
 
 def shape_of(times):
-    """Return the shape of a dataset of so many times the budget; of a small one for 0."""
+    """Return the shape of a dataset of `times` times the budget; a small shape for 0."""
     return (ROWS, MEMORY * times // ROWS // F4.itemsize) if times else (64, 96)
 
 
 def contiguous(folder, times):
-    """Return a sparse HDF5 dataset that lies in one piece."""
+    """Return a sparse contiguous HDF5 dataset."""
     return _hdf5(folder, times, None)
 
 
 def one_chunk(folder, times):
-    """Return an HDF5 dataset that is one chunk, not compressed: it can be read in parts."""
+    """Return an HDF5 dataset of one uncompressed chunk, which can be read in parts."""
     return _hdf5(folder, times, shape_of(times))
 
 
 def gzipped_rows(folder, times):
-    """Return an HDF5 dataset of a compressed chunk a row."""
+    """Return an HDF5 dataset with one compressed chunk per row."""
     return _hdf5(folder, times, (1, shape_of(times)[1]), compression="gzip", compression_opts=1)
 
 
@@ -115,12 +115,12 @@ def _hdf5(folder, times, chunks, **filters):
 
 
 def zarr_rows(folder, times):
-    """Return a Zarr array of a chunk a row, not compressed, of which few were written."""
+    """Return a Zarr array with one uncompressed chunk per row, of which none is written."""
     return _zarr(folder, times, (1, shape_of(times)[1]))
 
 
 def zarr_one_chunk(folder, times):
-    """Return a Zarr array that is one chunk, not compressed, in a sparse file."""
+    """Return a Zarr array of one uncompressed chunk, in a sparse file."""
     shape = shape_of(times)
     array = _zarr(folder, times, shape)
     with (folder / f"{times}.zarr" / "c.0.0").open("wb") as chunk:
@@ -159,9 +159,9 @@ def parts(a):
 
 
 def compared(a):
-    """Compare with a row and a column that are read beside it."""
+    """Combine an array with a row and a column that are read separately."""
     rows, columns = a.shape
-    row, column = (biggus.ArrayAdapter(Made(shape)) for shape in ((columns,), (rows, 1)))
+    row, column = (biggus.ArrayAdapter(Generated(shape)) for shape in ((columns,), (rows, 1)))
     return biggus.ndarrays([(a - row).std(), (a * column).max(axis=0)])
 
 
@@ -211,7 +211,7 @@ EVALUATIONS = {
 
 
 def case(name: str, folder: Path) -> tuple[Callable[[int], Any], Callable[[Any], Any]]:
-    """Return what makes a dataset of so many times the budget, and what is done with it."""
+    """Return a function that makes a dataset of N times the budget, and its evaluation."""
     store, evaluation = name.split(":")
     make = functools.partial(made, store)
     if store in STORES:
@@ -220,7 +220,7 @@ def case(name: str, folder: Path) -> tuple[Callable[[int], Any], Callable[[Any],
 
 
 def result_bytes(name: str, times: int) -> int:
-    """Return the bytes of the results in memory: of a mapped file what was written to it."""
+    """Return the bytes of the results in memory; for a memmap, those written to it."""
     rows, columns = shape_of(times)
     if name.endswith("memmap"):
         return rows * columns * F4.itemsize

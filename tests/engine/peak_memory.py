@@ -1,7 +1,7 @@
-"""The peak memory of evaluations, one after the other: a program, which the tests run.
+"""A program, run by the tests, that measures the peak memory of evaluations one by one.
 
-For each evaluation that is named it writes what the process took at most beyond what
-it had before, as a line of JSON.  Linux alone tells the peak of a part of a life.
+For each named evaluation it writes a line of JSON: by how many bytes the resident memory of
+the process grew at most.  Only Linux reports the peak of a part of a process's life.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ def measured(name, times):
         biggus.set_options(memory=cases.MEMORY, workers=2),
     ):
         make, evaluate = cases.case(name, Path(folder))
-        evaluate(make(0))  # imports what it takes, and starts threads
+        evaluate(make(0))  # imports modules and starts threads
         dataset = make(times)
         taken = peak_of(lambda: evaluate(dataset))
     return {"name": name, "times": times, "taken": taken - cases.result_bytes(name, times)}
 
 
 def main():
-    for argument in sys.argv[1:]:
-        name, _, times = argument.partition("*")
+    for spec in sys.argv[1:]:
+        name, _, times = spec.partition("*")
         sys.stdout.write(json.dumps(measured(name, int(times))) + "\n")
         sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""What a part of the life of a process takes at most, which Linux alone tells."""
+"""The peak memory of a part of a process's life, which only Linux reports."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import gc
 from pathlib import Path
 
 
-def told():
-    """Tell whether this system tells the peak of a part of a life."""
+def peaks_are_available():
+    """Return whether this system reports the peak memory of a part of a process's life."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
@@ -17,9 +17,9 @@ def told():
 
 
 def peak_of(call):
-    """Return the bytes that the process takes at most during a call, beyond what it has."""
+    """Return by how many bytes the resident memory grows at most during a call."""
     gc.collect()
-    # What was freed counts as taken for as long as the allocator has it.
+    # Memory that was freed counts as resident until the allocator returns it.
     ctypes.CDLL(None).malloc_trim(0)
     before = _status("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
@@ -31,4 +31,4 @@ def _status(name):
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(f"{name}:"):
             return 1024 * int(line.split()[1])
-    raise AssertionError(f"this system does not tell {name}")
+    raise AssertionError(f"this system does not report {name}")

@@ -1,4 +1,4 @@
-"""Sources that fail, hang or end their process; importable where work is sent to."""
+"""Sources that fail, hang or end their process; importable in worker processes."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from biggus.sources.base import Source, box_shape
 
 
 class Failing(Source):
-    """Values that tell their row, each row a chunk; one of which cannot be read.
+    """Each value is the number of its row; each row is a chunk; one row cannot be read.
 
     Parameters
     ----------
     shape : tuple of int
     row : int
-        The one that cannot be read; -1: none.
-    waits : bool
+        The row that cannot be read; -1 for none.
+    io_bound : bool
     cause : exception
-        What is raised.
+        The exception to raise.
     """
 
     dtype = np.dtype("u1")
@@ -42,8 +42,8 @@ class Failing(Source):
         return values
 
 
-class Patient(Failing):
-    """The first read waits for an event; the one that is told by its number fails."""
+class FailingWhileOthersWait(Failing):
+    """Reads wait for an event, except read number `fails_in`, which fails at once."""
 
     def __init__(self, shape, gate, fails_in):
         super().__init__(shape, -1)
@@ -61,7 +61,7 @@ class Patient(Failing):
 
 
 class Deadly(Failing):
-    """The eighth row ends the process, unless that is the one of the tests."""
+    """Reading row 8 kills the process, unless it is the process of the tests."""
 
     def __init__(self, shape, spared, signal):
         super().__init__(shape, -1)
@@ -76,7 +76,7 @@ class Deadly(Failing):
 
 
 class Slow(Failing):
-    """Each read takes so many seconds."""
+    """Each read takes `seconds`."""
 
     def __init__(self, shape, seconds):
         super().__init__(shape, -1)

@@ -1,4 +1,4 @@
-"""When and where: reads that wait wait together, and a failure ends them all."""
+"""The engine reads concurrently, and the first failure ends all reads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from biggus.sources.base import Source
 
 
 class Slow:
-    """A plain object whose reads wait until enough others wait too."""
+    """A plain object whose reads block until `together` reads are under way."""
 
     shape, dtype = (64, 4), np.dtype("i8")
 
@@ -31,7 +31,7 @@ class Slow:
         return np.broadcast_to(rows[:, None], (len(rows), 4)).copy()
 
 
-def test_pieces_of_one_read_wait_together():
+def test_chunks_of_one_read_are_read_concurrently():
     source = Slow(together=16)
     array = biggus.ArrayAdapter(source, chunks=(1, 4))
     result = array.ndarray()  # would time out if fewer than 16 read at once
@@ -39,13 +39,13 @@ def test_pieces_of_one_read_wait_together():
     assert len(source.threads) >= 16
 
 
-def test_one_piece_is_read_by_the_caller():
+def test_single_chunk_is_read_in_the_calling_thread():
     source = Slow()
     biggus.ArrayAdapter(source)[3].ndarray()
     assert source.threads == {threading.current_thread().name}
 
 
-def test_the_first_failure_ends_the_rest():
+def test_first_failure_cancels_remaining_reads():
     reads = []
     raised = threading.Event()
 
@@ -63,12 +63,14 @@ def test_the_first_failure_ends_the_rest():
     with pytest.raises(SourceError, match=r"Failing object \[3:4\]: the disk is on fire"):
         array.ndarray()
     raised.set()
-    # All threads have to come together here, and so have done all that they will of the other.
+    # This read needs all threads at once, so they have finished with the failed one.
     biggus.ArrayAdapter(Slow(together=WAITING_THREADS), chunks=(1, 4)).ndarray()
-    assert 4 <= len(reads) <= WAITING_THREADS + 1  # the one that failed may have begun another
+    assert (
+        4 <= len(reads) <= WAITING_THREADS + 1
+    )  # the thread that failed may have begun another read
 
 
-def test_a_source_that_reads_arrays_itself_does_not_wait_for_its_own_thread():
+def test_source_that_reads_arrays_does_not_deadlock():
     inner = biggus.ArrayAdapter(Slow(), chunks=(1, 4))
 
     class Nested:
@@ -81,7 +83,7 @@ def test_a_source_that_reads_arrays_itself_does_not_wait_for_its_own_thread():
     np.testing.assert_array_equal(array.ndarray()[:, 1], np.arange(64))
 
 
-def test_a_lock_is_held_while_reading():
+def test_lock_is_held_while_reading():
     lock = threading.Lock()
 
     class Guarded:
@@ -95,7 +97,7 @@ def test_a_lock_is_held_while_reading():
     np.testing.assert_array_equal(array.ndarray(), np.arange(50))
 
 
-def test_the_options_of_the_caller_hold_in_its_reads():
+def test_reads_see_the_options_of_the_caller():
     seen = set()
 
     class Looking:
@@ -110,7 +112,7 @@ def test_the_options_of_the_caller_hold_in_its_reads():
     assert seen == {True}
 
 
-def test_progress_counts_every_byte():
+def test_progress_ends_at_all_bytes():
     calls = []
     array = biggus.ArrayAdapter(Slow(), chunks=(5, 4))
     with biggus.set_options(progress=lambda done, total: calls.append((done, total))):
@@ -121,7 +123,7 @@ def test_progress_counts_every_byte():
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-def test_reading_goes_on_in_a_forked_child():
+def test_reading_works_in_a_forked_child():
     array = biggus.ArrayAdapter(Slow(), chunks=(1, 4))
     array.ndarray()  # the pool has threads now, which the child will not have
     child = os.fork()
@@ -131,7 +133,7 @@ def test_reading_goes_on_in_a_forked_child():
     assert os.waitstatus_to_exitcode(status) == 0
 
 
-def test_a_read_of_one_box_of_a_fresh_source_is_not_copied():
+def test_values_that_a_source_owns_are_not_copied():
     block = np.arange(8)
 
     class Fresh(Source):
@@ -143,7 +145,7 @@ def test_a_read_of_one_box_of_a_fresh_source_is_not_copied():
     assert np.shares_memory(biggus.ArrayAdapter(Fresh()).ndarray(), block)
 
 
-def test_failures_of_some_do_not_disturb_the_reads_of_others():
+def test_failing_reads_do_not_disturb_concurrent_reads():
     class Sometimes(Slow):
         def __getitem__(self, box):
             if box[0].start == 40:
@@ -172,7 +174,7 @@ def test_failures_of_some_do_not_disturb_the_reads_of_others():
 
 
 @pytest.mark.parametrize("cause", [KeyboardInterrupt(), SystemExit(3), MemoryError("full")])
-def test_whatever_a_read_raises_arrives_and_reading_goes_on(cause):
+def test_base_exceptions_of_a_read_reach_the_caller(cause):
     class Raising(Slow):
         def __getitem__(self, box):
             if box[0].start == 5:
@@ -185,7 +187,7 @@ def test_whatever_a_read_raises_arrives_and_reading_goes_on(cause):
     assert biggus.ArrayAdapter(Slow(), chunks=(1, 4)).ndarray().shape == (64, 4)
 
 
-def test_what_takes_a_source_several_lines_to_say_is_said_on_one():
+def test_multiline_source_error_is_reported_on_one_line():
     class Wordy(Slow):
         def __getitem__(self, box):
             raise ValueError("first this,\n    then that")
@@ -194,7 +196,7 @@ def test_what_takes_a_source_several_lines_to_say_is_said_on_one():
         biggus.ArrayAdapter(Wordy()).ndarray()
 
 
-def test_a_progress_that_raises_ends_the_read():
+def test_exception_in_progress_callback_ends_the_read():
     def progress(done, total):
         raise ValueError("enough")
 
@@ -203,7 +205,7 @@ def test_a_progress_that_raises_ends_the_read():
         array.ndarray()
 
 
-def test_no_progress_is_reported_of_a_read_that_has_failed():
+def test_failed_read_reports_no_progress():
     raised, calls = threading.Event(), []
 
     class Failing(Slow):
@@ -218,21 +220,21 @@ def test_no_progress_is_reported_of_a_read_that_has_failed():
     with report, pytest.raises(SourceError, match="on fire"):
         array.ndarray()
     raised.set()
-    # All threads have to come together here, and so are done with the other.
+    # This read needs all threads at once, so they have finished with the failed one.
     biggus.ArrayAdapter(Slow(together=WAITING_THREADS), chunks=(1, 4)).ndarray()
     assert calls == []
 
 
-def test_what_no_memory_can_hold_is_refused():
+def test_array_larger_than_memory_raises_memory_error():
     with pytest.raises(MemoryError, match="slice it"):
         biggus.zeros((2**40, 2**40)).ndarray()
 
 
-def test_reads_that_wait_for_reads_of_other_threads_do_not_wait_for_ever():
+def test_reads_nested_on_other_threads_do_not_deadlock():
     inner = biggus.ArrayAdapter(Slow(), chunks=(16, 4))
 
     class Outer:
-        """As a graph of another library would read: on threads of its own."""
+        """A source that reads on its own threads, as the graph of another library does."""
 
         shape, dtype = (40,), np.dtype("i8")
 

@@ -1,4 +1,4 @@
-"""What a plan leaves of the memory is the room of decoded chunks; results do not depend on it."""
+"""Decoded chunks use the memory that a plan leaves; results do not depend on it."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ CHUNKS = (64, 8, 64)
 
 
 class Encoded(Source):
-    """A source of chunks that notes how many bytes of others stay in memory while it is read."""
+    """A source that records, on each read, how many decoded chunks are in memory."""
 
     owns_data = True
     io_bound = False
@@ -31,7 +31,7 @@ class Encoded(Source):
         return b"one"
 
 
-def test_both_together_are_within_the_memory():
+def test_plan_and_decoded_chunks_fit_in_memory_together():
     source = Encoded()
     array = biggus.ArrayAdapter(source)
     for step in range(2):
@@ -51,7 +51,7 @@ def test_both_together_are_within_the_memory():
 
 
 @pytest.mark.parametrize("room", [0, 300_000, 10**8])
-def test_results_are_the_same_to_the_bit(room):
+def test_results_do_not_depend_on_chunk_memory(room):
     array = biggus.ArrayAdapter(Encoded())
     with biggus.set_options(chunk_memory=0):
         expected = biggus.ndarrays([array.std(axis=0), (array[5:60] * 3).mean(), array[7]])
@@ -62,8 +62,8 @@ def test_results_are_the_same_to_the_bit(room):
                 assert one.tobytes() == other.tobytes()
 
 
-def test_what_only_an_earlier_pass_read_is_not_kept_in_the_last():
-    """That an expression goes twice through its data does not say that anybody will again."""
+def test_chunks_of_an_earlier_pass_are_not_kept_by_the_last():
+    """Two passes of one expression do not mean that its chunks will be read again."""
     source = Encoded()
     source.token = "two passes"
     array = biggus.ArrayAdapter(source)

@@ -1,7 +1,7 @@
 """Computing takes no more memory than the option allows, however large the dataset is.
 
-Measured in processes of their own, by the peak of what is resident: Linux alone tells
-that for a part of a life.
+Measured in separate processes, by their peak resident memory.  Only Linux reports that for a
+part of a process's life.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from biggus.testing import RecordingSource
 pytestmark = pytest.mark.machine
 
 ALLOWED = 16 * 2**20
-"""Beyond the budget: what allocators keep that was freed, and libraries that are loaded late."""
+"""Bytes allowed beyond the budget, for memory that allocators keep and libraries loaded late."""
 
-MADE = tuple([name for name in cases.EVALUATIONS if name not in ("save_hdf5", "save_zarr")])
+GENERATED = tuple([name for name in cases.EVALUATIONS if name not in ("save_hdf5", "save_zarr")])
 STORED = ("std0", "needs_reduction", "save_hdf5", "save_zarr")
 
 MEASURED = {
-    "blocks*4": MADE,
+    "blocks*4": GENERATED,
     "blocks*8": ("mean", "std0", "median", "median0", "needs_reduction", "save", "save_turned"),
     "waiting*4": ("std0", "median", "needs_reduction", "several", "save"),
     "rows*8": ("median0", "percentiles0", "save_columns"),
@@ -46,9 +46,9 @@ MEASURED = {
 }
 
 
-@pytest.mark.skipif(not peaks.told(), reason="the peak of a part of a life is not told here")
+@pytest.mark.skipif(not peaks.peaks_are_available(), reason="needs /proc/self/clear_refs")
 @pytest.mark.parametrize("dataset", MEASURED)
-def test_no_more_is_taken_than_is_allowed(dataset):
+def test_peak_memory_stays_within_the_budget(dataset):
     layout, _, times = dataset.partition("*")
     if layout in cases.STORES:
         pytest.importorskip("h5py")
@@ -69,7 +69,7 @@ def test_no_more_is_taken_than_is_allowed(dataset):
 
 @pytest.fixture(scope="module")
 def large_chunk(tmp_path_factory):
-    """Return a source of a compressed chunk of 64 MB, which is decoded whole."""
+    """Return a source with one compressed chunk of 64 MB, which must be decoded whole."""
     h5py = pytest.importorskip("h5py")
     path = tmp_path_factory.mktemp("large") / "a.h5"
     with h5py.File(path, "w") as file:
@@ -92,15 +92,15 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_a_chunk_that_does_not_fit_is_refused_before_anything_is_read(name, large_chunk):
+def test_chunk_larger_than_the_budget_raises_before_reading(name, large_chunk):
     a = biggus.ArrayAdapter(large_chunk)
     with biggus.set_options(memory="32 MB"), pytest.raises(MemoryBudgetError, match="memory="):
         REFUSED[name](a)
     assert large_chunk.boxes == []
 
 
-def test_what_is_first_is_not_read_if_what_is_second_does_not_fit(large_chunk):
-    small = RecordingSource(cases.Made((1000, 2000)))
+def test_nothing_is_read_if_one_of_several_arrays_does_not_fit(large_chunk):
+    small = RecordingSource(cases.Generated((1000, 2000)))
     arrays = [biggus.ArrayAdapter(small).mean(), biggus.ArrayAdapter(large_chunk).mean()]
     with biggus.set_options(memory="32 MB"), pytest.raises(MemoryBudgetError):
         biggus.ndarrays(arrays)

@@ -1,4 +1,4 @@
-"""Results are the same to the bit: whoever computes, in whatever memory and order."""
+"""Results are the same to the bit, whatever the executor, the memory and the order."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ VALUES = np.random.default_rng(3).normal(280, 20, SHAPE).astype("f4")
 
 @pytest.fixture(scope="module")
 def stores(tmp_path_factory):
-    """Return an HDF5 file and a Zarr store of the same values, unlike in their chunks."""
+    """Write an HDF5 file and a Zarr store of the same values with different chunks."""
     import h5py
     import zarr
 
@@ -34,7 +34,7 @@ def stores(tmp_path_factory):
 
 
 def wanted(folder):
-    """Return reductions and expressions of several kinds, some of which take more passes."""
+    """Return reductions and expressions, some of which take several passes."""
     a = biggus.open(folder / "a.h5", "v")
     b = biggus.open(folder / "b.zarr")
     mosaic = biggus.LinearMosaic([a, b[:33], a[::-1]], axis=0)
@@ -65,7 +65,7 @@ def check(found, expected):
         assert one.tobytes() == other.tobytes(), f"result {number}"
 
 
-def test_they_are_right(stores, expected):
+def test_results_match_numpy(stores, expected):
     wide = VALUES.astype("f8")
     np.testing.assert_allclose(expected[0], wide.mean(), rtol=1e-6)
     np.testing.assert_allclose(expected[1], wide.std(axis=(0, 2)), rtol=1e-6)
@@ -77,19 +77,19 @@ def test_they_are_right(stores, expected):
 
 @pytest.mark.parametrize("workers", [1, 2, 5])
 @pytest.mark.parametrize("memory", ["40 MB", "1 GB"])
-def test_together_with_any_workers_and_memory(stores, expected, workers, memory):
+def test_results_do_not_depend_on_workers_and_memory(stores, expected, workers, memory):
     with biggus.set_options(workers=workers, memory=memory):
         check(biggus.ndarrays(wanted(stores)), expected)
 
 
-def test_in_processes(stores, expected):
+def test_results_are_the_same_in_processes(stores, expected):
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(2, spawn) as pool, biggus.set_options(executor=pool, workers=2):
         check(biggus.ndarrays(wanted(stores)), expected)
 
 
 class Shuffling(Executor):
-    """Runs what it is given in threads, and tells of it in another order."""
+    """Runs calls in threads, and completes their futures in another order."""
 
     def __init__(self, seed):
         self._threads = ThreadPoolExecutor(2)
@@ -105,32 +105,32 @@ class Shuffling(Executor):
             with self._lock:
                 self._held.append((future, result))
                 self._random.shuffle(self._held)
-                self._held, told = self._held[:2], self._held[2:]
-            for one, found in told:
+                self._held, completed = self._held[:2], self._held[2:]
+            for one, found in completed:
                 one.set_result(found)
 
         self._threads.submit(call).add_done_callback(lambda _: self._idle())
         return future
 
     def _idle(self):
-        # Nothing else may come: what is held is told a little later.
-        threading.Timer(0.01, self._tell).start()
+        # There may be no further calls: the held futures complete a little later.
+        threading.Timer(0.01, self._complete_all).start()
 
-    def _tell(self):
+    def _complete_all(self):
         with self._lock:
-            told, self._held = self._held, []
-        for one, found in told:
+            completed, self._held = self._held, []
+        for one, found in completed:
             one.set_result(found)
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_in_any_order(stores, expected, seed):
+def test_results_do_not_depend_on_the_order_of_tasks(stores, expected, seed):
     with biggus.set_options(executor=Shuffling(seed), workers=4):
         check(biggus.ndarrays(wanted(stores)), expected)
 
 
 @pytest.mark.usefixtures("soon_settled")
-def test_cold_and_from_what_was_kept(stores, expected, tmp_path):
+def test_results_are_the_same_from_kept_partials(stores, expected, tmp_path):
     cache = biggus.Cache(tmp_path / "cache")
     with biggus.set_options(cache=cache):
         for _ in range(2):

@@ -1,7 +1,7 @@
-"""An evaluation sees one state of each file, whoever writes to it meanwhile.
+"""An evaluation sees one state of each file, even if the file is written meanwhile.
 
 The writer is a hook here that changes a file after the n-th read of an evaluation, so that
-what must come of it is exact.  In `tests/support/test_watching.py` it is another process.
+the expected outcome is exact.  In `tests/support/test_watching.py` it is another process.
 """
 
 import itertools
@@ -34,26 +34,26 @@ def path(request, tmp_path):
 
 @pytest.fixture
 def meanwhile(monkeypatch):
-    """What is to happen after a read, by its number from one on; and how many there were."""
+    """Return a dict of calls to make after the n-th read (from 1), and the count of reads."""
     todo = {"reads": 0}
-    asked = source.asked
+    read = source.asked
 
-    def then(*given):
-        answer = asked(*given)
+    def read_then_call(*args):
+        values = read(*args)
         todo["reads"] += 1
         todo.get(todo["reads"], todo.get("always", lambda: None))()
-        return answer
+        return values
 
-    monkeypatch.setattr(source, "asked", then)
+    monkeypatch.setattr(source, "asked", read_then_call)
     return todo
 
 
-def opened(path, **how):
+def opened(path, **keywords):
     variable = None if path.suffix in (".npy", ".zarr") else "v"
-    return biggus.open(path, variable, **how)
+    return biggus.open(path, variable, **keywords)
 
 
-def test_what_changes_between_two_reads_is_an_error(path, meanwhile):
+def test_file_changed_between_two_reads_raises(path, meanwhile):
     a = opened(path)
     meanwhile[1] = lambda: overwrite(path)
     with pytest.raises(
@@ -67,16 +67,16 @@ def test_what_changes_between_two_reads_is_an_error(path, meanwhile):
     np.testing.assert_array_equal(second, NEW[2])
 
 
-def test_what_changes_between_two_passes_is_an_error(path, meanwhile):
+def test_file_changed_between_two_passes_raises(path, meanwhile):
     a = opened(path)
-    array = (a - (a + 0).mean()).max()  # what is computed is not streamed: reads are counted
+    array = (a - (a + 0).mean()).max()  # computed operands are not streamed: reads are counted
     meanwhile[1] = lambda: overwrite(path)
     with pytest.raises(SourceChangedError, match=path.name):
         array.ndarray()
     assert array.ndarray() == (NEW - NEW.mean()).max()
 
 
-def test_it_is_read_again_as_often_as_is_said(path, meanwhile):
+def test_retry_changed_evaluates_again(path, meanwhile):
     a = opened(path)
     meanwhile[1] = lambda: overwrite(path)
     with biggus.set_options(retry_changed=1):
@@ -86,7 +86,7 @@ def test_it_is_read_again_as_often_as_is_said(path, meanwhile):
 
 
 @pytest.mark.parametrize("retries", [0, 2])
-def test_what_changes_every_time_is_given_up(path, meanwhile, retries, caplog):
+def test_file_that_keeps_changing_raises_after_all_retries(path, meanwhile, retries, caplog):
     a = opened(path)
     states = itertools.cycle([NEW, OLD])
     meanwhile["always"] = lambda: overwrite(path, next(states))
@@ -103,7 +103,7 @@ def test_two_evaluations_may_see_two_states(path):
     np.testing.assert_array_equal(a.ndarray(), NEW)
 
 
-def test_an_evaluation_within_another_is_a_part_of_it(path, meanwhile):
+def test_nested_evaluation_shares_the_state_of_the_outer_one(path, meanwhile):
     a = opened(path)
 
     class Lazy:
@@ -113,19 +113,19 @@ def test_an_evaluation_within_another_is_a_part_of_it(path, meanwhile):
             return a[0][box].ndarray()
 
     lazy = biggus.ArrayAdapter(Lazy())
-    meanwhile[2] = lambda: overwrite(path)  # the first within, and the one around it
+    meanwhile[2] = lambda: overwrite(path)  # after the inner read and the outer one
     with pytest.raises(SourceChangedError, match=path.name):
         biggus.ndarrays([lazy, a[2]])
 
 
 def settle(path):
-    """Wait until what changes a file is trusted to show; the fixture makes that short."""
+    """Wait until the modification time of a file is trusted; the fixture makes that short."""
     for file in [path, *path.rglob("*")]:
         while file.is_file() and file_validator(file) is None:
             time.sleep(0.02)
 
 
-def test_what_comes_from_the_cache_is_of_that_state_too(path, meanwhile, tmp_path, soon_settled):
+def test_cached_values_belong_to_the_same_state(path, meanwhile, tmp_path, soon_settled):
     cache = biggus.Cache(tmp_path / "cache")
     a = opened(path, cache=cache, chunks=ROW)
     settle(path)
@@ -141,8 +141,10 @@ def test_what_comes_from_the_cache_is_of_that_state_too(path, meanwhile, tmp_pat
         np.testing.assert_array_equal(a.ndarray(), NEW)
 
 
-def test_what_another_evaluation_fetched_is_of_that_state_too(path, tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "SETTLED_SECONDS", 1e9)  # nothing is kept, only handed on
+def test_values_fetched_by_another_evaluation_belong_to_the_same_state(path, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        files, "SETTLED_SECONDS", 1e9
+    )  # nothing is stored; concurrent reads share values
     a = opened(path, cache=biggus.Cache(tmp_path / "cache"), chunks=ROW)
     missed = cached.Cached._missed
     fetching = threading.Event()
@@ -165,7 +167,7 @@ def test_what_another_evaluation_fetched_is_of_that_state_too(path, tmp_path, mo
         assert fetching.wait(60)
         with pytest.raises(SourceChangedError, match=path.name):
             biggus.ndarrays([a[0], a[2]])
-        # Of a store of many files that one is looked at once more at the end, too.
+        # The evaluation of a store of many files checks that file at its end, too.
         if first.exception() is None:
             np.testing.assert_array_equal(first.result(), OLD[0])
     np.testing.assert_array_equal(a.ndarray(), NEW)
@@ -176,28 +178,28 @@ EXECUTED += [("chunked.h5", Spawned), ("v3.zarr", Spawned)]
 
 
 @pytest.mark.parametrize(("path", "executor"), EXECUTED, indirect=["path"])
-def test_what_others_read_for_it_is_of_one_state(path, executor):
+def test_values_read_by_workers_belong_to_one_state(path, executor):
     a = opened(path)
     with executor(1) as pool, biggus.set_options(executor=pool, workers=1):
         whole, _ = biggus.ndarrays([(a + 0).sum(axis=0), (a + 0).max()])
         np.testing.assert_array_equal(whole, OLD.sum(axis=0))
         submit, count = pool.submit, itertools.count()
 
-        def meanwhile(*given):
-            future = submit(*given)
+        def overwrite_after_first(*args):
+            future = submit(*args)
             future.exception()
             if not next(count):
                 overwrite(path)
             return future
 
-        pool.submit = meanwhile
+        pool.submit = overwrite_after_first
         with pytest.raises(SourceChangedError, match=rf"{path.name}|behind\.h5"):
             (a - (a + 0).mean()).max().ndarray()
         assert next(count) > 1
 
 
 @pytest.mark.parametrize("retries", [0, 1])
-def test_a_save_is_begun_again_as_a_whole(path, meanwhile, tmp_path, retries):
+def test_save_starts_again_as_a_whole(path, meanwhile, tmp_path, retries):
     a = opened(path)
     (tmp_path / "saved").mkdir()
     goal, out = tmp_path / "saved" / "a.npy", np.zeros(OLD.shape[1:])

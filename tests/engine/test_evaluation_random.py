@@ -1,7 +1,7 @@
-"""Random expressions: what biggus makes of them is what NumPy and np.ma make of them.
+"""Random expressions have the values that NumPy and np.ma compute.
 
-Each example starts with an array and does something to it, and to the result, a few
-times over: with other arrays, with parts of its own history, with reductions of itself.
+Each example starts with an array and applies a few operations to it, one after the other: with
+other arrays, with earlier results, with reductions of itself.
 `BIGGUS_EXAMPLES` says how many examples there are; 10000 take a minute or two.
 """
 
@@ -39,16 +39,16 @@ ROUNDED = ["sum", "prod", "mean", "std", "var", "median"]
 
 
 class Pair:
-    """A lazy array, and what NumPy has for it.
+    """A lazy array, and the same values in NumPy.
 
     Parameters
     ----------
     lazy : Array
     eager : ndarray or MaskedArray
     scale : float
-        How large values have been on the way here, in which rounding errors count.
+        The largest magnitude of any intermediate value, which scales rounding errors.
     rounding : float
-        The relative error that is allowed; 0 if there is none.
+        The relative error that is allowed; 0 for exact results.
     """
 
     def __init__(self, lazy, eager, scale=0.0, rounding=0.0):
@@ -97,9 +97,9 @@ def largest(values):
 
 
 def each(act, operands):
-    """Return what NumPy makes of each value, masked where np.ma masks it.
+    """Return NumPy's result, masked where np.ma masks it.
 
-    Of Python's numbers, np.ma makes arrays that are no longer weak.
+    np.ma turns Python's numbers into arrays, which are no longer weak.
     """
     values = act(*map(data_of, operands))
     with contextlib.suppress(TypeError, OverflowError):
@@ -148,10 +148,10 @@ class Builder:
             chosen = np.random.default_rng(draw(st.integers(0, 2**16))).random(shape)
             values = np.ma.MaskedArray(values, mask=chosen < self.one_of(0.0, 0.3, 0.3, 1.0))
         lazy = self.stored(values)
-        return Pair(lazy, values.astype(lazy.dtype))  # what is joined is in the native byte order
+        return Pair(lazy, values.astype(lazy.dtype))  # joined arrays are in native byte order
 
     def stored(self, values):
-        """Return a lazy array of values, that lie in some store or in several."""
+        """Return a lazy array of values, in one source or joined from two."""
         draw = self.draw
         kind = self.one_of("plain", "chunked", "joined") if values.ndim else "plain"
         if kind == "plain":
@@ -166,7 +166,7 @@ class Builder:
         return biggus.LinearMosaic(parts, axis)
 
     def partner(self, pair):
-        """Return something that broadcasts with what there is."""
+        """Return an operand that broadcasts with `pair`."""
         kind = self.one_of("leaf", "scalar", "known", "reduced", "self")
         if kind == "scalar":
             return self.one_of(*SCALARS)
@@ -181,7 +181,7 @@ class Builder:
         return self.leaf(tuple(n if self.draw(st.booleans()) else 1 for n in pair.shape[first:]))
 
     def applied(self, act, *pairs, rounding=0.0, scale=0.0, kept=False):
-        """Return the result of something done to both, or what there was if NumPy refuses."""
+        """Return the result of `act`, or the first operand if NumPy raises an error."""
         lazy = [one.lazy if isinstance(one, Pair) else one for one in pairs]
         eager = [one.eager if isinstance(one, Pair) else one for one in pairs]
         arrays = [one for one in pairs if isinstance(one, Pair)]
@@ -199,7 +199,7 @@ class Builder:
         scale = max([scale, *(one.scale for one in arrays)])
         return Pair(act(*lazy), right, scale, rounding)
 
-    # What can be done ------------------------------------------------------------------
+    # Operations ------------------------------------------------------------------
 
     def elementwise(self, pair):
         other = self.partner(pair)
@@ -217,7 +217,7 @@ class Builder:
     def reduced(self, pair, keepdims=None):
         masked = pair.lazy.masked
         if masked and (0 in pair.shape or not finite(pair) or not pair.shape):
-            return pair  # np.ma has ways of its own there
+            return pair  # np.ma differs there
         name = self.one_of(*(ROUNDED if pair.rounding else [*EXACT, *ROUNDED]))
         ndim = len(pair.shape)
         axes = st.lists(st.integers(0, max(0, ndim - 1)), unique=True, max_size=ndim).map(tuple)
@@ -227,7 +227,7 @@ class Builder:
         if masked and (axis == () or (name.startswith("arg") and pair.lazy.dtype == bool)):
             axis, name = None, "max"
         if name == "median" and axis == ():
-            axis = None  # of no values NumPy cannot reshape
+            axis = None  # NumPy cannot reshape empty arrays
         keepdims = self.draw(st.booleans()) if keepdims is None else keepdims
 
         def act(a):
@@ -235,7 +235,7 @@ class Builder:
                 return getattr(np, name)(a, axis=axis, keepdims=keepdims)
             found = getattr(np.ma, name)(a, axis=axis, keepdims=keepdims)
             dtype = np.asarray(getattr(np, name)(a.data, axis=axis)).dtype
-            # Of what has no axis left, np.ma gives some in a wider dtype.
+            # np.ma returns some scalars in a wider dtype.
             return found if found is np.ma.masked else np.ma.asarray(found).astype(dtype)
 
         rounding, scale = 0.0, 0.0
@@ -267,7 +267,7 @@ class Builder:
         low, high = (0, 200) if dtype.kind == "u" else (-(2**14), 2**14)
         inside = finite(pair) and ((low <= values) & (values <= high)).all()
         if dtype.kind in "iu" and not inside:
-            return pair  # what then comes is up to the processor
+            return pair  # the result then depends on the processor
         rounding = rounding_in(dtype) if pair.rounding else 0.0
         return self.applied(lambda a: a.astype(dtype), pair, rounding=rounding)
 

@@ -1,4 +1,4 @@
-"""A few values: read and computed without a plan, and the same as with one."""
+"""Small arrays are read and computed without a plan, with the same values as with one."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ EXPRESSIONS = {
 
 @pytest.mark.parametrize("expression", EXPRESSIONS.values(), ids=EXPRESSIONS)
 @pytest.mark.parametrize("values", [VALUES, MASKED], ids=["plain", "masked"])
-def test_it_is_what_a_plan_gives(values, expression):
+def test_values_match_a_planned_evaluation(values, expression):
     found = expression(biggus.ArrayAdapter(values)).masked_array()
     with biggus.set_options(deadline=1e6):
         assert little(expression(biggus.ArrayAdapter(values)).node) is None
@@ -42,7 +42,7 @@ def test_it_is_what_a_plan_gives(values, expression):
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS.values(), ids=EXPRESSIONS)
-def test_what_is_read_is_the_readers_own(expression):
+def test_result_does_not_share_memory_with_the_source(expression):
     values = VALUES.copy()
     found = expression(biggus.ArrayAdapter(values)).ndarray()
     assert type(found) is np.ndarray
@@ -59,7 +59,7 @@ def test_shared_parts_are_computed_once():
     assert np.isfinite(a.mean().ndarray())
 
 
-def test_what_has_to_be_waited_for_is_not_read_here():
+def test_io_bound_sources_are_not_read_without_a_plan():
     class Waiting(Source):
         shape = (4,)
         dtype = np.dtype("f8")

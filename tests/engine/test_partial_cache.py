@@ -1,4 +1,4 @@
-"""Partial results that are kept: the same analysis again reads only what has changed."""
+"""Kept partial results: repeating an analysis reads only the data that has changed."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def _kept(cache):
         yield
 
 
-def recording(values=VALUES, chunks=CHUNKS, **said):
-    return RecordingSource(ArraySource(values, chunks, **said))
+def recording(values=VALUES, chunks=CHUNKS, **options):
+    return RecordingSource(ArraySource(values, chunks, **options))
 
 
 def wrapped(*sources):
@@ -34,8 +34,8 @@ def wrapped(*sources):
         return arrays[0] if len(arrays) == 1 else biggus.LinearMosaic(arrays, axis=0)
 
 
-def alone(lazy):
-    """Return what is computed without a cache."""
+def uncached(lazy):
+    """Return the values, computed without a cache."""
     with biggus.set_options(cache=False):
         return lazy.ndarray()
 
@@ -55,7 +55,7 @@ ANALYSES = {
 
 
 @pytest.mark.parametrize("name", ANALYSES)
-def test_the_same_analysis_again_reads_nothing(name):
+def test_repeated_analysis_reads_nothing(name):
     source = recording()
     analysis = ANALYSES[name]
     first = analysis(wrapped(source)).ndarray()
@@ -63,11 +63,11 @@ def test_the_same_analysis_again_reads_nothing(name):
     source.clear()
     again = analysis(wrapped(source)).ndarray()
     assert source.boxes == []
-    assert again.tobytes() == first.tobytes() == alone(analysis(wrapped(source))).tobytes()
+    assert again.tobytes() == first.tobytes() == uncached(analysis(wrapped(source))).tobytes()
 
 
-def test_a_median_over_everything_reads_nothing_again():
-    # What comes of a little is larger than that, and is not kept.
+def test_repeated_median_over_all_axes_reads_nothing():
+    # Partial results of a smaller array are larger than its values, and are not kept.
     source = recording(np.arange(2.0**19, dtype="f4").reshape(4, -1)[:, ::-1], (4, 2**17))
     first = biggus.median(wrapped(source)).ndarray()
     source.clear()
@@ -75,19 +75,19 @@ def test_a_median_over_everything_reads_nothing_again():
     assert source.boxes == []
 
 
-def test_a_mean_after_a_standard_deviation_reads_nothing():
+def test_mean_after_std_reads_nothing():
     source = recording()
     a = wrapped(source)
     a.std(ddof=1, axis=0).ndarray()
     source.clear()
     found = biggus.ndarrays([a.mean(axis=0), a.var(axis=0), a.sum(axis=0)])
     assert source.boxes == []
-    expected = [alone(each) for each in (a.mean(axis=0), a.var(axis=0), a.sum(axis=0))]
+    expected = [uncached(each) for each in (a.mean(axis=0), a.var(axis=0), a.sum(axis=0))]
     np.testing.assert_allclose(found[2], expected[2], rtol=1e-6)
     assert [x.tobytes() for x in found[:2]] == [x.tobytes() for x in expected[:2]]
 
 
-def test_nothing_is_kept_where_that_is_not_wanted(cache):
+def test_keep_partials_false_keeps_nothing(cache):
     source = recording()
     with biggus.set_options(keep_partials=False):
         wrapped(source).mean().ndarray()
@@ -111,7 +111,7 @@ def statistics(a):
     return [a.mean(), a.max(axis=1), (a > 3).sum()]
 
 
-def test_of_a_mosaic_that_has_grown_only_what_is_new_is_read():
+def test_grown_mosaic_reads_only_new_tiles():
     tiles = [tile(number) for number in range(5)]
     biggus.ndarrays(statistics(wrapped(*tiles[:4])))
     for each in tiles:
@@ -120,11 +120,11 @@ def test_of_a_mosaic_that_has_grown_only_what_is_new_is_read():
     found = biggus.ndarrays(statistics(a))
     assert [len(each.boxes) for each in tiles][:4] == [0, 0, 0, 0]
     for got, lazy in zip(found, statistics(a), strict=True):
-        assert got.tobytes() == alone(lazy).tobytes()
+        assert got.tobytes() == uncached(lazy).tobytes()
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 4), (2, 300, 400)])
-def test_of_a_thousand_small_files_only_the_one_that_is_new_is_read(shape):
+def test_thousand_small_files_read_only_the_new_one(shape):
     tiles = [recording(np.full(shape, n, "f4"), shape, token=f"{n}") for n in range(1001)]
     wrapped(*tiles[:1000]).mean().ndarray()
     assert all(len(each.boxes) == 1 for each in tiles[:1000])
@@ -135,7 +135,7 @@ def test_of_a_thousand_small_files_only_the_one_that_is_new_is_read(shape):
         assert [n for n, each in enumerate(tiles) if each.boxes] == [*range(1000, number)]
 
 
-def test_a_subtree_of_blocks_is_known_by_where_in_its_box_it_begins(monkeypatch):
+def test_block_subtree_key_includes_its_offset(monkeypatch):
     monkeypatch.setattr(reduction_blocks, "RUN", 1)
     monkeypatch.setattr(reduction_blocks, "BLOCK", 1)
     values = np.arange(20.0 * 10).reshape(20, 10)
@@ -145,7 +145,7 @@ def test_a_subtree_of_blocks_is_known_by_where_in_its_box_it_begins(monkeypatch)
     assert wrapped(source)[6:13].mean().ndarray() == values[6:13].mean()
 
 
-def test_a_subtree_of_tiles_is_known_by_where_in_its_box_it_begins():
+def test_tile_subtree_key_includes_its_offset():
     # Tiles ten in a row: the first subtree ends, and the second begins, in the seventh.
     tiles = [
         [recording(np.full((2, 3), 10 * y + x, "f8"), (2, 3), token=f"{y} {x}") for x in range(10)]
@@ -158,7 +158,7 @@ def test_a_subtree_of_tiles_is_known_by_where_in_its_box_it_begins():
         assert array.mean().ndarray() == array.ndarray().mean()
 
 
-def test_tiles_are_known_again_in_other_mosaics():
+def test_partial_results_of_tiles_are_reused_in_other_mosaics():
     tiles = [tile(number) for number in range(4)]
     wrapped(*tiles).std().ndarray()
     a = wrapped(tiles[3], tile(9), tiles[0], tiles[3])
@@ -166,10 +166,10 @@ def test_tiles_are_known_again_in_other_mosaics():
         each.clear()
     found = a.std().ndarray()
     assert [len(each.boxes) for each in tiles] == [0, 0, 0, 0]
-    assert found.tobytes() == alone(a.std()).tobytes()
+    assert found.tobytes() == uncached(a.std()).tobytes()
 
 
-def test_where_an_extreme_lies_is_counted_from_the_beginning_of_each_array():
+def test_argmax_of_kept_tiles_is_relative_to_each_array():
     tiles = [recording(np.roll(VALUES, 7 * number)) for number in range(4)]
     for order in ([0, 1, 2], [2, 1, 0], [3, 0], [1], [0, 0]):
         a = wrapped(*[tiles[number] for number in order])
@@ -230,17 +230,17 @@ UNLIKE = [
 ]
 
 
-def test_analyses_that_differ_do_not_take_each_others_results():
+def test_different_analyses_do_not_share_results():
     source = recording()
     for lazy in UNLIKE:
-        expected = alone(lazy(wrapped(source)))
+        expected = uncached(lazy(wrapped(source)))
         assert lazy(wrapped(source)).ndarray().tobytes() == expected.tobytes()
     for lazy in UNLIKE:
-        expected = alone(lazy(wrapped(source)))
+        expected = uncached(lazy(wrapped(source)))
         assert lazy(wrapped(source)).ndarray().tobytes() == expected.tobytes()
 
 
-def test_missing_values_are_kept_as_such():
+def test_missing_values_are_kept_in_partial_results():
     values = np.ma.MaskedArray(VALUES, VALUES > 1)
     source = recording(values)
     statistics = [lambda a: a.mean(axis=0), lambda a: a.std(), lambda a: a.count(axis=1)]
@@ -257,7 +257,7 @@ def test_missing_values_are_kept_as_such():
     assert wrapped(plain).mean(axis=0).ndarray().tobytes() != first[0].tobytes()
 
 
-def test_a_source_in_another_state_is_read_again():
+def test_changed_source_is_read_again():
     source = recording(token="measurements")
     assert wrapped(source).max().ndarray() == VALUES.max()
     source.source.change(VALUES + 1)
@@ -267,7 +267,7 @@ def test_a_source_in_another_state_is_read_again():
     assert source.boxes == []
 
 
-def test_what_changes_while_it_is_read_is_not_kept(cache):
+def test_results_of_a_source_changing_while_read_are_not_kept(cache):
     class Changing(RecordingSource):
         def __getitem__(self, box):
             values = super().__getitem__(box)
@@ -279,7 +279,7 @@ def test_what_changes_while_it_is_read_is_not_kept(cache):
     assert cache.stats().entries == 0
 
 
-def test_sources_that_do_not_tell_their_state_are_read_again(cache):
+def test_sources_without_a_state_are_read_again(cache):
     for source in (
         recording(token="measurements"),
         RecordingSource(ArraySource(VALUES, CHUNKS)),
@@ -289,7 +289,7 @@ def test_sources_that_do_not_tell_their_state_are_read_again(cache):
         assert cache.stats().entries == 0
 
 
-def test_two_threads_at_once_give_the_same():
+def test_concurrent_threads_give_the_same_results():
     from concurrent.futures import ThreadPoolExecutor
 
     source = recording()
@@ -298,10 +298,10 @@ def test_two_threads_at_once_give_the_same():
         found = list(
             pool.map(lambda c: c.run(lambda: wrapped(source).std(axis=0).ndarray()), context)
         )
-    assert {each.tobytes() for each in found} == {alone(wrapped(source).std(axis=0)).tobytes()}
+    assert {each.tobytes() for each in found} == {uncached(wrapped(source).std(axis=0)).tobytes()}
 
 
-def test_nobody_waits_while_it_is_asked_whether_results_are_kept(monkeypatch):
+def test_merging_lock_is_free_while_results_are_kept(monkeypatch):
     mergings, locked = [], []
     add, keep = Merging.add, PartialCache.keep
 

@@ -1,4 +1,4 @@
-"""Partial results of files: what has changed is never taken for what it was."""
+"""Partial results of files are not reused after the files have changed."""
 
 from __future__ import annotations
 
@@ -53,18 +53,18 @@ STORES = [store_hdf5, store_contiguous, store_zarr]
 
 
 def opened(path):
-    """Return an array whose values are not cached, and what records its reads."""
+    """Return an array whose values are not cached, and its recording source."""
     with biggus.set_options(cache=False):
         source = RecordingSource(biggus.open(path).node.source)
         return biggus.ArrayAdapter(source), source
 
 
 def overwrite(path, row, value):
-    """Put a value at the beginning of a row of what is stored."""
+    """Overwrite the first value of a row in the stored file."""
     if path.suffix == ".h5":
         import h5py
 
-        with h5py.File(path) as file:  # which others have open: it must not be opened to write
+        with h5py.File(path) as file:  # open elsewhere, so it must not be opened for writing
             stored = file["a"]
             if stored.chunks is None:
                 offset = stored.id.get_offset() + row * stored[row].nbytes
@@ -80,7 +80,7 @@ def overwrite(path, row, value):
 
 
 @pytest.mark.parametrize("store", STORES)
-def test_an_analysis_of_a_file_again_reads_nothing(store, tmp_path):
+def test_repeated_analysis_of_a_file_reads_nothing(store, tmp_path):
     path = store(tmp_path, VALUES)
     settle()
     for _ in range(2):
@@ -92,7 +92,7 @@ def test_an_analysis_of_a_file_again_reads_nothing(store, tmp_path):
 
 
 @pytest.mark.parametrize("store", STORES)
-def test_of_what_was_asked_for_alone_nothing_is_read_together(store, tmp_path):
+def test_results_computed_alone_are_reused_together(store, tmp_path):
     path = store(tmp_path, VALUES)
     settle()
     least, most = opened(path)[0].min().ndarray(), opened(path)[0].max().ndarray()
@@ -101,7 +101,7 @@ def test_of_what_was_asked_for_alone_nothing_is_read_together(store, tmp_path):
     found = biggus.ndarrays([a.max(), a.min(), a.ptp()])
     assert [x.tolist() for x in found] == [most, least, most - least]
     assert source.boxes == []
-    # And the other way round.
+    # Results computed together are reused alone.
     rows = biggus.ndarrays([a.min(axis=1), a.max(axis=1)])
     source.clear()
     assert a.max(axis=1).ndarray().tolist() == rows[1].tolist() == VALUES.max(axis=1).tolist()
@@ -110,7 +110,7 @@ def test_of_what_was_asked_for_alone_nothing_is_read_together(store, tmp_path):
 
 
 @pytest.mark.parametrize("store", STORES)
-def test_what_was_rewritten_is_read_again(store, tmp_path):
+def test_rewritten_file_is_read_again(store, tmp_path):
     path = store(tmp_path, VALUES)
     settle()
     for value in (2.0**30, 2.0**31):
@@ -125,7 +125,7 @@ def test_what_was_rewritten_is_read_again(store, tmp_path):
 
 
 @pytest.mark.parametrize("store", STORES)
-def test_an_array_that_is_open_sees_what_was_rewritten(store, tmp_path):
+def test_open_array_sees_rewritten_values(store, tmp_path):
     path = store(tmp_path, VALUES)
     settle()
     a, source = opened(path)
@@ -138,7 +138,7 @@ def test_an_array_that_is_open_sees_what_was_rewritten(store, tmp_path):
     assert source.boxes == []
 
 
-def test_of_a_store_with_a_validator_for_each_chunk_only_what_has_changed_is_read(tmp_path):
+def test_store_with_chunk_validators_reads_only_changed_chunks(tmp_path):
     path = store_zarr(tmp_path, np.zeros((4, 2**21), "f4"))
     settle()
     opened(path)[0].max(axis=1).ndarray()
@@ -150,7 +150,7 @@ def test_of_a_store_with_a_validator_for_each_chunk_only_what_has_changed_is_rea
 
 
 @pytest.mark.parametrize("store", STORES)
-def test_what_changes_between_lookup_and_read_is_not_kept_under_what_it_was(store, tmp_path):
+def test_change_between_lookup_and_read_is_not_kept_as_the_old_state(store, tmp_path):
     path = store(tmp_path, VALUES)
     settle()
     _, source = opened(path)
@@ -167,7 +167,7 @@ def test_what_changes_between_lookup_and_read_is_not_kept_under_what_it_was(stor
 
     with biggus.set_options(cache=False):
         late = biggus.ArrayAdapter(Late(source.source))
-    # What was looked up is of another state than what is read: it is begun again.
+    # The lookup saw another state than the read: the evaluation starts again.
     with biggus.set_options(retry_changed=1):
         assert late.max().ndarray() == 2.0**30
     overwrite(path, 0, 0)
@@ -176,7 +176,7 @@ def test_what_changes_between_lookup_and_read_is_not_kept_under_what_it_was(stor
 
 
 @pytest.mark.parametrize("bit", [0, 3, 40, 77, -9, -1])
-def test_a_damaged_entry_is_computed_again(bit, tmp_path, cache):
+def test_damaged_entry_is_computed_again(bit, tmp_path, cache):
     path = store_zarr(tmp_path, VALUES)
     settle()
     opened(path)[0].std().ndarray()
@@ -198,7 +198,7 @@ def test_a_damaged_entry_is_computed_again(bit, tmp_path, cache):
     assert source.boxes == []
 
 
-def test_entries_that_are_cut_short_are_computed_again(tmp_path, cache):
+def test_truncated_entries_are_computed_again(tmp_path, cache):
     path = store_zarr(tmp_path, VALUES)
     settle()
     expected = opened(path)[0].std().ndarray()
@@ -220,7 +220,7 @@ with biggus.set_options(cache=biggus.Cache(sys.argv[2], "1 GB")):
 """
 
 
-def test_two_processes_at_once_give_the_same(tmp_path, cache):
+def test_concurrent_processes_give_the_same_results(tmp_path, cache):
     path = store_zarr(tmp_path, VALUES)
     settle()
     command = [sys.executable, "-c", PROGRAM, str(path), str(cache.path)]
@@ -233,7 +233,7 @@ def test_two_processes_at_once_give_the_same(tmp_path, cache):
     assert lines == [" ".join(expected)] * 10
 
 
-def test_a_cache_that_cannot_be_written_to_is_done_without(tmp_path, caplog):
+def test_unwritable_cache_is_ignored(tmp_path, caplog):
     path = store_zarr(tmp_path, VALUES)
     settle()
     with Cache(tmp_path / "small", 1) as small, biggus.set_options(cache=small):

@@ -1,4 +1,4 @@
-"""Kept partial results in random analyses of random mosaics of files that change."""
+"""Kept partial results in random analyses of random mosaics of changing files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STATISTICS = ["sum", "mean", "std", "max", "argmin", "count_nonzero", "any"]
 
 
 class File(ArraySource):
-    """Values with a state, which are written anew now and then."""
+    """Values with a state, which can be rewritten."""
 
     def __init__(self, number, shape, chunks):
         self.number, self.written = number, 0
@@ -31,7 +31,7 @@ class File(ArraySource):
         self.write()
 
     def write(self):
-        """Write other values."""
+        """Replace the values with other ones."""
         self.written += 1
         random = np.random.default_rng([self.number, self.written])
         self.array = random.integers(-50, 50, self.shape) / 4
@@ -42,7 +42,7 @@ class File(ArraySource):
 
 @st.composite
 def selections(draw, shape):
-    """Return a key that leaves something of each axis."""
+    """Return a key that selects at least one element of each axis."""
     key = []
     for n in shape:
         start = draw(st.integers(0, n - 1))
@@ -77,7 +77,7 @@ def analysis_of(draw, files):
 
 @settings(deadline=None, max_examples=EXAMPLES)
 @given(st.data())
-def test_what_was_kept_is_never_stale_nor_another_s(data):
+def test_kept_results_match_fresh_ones(data):
     draw = data.draw
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
         # So that small arrays have many blocks, tiles and subtrees of both.

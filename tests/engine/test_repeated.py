@@ -1,4 +1,4 @@
-"""What many blocks need the same values of is read once, if there is room for it."""
+"""Values that many blocks need are read once, if memory allows."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ YEARS = np.random.default_rng(1).standard_normal((12, 4, BLOCK // 4), "f4")
 CLIMATE = YEARS.mean(axis=0)
 
 
-def recorded(values, chunks, **said):
-    source = RecordingSource(ArraySource(values, chunks, **said))
+def recorded(values, chunks, **options):
+    source = RecordingSource(ArraySource(values, chunks, **options))
     return source, biggus.ArrayAdapter(source)
 
 
@@ -31,7 +31,7 @@ def climate():
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_a_climatology_is_read_once(years, climate, workers, times_read):
+def test_climatology_is_read_once(years, climate, workers, times_read):
     (one, a), (other, b) = years, climate
     wanted = [(a - b).std(), (abs(a - b * 2)).max(axis=0)]
     with biggus.set_options(workers=workers):
@@ -44,17 +44,17 @@ def test_a_climatology_is_read_once(years, climate, workers, times_read):
     assert plan.passes[0].times_read == 1
 
 
-def test_the_first_year_is_kept_as_others_are_compared_with_it(years):
+def test_repeated_operand_stays_in_memory(years):
     source, a = years
     assert (a - a[0]).max().ndarray() == (YEARS - YEARS[0]).max()
     times = np.zeros(source.shape, int)
     for box in source.boxes:
         times[box] += 1
-    assert times.max() == 2  # as one of the years, and as what they are compared with
+    assert times.max() == 2  # once as one of the years, once as the other operand
     assert (times[1:] == 1).all()
 
 
-def test_where_there_is_no_room_it_is_read_again(years, climate, times_read):
+def test_climatology_is_read_again_if_memory_is_short(years, climate, times_read):
     (one, a), (other, b) = years, climate
     plenty = biggus.plan([(a - b).max()])
     with biggus.set_options(memory=8 * CLIMATE.nbytes - 1, workers=1):
@@ -66,7 +66,7 @@ def test_where_there_is_no_room_it_is_read_again(years, climate, times_read):
     assert plan.peak_bytes < plenty.peak_bytes
 
 
-def test_elsewhere_it_is_read_again_and_the_plan_says_so(years, climate):
+def test_executor_reads_climatology_again_as_planned(years, climate):
     (_, a), (_, b) = years, climate
     with ThreadPoolExecutor(2) as pool, biggus.set_options(executor=pool):
         plan = biggus.plan([(a - b).max()])
@@ -74,7 +74,7 @@ def test_elsewhere_it_is_read_again_and_the_plan_says_so(years, climate):
     assert plan.passes[0].times_read > 1
 
 
-def test_a_failure_to_read_it_is_no_value(years):
+def test_failed_read_of_a_repeated_operand_is_not_remembered(years):
     class Failing:
         shape, dtype = CLIMATE.shape, CLIMATE.dtype
 

@@ -1,4 +1,4 @@
-"""The first failure ends an evaluation, says what failed, and leaves nothing running."""
+"""The first failure ends an evaluation, is reported, and leaves nothing running."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from multiprocessing import get_context
 
 import numpy as np
 import pytest
-from sources import Deadly, Failing, Patient
+from sources import Deadly, Failing, FailingWhileOthersWait
 
 import biggus
 from biggus.engine.running import WAITING_TASKS
@@ -48,7 +48,7 @@ def check_error(error):
 
 @pytest.mark.parametrize("name", EVALUATIONS)
 @pytest.mark.parametrize("io_bound", [False, True])
-def test_on_threads_an_error_says_what_could_not_be_read(name, io_bound):
+def test_error_on_threads_names_source_and_box(name, io_bound):
     with pytest.raises(SourceError) as caught:
         EVALUATIONS[name](failing(io_bound=io_bound)).ndarray()
     check_error(caught.value)
@@ -62,11 +62,11 @@ def processes():
 
 
 @pytest.mark.parametrize("name", EVALUATIONS)
-def test_in_processes_an_error_says_what_could_not_be_read(name, processes):
+def test_error_in_processes_names_source_and_box(name, processes):
     with biggus.set_options(executor=processes), pytest.raises(SourceError) as caught:
         EVALUATIONS[name](failing()).ndarray()
     check_error(caught.value)
-    # And the pool can be used for others.
+    # The pool is still usable.
     good = biggus.ArrayAdapter(Failing(SHAPE, row=-1))
     with biggus.set_options(executor=processes):
         assert good.max().ndarray() == 63
@@ -74,21 +74,21 @@ def test_in_processes_an_error_says_what_could_not_be_read(name, processes):
 
 @pytest.mark.parametrize("workers", [1, 3])
 @pytest.mark.parametrize("io_bound", [False, True])
-def test_nothing_is_read_after_a_failure_but_what_was_under_way(workers, io_bound):
+def test_no_read_starts_after_a_failure(workers, io_bound):
     source = RecordingSource(Failing(SHAPE, 8, io_bound))
     a = biggus.ArrayAdapter(source)
     with biggus.set_options(workers=workers), pytest.raises(SourceError):
         a.max().ndarray()
     settled = _settled(lambda: len(source.boxes))
     under_way = max(workers, WAITING_TASKS) if io_bound else workers
-    # A reduction block is four reads where reads wait, and one where they do not.
+    # A reduction block is four reads of an I/O-bound source, and one of any other.
     assert settled <= 4 * (2 + under_way)
     if not io_bound:
         assert settled <= 3 + workers
 
 
 class FailingAtOnce(Failing):
-    """The first row cannot be read; to read others takes until it has been seen."""
+    """The first row cannot be read; reads of other rows wait until that failure is seen."""
 
     def __init__(self):
         super().__init__(SHAPE, 0)
@@ -99,7 +99,7 @@ class FailingAtOnce(Failing):
         return super().__getitem__(box)
 
 
-def test_nothing_is_sent_after_a_failure_but_what_was_under_way():
+def test_no_task_is_submitted_after_a_failure():
     failing = FailingAtOnce()
     source = RecordingSource(failing)
     a = biggus.ArrayAdapter(source)
@@ -118,7 +118,7 @@ def _settled(count):
     return last
 
 
-def test_one_of_several_that_fails_ends_all():
+def test_failure_of_one_array_ends_all():
     good = RecordingSource(ArraySource(np.zeros(SHAPE, "u1"), (1, BLOCK // 4)))
     arrays = [biggus.ArrayAdapter(good).mean(), failing(row=0).mean(), failing(row=0).max(axis=0)]
     for order in (arrays, arrays[::-1]):
@@ -126,7 +126,7 @@ def test_one_of_several_that_fails_ends_all():
             biggus.ndarrays(order)
 
 
-def test_a_failure_in_a_second_pass():
+def test_failure_in_the_second_pass():
     source = FaultySource(
         ArraySource(np.zeros(SHAPE, "u1"), (1, BLOCK // 4)), OSError("unplugged"), on={BLOCKS + 3}
     )
@@ -136,8 +136,8 @@ def test_a_failure_in_a_second_pass():
     assert (a - a.mean()).max().ndarray() == 0
 
 
-class Fragile:
-    """A target that takes a few blocks, and then no more."""
+class FailingTarget:
+    """A target that fails from the third block on."""
 
     shape = SHAPE
 
@@ -153,9 +153,9 @@ class Fragile:
 
 @pytest.mark.parametrize("io_bound", [False, True])
 @pytest.mark.parametrize("error", [OSError(28, "no space left"), KeyboardInterrupt()])
-def test_a_target_that_fails_ends_all(io_bound, error):
+def test_failing_target_ends_the_evaluation(io_bound, error):
     source = RecordingSource(Failing(SHAPE, -1, io_bound))
-    target = Fragile(error)
+    target = FailingTarget(error)
     expected = KeyboardInterrupt if isinstance(error, KeyboardInterrupt) else BiggusError
     with biggus.set_options(workers=2), pytest.raises(expected):
         biggus.save(biggus.ArrayAdapter(source) * 2, target)
@@ -166,7 +166,7 @@ def test_a_target_that_fails_ends_all(io_bound, error):
 
 @pytest.mark.parametrize("cause", [KeyboardInterrupt(), SystemExit(3), MemoryError("full")])
 @pytest.mark.parametrize("io_bound", [False, True])
-def test_whatever_is_raised_arrives_and_evaluating_goes_on(cause, io_bound):
+def test_base_exceptions_of_a_source_reach_the_caller(cause, io_bound):
     source = Failing(SHAPE, 20, io_bound, cause)
     with pytest.raises((type(cause), SourceError)) as caught:
         biggus.ArrayAdapter(source).max().ndarray()
@@ -174,26 +174,26 @@ def test_whatever_is_raised_arrives_and_evaluating_goes_on(cause, io_bound):
     assert biggus.ArrayAdapter(Failing(SHAPE, -1, io_bound)).max().ndarray() == 63
 
 
-def test_a_failure_in_another_thread_is_raised_when_the_callers_own_task_is_done():
+def test_failure_in_another_thread_is_raised_after_the_callers_task():
     gate = threading.Event()
-    source = Patient(SHAPE, gate, fails_in=1)
+    source = FailingWhileOthersWait(SHAPE, gate, fails_in=1)
     threading.Timer(0.2, gate.set).start()
     with biggus.set_options(workers=4), pytest.raises(SourceError, match="on fire"):
         biggus.ArrayAdapter(source).max().ndarray()
     assert source.reads <= 4
 
 
-def test_a_worker_that_is_killed_is_an_error_and_no_hang():
+def test_killed_worker_raises():
     a = biggus.ArrayAdapter(Deadly(SHAPE, os.getpid(), signal.SIGKILL))
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
         with biggus.set_options(executor=pool), pytest.raises((BrokenProcessPool, BiggusError)):
             a.max().ndarray()
-        # It stays broken.
+        # The pool stays broken.
         with biggus.set_options(executor=pool), pytest.raises((BrokenProcessPool, BiggusError)):
             a.max().ndarray()
 
 
-def test_an_executor_that_was_shut_down_is_an_error():
+def test_executor_after_shutdown_raises():
     pool = ThreadPoolExecutor(1)
     pool.shutdown()
     a = biggus.ArrayAdapter(Failing(SHAPE, -1))
@@ -201,7 +201,7 @@ def test_an_executor_that_was_shut_down_is_an_error():
         a.max().ndarray()
 
 
-def test_what_cannot_be_sent_is_an_error(processes):
+def test_unpicklable_source_raises(processes):
     class Local:
         shape, dtype = SHAPE, np.dtype("u1")
 

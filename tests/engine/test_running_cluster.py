@@ -1,4 +1,4 @@
-"""A Dask cluster computes: a scheduler and two worker processes, on the loopback interface."""
+"""Evaluations on a Dask cluster: a scheduler and two workers on the loopback interface."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = [
 SHAPE = (30, 180, 200)
 VALUES = np.random.default_rng(5).normal(0, 1, SHAPE).astype("f4")
 MOST_BYTES = 20_000
-"""What is sent for one task: what it takes to open a source, and no values."""
+"""The most bytes to send for one task: enough to open a source, too few for values."""
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def wanted(folder):
     ]
 
 
-def test_it_computes_what_threads_do(executor, folder):
+def test_cluster_results_match_threads(executor, folder):
     here = biggus.ndarrays(wanted(folder))
     with biggus.set_options(executor=executor):
         there = biggus.ndarrays(wanted(folder))
@@ -80,7 +80,7 @@ def test_it_computes_what_threads_do(executor, folder):
     np.testing.assert_allclose(there[0], VALUES.mean(dtype="f8"), rtol=1e-4)
 
 
-def test_it_saves(executor, folder, tmp_path):
+def test_save_on_a_cluster(executor, folder, tmp_path):
     import zarr
 
     with biggus.set_options(executor=executor):
@@ -88,7 +88,7 @@ def test_it_saves(executor, folder, tmp_path):
     np.testing.assert_array_equal(zarr.open(tmp_path / "twice.zarr")[:], VALUES * 2)
 
 
-def test_a_failure_there_is_raised_here(executor, folder, tmp_path):
+def test_failure_on_a_worker_is_raised_locally(executor, folder, tmp_path):
     damaged = tmp_path / "damaged.h5"
     data = bytearray((folder / "a.h5").read_bytes())
     data[len(data) // 2 :] = bytes(len(data) - len(data) // 2)
@@ -101,7 +101,7 @@ def test_a_failure_there_is_raised_here(executor, folder, tmp_path):
 
 
 class Sizes(Passes):
-    """Nodes of which it is looked at how much would be sent for each task."""
+    """Passes that record the pickled size of each task instead of running it."""
 
     def target(self, node):
         raise AssertionError("reductions are made below")
@@ -123,7 +123,7 @@ def sizes_of(array):
     return passes.sizes
 
 
-def test_little_is_sent(folder):
+def test_tasks_pickle_to_few_bytes(folder):
     a = biggus.open(folder / "a.h5", "v")
     many = biggus.LinearMosaic([biggus.open(folder / "b.zarr")[:1] * 2 for _ in range(1000)], 0)
     for array in (a * 2, a.T - a.T, many[400:450] + 1, many):

@@ -1,4 +1,4 @@
-"""Nothing runs far ahead of what is slow: what has come would pile up behind it."""
+"""Tasks do not run far ahead of a slow one, as their results would pile up."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROW = BLOCK
 
 
 class Gated(Failing):
-    """Reads of the first row wait until a gate opens; how many others there were by then."""
+    """Reads of the first row wait until a gate opens; reads of others are counted."""
 
     def __init__(self, shape, io_bound=False, dtype="u1"):
         super().__init__(shape, -1, io_bound)
@@ -38,8 +38,8 @@ class Gated(Failing):
         return super().__getitem__(box)
 
 
-class Beside:
-    """An evaluation in another thread, with the options that hold here."""
+class Background:
+    """An evaluation in another thread, with the options of this one."""
 
     def __init__(self, evaluate):
         self._pool = ThreadPoolExecutor(1)
@@ -60,12 +60,12 @@ def settled(count):
 
 @pytest.mark.parametrize("memory", ["120 MB", "240 MB"])
 @pytest.mark.parametrize("io_bound", [False, True])
-def test_little_is_computed_while_the_first_is_not_done(io_bound, memory):
+def test_few_tasks_run_ahead_of_the_first(io_bound, memory):
     source = Gated((100, ROW), io_bound)
-    # Of each row comes as much as of all.
+    # The partial result of each row is as large as the result.
     largest = biggus.ArrayAdapter(source).max(axis=0)
     with biggus.set_options(memory=memory, workers=3):
-        running = Beside(largest.ndarray)
+        running = Background(largest.ndarray)
         ahead = settled(lambda: source.others)
         assert ahead * ROW < int(memory[:-3]) * 10**6
         assert ahead <= 16 + 2 * WAITING_TASKS
@@ -74,17 +74,17 @@ def test_little_is_computed_while_the_first_is_not_done(io_bound, memory):
     assert source.others == 99
 
 
-def test_what_comes_of_a_row_is_small_enough_for_many_to_wait():
+def test_many_small_results_wait_for_the_first():
     source = Gated((100, ROW))
     with biggus.set_options(workers=3):
-        running = Beside(biggus.ArrayAdapter(source).max().ndarray)
+        running = Background(biggus.ArrayAdapter(source).max().ndarray)
         assert 10 <= settled(lambda: source.others) <= 16 + 2 * 3
         source.gate.set()
         assert running.result() == 99
 
 
 @pytest.mark.parametrize("threads", [2, 16])
-def test_an_executor_is_not_given_more_at_once_than_fits(threads):
+def test_executor_gets_no_more_tasks_than_fit_in_memory(threads):
     class Counting(Failing):
         most = now = 0
         counting = threading.Lock()
@@ -110,7 +110,7 @@ def test_an_executor_is_not_given_more_at_once_than_fits(threads):
             assert source.most <= min(most, threads)
 
 
-def test_what_was_kept_does_not_pile_up_behind_what_is_computed(cache, monkeypatch):
+def test_kept_results_do_not_pile_up_behind_a_computed_one(cache, monkeypatch):
     shape = (4, ROW // 4)
     tiles = [ArraySource(np.full(shape, n, "u4"), shape, token=f"{n}") for n in range(40)]
     first = Gated(shape, dtype="u4")
@@ -124,7 +124,7 @@ def test_what_was_kept_does_not_pile_up_behind_what_is_computed(cache, monkeypat
     with biggus.set_options(cache=cache, workers=2, memory="200 MB"):
         biggus.LinearMosaic(list(map(biggus.ArrayAdapter, tiles)), axis=0).max(axis=0).ndarray()
         loaded.clear()
-        running = Beside(mosaic.max(axis=0).ndarray)
+        running = Background(mosaic.max(axis=0).ndarray)
         assert settled(lambda: len(loaded)) <= 16 + 2 * 2 + 2  # the first is looked up too
         first.gate.set()
         assert (running.result() == 39).all()

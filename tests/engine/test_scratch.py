@@ -1,4 +1,4 @@
-"""Functions of whole axes, of chunks that are short there: each chunk is read once."""
+"""Functions along an axis that is cut into short chunks: each chunk is read once."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_each_chunk_is_read_once(name, io_bound, times_read):
             assert plan.read_bytes == read * values.itemsize
 
 
-def test_of_several_with_unlike_chunks_each_is_read_once(times_read):
+def test_arrays_with_unlike_chunks_are_each_read_once(times_read):
     gufuncs = pytest.importorskip("biggus.xarray.gufuncs", exc_type=ImportError)
     first, a = recorded(VALUES, (1, 90, 120))
     second, b = recorded(VALUES[::-1], (7, 90, 50))
@@ -108,7 +108,7 @@ def test_of_several_with_unlike_chunks_each_is_read_once(times_read):
         assert times_read(first) == times_read(second) == [1]
 
 
-def test_what_is_reduced_after_is_the_same_to_the_bit():
+def test_reduction_of_a_sorted_array_is_the_same_to_the_bit():
     _, a = recorded(VALUES, (1, 90, 120))
     wanted = (np.sort(a, axis=0) * np.float32(0.1)).mean(axis=1)
     plenty = wanted.ndarray()
@@ -116,7 +116,7 @@ def test_what_is_reduced_after_is_the_same_to_the_bit():
         assert_same(wanted.ndarray(), plenty)
 
 
-def test_what_is_no_number_is_left_out():
+def test_nanpercentile_skips_nan():
     values = with_holes(VALUES)
     _, a = recorded(values, (1, 90, 120))
     with biggus.set_options(memory=LITTLE), pytest.warns(RuntimeWarning, match="All-NaN"):
@@ -125,7 +125,7 @@ def test_what_is_no_number_is_left_out():
         np.testing.assert_array_equal(found, np.nanpercentile(values, [5, 95], axis=0))
 
 
-def test_what_is_missing_is_left_out(times_read):
+def test_median_skips_missing_values(times_read):
     values = np.ma.masked_invalid(with_holes(VALUES))
     values[0, 0, 0] = 5
     source, a = recorded(values, (1, 90, 120))
@@ -137,7 +137,7 @@ def test_what_is_missing_is_left_out(times_read):
     assert times_read(source) == [1]
 
 
-def test_with_others_it_is_read_once(times_read):
+def test_median_shares_one_read_with_other_reductions(times_read):
     source, a = recorded(VALUES, (1, 90, 120))
     wanted = [biggus.median(a, axis=0), a.max(axis=0), biggus.percentile(a, 9, axis=0).mean()]
     plenty = biggus.ndarrays(wanted)
@@ -149,7 +149,7 @@ def test_with_others_it_is_read_once(times_read):
     assert times_read(source) == [1]
 
 
-def test_of_what_is_reduced_first(times_read):
+def test_median_of_anomalies_reads_twice(times_read):
     source, a = recorded(VALUES, (1, 90, 120))
     anomaly = a - a.max(axis=0)
     wanted = [biggus.median(anomaly, axis=0), biggus.median(anomaly * 2, axis=0).min()]
@@ -162,7 +162,7 @@ def test_of_what_is_reduced_first(times_read):
     assert times_read(source) == [2]
 
 
-def test_it_is_saved(tmp_path, times_read):
+def test_median_is_saved(tmp_path, times_read):
     source, a = recorded(VALUES, (1, 90, 120))
     with biggus.set_options(memory=LITTLE):
         biggus.save(biggus.median(a, axis=0), tmp_path / "a.npy")
@@ -170,7 +170,7 @@ def test_it_is_saved(tmp_path, times_read):
     assert times_read(source) == [1]
 
 
-def test_an_executor_reads():
+def test_median_with_an_executor():
     _, a = recorded(VALUES, (1, 90, 120))
     with ThreadPoolExecutor(2) as pool, biggus.set_options(memory="8 MB", executor=pool):
         found = biggus.median(a, axis=0).ndarray()
@@ -179,14 +179,14 @@ def test_an_executor_reads():
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """Return where temporary files go."""
+    """Return the folder for temporary files."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return tmp_path
 
 
 @pytest.mark.parametrize("call", ["posix_fallocate", "pwrite"])
-def test_a_full_disk_is_an_error(folder, monkeypatch, call):
-    def full(*given):
+def test_full_disk_raises_output_error(folder, monkeypatch, call):
+    def full(*args):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     source, a = recorded(VALUES, (1, 90, 120))
@@ -200,7 +200,7 @@ def test_a_full_disk_is_an_error(folder, monkeypatch, call):
     assert call == "pwrite" or not source.boxes
 
 
-def test_a_read_that_fails_leaves_no_file(folder):
+def test_failed_read_leaves_no_file(folder):
     whole = ArraySource(VALUES, (1, 90, 120), io_bound=False)
     source = FaultySource(whole, OSError("gone"), on={1})
     with biggus.set_options(memory=LITTLE), pytest.raises(biggus.SourceError, match="gone"):
@@ -228,8 +228,8 @@ biggus.median(biggus.ArrayAdapter(Ending(), chunks=(1, 90, 120)), axis=0).ndarra
 """
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="nothing kills so here")
-def test_a_process_that_is_killed_leaves_no_file(tmp_path):
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
+def test_killed_process_leaves_no_file(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", KILLED], env={**os.environ, "TMPDIR": str(tmp_path)}, check=False
     )
@@ -237,7 +237,7 @@ def test_a_process_that_is_killed_leaves_no_file(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_what_is_picked_of_it_is_computed_by_tasks_too(monkeypatch):
+def test_selected_percentiles_are_computed_by_tasks(monkeypatch):
     values = np.random.default_rng(0).normal(size=(40, 6, 50))
     lazy = biggus.percentile(biggus.ArrayAdapter(ArraySource(values)), [5, 95], axis=0)
 
@@ -258,7 +258,7 @@ def boxes_of(chunks):
 
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("held", [False, True])
-def test_what_is_taken_is_what_was_put(held, masked):
+def test_scratch_returns_the_values_written(held, masked):
     values = np.ma.masked_invalid(with_holes(VALUES)) if masked else VALUES
     node = biggus.ArrayAdapter(ArraySource(values, (7, 90, 120))).node
     scratch = Scratch(Rechunking(node, (60, (20, 33, 37), 50)), held)

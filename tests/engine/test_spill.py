@@ -1,4 +1,4 @@
-"""Results on their way that are too large for memory go to a file, and leave none behind."""
+"""Intermediate results that exceed the memory go to a file, which is removed afterwards."""
 
 from __future__ import annotations
 
@@ -23,37 +23,37 @@ VALUES = np.random.default_rng(0).random(SHAPE)
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """Return where temporary files go."""
+    """Return the folder for temporary files."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return tmp_path
 
 
 @pytest.fixture
-def made(monkeypatch):
-    """Return the nodes whose values have gone to a file."""
+def spilled_nodes(monkeypatch):
+    """Return a list of the nodes whose values are spilled to a file."""
     nodes = []
     make = Spilled.__init__
 
-    def noted(self, node):
+    def recording_init(self, node):
         nodes.append(node)
         make(self, node)
 
-    monkeypatch.setattr(Spilled, "__init__", noted)
+    monkeypatch.setattr(Spilled, "__init__", recording_init)
     return nodes
 
 
 @pytest.mark.parametrize("masked", [False, True])
-def test_in_little_memory_it_is_the_same(folder, made, masked):
+def test_spilled_results_are_the_same_to_the_bit(folder, spilled_nodes, masked):
     values = np.ma.masked_greater(VALUES, 0.8) if masked else VALUES
     a = biggus.ArrayAdapter(values, chunks=(2, 300, 500))
     anomaly = (a - a.mean(axis=0)) / a.std(axis=0)
     wanted = [anomaly.max(), anomaly[1:4, :5], a.mean(axis=0)]
     plenty = biggus.masked_arrays(wanted)
-    assert not made
+    assert not spilled_nodes
     with biggus.set_options(memory="140 MB"):
         little = biggus.masked_arrays(wanted)
-    # The mean is a result as well, and is in memory as such.
-    assert [node.name for node in made] == ["std"]
+    # The mean is not spilled, as it is one of the results.
+    assert [node.name for node in spilled_nodes] == ["std"]
     for one, other in zip(plenty, little, strict=True):
         np.testing.assert_array_equal(one.mask, other.mask)
         assert one.filled(0).tobytes() == other.filled(0).tobytes()
@@ -61,7 +61,7 @@ def test_in_little_memory_it_is_the_same(folder, made, masked):
     assert not list(folder.iterdir())
 
 
-def test_a_failure_leaves_no_file(folder, made):
+def test_failure_leaves_no_file(folder, spilled_nodes):
     class Failing:
         shape, dtype = SHAPE, VALUES.dtype
         reads = 0
@@ -75,10 +75,10 @@ def test_a_failure_leaves_no_file(folder, made):
     a = biggus.ArrayAdapter(Failing(), chunks=(2, 300, 500))
     with biggus.set_options(memory="140 MB"), pytest.raises(biggus.SourceError, match="gone"):
         (a - a.mean(axis=0)).max().ndarray()
-    assert made
+    assert spilled_nodes
     ended = time.monotonic() + 120
     while list(folder.iterdir()) and time.monotonic() < ended:
-        gc.collect()  # a thread that was reading when another failed comes to its end
+        gc.collect()  # until the threads that were reading have ended
         time.sleep(0.01)
     assert not list(folder.iterdir())
 
@@ -87,7 +87,7 @@ def on_a_full_disk(file, start, nbytes):
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def test_a_full_disk_is_an_error(folder, monkeypatch):
+def test_full_disk_raises_output_error(folder, monkeypatch):
     monkeypatch.setattr(os, "posix_fallocate", on_a_full_disk, raising=False)
     a = biggus.ArrayAdapter(VALUES, chunks=(2, 300, 500))
     with (
@@ -101,7 +101,7 @@ def test_a_full_disk_is_an_error(folder, monkeypatch):
 
 @pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="no such call here")
 @pytest.mark.parametrize("has_call", [True, False])
-def test_room_is_taken_before_anything_is_written(folder, monkeypatch, has_call):
+def test_space_is_allocated_before_writing(folder, monkeypatch, has_call):
     if not has_call:
         monkeypatch.delattr(os, "posix_fallocate")
     spilled = Spilled(biggus.ArrayAdapter(VALUES).mean(axis=0).node)
@@ -113,7 +113,7 @@ def test_room_is_taken_before_anything_is_written(folder, monkeypatch, has_call)
 
 
 @pytest.mark.usefixtures("folder")
-def test_other_processes_read_the_same_file():
+def test_unpickled_source_reads_the_same_file():
     a = biggus.ArrayAdapter(VALUES)
     spilled = Spilled(a.mean(axis=0).node)
     box = (slice(3, 10, 1), slice(5, 7, 1))

@@ -1,4 +1,4 @@
-"""Control-C ends an evaluation at once, whatever it waits for."""
+"""Control-C ends an evaluation at once, even while it waits."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ try:
 except KeyboardInterrupt:
     print("interrupted", flush=True)
     if NAP < 1:
-        # What was under way comes to its end; nothing is begun after it.
+        # Reads under way end; no other begins.
         begun = reads = Slow.reads
         time.sleep(0.3)
         while Slow.reads > reads:
@@ -66,7 +66,7 @@ except KeyboardInterrupt:
 
 
 def interrupted(program, *arguments, within=60.0):
-    """Return what a program prints that is interrupted when it has printed a line."""
+    """Run a program, interrupt it after its first line, and return the lines that follow."""
     process = subprocess.Popen(
         [sys.executable, "-c", program, *map(str, arguments)],
         stdout=subprocess.PIPE,
@@ -99,17 +99,17 @@ def interrupted(program, *arguments, within=60.0):
         ("elementwise", False, 3),
     ],
 )
-def test_a_slow_evaluation_ends_at_once_and_reads_no_more(what, io_bound, workers):
-    said, more = interrupted(PROGRAM, 0.02, io_bound, workers, what)
-    assert said == "interrupted"
-    # Of 1024 reads those alone are made that threads were given, and the next of each.
+def test_interrupted_evaluation_starts_no_more_reads(what, io_bound, workers):
+    line, more = interrupted(PROGRAM, 0.02, io_bound, workers, what)
+    assert line == "interrupted"
+    # Of 1024 reads, only those happen that threads had begun, and the next of each thread.
     assert 0 <= int(more.removeprefix("more ")) <= 2 * WAITING_THREADS
 
 
 @pytest.mark.parametrize(
     ("what", "io_bound", "workers"), [("several", True, 2), ("save", False, 4)]
 )
-def test_an_evaluation_ends_at_once_though_its_source_hangs(what, io_bound, workers):
+def test_interrupt_ends_an_evaluation_whose_source_hangs(what, io_bound, workers):
     assert interrupted(PROGRAM, 60, io_bound, workers, what) == ["interrupted"]
 
 
@@ -127,22 +127,22 @@ if __name__ == "__main__":
     pool.submit(os.getpid).result()
     a = biggus.ArrayAdapter(Slow((4096, 2**18), 0.02))
     def advance(done, total):
-        if not advance.said:
+        if not advance.printed:
             print("reading", flush=True)
-            advance.said = True
-    advance.said = False
+            advance.printed = True
+    advance.printed = False
     try:
         with biggus.set_options(executor=pool, progress=advance):
             a.std().ndarray()
     except KeyboardInterrupt:
         print("interrupted", flush=True)
-    # What was not begun is cancelled, so the pool has little to wait for.
+    # Tasks that were not begun are cancelled, so the shutdown is short.
     pool.shutdown()
     print("down", flush=True)
 """
 
 
-def test_an_evaluation_in_processes_ends_at_once_and_leaves_none(tmp_path):
+def test_interrupt_ends_an_evaluation_in_processes(tmp_path):
     program = tmp_path / "program.py"
     program.write_text(CHILDREN)
     runner = (

@@ -1,4 +1,4 @@
-"""Files of several formats with the same values, and how these are overwritten in place."""
+"""Files of several formats with the same values, which can be overwritten in place."""
 
 import numpy as np
 import pytest
@@ -61,8 +61,10 @@ FORMATS = {
 
 
 def overwrite(path, values=NEW):
-    """Write values over those that are there, row by row, as they are stored."""
-    where = path.parent if path.is_file() else path  # what lies behind it lies beside it
+    """Overwrite the stored values row by row, in place."""
+    where = (
+        path.parent if path.is_file() else path
+    )  # a virtual dataset's source is in the same folder
     files = [file for file in where.rglob("*") if file.is_file()]
     for file in files:
         stored = file.read_bytes()

@@ -1,4 +1,4 @@
-"""Functions of lazy arrays, called beside those of NumPy."""
+"""Calls of functions with lazy arrays, compared with NumPy."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ def values_of(dtype, shape, start=1):
 
 
 def values_read(array):
-    """Return the values, which are of the shape and the dtype that were promised."""
+    """Return the values, after a check that they have the shape and dtype of the array."""
     values = array.ndarray()
     assert (values.shape, values.dtype) == (array.shape, array.dtype)
     return values
 
 
 def comparable(values):
-    """Return values that are equal if they are the same: objects, too, which may be NaN."""
+    """Return values that compare equal if they are the same, even NaN in object arrays."""
     if not isinstance(values, (np.ndarray, np.generic)):
-        values = np.array(values, "O")  # what is in an array of objects and of no axes
+        values = np.array(values, "O")  # the element of an object array without axes
     if values.dtype != "O":
         return values
     found = [str(one) if one != one else one for one in values.flat]  # noqa: PLR0124

@@ -1,4 +1,4 @@
-"""Steps of functions: what they read, when they raise, their keys and their masks."""
+"""Steps of elementwise functions: their reads, errors, keys and masks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import biggus
 from biggus.testing import UnreadableSource
 
 
-def test_nothing_is_read_before_it_is_asked_for():
+def test_building_an_expression_reads_nothing():
     a = ADAPT(UnreadableSource((3, 4), np.dtype("f8")))
     b = ADAPT(UnreadableSource((4,), np.dtype("i2")))
     expression = abs(-((a - b) ** 2) / 3 + np.sqrt(a) * np.ones((2, 1, 4)))
@@ -26,7 +26,7 @@ def test_nothing_is_read_before_it_is_asked_for():
     assert again.shape == copy.deepcopy(expression).shape == (3, 4, 1)
 
 
-def test_an_indexed_expression_reads_what_it_needs(recorded):
+def test_indexed_expression_reads_only_the_needed_chunks(recorded):
     values = np.arange(10_000.0).reshape(100, 100)
     one, other = recorded(values), recorded(np.arange(100.0))
     a, b = ADAPT(one, chunks=(10, 16)), ADAPT(other, chunks=(16,))
@@ -43,7 +43,7 @@ def test_an_indexed_expression_reads_what_it_needs(recorded):
     assert one.touched((10, 16)) == {(0, 6), (9, 0)}
 
 
-def test_an_operand_that_stands_twice_is_read_once(recorded):
+def test_repeated_operand_is_read_once(recorded):
     source = recorded(np.arange(12.0).reshape(3, 4))
     a = ADAPT(source)
     np.testing.assert_array_equal((a * a).ndarray(), source.values**2)
@@ -53,7 +53,7 @@ def test_an_operand_that_stands_twice_is_read_once(recorded):
     assert len(scalar.boxes) == 1
 
 
-def test_numpy_warns_when_values_are_computed():
+def test_numpy_warnings_appear_at_evaluation():
     a = ADAPT(np.array([1.0, 0.0]))
     quotient = 1 / a
     with pytest.warns(RuntimeWarning, match="divide by zero"):
@@ -70,7 +70,7 @@ def test_numpy_warns_when_values_are_computed():
 
 
 class Slow:
-    """A plain object: it is taken to wait, and so read by threads."""
+    """A plain object, which counts as I/O-bound and is therefore read by threads."""
 
     def __init__(self, values):
         self.values, self.shape, self.dtype = values, values.shape, values.dtype
@@ -79,7 +79,7 @@ class Slow:
         return self.values[box]
 
 
-def test_errors_that_depend_on_values_come_when_they_are_read():
+def test_errors_that_depend_on_values_appear_at_evaluation():
     power = ADAPT(np.array([2, 3])) ** -1
     with pytest.raises(ValueError, match="negative integer powers"):
         power.ndarray()
@@ -90,7 +90,7 @@ def step_of(array):
 
 
 @pytest.mark.parametrize("name", sorted(UFUNCS))
-def test_every_step_of_a_ufunc_pickles_and_has_a_key(name):
+def test_every_ufunc_step_pickles_and_has_a_key(name):
     ufunc = UFUNCS[name]
     for dtype in ("f8", "i8", "?", "U2", "M8[D]"):
         lazy = biggus.zeros(3, dtype)
@@ -105,7 +105,7 @@ def test_every_step_of_a_ufunc_pickles_and_has_a_key(name):
             assert ufunc.__name__ in step.key
 
 
-def test_equal_steps_have_equal_keys_and_unequal_ones_others():
+def test_step_keys_are_equal_exactly_for_equal_steps():
     a = biggus.zeros(3, "f4")
     b = biggus.ones(3, "f4")
     groups = [
@@ -140,7 +140,7 @@ def test_equal_steps_have_equal_keys_and_unequal_ones_others():
     assert all(isinstance(key, str) for key in every)
 
 
-def test_a_step_of_who_knows_what_has_no_key():
+def test_step_of_an_unknown_function_has_no_key():
     vectorized = np.frompyfunc(lambda x: x, 1, 1)
     lazy = biggus.ones(2, "O")
     assert step_of(vectorized(lazy)).key is None
@@ -148,7 +148,7 @@ def test_a_step_of_who_knows_what_has_no_key():
     np.testing.assert_array_equal(vectorized(lazy + fractions.Fraction(1, 2)).ndarray(), [1.5, 1.5])
 
 
-def test_a_step_may_use_the_memory_of_its_block():
+def test_step_reuses_the_memory_of_its_block():
     for make in (np.sqrt, lambda a: a + 1, lambda a: a**2, lambda a: 2 / a, lambda a: a * a):
         for values in (np.arange(1.0, 4), np.ma.masked_array([1.0, 2, 3], [False, True, False])):
             step = step_of(make(ADAPT(values)))
@@ -169,8 +169,8 @@ def test_a_step_may_use_the_memory_of_its_block():
         np.testing.assert_array_equal(block, np.arange(3.0))
 
 
-def test_what_is_missing_does_not_depend_on_the_tile():
-    """Where any value can be missing, so are those outside of a domain; in all tiles."""
+def test_mask_does_not_depend_on_the_tile():
+    """In a masked array, values outside of a function's domain are masked in all tiles."""
     plain = np.array([0.0, -1, 4])
     masked = np.ma.masked_array([0.0, -1, 4], [False, False, True])
     joined, whole = biggus.LinearMosaic([plain, masked]), np.ma.concatenate([plain, masked])
@@ -187,7 +187,7 @@ def test_what_is_missing_does_not_depend_on_the_tile():
 
 @pytest.mark.parametrize("shape", [(), (1,), (1, 1), (1, 3), (3,)])
 @pytest.mark.parametrize("missing", [True, False])
-def test_what_is_missing_is_missing_wherever_it_is_spread_to(shape, missing):
+def test_masks_broadcast_with_their_values(shape, missing):
     small = np.ma.MaskedArray(np.ones(shape), mask=np.full(shape, missing))
     large = np.arange(6.0).reshape(2, 3)
     a, b = biggus.ArrayAdapter(small), biggus.ArrayAdapter(large)
@@ -207,7 +207,7 @@ def test_what_is_missing_is_missing_wherever_it_is_spread_to(shape, missing):
 @pytest.mark.parametrize("shape", [(), (1,), (3, 4)])
 @pytest.mark.parametrize("dtype", ["?", "u1", "i2", "f4", "f8"])
 @pytest.mark.parametrize("masked", [False, True])
-def test_where_with_numbers_of_python(shape, dtype, masked):
+def test_where_with_python_scalars(shape, dtype, masked):
     values = np.ones(shape, dtype)
     a = biggus.ArrayAdapter(np.ma.MaskedArray(values, np.zeros(shape, bool)) if masked else values)
     for number in (0, 3, 0.5, True):
@@ -217,6 +217,6 @@ def test_where_with_numbers_of_python(shape, dtype, masked):
         got = chosen.masked_array()
         assert got.dtype == expected.dtype
         np.testing.assert_array_equal(got, expected)
-        further = (chosen + 2 * chosen).masked_array()  # what is computed with it, too
+        further = (chosen + 2 * chosen).masked_array()  # so does the dtype of further results
         assert further.dtype == (expected + 2 * expected).dtype
         np.testing.assert_array_equal(further, expected + 2 * expected)

@@ -11,7 +11,7 @@ from lazy_calls import ADAPT, check_call, values_of
 import biggus
 
 
-def test_others_that_compute_for_themselves_are_asked():
+def test_operands_with_array_ufunc_take_precedence():
     class Other:
         def __init__(self, way):
             self.__array_ufunc__ = way
@@ -40,7 +40,7 @@ def test_others_that_compute_for_themselves_are_asked():
         np.subtract(lazy, None_(None))
 
 
-def test_comparing_with_anything(check_same):
+def test_comparison_with_any_object(check_same):
     for values in (values_of("i4", (3,)), values_of("U2", (3,)), np.zeros(3, "i2,f4")):
         for other in (None, "2", object(), 2, [1, 2, 3], (2, 2, 2), values, np.zeros(3, "i2,f4")):
             for act in (operator.eq, operator.ne):
@@ -56,7 +56,7 @@ def test_lists_and_other_sequences(check_same):
         check_call(check_same, operator.mul, values, other)
 
 
-def test_plain_objects_stay_unread(recorded):
+def test_adding_a_plain_object_reads_nothing(recorded):
     source = recorded(np.arange(6.0).reshape(2, 3))
     total = ADAPT(np.ones(3)) + source
     assert source.boxes == []
@@ -64,7 +64,7 @@ def test_plain_objects_stay_unread(recorded):
     assert source.boxes == [(slice(1, 2, 1), slice(0, 3, 1))]
 
 
-def test_objects_of_known_libraries_are_adopted(tmp_path):
+def test_datasets_of_h5py_zarr_and_netcdf4_become_operands(tmp_path):
     h5py = pytest.importorskip("h5py")
     zarr = pytest.importorskip("zarr")
     netcdf = pytest.importorskip("netCDF4")

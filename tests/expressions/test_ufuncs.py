@@ -14,7 +14,7 @@ import biggus
 from biggus.testing import UnreadableSource
 
 
-def test_there_are_ufuncs():
+def test_ufuncs_of_numpy_are_found():
     assert len(UFUNCS) > 90
 
 
@@ -35,8 +35,8 @@ def test_every_ufunc_of_every_dtype(name, check_same):
 
 
 @pytest.mark.parametrize(("act", "ufunc"), [(operator.eq, np.equal), (operator.ne, np.not_equal)])
-def test_what_cannot_be_compared_is_unequal(act, ufunc, check_same):
-    """NumPy's scalars and arrays call the ufunc, and if it refuses would read the lazy array."""
+def test_incomparable_values_are_unequal(act, ufunc, check_same):
+    """NumPy's scalars and arrays call the ufunc; if it failed they would read the lazy array."""
     for dtypes in itertools.product(DTYPES, repeat=2):
         one, other = (values_of(dtype, (2, 3), start) for start, dtype in enumerate(dtypes))
         try:
@@ -44,7 +44,7 @@ def test_what_cannot_be_compared_is_unequal(act, ufunc, check_same):
             check_call(check_same, ufunc, one, other)
         except TypeError:
             lazy = ADAPT(UnreadableSource(other.shape, other.dtype))
-            if "V2" not in dtypes:  # of these, NumPy says itself that they cannot be compared
+            if "V2" not in dtypes:  # NumPy itself refuses to compare these
                 assert type(act(one, lazy)) is type(act(one[0, 0], lazy)) is biggus.Array
             check_same(
                 lambda one=one, other=other: ufunc(one, ADAPT(other)),
@@ -95,16 +95,16 @@ def test_operators_with_arrays(act, check_same):
 
 
 class Plain(np.ndarray):
-    """An ndarray that is left as it is."""
+    """A subclass of ndarray without behaviour of its own."""
 
 
 @pytest.mark.parametrize("act", [operator.neg, operator.pos, abs, operator.invert])
-def test_operators_of_one(act, check_same):
+def test_unary_operators(act, check_same):
     for dtype, shape in itertools.product(DTYPES, [(), (3,), (0, 2)]):
         check_call(check_same, act, values_of(dtype, shape))
 
 
-def test_an_ndarray_to_the_left_hands_over():
+def test_ndarray_on_the_left_defers_to_the_lazy_array():
     lazy = ADAPT(UnreadableSource((2, 3), np.dtype("f4")))
     for left in (np.ones((2, 3)), np.float64(2), np.ones(()), np.arange(3)):
         for act in BINARY[:7] + BINARY[12:18]:
@@ -122,16 +122,16 @@ def test_dtype_and_casting_are_honoured(dtype, casting, check_same):
         check_call(check_same, ufunc, *operands, dtype=dtype, subok=False, order="F")
 
 
-def test_a_signature_is_honoured(check_same):
+def test_signature_is_honoured(check_same):
     values = values_of("i4", (3,))
     check_call(check_same, np.add, values, values, signature="dd->d")
     check_call(check_same, np.add, values, values, signature=(None, None, "f4"), casting="unsafe")
     check_call(check_same, np.add, values, values, no_such_keyword=1)
 
 
-def test_what_a_ufunc_does_not_do_lazily_says_what_to_do():
+def test_unsupported_ufunc_calls_raise_with_advice():
     lazy = ADAPT(UnreadableSource((3,), np.dtype("f8")))
-    for act, said in [
+    for act, message in [
         (lambda: np.add(np.ones(3), 1, out=lazy), "out="),
         (lambda: np.less(lazy, 1, where=[True, False, True]), "biggus.where"),
         (lambda: np.arctan2.reduce(lazy), r"\.ndarray\(\)"),
@@ -143,7 +143,7 @@ def test_what_a_ufunc_does_not_do_lazily_says_what_to_do():
         (lambda: round(lazy), r"\.round\(\)"),
         (lambda: 1 in lazy, r"\.ndarray\(\)"),
     ]:
-        with pytest.raises(TypeError, match=said):
+        with pytest.raises(TypeError, match=message):
             act()
     assert np.add(lazy, 1, where=True, out=None).shape == (3,)
 

@@ -1,4 +1,4 @@
-"""Makes the modules of this folder importable by the tests in it, and where these send work."""
+"""Makes the modules of this folder importable by its tests and by worker processes."""
 
 from __future__ import annotations
 

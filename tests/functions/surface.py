@@ -1,4 +1,4 @@
-"""What a function of NumPy's gives of a lazy array, beside what it gives of an ndarray."""
+"""Checks that a NumPy function gives the same for a lazy array as for an ndarray."""
 
 import numpy as np
 
@@ -39,7 +39,7 @@ def assert_same(ours, theirs, exact=True):
 
 
 def assert_same_outcome(ours, theirs, exact=True):
-    """Check that it is what NumPy gives, or the same kind of error."""
+    """Check that both are the same values, or the same kind of error."""
     if isinstance(theirs, Exception):
         assert isinstance(ours, type(theirs)), (ours, theirs)
         return
@@ -49,7 +49,7 @@ def assert_same_outcome(ours, theirs, exact=True):
 
 
 def check(call, values, exact=True):
-    """See that a call reads nothing, and gives what NumPy does."""
+    """Check that a call reads nothing and has the result of NumPy."""
     source, array = lazy(values)
     theirs = outcome(call, values)
     ours = outcome(call, array)

@@ -1,4 +1,4 @@
-"""NumPy's functions of all values along an axis: lazy, and what NumPy gives."""
+"""NumPy's functions along an axis are lazy and match NumPy."""
 
 import itertools
 
@@ -21,8 +21,8 @@ CALLS = {
     "diff": np.diff,
     "diff twice": lambda a: np.diff(a, 2, axis=0),
     "diff none": lambda a: np.diff(a, 0),
-    "diff more than there are": lambda a: np.diff(a, 9),
-    "diff less than none": lambda a: np.diff(a, -1),
+    "diff of high order": lambda a: np.diff(a, 9),
+    "diff of negative order": lambda a: np.diff(a, -1),
     "diff with ends": lambda a: np.diff(a, prepend=1, append=a),
     "ediff1d": np.ediff1d,
     "ediff1d with ends": lambda a: np.ediff1d(a, to_begin=[1, 0], to_end=1),
@@ -65,7 +65,7 @@ ROUNDED |= {"apply_over_axes"}
 
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_it_is_lazy_and_what_numpy_gives(name):
+def test_function_is_lazy_and_matches_numpy(name):
     for shape, dtype in itertools.product(SHAPES, DTYPES):
         values = np.random.default_rng(1).integers(0, 9, shape).astype(dtype)
         with case(shape=shape, dtype=dtype):
@@ -81,12 +81,12 @@ def test_missing_values(name, axis):
 
 
 @pytest.mark.parametrize("call", [np.argsort, np.unwrap, lambda a: np.partition(a, 1)])
-def test_what_has_no_rule_for_missing_values_says_so(call):
+def test_functions_without_masked_form_raise_with_advice(call):
     with pytest.raises(TypeError, match=r"\.filled"):
         call(lazy(np.ma.masked_equal([1.0, 2.0], 2))[1])
 
 
-def test_an_order_that_is_found_in_part():
+def test_argpartition():
     values = np.random.default_rng(1).integers(0, 9, (6, 7))
     order = np.argpartition(lazy(values)[1], 3, axis=1).ndarray()
     np.testing.assert_array_equal(np.sort(order), np.broadcast_to(np.arange(7), (6, 7)))
@@ -95,7 +95,7 @@ def test_an_order_that_is_found_in_part():
     assert (found[:, :3] <= found[:, 3:4]).all()
 
 
-def test_one_line_is_read_at_a_time(monkeypatch):
+def test_cumsum_of_a_column_reads_only_that_column(monkeypatch):
     source, array = lazy(np.arange(80.0).reshape(8, 10))
     ours = np.cumsum(array, axis=0)
     assert (

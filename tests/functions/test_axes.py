@@ -1,4 +1,4 @@
-"""Axes are given by number, or by name if they have one: else that is refused in words."""
+"""Axes are given by number, or by name if they have names; other axes raise clear errors."""
 
 import numpy as np
 import pytest
@@ -21,12 +21,12 @@ def a():
 
 @pytest.mark.parametrize("axis", SPELLINGS, ids=repr)
 @pytest.mark.parametrize("name", REDUCTIONS)
-def test_reductions(a, name, axis):
+def test_reduction_with_unknown_axis_name_raises(a, name, axis):
     more = QUANTILES.get(name, ())
     calls = [lambda: getattr(biggus, name)(a, *more, axis=axis)]
     if hasattr(np, name):
         calls.append(lambda: getattr(np, name)(a, *more, axis=axis))
-        if axis != "":  # which some of NumPy's take for no axis at all
+        if axis != "":  # some NumPy functions treat it as no axis
             with pytest.raises(TypeError):
                 getattr(np, name)(VALUES, *more, axis=axis)
     if name in METHODS:
@@ -58,7 +58,7 @@ def test_reductions(a, name, axis):
         lambda a, name: biggus.LinearMosaic([a, a], axis=name),
     ],
 )
-def test_all_else(a, call, name):
+def test_other_functions_with_unknown_axis_name_raise(a, call, name):
     with pytest.raises(TypeError, match="an axis is given by its number") as caught:
         call(a, name)
     assert repr(name) in str(caught.value)
@@ -94,7 +94,7 @@ NAMED = {
 }
 
 
-def test_axes_that_have_names(tmp_path):
+def test_named_axes_work_in_all_functions(tmp_path):
     zarr = pytest.importorskip("zarr")
     group = zarr.open_group(tmp_path / "a.zarr", mode="w")
     stored = group.create_array(

@@ -1,4 +1,4 @@
-"""Functions of blocks: what dask gives of the same, and only blocks that are needed are read."""
+"""map_blocks and map_overlap match dask, and read only the blocks that are needed."""
 
 import numpy as np
 import pytest
@@ -42,16 +42,16 @@ MAPPED = {
 
 
 @pytest.mark.parametrize("name", MAPPED)
-def test_blocks_are_mapped_as_in_dask(da, name):
-    function, how = MAPPED[name]
+def test_map_blocks_matches_dask(da, name):
+    function, keywords = MAPPED[name]
     source, array, theirs = both(da)
-    ours = biggus.map_blocks(function, array, **how)
+    ours = biggus.map_blocks(function, array, **keywords)
     assert not source.boxes
-    expected = da.map_blocks(function, theirs, **how).compute()
-    assert_same(ours, np.asarray(expected).astype(how.get("dtype", expected.dtype)))
+    expected = da.map_blocks(function, theirs, **keywords).compute()
+    assert_same(ours, np.asarray(expected).astype(keywords.get("dtype", expected.dtype)))
 
 
-def test_several_arrays_broadcast_and_a_function_is_told_which_block_it_makes(da):
+def test_map_blocks_broadcasts_and_passes_block_id(da):
     _, array, theirs = both(da)
     row = VALUES[0]
     ours = biggus.map_blocks(numbered, array, biggus.ArrayAdapter(row), dtype="f8")
@@ -68,7 +68,7 @@ def test_several_arrays_broadcast_and_a_function_is_told_which_block_it_makes(da
     depth=st.one_of(st.integers(0, 2), st.tuples(st.integers(0, 2), st.integers(0, 2))),
     boundary=st.sampled_from(["reflect", "periodic", "nearest", "none", None, 7.5]),
 )
-def test_what_is_around_a_block_is_as_in_dask(da, depth, boundary):
+def test_map_overlap_matches_dask(da, depth, boundary):
     source, array, theirs = both(da)
 
     def function(block):
@@ -80,7 +80,7 @@ def test_what_is_around_a_block_is_as_in_dask(da, depth, boundary):
     assert_same(ours, theirs.compute())
 
 
-def test_before_and_after_are_two_things(da):
+def test_map_overlap_with_asymmetric_depth(da):
     _, array, _ = both(da)
     shifted = biggus.map_overlap(
         lambda b: np.roll(b, -1, 1), array, depth={1: (0, 1)}, boundary={1: -1.0}
@@ -88,7 +88,7 @@ def test_before_and_after_are_two_things(da):
     assert_same(shifted, np.concatenate([VALUES[:, 1:], np.full((6, 1), -1.0)], 1))
 
 
-def test_only_the_blocks_that_are_needed_are_read(da):
+def test_only_needed_blocks_are_read(da):
     source, array, _ = both(da)
     assert biggus.map_blocks(lambda b: b - b.min(), array, dtype="f8")[0, 5].ndarray() == 1
     assert source.boxes == [(slice(0, 2, 1), slice(4, 8, 1))]
@@ -99,7 +99,7 @@ def test_only_the_blocks_that_are_needed_are_read(da):
     assert min(box[1].start for box in source.boxes) == 7
 
 
-def test_missing_values_are_handed_on(da):
+def test_missing_values_are_passed_to_the_function(da):
     values = np.ma.masked_greater(VALUES, 40)
     _, array = lazy(values)
     assert_same(biggus.map_blocks(lambda b: b * 2, array), values * 2)
@@ -126,13 +126,13 @@ def test_missing_values_are_handed_on(da):
         (lambda a: biggus.map_overlap(np.sum, a, depth=1, dtype="f8").ndarray(), ValueError),
     ],
 )
-def test_what_does_not_fit_is_said(da, call, error):
+def test_invalid_arguments_raise(da, call, error):
     with pytest.raises(error):
         call(both(da)[1])
 
 
 @pytest.mark.parametrize("memory", ["8 MB", "1 GB"])
-def test_the_same_for_any_budget_and_within_it(da, memory):
+def test_map_blocks_does_not_depend_on_memory(da, memory):
     values = np.random.default_rng(1).random((40, 1000))
     _, array, theirs = both(da, values, (4, 100))
     with biggus.set_options(memory=memory, workers=2):
@@ -142,7 +142,7 @@ def test_the_same_for_any_budget_and_within_it(da, memory):
     assert total == biggus.map_blocks(lambda b: b / b.sum(), array).sum().ndarray()
 
 
-def test_a_block_that_does_not_fit_is_refused_before_anything_is_read(da):
+def test_block_larger_than_the_budget_raises_before_reading(da):
     source, array, _ = both(da, np.zeros((200, 1000)), (200, 1000))
     with biggus.set_options(memory="1 MB"), pytest.raises(biggus.errors.MemoryBudgetError):
         biggus.map_blocks(np.copy, array).ndarray()

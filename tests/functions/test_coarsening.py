@@ -1,4 +1,4 @@
-"""Windows side by side: what NumPy gives of the same values, reshaped; and what dask does."""
+"""coarsen matches NumPy on reshaped values, and dask."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ FUNCTIONS += ["count_nonzero", "nanmean", "nansum", "nanmax", "nanstd", "nanmedi
 
 
 def expected(values, windows, function):
-    """Return what a function gives of windows, the last of them perhaps short."""
+    """Return the result of a function for each window; the last windows may be short."""
     counts = [-(-n // windows.get(axis, 1)) for axis, n in enumerate(values.shape)]
     found = []
     for place in np.ndindex(*counts):
@@ -35,7 +35,7 @@ def expected(values, windows, function):
     st.data(),
 )
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_windows_are_as_numpy_has_them(name, dtype, shape, boundary, data):
+def test_coarsen_matches_numpy(name, dtype, shape, boundary, data):
     values = np.random.default_rng(1).integers(0, 9, shape).astype(dtype)
     if name.startswith("nan") and values.dtype.kind == "f":
         values[values == 4] = np.nan
@@ -60,7 +60,7 @@ def test_windows_are_as_numpy_has_them(name, dtype, shape, boundary, data):
         np.testing.assert_array_equal(found[..., -1:].ndarray(), found.ndarray()[..., -1:])
 
 
-def test_of_missing_values_and_as_in_dask():
+def test_coarsen_of_missing_values_and_beside_dask():
     da = pytest.importorskip("dask.array")
     values = np.random.default_rng(1).random((12, 10))
     windows = {0: 4, 1: 2}
@@ -76,14 +76,14 @@ def test_of_missing_values_and_as_in_dask():
         np.testing.assert_array_equal(np.ma.getmaskarray(found), np.ma.getmaskarray(theirs))
 
 
-def test_only_the_chunks_of_what_is_selected_are_read():
+def test_selection_reads_only_its_chunks():
     source = RecordingSource(ArraySource(np.arange(4000.0).reshape(40, 100), (10, 10)))
     found = biggus.coarsen(biggus.ArrayAdapter(source), {0: 5, 1: 5})
     assert found[3, 7].ndarray() == np.arange(4000.0).reshape(40, 100)[15:20, 35:40].mean()
     assert source.boxes == [(slice(10, 20, 1), slice(30, 40, 1))]
 
 
-def test_the_same_for_any_budget():
+def test_coarsen_does_not_depend_on_memory():
     values = np.random.default_rng(1).random((100, 300, 70)).astype("f4")
     array = biggus.ArrayAdapter(values, chunks=(10, 300, 70))
     found = []
@@ -94,7 +94,7 @@ def test_the_same_for_any_budget():
 
 
 @pytest.mark.parametrize(
-    ("windows", "how", "error"),
+    ("windows", "keywords", "error"),
     [
         ({0: 0}, {}, ValueError),
         ({2: 2}, {}, np.exceptions.AxisError),
@@ -104,6 +104,6 @@ def test_the_same_for_any_budget():
         ({0: 2}, {"boundary": "wrap"}, ValueError),
     ],
 )
-def test_what_does_not_fit_is_said(windows, how, error):
+def test_invalid_arguments_raise(windows, keywords, error):
     with pytest.raises(error):
-        biggus.coarsen(lazy(np.ones((4, 4)))[1], windows, **how)
+        biggus.coarsen(lazy(np.ones((4, 4)))[1], windows, **keywords)

@@ -1,4 +1,4 @@
-"""NumPy's functions that compare, look up and choose: lazy, and what NumPy gives."""
+"""NumPy's functions that compare, look up and choose are lazy and match NumPy."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ CALLS = {
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("name", CALLS)
-def test_it_is_lazy_and_what_numpy_gives(name, shape):
+def test_function_is_lazy_and_matches_numpy(name, shape):
     for dtype in DTYPES:
         values = np.random.default_rng(1).integers(0, 9, shape).astype(dtype)
         check(CALLS[name], values)
@@ -52,7 +52,7 @@ def test_arrays_of_other_shapes_are_unequal():
     assert np.array_equiv(array, np.zeros(2)) is False
 
 
-def test_nan_may_be_equal():
+def test_array_equal_with_equal_nan():
     values = np.array([1, np.nan])
     assert np.array_equal(lazy(values)[1], values, equal_nan=True)
     assert not np.array_equal(lazy(values)[1], values)
@@ -67,12 +67,12 @@ def test_nan_may_be_equal():
         lambda a: np.isin([1, 2], a),
     ],
 )
-def test_what_is_looked_up_in_must_be_in_memory(call):
+def test_lazy_lookup_table_raises(call):
     with pytest.raises(TypeError, match=r"\.ndarray\(\)|np.sort"):
         call(lazy(np.arange(3.0))[1])
 
 
-def test_missing_values_stay_missing():
+def test_searchsorted_keeps_missing_values():
     values = np.ma.masked_equal([0.0, 1, 2, 3], 2)
     found = np.searchsorted([1, 2], lazy(values)[1])
     assert isinstance(found, biggus.Array)

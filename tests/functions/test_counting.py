@@ -1,4 +1,4 @@
-"""What counts, fits, and lies between lazy ends: as NumPy has it, and nothing is read before."""
+"""NumPy's functions that count, fit and interpolate are lazy and match NumPy."""
 
 import numpy as np
 import pytest
@@ -51,11 +51,11 @@ EXACT = {name for name in CALLS if name.startswith(("lexsort", "search", "unpack
 @pytest.mark.parametrize("shape", [(7,), (5, 3), (0,), ()], ids=str)
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::numpy.exceptions.RankWarning")
-def test_it_is_lazy_and_what_numpy_gives(name, shape):
+def test_function_is_lazy_and_matches_numpy(name, shape):
     for dtype in ("f8", "i4", "u1"):
         values = np.random.default_rng(1).integers(0, 9, shape).astype(dtype)
         if not values.size and name.startswith(("polyfit", "histogram", "unpackbits")):
-            continue  # of nothing NumPy unpacks what happens to be in memory
+            continue  # NumPy returns uninitialized memory for empty arrays
         if name == "linspace along" and dtype == "u1":
             continue
         check(CALLS[name], values, name in EXACT)
@@ -65,16 +65,16 @@ def test_it_is_lazy_and_what_numpy_gives(name, shape):
 @given(st.lists(st.integers(0, 9)), st.integers(0, 12), st.booleans())
 def test_bincount(numbers, least, weighted):
     values = np.array(numbers, "i4")
-    how = {"weights": np.arange(len(values)) / 4} if weighted else {}
+    keywords = {"weights": np.arange(len(values)) / 4} if weighted else {}
     source, array = lazy(values)
-    found = np.bincount(array, minlength=least, **how)
+    found = np.bincount(array, minlength=least, **keywords)
     read = len(source.boxes)
-    assert_same(found, np.bincount(values, minlength=least, **how))
-    assert bool(read) == bool(numbers)  # for the greatest of them
+    assert_same(found, np.bincount(values, minlength=least, **keywords))
+    assert bool(read) == bool(numbers)  # the maximum is read
 
 
 @pytest.mark.parametrize("values", [[-1, 2], [0.5], [[1, 2]]], ids=repr)
-def test_bincount_refuses_what_numpy_does(values):
+def test_bincount_raises_as_numpy(values):
     values = np.asarray(values)
     with pytest.raises((ValueError, TypeError)) as theirs:
         np.bincount(values)
@@ -95,7 +95,7 @@ def test_real_if_close():
         assert_same(np.real_if_close(lazy(values)[1]), np.real_if_close(values))
 
 
-def test_where_leaves_what_is_not_asked_for():
+def test_ufunc_where_argument():
     values = np.arange(6.0).reshape(2, 3)
     source, array = lazy(values)
     found = np.sqrt(array, where=array > 2)
@@ -112,7 +112,7 @@ def test_where_leaves_what_is_not_asked_for():
         np.add(lazy(np.arange(3))[1], 1, where=[True, False, True])
 
 
-def test_statistics_are_put_where_they_are_to_go():
+def test_sum_with_out_argument():
     values = np.arange(6.0).reshape(2, 3)
     out = np.empty(3)
     assert np.sum(lazy(values)[1], axis=0, out=out) is out
@@ -120,7 +120,7 @@ def test_statistics_are_put_where_they_are_to_go():
 
 
 @pytest.mark.parametrize(
-    ("change", "instead"),
+    ("change", "replacement"),
     [
         (lambda a: np.put(a, 0, 1), "numpy.where"),
         (lambda a: np.place(a, np.array([True, False]), 1), "biggus.where"),
@@ -129,16 +129,16 @@ def test_statistics_are_put_where_they_are_to_go():
         (lambda a: np.put_along_axis(a, np.array([0]), 1, 0), "numpy.where"),
     ],
 )
-def test_a_lazy_array_does_not_change(change, instead):
+def test_in_place_functions_raise_with_advice(change, replacement):
     source, array = lazy(np.zeros(2))
-    with pytest.raises(TypeError, match=f"does not change.*{instead}"):
+    with pytest.raises(TypeError, match=f"does not change.*{replacement}"):
         change(array)
     assert not source.boxes
 
 
 @pytest.mark.parametrize("memory", ["1 GB", "1 kB"])
 @pytest.mark.parametrize("shape", [(4, 5, 6), (7,), (), (0, 3)], ids=str)
-def test_files_of_numpys_are_written_in_order(tmp_path, memory, shape):
+def test_numpy_save_and_savez(tmp_path, memory, shape):
     values = np.random.default_rng(1).random(shape)
     array = biggus.ArrayAdapter(values, chunks=tuple(max(1, n // 2) for n in shape))
     with biggus.set_options(memory=memory):
@@ -157,11 +157,11 @@ def test_files_of_numpys_are_written_in_order(tmp_path, memory, shape):
 
 @pytest.mark.parametrize("memory", ["1 GB", "1 kB"])
 @pytest.mark.parametrize("shape", [(40, 3), (50,), (0,)], ids=str)
-def test_text_is_as_numpy_writes_it(tmp_path, memory, shape):
+def test_savetxt_writes_the_text_of_numpy(tmp_path, memory, shape):
     values = np.random.default_rng(1).random(shape)
-    how = {"header": "a\nb", "footer": "end", "fmt": "%.3f", "delimiter": ","}
-    np.savetxt(tmp_path / "theirs", values, **how)
+    keywords = {"header": "a\nb", "footer": "end", "fmt": "%.3f", "delimiter": ","}
+    np.savetxt(tmp_path / "theirs", values, **keywords)
     chunks = None if 0 in shape else values.shape
     with biggus.set_options(memory=memory):
-        np.savetxt(tmp_path / "ours", biggus.ArrayAdapter(values, chunks=chunks), **how)
+        np.savetxt(tmp_path / "ours", biggus.ArrayAdapter(values, chunks=chunks), **keywords)
     assert (tmp_path / "ours").read_text() == (tmp_path / "theirs").read_text()

@@ -1,4 +1,4 @@
-"""Values without repeats: a pass, when they are asked for; what NumPy gives, in any memory."""
+"""unique and the set functions match NumPy, in one pass and in any memory."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ CALLS = {
     "unique": np.unique,
     "unique and all": lambda a: np.unique(a, True, True, True),
     "unique and counts": lambda a: np.unique(a, return_counts=True),
-    "unique_values": lambda a: np.sort(np.unique_values(a)),  # NumPy's are in no order
+    "unique_values": lambda a: np.sort(np.unique_values(a)),  # NumPy returns them unsorted
     "unique_counts": np.unique_counts,
     "unique_inverse": np.unique_inverse,
     "unique_all": np.unique_all,
@@ -31,14 +31,14 @@ CALLS = {
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("name", CALLS)
-def test_it_is_what_numpy_gives(name, shape):
+def test_function_matches_numpy(name, shape):
     for dtype in ("f8", "i2", "?", "U1"):
         values = np.random.default_rng(1).integers(0, 4, shape).astype(dtype)
         ours = outcome(CALLS[name], lazy(values)[1])
         assert_same_outcome(ours, outcome(CALLS[name], values))
 
 
-def test_nan_are_one_value_or_many():
+def test_nan_is_one_value_or_many():
     values = np.array([[1.0, np.nan], [np.nan, 2.0]])
     _, array = lazy(values)
     for equal in (True, False):
@@ -48,24 +48,24 @@ def test_nan_are_one_value_or_many():
         assert_same(function(array, [2.0, np.nan]), function(values, [2.0, np.nan]))
 
 
-def test_it_is_one_pass():
+def test_unique_takes_one_pass():
     source = RecordingSource(ArraySource(np.arange(600).reshape(20, 30) % 7, (3, 30)))
     found = np.unique(biggus.ArrayAdapter(source))
     assert found.ndarray().tolist() == list(range(7))
     assert sum((box[0].stop - box[0].start) * 30 for box in source.boxes) == 600
 
 
-def test_values_that_can_be_missing_are_refused():
+def test_unique_of_masked_array_raises():
     with pytest.raises(TypeError, match=r"\.filled"):
         np.unique(lazy(np.ma.masked_equal([1, 2], 2))[1])
 
 
-# More than there is room for --------------------------------------------------------------------
+# More values than fit in memory -------------------------------------------------------------------
 
 
 @given(st.data())
 @settings(max_examples=15)
-def test_of_many_values_runs_are_merged(data):
+def test_sorted_runs_of_many_values_are_merged(data):
     size, most = data.draw(st.integers(1, 200)), data.draw(st.integers(1, 300))
     random = np.random.default_rng(data.draw(st.integers(0, 9)))
     values = random.integers(0, most, size).astype(data.draw(st.sampled_from(["i4", "f8", "U3"])))
@@ -80,7 +80,7 @@ def test_of_many_values_runs_are_merged(data):
     assert_same(either, np.unique(values))
 
 
-def test_they_take_no_more_memory_than_there_is(traced_peak):
+def test_unique_stays_within_the_memory_budget(traced_peak):
     values = np.random.default_rng(1).permutation(500_000)
     array = biggus.ArrayAdapter(ArraySource(values, (25_000,)))
     with biggus.set_options(memory="5 MB", workers=1):

@@ -1,4 +1,4 @@
-"""Where values are not zero: a pass counts them; what NumPy gives, in any memory."""
+"""nonzero and its relatives match NumPy; one pass counts the values, in any memory."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ CALLS = {
 
 @pytest.fixture(params=["few", "many"])
 def room(request, monkeypatch):
-    """Have places known when they are counted, or found when they are read."""
+    """Keep the positions that the counting pass finds, or find them again when they are read."""
     if request.param == "many":
         monkeypatch.setattr("biggus.functions.finding.SHARE", 10**12)
 
@@ -34,18 +34,18 @@ def room(request, monkeypatch):
 @pytest.mark.usefixtures("room")
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("name", CALLS)
-def test_it_is_what_numpy_gives(name, shape):
+def test_function_matches_numpy(name, shape):
     for dtype in ("f8", "i2", "?", "U1"):
         values = np.random.default_rng(1).integers(0, 4, shape).astype(dtype)
         theirs = outcome(CALLS[name], values)
         if isinstance(theirs, DeprecationWarning):
-            continue  # which an older NumPy raises here, and a newer one an error
+            continue  # older NumPy warns where newer NumPy raises an error
         assert_same_outcome(outcome(CALLS[name], lazy(values)[1]), theirs)
 
 
 @given(st.data())
 @settings(max_examples=30)
-def test_many_places_are_found_when_they_are_read(data):
+def test_many_positions_are_found_when_read(data):
     shape = tuple(data.draw(st.lists(st.integers(1, 7), min_size=1, max_size=3)))
     chunks = tuple(data.draw(st.integers(1, n)) for n in shape)
     seed = data.draw(st.integers(0, 9))
@@ -61,7 +61,7 @@ def test_many_places_are_found_when_they_are_read(data):
     assert_same(chosen, np.extract(values, values * 2))
 
 
-def test_few_places_are_known_after_one_pass():
+def test_few_positions_take_one_pass():
     source = RecordingSource(ArraySource(np.arange(600).reshape(20, 30) % 7, (3, 30)))
     rows, _ = np.nonzero(biggus.ArrayAdapter(source) == 3)
     assert sum((box[0].stop - box[0].start) * 30 for box in source.boxes) == 600
@@ -71,7 +71,7 @@ def test_few_places_are_known_after_one_pass():
     assert len(source.boxes) == read
 
 
-def test_places_take_no_more_memory_than_there_is(traced_peak):
+def test_positions_stay_within_the_memory_budget(traced_peak):
     array = biggus.ArrayAdapter(ArraySource(np.ones(8_000_000, bool), (500_000,)))
     with biggus.set_options(memory="50 MB", workers=1):
         assert traced_peak(lambda: np.flatnonzero(array), 50_000_000) <= 50_000_000
@@ -82,7 +82,7 @@ def test_places_take_no_more_memory_than_there_is(traced_peak):
     assert ends.ndarray().tolist() == [5, 7_999_990]
 
 
-def test_what_changes_meanwhile_is_an_error(monkeypatch):
+def test_values_changed_since_counting_raise(monkeypatch):
     monkeypatch.setattr("biggus.functions.finding.SHARE", 10**12)
     values = np.array([1, 0, 2])
     found = np.flatnonzero(biggus.ArrayAdapter(ArraySource(values, (3,))))
@@ -92,7 +92,7 @@ def test_what_changes_meanwhile_is_an_error(monkeypatch):
 
 
 @pytest.mark.usefixtures("room")
-def test_missing_values_are_no_more_than_zero():
+def test_missing_values_count_as_zero():
     values = np.ma.masked_equal([[0, 1, 2], [3, 0, 2]], 2)
     assert_same(np.nonzero(lazy(values)[1]), tuple(map(np.asarray, np.ma.nonzero(values))))
     array = biggus.ArrayAdapter(values)

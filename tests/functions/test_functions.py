@@ -1,4 +1,4 @@
-"""Functions of lazy arrays, and NumPy's own that hand over to them."""
+"""Functions of lazy arrays, and NumPy's functions that dispatch to them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def values_of(dtype, shape=(2, 3)):
 
 
 def check_call(check_same, function, *arguments, **keywords):
-    """Compare NumPy's function of lazy arrays with that of ndarrays."""
+    """Compare the results of a NumPy function for lazy arrays and for ndarrays."""
 
     def lazily(one):
         if type(one) is np.ndarray:
@@ -44,7 +44,7 @@ def test_where(choice, check_same):
     check_call(check_same, np.where, condition, values_of("u1"))
 
 
-def test_where_of_a_condition_alone_says_what_to_do():
+def test_where_with_condition_only_suggests_nonzero():
     with pytest.raises(TypeError, match=r"numpy\.nonzero"):
         biggus.where(biggus.zeros(3))
 
@@ -98,7 +98,7 @@ def test_round(decimals, dtype, check_same):
         check_same(lambda: ADAPT(values).round(decimals), lambda: values.round(decimals))
 
 
-def test_what_is_a_number(check_same):
+def test_isnan_isfinite_isinf(check_same):
     for dtype in ("f4", "c8", "M8[s]", "i4", "U1", "?"):
         for name in ("isnan", "isfinite", "isinf"):
             check_same(
@@ -115,9 +115,9 @@ def test_what_is_a_number(check_same):
     ],
 )
 @pytest.mark.parametrize("dtype", ["f4", "f8", "c16", "i4"])
-# NumPy 2.5 says so of its own function, and goes on having it.
+# NumPy 2.5 deprecates this function but still has it.
 @pytest.mark.filterwarnings("ignore:numpy.fix is deprecated:DeprecationWarning")
-def test_functions_of_each_value(name, dtype, check_same):
+def test_elementwise_functions(name, dtype, check_same):
     if dtype == "c16" and name in ("fix", "i0", "isneginf", "isposinf"):
         with pytest.raises(TypeError):
             getattr(np, name)(ADAPT(values_of(dtype)))
@@ -126,7 +126,7 @@ def test_functions_of_each_value(name, dtype, check_same):
     check_call(check_same, getattr(np, name), values_of(dtype, ()))
 
 
-def test_more_arguments(check_same):
+def test_elementwise_functions_with_arguments(check_same):
     values = np.array([1, np.nan, np.inf])
     check_call(check_same, np.nan_to_num, values, nan=3.0, posinf=7)
     check_call(check_same, np.nan_to_num, values, copy=True)
@@ -137,7 +137,7 @@ def test_more_arguments(check_same):
     check_call(check_same, np.isclose, values, values)
 
 
-def test_parts_of_complex_numbers():
+def test_real_imag_and_conjugate():
     values = values_of("c8") * 1j + 2
     array = ADAPT(values)
     for name in ("real", "imag"):
@@ -177,7 +177,7 @@ def test_concatenate(check_same):
     check_call(check_same, np.concatenate, [a, b], axis=None)
 
 
-def test_axes(check_same):
+def test_axis_functions(check_same):
     a = values_of("i4", (2, 1, 3))
     for axes in (None, (1, 0, 2), (-1, 0, 1), (0, 0, 1), (0, 1), (0, 1, 3)):
         check_call(check_same, np.transpose, a, axes)
@@ -204,7 +204,7 @@ def test_axes(check_same):
     assert [one.shape for one in got] == [(2, 4, 3)] * 3
 
 
-def test_what_an_array_is():
+def test_shape_and_dtype_queries_read_nothing():
     a = ADAPT(UnreadableSource((2, 3, 4), np.dtype("f4")))
     assert np.shape(a) == (2, 3, 4)
     assert np.ndim(a) == 3
@@ -216,7 +216,7 @@ def test_what_an_array_is():
     assert np.iscomplexobj(a * 1j)
 
 
-def test_arrays_like_others(check_same):
+def test_zeros_like_ones_like_and_full_like(check_same):
     a = values_of("i4")
     for function in (np.zeros_like, np.ones_like):
         check_call(check_same, function, a)
@@ -230,7 +230,7 @@ def test_arrays_like_others(check_same):
     )
 
 
-def test_nothing_is_read_before_it_is_asked_for():
+def test_building_an_expression_reads_nothing():
     a = ADAPT(UnreadableSource((3, 4), np.dtype("f8")))
     made = biggus.where(a > 0, a, -a).clip(0, a).round(2)
     made = np.concatenate([made, np.isclose(a, 1), np.flip(a)], axis=1)
@@ -238,7 +238,7 @@ def test_nothing_is_read_before_it_is_asked_for():
     assert made.shape == (2, 12)
 
 
-def test_what_is_not_there_says_what_to_do():
+def test_unsupported_calls_raise_with_advice():
     a = ADAPT(UnreadableSource((3, 4), np.dtype("f8")))
     for act in (
         lambda: np.put(a, 1, 2),
@@ -255,7 +255,7 @@ def test_what_is_not_there_says_what_to_do():
             act()
 
 
-# -- What is public --------------------------------------------------------------------------
+# -- Public functions -------------------------------------------------------------------------
 
 
 PUBLIC = sorted(
@@ -266,12 +266,12 @@ PUBLIC = sorted(
 )
 
 
-def test_there_are_many_functions():
+def test_public_functions_are_found():
     assert {"mean", "where", "nanpercentile", "histogram", "isnan", "concatenate"} <= set(PUBLIC)
 
 
 @pytest.mark.parametrize("name", PUBLIC)
-def test_every_function_is_described_by_an_example_that_runs(name):
+def test_every_function_documents_parameters_and_examples(name):
     function = getattr(biggus, name)
     assert function.__name__ == function.__qualname__ == name
     text = inspect.getdoc(function)
@@ -287,7 +287,7 @@ def test_every_function_is_described_by_an_example_that_runs(name):
 
 
 @pytest.mark.parametrize("name", ["sum", "std", "argmin", "median", "clip", "round", "quantile"])
-def test_methods_take_what_functions_take(name):
+def test_methods_have_the_signatures_of_functions(name):
     function = inspect.signature(getattr(biggus, name))
     method = inspect.signature(getattr(biggus.Array, name))
     assert list(function.parameters)[1:] == list(method.parameters)[1:]
@@ -315,8 +315,10 @@ def test_take(axis, indices, check_same):
     for shape in ((3, 4), (4,), (), (0,)):
         values = np.arange(np.prod(shape, dtype=int)).reshape(shape)
         for mode in ("raise", "wrap", "clip", "no"):
-            how = {"axis": axis, "mode": mode}
+            keywords = {"axis": axis, "mode": mode}
             check_same(
-                lambda values=values, how=how: np.take(ADAPT(values), indices, **how),
-                lambda values=values, how=how: np.take(values, indices, **how),
+                lambda values=values, keywords=keywords: np.take(
+                    ADAPT(values), indices, **keywords
+                ),
+                lambda values=values, keywords=keywords: np.take(values, indices, **keywords),
             )

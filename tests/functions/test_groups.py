@@ -1,4 +1,4 @@
-"""Statistics of groups: what NumPy gives of each, in one pass, and the same for any budget."""
+"""groupby_reduce matches NumPy on each group, in one pass and in any memory."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ DTYPES = ["f8", "f4", "i2", "u1", "?", "c16"]
 
 
 def expected(values, labels, function, axis):
-    """Return what a function gives of the values of each label, along an axis at the end."""
+    """Return the result of a function for the values of each label, stacked along the last axis."""
     each = [np.compress(labels == label, values, axis) for label in np.unique(labels)]
     return np.ma.stack([function(one, axis=axis) for one in each], -1) if each else None
 
@@ -32,7 +32,7 @@ def of_numpy(name):
     st.data(),
 )
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_each_group_is_as_numpy_has_it(name, dtype, shape, data):
+def test_groupby_reduce_matches_numpy(name, dtype, shape, data):
     if name in ("ptp", "min", "max", "nanmin", "nanmax") and dtype in ("?", "c16"):
         dtype = "i4"
     axis = data.draw(st.integers(0, len(shape) - 1))
@@ -51,7 +51,7 @@ def test_each_group_is_as_numpy_has_it(name, dtype, shape, data):
 
 @pytest.mark.parametrize("name", ["first", "last", "nanfirst", "nanlast"])
 @pytest.mark.parametrize("axis", [0, 1])
-def test_ends(name, axis):
+def test_first_and_last(name, axis):
     values = np.arange(60.0).reshape(6, 10)
     values[1, :4] = values[4, 2:] = np.nan
     labels = np.array([1, 0, 1, 1, 0, 2, 0, 2, 1, 2])[: values.shape[axis]]
@@ -67,7 +67,7 @@ def test_ends(name, axis):
 
 
 @pytest.mark.parametrize("name", ["sum", "mean", "min", "std", "count", "any", "first", "last"])
-def test_missing_values_are_in_no_group(name):
+def test_missing_values_are_skipped(name):
     values = np.ma.masked_equal(np.arange(48).reshape(4, 12) % 7, 3)
     values[:, 2::3] = np.ma.masked
     labels = np.arange(12) % 3
@@ -88,7 +88,7 @@ def test_missing_values_are_in_no_group(name):
     np.testing.assert_allclose(ours.filled(0), np.ma.filled(theirs, 0))
 
 
-def test_labels_of_several_axes_and_places_without_one():
+def test_labels_with_several_axes_and_nan():
     values = np.random.default_rng(1).random((4, 6, 5))
     labels = np.random.default_rng(2).integers(0, 4, (6, 5)).astype(float)
     labels[2, 1:3] = np.nan
@@ -101,7 +101,7 @@ def test_labels_of_several_axes_and_places_without_one():
     np.testing.assert_array_equal(found[1:3, -1].ndarray(), found.ndarray()[1:3, -1])
 
 
-def test_many_labels_are_found_in_one_pass():
+def test_many_labels_take_one_pass():
     values = np.random.default_rng(1).random(3000)
     labels = np.random.default_rng(2).integers(0, 700, 3000).astype("U4")
     sources = [RecordingSource(ArraySource(part, (500,))) for part in np.split(values, 6)]
@@ -119,7 +119,7 @@ def test_many_labels_are_found_in_one_pass():
     np.testing.assert_array_equal(most, theirs)
 
 
-def test_the_same_to_the_bit_for_any_budget_and_workers():
+def test_results_do_not_depend_on_memory_or_workers():
     values = np.random.default_rng(1).random((300, 40, 50)).astype("f4")
     array = biggus.ArrayAdapter(values, chunks=(30, 40, 50))
     labels = np.arange(300) // 7 % 12
@@ -131,7 +131,7 @@ def test_the_same_to_the_bit_for_any_budget_and_workers():
 
 
 @pytest.mark.parametrize(
-    ("labels", "func", "how"),
+    ("labels", "func", "keywords"),
     [
         ([0, 1, 0, 1], "mode", {}),
         ([0, 1, 0, 1], "median", {}),
@@ -143,10 +143,10 @@ def test_the_same_to_the_bit_for_any_budget_and_workers():
         (np.zeros((9, 2, 4)), "mean", {}),
     ],
 )
-def test_what_does_not_fit_is_said(labels, func, how):
+def test_invalid_arguments_raise(labels, func, keywords):
     source, array = lazy(np.ones((2, 4)))
     with pytest.raises(ValueError, match=r"labels|in one pass|one axis"):
-        biggus.groupby_reduce(array, labels, func, **how)
+        biggus.groupby_reduce(array, labels, func, **keywords)
     assert not source.boxes
 
 
@@ -156,7 +156,7 @@ def test_what_does_not_fit_is_said(labels, func, how):
     ids=str,
 )
 @pytest.mark.parametrize("dtype", ["i1", "i8", "u8", "f4"])
-def test_integers_of_any_size_are_labels(labels, dtype):
+def test_integer_labels_of_any_size(labels, dtype):
     try:
         given = np.array(labels, dtype)
     except OverflowError:
@@ -169,7 +169,7 @@ def test_integers_of_any_size_are_labels(labels, dtype):
     np.testing.assert_array_equal(found.ndarray(), np.bincount(places, values, len(theirs)))
 
 
-def test_more_labels_than_short_integers_have():
+def test_more_than_65536_labels():
     values = np.random.default_rng(1).random(300_000)
     labels = np.random.default_rng(2).integers(0, 90_000, 300_000)
     tiles = [biggus.ArrayAdapter(part) for part in np.split(values, 3)]

@@ -1,4 +1,4 @@
-"""numpy.linalg as the standard has it: the values, dtypes and errors of NumPy's."""
+"""The numpy.linalg functions of the array API standard match NumPy."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_values(case):
+def test_values_and_dtypes_match_numpy(case):
     function = CASES[case]
     right = function(A, SQUARE, X)
     found = function(*[biggus.ArrayAdapter(each) for each in (A, SQUARE, X)])
@@ -44,7 +44,7 @@ def test_values(case):
     assert function(*map(biggus.ArrayAdapter, unread)).shape == right.shape
 
 
-def test_of_no_vectors():
+def test_invalid_shapes_raise():
     with pytest.raises(ValueError, match="one-dimensional"):
         LA.outer(biggus.ones((2, 2)), biggus.ones(2))
     with pytest.raises(LA.LinAlgError):

@@ -1,4 +1,4 @@
-"""NumPy's functions that move, repeat, join and split values: lazy, and what NumPy gives."""
+"""NumPy's functions that move, repeat, join and split values are lazy and match NumPy."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ CALLS = {
     "reshape (-1, 1, 3)": lambda a: np.reshape(a, (-1, 1, 3)),
     "reshape (1, -1, 2)": lambda a: np.reshape(a, (1, -1, 2)),
     "reshape last two": lambda a: np.reshape(a, (*a.shape[:-2], -1)),
-    "reshape of what is reshaped": lambda a: np.reshape(np.reshape(a, (-1, 2)), (3, -1)),
+    "reshape twice": lambda a: np.reshape(np.reshape(a, (-1, 2)), (3, -1)),
     "reshape (7,)": lambda a: np.reshape(a, (7,)),
     "reshape two unknown": lambda a: np.reshape(a, (-1, -1)),
     "ravel": np.ravel,
@@ -94,11 +94,11 @@ if hasattr(np, "unstack"):
     CALLS |= {"unstack": np.unstack, "unstack last": lambda a: np.unstack(a, axis=-1)}
 
 COMPUTED = {"trace", "trace beside", "insert", "insert several", "insert flat"}
-"""These have values of their own; all others only move them."""
+"""Functions that compute new values; all others only move values."""
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_it_is_lazy_and_what_numpy_gives(name):
+def test_function_is_lazy_and_matches_numpy(name):
     for shape in SHAPES:
         values = np.arange(1, 1 + np.prod(shape, dtype=int), dtype="i2").reshape(shape)
         with case(shape=shape):
@@ -106,7 +106,7 @@ def test_it_is_lazy_and_what_numpy_gives(name):
 
 
 @pytest.mark.parametrize("name", sorted(set(CALLS) - COMPUTED))
-def test_missing_values_move_with_the_others(name):
+def test_masks_move_with_their_values(name):
     data = np.arange(1, 13, dtype="f4").reshape(3, 4)
     mask = data % 3 == 0
     _, array = lazy(np.ma.MaskedArray(data, mask))
@@ -134,7 +134,7 @@ KEYS = [
 @pytest.mark.parametrize("key", KEYS, ids=str)
 @pytest.mark.parametrize("shape", [(6, 10), (10, 6), (6, 2, 5), (5, 12), (60, 1), (4, 15)], ids=str)
 @pytest.mark.parametrize("chunks", [(1, 2, 3), (5, 3, 4), (2, 1, 1)], ids=str)
-def test_a_selection_of_what_is_reshaped(shape, key, chunks):
+def test_selection_of_a_reshaped_array(shape, key, chunks):
     values = np.random.default_rng(0).random((5, 3, 4))
     array = biggus.ArrayAdapter(ArraySource(values, chunks))
     theirs = outcome(lambda a: a.reshape(shape)[key], values)
@@ -148,14 +148,14 @@ def test_a_selection_of_what_is_reshaped(shape, key, chunks):
     np.testing.assert_allclose(total.ndarray(), expected)
 
 
-def test_what_is_reshaped_is_read_as_far_as_it_is_needed():
+def test_element_of_a_reshaped_array_reads_only_its_chunk():
     source = RecordingSource(ArraySource(np.arange(240).reshape(10, 4, 6), (1, 4, 6)))
     array = np.reshape(biggus.ArrayAdapter(source), (10, 24))
     assert array[3, 5:7].ndarray().tolist() == [77, 78]
     assert source.boxes == [(slice(3, 4, 1), slice(0, 2, 1), slice(0, 6, 1))]
 
 
-def test_all_that_is_reshaped_is_read_once():
+def test_reshaped_array_is_read_once():
     source = RecordingSource(ArraySource(np.arange(240).reshape(10, 4, 6), (2, 2, 3)))
     array = np.reshape(biggus.ArrayAdapter(source), -1)
     assert array.ndarray().tolist() == list(range(240))

@@ -1,4 +1,4 @@
-"""NumPy's products that add up, weighted averages and covariances: lazy, and what NumPy gives."""
+"""NumPy's products, weighted averages and covariances are lazy and match NumPy."""
 
 import itertools
 
@@ -36,7 +36,7 @@ UNARY = {
     "einsum of a sum": lambda a: np.einsum("i...->...", a),
     "einsum without a result": lambda a: np.einsum("ji", a),
     "einsum that does not fit": lambda a: np.einsum("ij,j", a, np.ones(7)),
-    "einsum that names what is not there": lambda a: np.einsum("ij->ik", a),
+    "einsum with an unknown output index": lambda a: np.einsum("ij->ik", a),
     "average": lambda a: np.average(a, axis=0),
     "average of weights": lambda a: np.average(a, axis=-1, weights=np.arange(a.shape[-1]) + 1),
     "average of everything": lambda a: np.average(a, weights=np.ones(a.shape)),
@@ -65,7 +65,7 @@ if hasattr(np, "matvec"):
 
 @pytest.mark.parametrize("name", UNARY)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_it_is_lazy_and_what_numpy_gives(name):
+def test_function_is_lazy_and_matches_numpy(name):
     for shape, dtype in itertools.product(SHAPES, DTYPES):
         values = np.random.default_rng(1).integers(0, 9, shape).astype(dtype)
         with case(shape=shape, dtype=dtype):
@@ -76,7 +76,7 @@ def test_it_is_lazy_and_what_numpy_gives(name):
 @pytest.mark.parametrize(
     "shapes", [((300, 40), (40, 7)), ((7, 40), (40, 300)), ((90, 80), (80, 90))]
 )
-def test_factors_of_any_size_in_any_memory(memory, shapes):
+def test_matmul_of_any_shape_in_any_memory(memory, shapes):
     a, b = (np.random.default_rng(1).random(shape) for shape in shapes)
     with biggus.set_options(memory=memory, workers=1):
         (first, one), (second, other) = lazy(a), lazy(b)
@@ -85,12 +85,12 @@ def test_factors_of_any_size_in_any_memory(memory, shapes):
         np.testing.assert_allclose(product.ndarray(), a @ b)
 
 
-def test_the_correlation():
+def test_corrcoef():
     values = np.random.default_rng(1).random((3, 20))
     assert_same(np.corrcoef(lazy(values)[1]), np.corrcoef(values), exact=False)
 
 
-# Of some values, and with one to begin with ------------------------------------------------
+# Statistics with where= and initial= -----------------------------------------------
 
 CHOSEN = {
     f"{name} {axis} {more}": lambda a, name=name, axis=axis, more=more: getattr(np, name)(
@@ -115,21 +115,21 @@ CHOSEN = {
 
 @pytest.mark.parametrize("name", CHOSEN)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_statistics_of_some_values(name):
+def test_statistics_with_where_and_initial(name):
     for dtype in DTYPES:
         for shape in ((7,), (3, 4), (2, 3, 4)):
             values = np.random.default_rng(1).integers(0, 9, shape).astype(dtype)
             check(CHOSEN[name], values, exact=False)
 
 
-def test_by_a_condition_that_is_lazy():
+def test_statistics_with_a_lazy_where():
     values = np.arange(12.0).reshape(3, 4)
     _, array = lazy(values)
     assert_same(array.mean(axis=0, where=array > 3), np.mean(values, axis=0, where=values > 3))
     assert_same(array.sum(initial=3), np.sum(values, initial=3))
 
 
-def test_into_an_array():
+def test_ufunc_with_out_argument():
     values = np.arange(12.0).reshape(3, 4)
     _, array = lazy(values)
     total = values.copy()
@@ -144,7 +144,7 @@ def test_into_an_array():
 
 @pytest.mark.parametrize("shapes", [((4, 5), (5, 3)), ((2, 4, 5), (5, 3)), ((5,), (5, 3))], ids=str)
 @pytest.mark.parametrize("memory", ["1 GB", "2 kB"])
-def test_products_of_missing_values_are_those_of_numpy_ma(shapes, memory):
+def test_matmul_of_masked_arrays_matches_numpy_ma(shapes, memory):
     random = np.random.default_rng(1)
     first, second = [np.ma.masked_less(random.random(shape), 0.6) for shape in shapes]
     first[..., :1] = second[:, :1] = np.ma.masked

@@ -1,4 +1,4 @@
-"""Running totals and products of long lines: what NumPy gives, and more exactly."""
+"""Cumulative sums and products of long axes match NumPy, with smaller rounding errors."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def numbers():
     st.data(),
 )
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_of_several_blocks(name, dtype, shape, data):
+def test_cumulative_functions_over_several_blocks(name, dtype, shape, data):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(running, "_BLOCK", 24)
         patch.setattr(running, "_LEAST", 3)
@@ -48,7 +48,7 @@ def test_of_several_blocks(name, dtype, shape, data):
 @pytest.mark.parametrize("axis", [None, 0, 1])
 @pytest.mark.parametrize("name", ["cumsum", "cumprod"])
 @pytest.mark.usefixtures("short_blocks")
-def test_missing_values_stay_missing(name, axis):
+def test_cumulative_functions_keep_missing_values(name, axis):
     values = np.ma.masked_equal(np.random.default_rng(1).integers(1, 4, (20, 9)), 2)
     found = getattr(np, name)(lazy(values)[1], axis=axis).masked_array()
     theirs = getattr(np.ma, name)(values, axis=axis)
@@ -57,7 +57,7 @@ def test_missing_values_stay_missing(name, axis):
 
 
 @pytest.mark.usefixtures("short_blocks")
-def test_what_is_infinite_and_what_is_no_number():
+def test_cumsum_of_infinity_and_nan():
     for values in ([1, np.inf, 2, -np.inf, 1], [1, np.nan, 2], [-0.0]):
         line = np.repeat(np.array(values), 9)
         with np.errstate(all="ignore"):
@@ -65,7 +65,7 @@ def test_what_is_infinite_and_what_is_no_number():
         np.testing.assert_array_equal(np.cumsum(lazy(line)[1]).ndarray(), theirs)
 
 
-def test_rounding_does_not_add_up(numbers):
+def test_cumsum_rounding_errors_do_not_accumulate(numbers):
     exact = np.cumsum(numbers.astype(np.longdouble))
     array = biggus.ArrayAdapter(numbers, chunks=(1000,))
     with pytest.MonkeyPatch.context() as patch:
@@ -76,7 +76,7 @@ def test_rounding_does_not_add_up(numbers):
     assert np.abs(np.cumsum(numbers) - exact).max() > np.abs(found - exact).max()
 
 
-def test_the_same_to_the_bit_for_any_budget_and_workers(numbers):
+def test_cumsum_does_not_depend_on_memory_or_workers(numbers):
     array = biggus.ArrayAdapter(numbers.reshape(3000, 100), chunks=(30, 50))
     found = []
     with pytest.MonkeyPatch.context() as patch:
@@ -88,7 +88,7 @@ def test_the_same_to_the_bit_for_any_budget_and_workers(numbers):
 
 
 @pytest.mark.usefixtures("short_blocks")
-def test_each_value_is_read_twice():
+def test_cumsum_reads_each_value_at_most_twice():
     source, array = lazy(np.arange(1000.0))
     np.testing.assert_array_equal(np.cumsum(array).ndarray(), np.cumsum(np.arange(1000.0)))
     assert sum(box[0].stop - box[0].start for box in source.boxes) <= 2000

@@ -1,4 +1,4 @@
-"""Padding, gradients, and values among others: lazy, and what NumPy gives."""
+"""Padding and gradients are lazy and match NumPy."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FUNCTIONS = {
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 @pytest.mark.parametrize("values", [VALUES, WHOLE], ids=["floats", "integers"])
-def test_function(name, values):
+def test_function_is_lazy_and_matches_numpy(name, values):
     function = FUNCTIONS[name]
     right = function(values)
     unread = function(biggus.ArrayAdapter(UnreadableSource(values.shape, values.dtype)))
@@ -39,7 +39,7 @@ def test_function(name, values):
     np.testing.assert_allclose(got.max(axis=0).ndarray(), right.max(axis=0))
 
 
-def test_what_is_refused():
+def test_invalid_arguments_raise():
     a = biggus.zeros((2, 3))
     with pytest.raises(TypeError, match=r"\.ndarray\(\)"):
         np.pad(a, 1, mode="linear_ramp")
@@ -49,7 +49,7 @@ def test_what_is_refused():
         np.gradient(a, axis=0, edge_order=2)
 
 
-def test_names_of_axes_stay():
+def test_axis_names_are_kept():
     a = biggus.ArrayAdapter(UnreadableSource((4, 6), dims=("time", "x")))
     assert np.pad(a, 1).dims == ("time", "x")
     assert np.gradient(a, axis=1).dims == ("time", "x")

@@ -1,4 +1,4 @@
-"""A kind of node that biggus does not have: all that it takes to add one."""
+"""A kind of node that biggus lacks, which shows how to add one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from biggus.labels.rules import rule
 
 
 class Rolled(Derived):
-    """A node whose values are moved along an axis; what leaves it at the end comes in again."""
+    """A node whose values are rolled along an axis, as by `numpy.roll`."""
 
     __slots__ = ("axis", "shift")
 
@@ -38,5 +38,5 @@ class Rolled(Derived):
 
 @rule.register(Rolled)
 def labels_of_rolled(node, _):
-    """Keep all but coordinates, which would have to be rolled too."""
+    """Keep all labels but the coordinates, which would need to be rolled too."""
     return replace((yield node.children[0]), coordinates=())

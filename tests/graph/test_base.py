@@ -1,4 +1,4 @@
-"""A new kind of node is one file: what it says of itself is enough for all that is done."""
+"""A new kind of node needs one file: its methods suffice for all operations."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ VALUES = np.random.default_rng(1).normal(0, 1, (7, 10))
 
 OPERANDS = {
     "a source": lambda a: a,
-    "what is computed": lambda a: a * 2 - a[::-1],
+    "an expression": lambda a: a * 2 - a[::-1],
     "a mosaic": lambda a: np.concatenate([a[:3], a[3:] * 2]),
     "a median": lambda a: a - np.median(a, axis=0),
     "a reduction": lambda a: a - a.mean(axis=0, keepdims=True),
@@ -37,14 +37,14 @@ def roll(array, shift=3, axis=1):
     return np.roll(array, shift, axis)
 
 
-def lazy(**said):
-    source = RecordingSource(ArraySource(VALUES, (2, 4), **said))
+def lazy(**options):
+    source = RecordingSource(ArraySource(VALUES, (2, 4), **options))
     return source, biggus.ArrayAdapter(source)
 
 
 @pytest.fixture(params=OPERANDS, ids=[name.replace(" ", "-") for name in OPERANDS])
 def pair(request):
-    """Return what is lazy, and what NumPy has."""
+    """Return a rolled lazy array and the same values from NumPy."""
     make = OPERANDS[request.param]
     with np.errstate(invalid="ignore"):
         return roll(make(lazy()[1])), roll(make(VALUES))
@@ -63,7 +63,7 @@ KEYS = [
 
 
 @pytest.mark.parametrize("key", KEYS, ids=str)
-def test_selecting_and_reading(pair, key):
+def test_selection_matches_numpy(pair, key):
     array, expected = pair
     with np.errstate(invalid="ignore"):
         np.testing.assert_allclose(array[key].ndarray(), expected[key])
@@ -71,7 +71,7 @@ def test_selecting_and_reading(pair, key):
 
 
 @pytest.mark.parametrize("axis", [0, 1])
-def test_reducing(pair, axis):
+def test_reductions_match_numpy(pair, axis):
     array, expected = pair
     wanted = [array.mean(), array.std(axis=axis), array.max(axis=axis)[::2][:2]]
     with np.errstate(invalid="ignore"):
@@ -81,7 +81,7 @@ def test_reducing(pair, axis):
     np.testing.assert_allclose(found[2], expected.max(axis=axis)[::2][:2])
 
 
-def test_planning():
+def test_plan():
     source, a = lazy()
     plan = biggus.plan([roll(a).mean()])
     assert plan.read_bytes == VALUES.nbytes
@@ -89,7 +89,7 @@ def test_planning():
     assert source.boxes == []
 
 
-def test_prefetching(tmp_path):
+def test_prefetch(tmp_path):
     with pytest.raises(CacheError, match="not cached"):
         biggus.prefetch(roll(lazy()[1]))
     source = RecordingSource(ArraySource(VALUES, (2, 4), token="values"))
@@ -102,7 +102,7 @@ def test_prefetching(tmp_path):
         assert not source.boxes
 
 
-def test_what_is_shared_is_read_once():
+def test_shared_operands_are_read_at_most_once_per_position():
     source, a = lazy()
     y, expected = a, VALUES
     for _ in range(40):
@@ -111,7 +111,7 @@ def test_what_is_shared_is_read_once():
     times = np.zeros(VALUES.shape, int)
     for box in source.boxes:
         times[box] += 1
-    # What is rolled is read beside what is not: a part of it for each place that it comes to.
+    # The rolled operand is read beside the original: one part for each position of it.
     assert times.max() <= 40
 
 
@@ -122,13 +122,13 @@ def test_tiles_of_a_mosaic():
     np.testing.assert_array_equal(joined[3:18, ::3].ndarray(), expected[3:18, ::3])
 
 
-def test_pickling(pair):
+def test_pickle_round_trip(pair):
     array, expected = pair
     with np.errstate(invalid="ignore"):
         np.testing.assert_allclose(pickle.loads(pickle.dumps(array)).ndarray(), expected)
 
 
-def test_in_processes():
+def test_evaluation_in_processes():
     _, a = lazy()
     with ProcessPoolExecutor(1, get_context("spawn")) as pool, biggus.set_options(executor=pool):
         there = (roll(a) - a).max(axis=0).ndarray()
@@ -162,7 +162,7 @@ def test_partial_results_are_kept(tmp_path):
     assert len(source.boxes) == reads
 
 
-def test_equal_ones_are_one():
+def test_equal_nodes_are_interned():
     a = lazy()[1]
     intern = CommonSubexpressions()
     assert intern(roll(a).node) is intern(roll(a).node)

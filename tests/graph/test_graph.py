@@ -1,4 +1,4 @@
-"""Random trees of arrays under random keys, against NumPy on the same values."""
+"""Random trees of arrays, indexed with random keys, match NumPy."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Plain:
 
 
 class Serial(ObjectSource):
-    """A source that is read in the caller's thread, like those behind a lock."""
+    """A source that is read in the caller's thread, like one behind a lock."""
 
     io_bound = False
 
@@ -41,7 +41,7 @@ def values_of(draw, shape):
 
 
 def as_array(result, dtype):
-    """Return what NumPy gave: its scalars have lost their byte order."""
+    """Return NumPy's result as an array in `dtype`, as its scalars lose their byte order."""
     return result if isinstance(result, np.ndarray) else np.asarray(result, dtype)
 
 
@@ -124,7 +124,7 @@ def trees(draw, shape=None, depth=3):  # noqa: C901 - one branch a kind of node
 @settings(max_examples=4 * settings.default.max_examples)
 @given(st.data())
 @pytest.mark.filterwarnings("ignore::numpy.exceptions.ComplexWarning")
-def test_any_key_of_any_tree(data):
+def test_random_keys_of_random_trees(data):
     array, values = data.draw(trees())
     assert array.shape == values.shape
     assert array.dtype == values.dtype
@@ -155,7 +155,7 @@ def test_any_key_of_any_tree(data):
 
 @given(st.data())
 @pytest.mark.filterwarnings("ignore::numpy.exceptions.ComplexWarning")
-def test_orthogonal_keys_of_any_tree(data):
+def test_orthogonal_keys_of_random_trees(data):
     array, values = data.draw(trees(draw_shape(data)))
     key = data.draw(numpy_keys.oindex_keys(values.shape))
     right = numpy_keys.orthogonal(values, key)
@@ -169,7 +169,7 @@ def draw_shape(data):
 
 @given(st.data())
 @pytest.mark.filterwarnings("ignore::numpy.exceptions.ComplexWarning")
-def test_the_grid_of_any_tree_fits_its_shape(data):
+def test_grid_of_random_trees_fits_the_shape(data):
     array, _ = data.draw(trees())
     if array.grid is None:
         return
@@ -180,7 +180,7 @@ def test_the_grid_of_any_tree_fits_its_shape(data):
 
 @given(st.data())
 def test_index_arrays_without_chunks(data):
-    """As of many elements far apart, in small: what is far and many is set to little."""
+    """Small limits stand in for many elements far apart."""
     shape = data.draw(strategies.shapes(min_dims=1, max_dims=3, min_side=1, max_side=30))
     values = np.arange(int(np.prod(shape)), dtype="i2").reshape(shape)
     key = []

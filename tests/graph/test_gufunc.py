@@ -1,4 +1,4 @@
-"""Generalized ufuncs over operands that are broadcast, along core axes, loop axes or both."""
+"""Generalized ufuncs of operands broadcast along core axes, loop axes or both."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KEYS = [
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_axes_along_which_values_are_repeated_have_their_lengths(name, axis):
+def test_functions_along_broadcast_axes_match_numpy(name, axis):
     function, shape = FUNCTIONS[name], (4, 3, 5)
     right = function(np.broadcast_to(LINE, shape), axis=axis)
     found = function(np.broadcast_to(biggus.ArrayAdapter(LINE), shape), axis=axis)
@@ -40,9 +40,11 @@ def test_axes_along_which_values_are_repeated_have_their_lengths(name, axis):
     )
 
 
-@pytest.mark.parametrize("of", [(3, 1, 1), (1, 4, 1), (1, 1, 4), (3, 4, 1), (1, 4, 4), (1, 1, 1)])
-def test_matrices_of_repeated_values(of):
-    values = np.random.default_rng(7).normal(size=of)
+@pytest.mark.parametrize(
+    "shape", [(3, 1, 1), (1, 4, 1), (1, 1, 4), (3, 4, 1), (1, 4, 4), (1, 1, 1)]
+)
+def test_linalg_of_broadcast_matrices_matches_numpy(shape):
+    values = np.random.default_rng(7).normal(size=shape)
     lazy = np.broadcast_to(biggus.ArrayAdapter(values, chunks=(1, 2, 3)), (3, 4, 4))
     plain = np.broadcast_to(values, (3, 4, 4))
     for function in (np.linalg.matrix_norm, np.linalg.trace, np.linalg.svdvals):
@@ -53,7 +55,7 @@ def test_matrices_of_repeated_values(of):
     np.testing.assert_allclose(product.ndarray(), plain @ plain[..., :2], atol=1e-12)
 
 
-def test_what_is_repeated_along_the_loop_is_read_once():
+def test_operand_broadcast_along_loop_axes_is_read_once():
     source = RecordingSource(ArraySource(np.arange(6.0).reshape(1, 6)))
     lazy = np.broadcast_to(biggus.ArrayAdapter(source), (1000, 6))
     found = np.fft.fft(lazy, axis=1)
@@ -62,7 +64,7 @@ def test_what_is_repeated_along_the_loop_is_read_once():
     assert len(source.boxes) == 1
 
 
-def test_lines_are_ordered_by_keys_of_which_one_is_repeated():
+def test_lexsort_with_a_broadcast_key():
     key = np.random.default_rng(3).integers(0, 3, (1, 2, 5))
     lazy, plain = (np.broadcast_to(one, (4, 2, 5)) for one in (biggus.ArrayAdapter(key), key))
     other = np.random.default_rng(3).integers(0, 9, (4, 2, 5))

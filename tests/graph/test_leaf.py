@@ -1,4 +1,4 @@
-"""What is read: nothing unasked, and then the chunks that hold a selected element."""
+"""Leaves read nothing before evaluation, and then only chunks with a selected element."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from biggus.sources.wrappers import ObjectSource
 
 @pytest.fixture
 def planet(recorded):
-    """Make a lazy (4096, 4096) array of 256 tiles, and the list of those that were read."""
+    """Return a lazy (4096, 4096) array of 256 tiles, and the list of tiles that were read."""
     read = []
 
     class Tile(recorded):
@@ -43,7 +43,7 @@ def planet(recorded):
         (np.s_[5:5], set()),
     ],
 )
-def test_only_tiles_with_a_selected_element_are_read_and_once(planet, key, tiles):
+def test_only_tiles_with_a_selected_element_are_read_once(planet, key, tiles):
     array, read = planet
     view = array[key]
     assert read == []
@@ -74,7 +74,7 @@ def test_only_chunks_with_a_selected_element_are_read(recorded, key):
     assert source.touched((10, 16)) == set(zip(rows // 10, columns // 16, strict=True))
 
 
-def test_a_source_without_chunks_is_read_in_exact_boxes(recorded):
+def test_source_without_chunks_is_read_in_exact_boxes(recorded):
     source = recorded(np.arange(10_000).reshape(100, 100))
     array = biggus.ArrayAdapter(source)
     array[10:20, ::-3].ndarray()
@@ -86,7 +86,7 @@ def test_a_source_without_chunks_is_read_in_exact_boxes(recorded):
     )
 
 
-def test_tiles_of_a_grid_are_made_when_they_are_read():
+def test_grid_tiles_are_made_when_read():
     made = []
 
     def make_tile(index):
@@ -103,7 +103,7 @@ def test_tiles_of_a_grid_are_made_when_they_are_read():
     np.testing.assert_array_equal(result, right)
 
 
-def test_broadcasting_reads_once(recorded):
+def test_broadcast_array_is_read_once(recorded):
     source = recorded(np.arange(3))
     np.testing.assert_array_equal(
         biggus.broadcast_to(biggus.ArrayAdapter(source), (1000, 3)).ndarray()[999], [0, 1, 2]
@@ -122,7 +122,7 @@ UNEVEN = (4, *(7, 5, 12) * 416, 12)
 
 @pytest.mark.parametrize("chunks", [None, (7, 1000), (UNEVEN, 1000), ((1, 9_990, 9), 1000)])
 @pytest.mark.parametrize("key", [np.s_[:], np.s_[::-1], np.s_[::2, ::3], np.s_[3:9000, 5]])
-def test_a_long_read_is_made_in_parts_at_chunks(recorded, monkeypatch, chunks, key):
+def test_long_reads_are_split_at_chunk_boundaries(recorded, monkeypatch, chunks, key):
     monkeypatch.setattr("biggus.graph.leaf.LONGEST_READ", 100_000)
     source = recorded(np.arange(10_000_000, dtype="i4").reshape(10_000, 1000))
 
@@ -142,7 +142,7 @@ def test_a_long_read_is_made_in_parts_at_chunks(recorded, monkeypatch, chunks, k
 
 
 class Counting:
-    """A plain object without chunks, of any size, that counts its reads and their bytes."""
+    """A plain object of any shape, without chunks, that counts its reads and their bytes."""
 
     dtype = np.dtype("i8")
 
@@ -160,7 +160,7 @@ class Counting:
         return values
 
 
-def test_scattered_elements_share_reads_where_there_are_no_chunks():
+def test_scattered_elements_share_reads_without_chunks():
     source = Counting((10**7,))
     index = np.random.default_rng(1).integers(0, 10**7, 100_000)
     np.testing.assert_array_equal(biggus.ArrayAdapter(source)[index].ndarray(), index)
@@ -178,7 +178,7 @@ def test_scattered_elements_share_reads_where_there_are_no_chunks():
         (np.arange(100)[:, None], np.arange(0, 90_000, 1000), 9_000, 10**6),
     ],
 )
-def test_points_far_apart_do_not_read_all_between_them(rows, columns, most_reads, most_bytes):
+def test_distant_points_do_not_read_the_values_between(rows, columns, most_reads, most_bytes):
     source = Counting((100_000, 100_000))
     array = biggus.ArrayAdapter(source)[rows, columns]
     right = np.asarray(rows) + np.asarray(columns) * 10**6

@@ -1,4 +1,4 @@
-"""Picking: the same values as of the box, and nothing read that lies far from all of them."""
+"""Picking elements from a stream gives the values of the box, and reads only near them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 
 class Runs(AnyOrderStream):
-    """Values of an array, which remembers what was read, and is at hand as often as it is told."""
+    """A stream that records its reads; the first `at_hand` reads find their values in memory."""
 
     def __init__(self, source, box, at_hand):
         super().__init__(source, box)
@@ -47,15 +47,15 @@ class Runs(AnyOrderStream):
         return True
 
 
-class Lying(Source):
-    """An array that lies in one piece, and its last stream."""
+class StreamSource(Source):
+    """A contiguous array that keeps its last stream."""
 
     streams = True
 
     def __init__(self, values, at_hand=0):
         self.values, self.at_hand = values, at_hand
         self.shape, self.dtype = values.shape, values.dtype
-        self.name = "lying"
+        self.name = "stream"
 
     def __getitem__(self, box):
         raise AssertionError("it is not read as a box")
@@ -71,7 +71,7 @@ def keys_of(shape, orthogonal):
 
 
 @given(st.data())
-def test_what_is_picked_is_what_the_box_gives(data):
+def test_picked_values_match_the_box(data):
     shape = data.draw(strategies.shapes(min_dims=1, max_dims=4, min_side=1, max_side=9))
     orthogonal = data.draw(st.booleans())
     resolve = orthogonal_selection if orthogonal else numpy_selection
@@ -80,7 +80,7 @@ def test_what_is_picked_is_what_the_box_gives(data):
     assume(any(isinstance(m, ArrayMap) for m in selection.maps))
     dtype = data.draw(st.sampled_from(["u1", ">f4", "f8", "S3"]))
     values = np.arange(math.prod(shape)).reshape(shape).astype(dtype)
-    source = Lying(values, data.draw(st.integers(0, 3)))
+    source = StreamSource(values, data.draw(st.integers(0, 3)))
     box, local = selection.bounding_box()
     room, run, near = (data.draw(st.integers(1, most)) for most in (600, 100, 60))
     with pytest.MonkeyPatch.context() as patch:
@@ -105,7 +105,7 @@ def _check_runs(source, selection, run, near):
     for start, count in (*stream.short, *stream.long):
         assert count * itemsize <= max(2 * run, 2 * itemsize) + itemsize
         seen[start : start + count] += 1
-        assert start in wanted  # and not what lies before the first of them
+        assert start in wanted  # no run starts before its first wanted element
     assert seen[wanted].all()
     gaps = np.diff(wanted)
     for start, count in stream.short:
@@ -113,23 +113,23 @@ def _check_runs(source, selection, run, near):
         assert ((gaps[np.isin(wanted[:-1], inside)] - 1) * itemsize <= near).all()
 
 
-def test_what_is_not_worth_it_is_read_as_a_box():
+def test_near_elements_are_read_as_a_box():
     values = np.arange(10_000.0).reshape(100, 100)
     rows = np.arange(0, 100, 2)
     for key in (np.s_[3:50, 7], (rows, slice(None))):
         box, local = numpy_selection(key, values.shape).bounding_box()
-        assert picked(Lying(values), box, local) is None
+        assert picked(StreamSource(values), box, local) is None
     box, local = numpy_selection((rows, rows), values.shape).bounding_box()
     for flag, value in (("streams", False), ("masked", True), ("lock", object())):
-        source = Lying(values)
+        source = StreamSource(values)
         setattr(source, flag, value)
         assert picked(source, box, local) is None
-    assert picked(Lying(values), box, local).tolist() == values[rows, rows].tolist()
+    assert picked(StreamSource(values), box, local).tolist() == values[rows, rows].tolist()
 
 
 @pytest.fixture
 def points(tmp_path):
-    """Return points far apart in an array in a file, and their values."""
+    """Return a file, a key of distant points in its array, and their values."""
     values = np.arange(2**17, dtype=">u4").reshape(32, 64, 64)
     np.save(tmp_path / "a.npy", values)
     key = np.unravel_index(np.random.default_rng(0).choice(values.size, 50), values.shape)
@@ -147,27 +147,27 @@ def test_points_of_a_file(points, at_hand, monkeypatch):
         assert picked.tolist() == values[order].tolist()
 
 
-@pytest.mark.parametrize("how", ["read_into", "read_at_hand"])
-def test_a_file_that_changes_while_it_is_picked_from(points, how, monkeypatch):
+@pytest.mark.parametrize("method", ["read_into", "read_at_hand"])
+def test_file_changed_while_picking_raises(points, method, monkeypatch):
     from biggus.backends.descriptor import Descriptor
 
     path, key, _ = points
     array = biggus.open(path)
-    read = getattr(Descriptor, how)
+    read = getattr(Descriptor, method)
 
-    def meanwhile(self, *given):
-        done = read(self, *given)
+    def read_then_append(self, *args):
+        done = read(self, *args)
         with path.open("ab") as file:
             file.write(b"more")
         return True if done is False else done
 
-    monkeypatch.setattr("biggus.backends.descriptor._TELLS_AT_HAND", how == "read_at_hand")
-    monkeypatch.setattr(Descriptor, how, meanwhile)
+    monkeypatch.setattr("biggus.backends.descriptor._TELLS_AT_HAND", method == "read_at_hand")
+    monkeypatch.setattr(Descriptor, method, read_then_append)
     with pytest.raises(SourceChangedError):
         array[key].ndarray()
 
 
-def test_a_file_that_ends_too_soon_is_an_error(points):
+def test_truncated_file_raises(points):
     path, key, _ = points
     array = biggus.open(path)
     source = array.node.source

@@ -1,4 +1,4 @@
-"""Expressions as deep as a loop makes them: none is too deep for the interpreter's stack."""
+"""Deep expressions, as loops make them, do not overflow the interpreter's stack."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ VALUES = np.arange(12.0).reshape(3, 4)
 
 @pytest.fixture(autouse=True)
 def limited():
-    """Have few calls within calls be too many, so that what is too deep for them is soon made."""
+    """Lower the recursion limit, so that short chains of operations exceed it."""
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(LIMIT)
     yield
@@ -31,7 +31,7 @@ def limited():
 
 
 def chain(start, link, number):
-    """Apply a link again and again, to a lazy array or to what NumPy has."""
+    """Apply a link `number` times to a lazy array or an ndarray."""
     for _ in range(number):
         start = link(start)
     return start
@@ -70,30 +70,30 @@ def expected(link):
     return chain(VALUES, link, NUMBER)
 
 
-def test_it_is_read(lazy, expected, link):
+def test_deep_expression_is_read(lazy, expected, link):
     np.testing.assert_array_equal(lazy.ndarray(), expected)
     np.testing.assert_array_equal(lazy[1:, ::2].ndarray(), expected[1:, ::2])
     here = chain(biggus.ArrayAdapter(VALUES), link, NUMBER)
     np.testing.assert_array_equal(here.ndarray(), expected)
 
 
-def test_it_is_planned_and_reduced(lazy, expected):
+def test_deep_expression_is_planned_and_reduced(lazy, expected):
     assert biggus.plan([lazy, lazy.max(axis=0)]).tasks
     least, whole = biggus.ndarrays([lazy.min(axis=1), lazy])
     np.testing.assert_array_equal(whole, expected)
     np.testing.assert_array_equal(least, expected.min(axis=1))
 
 
-def test_a_selection_of_its_reduction_is_read(lazy, expected):
+def test_selection_of_a_deep_reduction(lazy, expected):
     np.testing.assert_array_equal(lazy.max(axis=0)[1:3].ndarray(), expected.max(axis=0)[1:3])
 
 
-def test_it_is_saved(lazy, expected, tmp_path):
+def test_deep_expression_is_saved(lazy, expected, tmp_path):
     biggus.save([lazy], [tmp_path / "deep.npy"])
     np.testing.assert_array_equal(np.load(tmp_path / "deep.npy"), expected)
 
 
-def test_it_is_pickled_and_copied(lazy, expected):
+def test_deep_expression_is_pickled_and_copied(lazy, expected):
     there = pickle.loads(pickle.dumps(lazy))
     assert (there.shape, there.dtype, there.masked) == (lazy.shape, lazy.dtype, lazy.masked)
     assert there.grid == lazy.grid
@@ -101,7 +101,7 @@ def test_it_is_pickled_and_copied(lazy, expected):
     np.testing.assert_array_equal(there.ndarray(), expected)
 
 
-def test_it_is_let_go(link):
+def test_deep_expression_is_freed_without_recursion(link):
     gc.disable()
     try:
         chain(biggus.ArrayAdapter(VALUES), link, NUMBER)
@@ -109,7 +109,7 @@ def test_it_is_let_go(link):
         gc.enable()
 
 
-def test_it_is_sent_elsewhere():
+def test_deep_expression_is_computed_in_a_process():
     lazy = chain(biggus.ArrayAdapter(ArraySource(VALUES, (2, 3))), LINKS["itself twice"], NUMBER)
     with (
         ProcessPoolExecutor(1, get_context("spawn"), sys.setrecursionlimit, (LIMIT,)) as executor,
@@ -119,13 +119,13 @@ def test_it_is_sent_elsewhere():
     assert there == lazy.mean().ndarray()
 
 
-def test_what_it_is_made_of_is_fetched_beforehand():
+def test_deep_expression_plans_one_read_per_chunk():
     source = RecordingSource(ArraySource(VALUES, (2, 3)))
     lazy = chain(biggus.ArrayAdapter(source), LINKS["itself twice"], NUMBER)
     assert biggus.plan([lazy]).requests == 4
 
 
-def test_reductions_of_reductions():
+def test_deep_reductions_of_reductions():
     def link(y):
         return y - y.mean(axis=0) + VALUES
 
@@ -141,7 +141,7 @@ def test_ten_thousand_operations():
     assert (pickle.loads(pickle.dumps(lazy)).ndarray() == VALUES + DEEP).all()
 
 
-def test_sums_of_many_arrays():
+def test_sum_of_many_arrays():
     sources = [RecordingSource(ArraySource(VALUES + n, (2, 3))) for n in range(NUMBER)]
     total = sum(map(biggus.ArrayAdapter, sources))
     expected = sum(VALUES + n for n in range(NUMBER))

@@ -1,4 +1,4 @@
-"""Keys against NumPy: the same elements, or the same type of exception."""
+"""Keys select the elements that NumPy selects, or raise the same type of exception."""
 
 from __future__ import annotations
 
@@ -79,14 +79,14 @@ def test_every_short_key(shape, length):
 
 
 @given(st.data())
-def test_any_key(data):
+def test_random_keys(data):
     shape = data.draw(strategies.shapes())
     values = np.arange(int(np.prod(shape))).reshape(shape)
     compare(values, data.draw(numpy_keys.advanced_keys(shape)))
 
 
 @given(st.data())
-def test_a_key_of_a_key(data):
+def test_composed_keys(data):
     shape = data.draw(strategies.shapes(min_side=1))
     values = np.arange(int(np.prod(shape))).reshape(shape)
     selection = numpy_selection((), shape)
@@ -115,24 +115,24 @@ def test_orthogonal_keys(data):
 @pytest.mark.parametrize(
     "key", [(np.zeros((2, 2), int),), (True,), ([0, 9],), (0, 0, 0), ([True],), ("x",), (1.5,)]
 )
-def test_orthogonal_keys_that_are_refused(key):
+def test_invalid_orthogonal_keys_raise(key):
     with pytest.raises(IndexError):
         orthogonal_selection(key, (3, 4))
 
 
-def test_a_key_does_not_change_with_the_array_it_was_made_from():
+def test_selection_does_not_change_with_its_index_array():
     index = np.array([0, 1])
     selection = numpy_selection(index, (5,))
     index[:] = 4
     np.testing.assert_array_equal(selection.take_from(np.arange(5)), [0, 1])
 
 
-def test_a_huge_axis_takes_no_time_or_memory():
+def test_selection_of_a_huge_axis():
     shape = (2**40, 2**20)
     selection = numpy_selection((slice(2**39, None, -(2**30)), [0, -1]), shape)
     assert selection.shape == (2**9 + 1, 2)
 
 
-def test_index_arrays_that_vary_along_different_dims_stay_independent():
+def test_index_arrays_along_different_dims_stay_independent():
     selection = numpy_selection(np.ix_([0, 5], [1, 2, 3]), (10, 10))
     assert [m.dims for m in selection.maps] == [(0,), (1,)]

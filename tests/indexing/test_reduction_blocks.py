@@ -1,4 +1,4 @@
-"""Reduction blocks: they cover an array once, follow its chunks, and stop where tiles meet."""
+"""Reduction blocks cover an array once, follow its chunks, and end at tile boundaries."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 @st.composite
 def cut_axes(draw, most=40):
-    """Return the length of an axis and two ways of cutting it: one length, or all lengths."""
+    """Return the length of an axis and two chunkings of it, each one length or all lengths."""
     length = draw(st.integers(1, most))
 
     def lengths():
@@ -53,9 +53,9 @@ def test_reduction_blocks_cover_an_array_in_whole_chunks(axes):
 
 
 @given(st.lists(cut_axes(), min_size=1, max_size=3), st.integers(0, 2), st.integers(1, 9))
-def test_longer_reduction_blocks_are_made_of_the_others(axes, at, elements):
+def test_longer_reduction_blocks_consist_of_shorter_ones(axes, at, elements):
     at = min(at, len(axes) - 1)
-    # A slow axis whose rows make reduction blocks of several, some others before and behind it.
+    # Several rows of this slow axis make a reduction block; there are axes before and after it.
     shape = [length for length, *_ in axes]
     shape.insert(at + 1, BLOCK // elements)
     tile_edges = [tiles for *_, tiles in axes]
@@ -73,7 +73,7 @@ def test_longer_reduction_blocks_are_made_of_the_others(axes, at, elements):
 
 
 @given(cut_axes(), st.integers(0, 8))
-def test_no_reduction_block_lies_in_two_tiles_that_are_longer(axis, more):
+def test_no_reduction_block_spans_two_longer_tiles(axis, more):
     length, chunks, tiles = axis
     wide = BLOCK // max(1, more)  # so that few rows make a reduction block
     blocks = reduction_blocks((length, wide), (chunks, wide), (tiles, wide)).axes[0]
@@ -81,11 +81,11 @@ def test_no_reduction_block_lies_in_two_tiles_that_are_longer(axis, more):
     at_chunks = edges_of_axis(Grid((length,), (chunks,)).axes[0])
     if tile_edges.longest < blocks.longest:
         return
-    # Where a tile does not begin with a chunk there is nothing to be done.
+    # Only tile boundaries at chunk boundaries can be edges of blocks.
     assert edges_of_axis(tile_edges) & at_chunks <= edges_of_axis(blocks) | {length}
 
 
-def test_a_tile_has_the_same_reduction_blocks_in_every_mosaic():
+def test_tile_has_the_same_reduction_blocks_in_every_mosaic():
     wide = BLOCK // 4
     tile = (3, 3, 3, 1)  # ten rows in chunks of three
     for count in (2, 3, 50):
@@ -94,7 +94,7 @@ def test_a_tile_has_the_same_reduction_blocks_in_every_mosaic():
         assert blocks.count == 4 * count
 
 
-def test_small_chunks_are_taken_together_and_large_ones_are_left():
+def test_small_chunks_are_merged_and_large_ones_kept():
     blocks = reduction_blocks((800, 8000), (8, 8))
     assert math.prod(blocks.longest) > BLOCK // 4
     assert [axis.bounds(0) for axis in reduction_blocks((9, 2**21), (1, 2**21)).axes] == [
@@ -103,7 +103,7 @@ def test_small_chunks_are_taken_together_and_large_ones_are_left():
     ]
 
 
-def test_an_array_that_grows_keeps_its_reduction_blocks():
+def test_growing_array_keeps_its_reduction_blocks():
     shorter, longer = (reduction_blocks((n, 721, 1440), (24, 181, 360)).axes for n in (240, 264))
     for one, other in zip(shorter, longer, strict=True):
         assert [one.bounds(n) for n in range(one.count)] == [
@@ -112,7 +112,7 @@ def test_an_array_that_grows_keeps_its_reduction_blocks():
 
 
 @given(st.lists(cut_axes(), min_size=1, max_size=3))
-def test_joined_chunks_hold_whole_chunks_of_both(axes):
+def test_joined_grid_has_whole_chunks_of_both_grids(axes):
     shape = tuple(length for length, *_ in axes)
     first, second = (tuple(axis[which] for axis in axes) for which in (1, 2))
     joined = joined_grid(shape, [first, second])
@@ -123,7 +123,7 @@ def test_joined_chunks_hold_whole_chunks_of_both(axes):
             assert edges <= edges_of_axis(Grid(shape, grid).axes[axis])
 
 
-def test_chunks_that_do_not_nest_are_not_joined_if_that_takes_too_much():
+def test_grids_with_too_large_joined_chunks_are_not_joined():
     shape = (LARGEST, 3)
     grids = [(1009, 1), (LARGEST // 2 + 1, 3)]
     assert joined_grid(shape, grids) is None

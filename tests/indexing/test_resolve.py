@@ -1,4 +1,4 @@
-"""Cutting a selection: all of it, once, and only the pieces that hold an element."""
+"""Splitting a selection covers it once, with only the pieces that hold an element."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def cut_arrays(draw):
 
 
 @given(st.data())
-def test_parts_make_up_the_whole(data):
+def test_split_parts_cover_the_selection_once(data):
     shape, axes = data.draw(cut_arrays())
     key = data.draw(numpy_keys.advanced_keys(shape, invalid=False))
     values = np.arange(1, int(np.prod(shape)) + 1).reshape(shape)
@@ -64,7 +64,7 @@ def test_parts_make_up_the_whole(data):
     assert pieces == touched
 
 
-def test_a_long_stride_visits_only_the_pieces_it_lands_in():
+def test_long_stride_visits_only_pieces_with_elements():
     selection = numpy_selection(slice(None, None, 2**20), (2**40,))
     out_selection = Selection.identity(selection.shape)
     parts = split(selection.restrict(0, 0, 3), out_selection, 0, RegularEdges(2**40, 256))
@@ -72,7 +72,7 @@ def test_a_long_stride_visits_only_the_pieces_it_lands_in():
 
 
 @given(st.data())
-def test_grid_parts_are_those_of_the_box(data):
+def test_grid_parts_cover_the_box(data):
     shape, axes = data.draw(cut_arrays())
     box = data.draw(strategies.boxes(shape))
     grid = Grid(

@@ -1,4 +1,4 @@
-"""Names of axes, attributes and coordinates, followed through expressions without a read."""
+"""Axis names, attributes and coordinates follow expressions without a read."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ K = {"units": "K", "standard_name": "air_temperature"}
 
 
 def unread(dims=("time", "lat", "lon"), attributes=None, dtype="f4", shape=(4, 3, 5)):
-    told = {"dims": dims, "attributes": K if attributes is None else attributes}
-    return biggus.ArrayAdapter(UnreadableSource(shape[: len(dims or shape)], dtype, **told))
+    labels = {"dims": dims, "attributes": K if attributes is None else attributes}
+    return biggus.ArrayAdapter(UnreadableSource(shape[: len(dims or shape)], dtype, **labels))
 
 
 A = unread()
 
 DIMS = {
     "all": (lambda a: a, ("time", "lat", "lon")),
-    "one picked": (lambda a: a[0], ("lat", "lon")),
+    "integer index": (lambda a: a[0], ("lat", "lon")),
     "reversed": (lambda a: a[::-1].T, ("lon", "lat", "time")),
     "new axis": (lambda a: a[:, None], ("time", "dim_1", "lat", "lon")),
-    "some of an axis": (lambda a: a[:, [2, 0]], ("time", "lat", "lon")),
+    "index array": (lambda a: a[:, [2, 0]], ("time", "lat", "lon")),
     "pairs": (lambda a: a[:, [2, 0], [1, 1]], ("time", "dim_1")),
     "mean": (lambda a: a.mean(1), ("time", "lon")),
     "kept": (lambda a: a.mean(1, keepdims=True), ("time", "lat", "lon")),
@@ -89,7 +89,7 @@ def test_attributes(name):
     assert make(A).attrs == attributes
 
 
-def test_packing_is_no_attribute_of_unpacked_values():
+def test_unpacked_values_have_no_packing_attributes():
     packed = {"scale_factor": 0.5, "_FillValue": np.int16(-1), "units": "m"}
     source = UnreadableSource((3,), "i2", dims=("x",), attributes=packed, conventions="CF")
     assert biggus.ArrayAdapter(source).attrs == {"units": "m"}
@@ -97,7 +97,7 @@ def test_packing_is_no_attribute_of_unpacked_values():
     assert biggus.ArrayAdapter(source).attrs == {"scale_factor": 0.5, "units": "m"}
 
 
-def test_where_an_axis_is_named():
+def test_reductions_over_named_axes():
     values = np.arange(60.0).reshape(4, 3, 5)
     a = unread() * 0
     for one, other in [("time", 0), (("lon", "time"), (2, 0)), (["lat"], (1,)), ("lat", -2)]:
@@ -112,7 +112,7 @@ def test_where_an_axis_is_named():
     assert unread(dims=None).mean("dim_1").shape == (4, 5)
 
 
-def test_every_constructor_gives_an_array():
+def test_every_constructor_returns_an_array():
     a = np.zeros((2, 2))
     made = [
         biggus.ArrayAdapter(a),
@@ -125,7 +125,7 @@ def test_every_constructor_gives_an_array():
 
 
 @pytest.mark.parametrize("decode", [True, False])
-def test_how_values_are_stored(tmp_path, decode):
+def test_encoding(tmp_path, decode):
     netcdf4 = pytest.importorskip("netCDF4")
     with netcdf4.Dataset(tmp_path / "a.nc", "w") as file:
         file.createDimension("x", None)
@@ -138,10 +138,10 @@ def test_how_values_are_stored(tmp_path, decode):
     right = {"dtype": "i2", "chunks": (4,), "scale_factor": 0.5, "_FillValue": -9}
     right["unlimited"] = ("x",)
     for each in (a, a[1:3], biggus.LinearMosaic([a, a])):
-        told = each.encoding
-        assert {name: told[name] for name in right} == right
-        assert (told["compression"].name, told["compression"].level) == ("zlib", 2)
-        assert "units" not in told
+        encoding = each.encoding
+        assert {name: encoding[name] for name in right} == right
+        assert (encoding["compression"].name, encoding["compression"].level) == ("zlib", 2)
+        assert "units" not in encoding
     assert (a + 1).encoding == a.mean().encoding == biggus.ones(3).encoding == {}
     biggus.save(a, tmp_path / "b.nc::v", compression=a.encoding["compression"])
-    assert biggus.open(tmp_path / "b.nc", "v").encoding["compression"] == told["compression"]
+    assert biggus.open(tmp_path / "b.nc", "v").encoding["compression"] == encoding["compression"]

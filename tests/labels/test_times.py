@@ -1,4 +1,4 @@
-"""Counts of time, against cftime."""
+"""Time counts and their units match cftime."""
 
 import pickle
 from datetime import timedelta
@@ -30,7 +30,7 @@ UNITS = ("microseconds", "milliseconds", "seconds", "minutes", "hours", "days")
 
 @st.composite
 def references(draw):
-    """Dates in the ways in which files write them, as cftime reads them too."""
+    """Draw reference dates in the notations of files, which cftime reads too."""
     year = draw(st.sampled_from([1, 4, 1582, 1900, 2000]) | st.integers(1, 3000))
     month, day = draw(st.integers(1, 12)), draw(st.integers(1, 31))
     text = draw(st.sampled_from([f"{year:04}-{month:02}-{day:02}", f"{year}-{month}-{day}"]))
@@ -46,7 +46,7 @@ def date_of(value, units, calendar):
 
 
 @given(references(), references(), st.sampled_from(CALENDARS), st.data())
-def test_the_same_count_is_the_same_date(first, second, calendar, data):
+def test_recount_keeps_the_date(first, second, calendar, data):
     unit, other = data.draw(st.sampled_from(UNITS)), data.draw(st.sampled_from(UNITS))
     units, wanted = f"{unit} since {first}", f"{other} since {second}"
     known = time_units(units, calendar)
@@ -71,7 +71,7 @@ def length_of(unit):
 
 
 @given(st.integers(1, 2200), st.integers(1, 12), st.integers(1, 31), st.sampled_from(CALENDARS))
-def test_a_date_is_known_if_the_calendar_has_it(year, month, day, calendar):
+def test_reference_dates_outside_the_calendar_are_none(year, month, day, calendar):
     units = f"days since {year:04}-{month:02}-{day:02}"
     try:
         date_of(0, units, calendar)
@@ -84,14 +84,14 @@ def test_a_date_is_known_if_the_calendar_has_it(year, month, day, calendar):
 @pytest.mark.parametrize(
     ("units", "same"),
     [
-        # The example of the CF conventions; cftime passes over such a time zone.
+        # The example of the CF conventions; cftime ignores such a time zone.
         ("seconds since 1992-10-8 15:15:42.5 -6:00", "seconds since 1992-10-08 21:15:42.5"),
         ("Days Since 2000-01-01 00:00:00 +5", "d since 1999-12-31T19:00Z"),
         ("hr since 2000-1-1", "hours since 2000-01-01 00:00:00.000"),
         ("weeks since 2000-01-01", "weeks since 2000-01-01 00:00"),
     ],
 )
-def test_one_count_written_in_two_ways(units, same):
+def test_equivalent_notations_are_equal(units, same):
     assert time_units(units) == time_units(same) is not None
 
 
@@ -110,7 +110,7 @@ def test_one_count_written_in_two_ways(units, same):
         *("days since 1582-10-10", "days since -100-01-01", "furlongs since 2000-01-01"),
     ],
 )
-def test_what_is_not_understood_is_none(units):
+def test_unknown_units_are_none(units):
     assert time_units(units) is None
 
 
@@ -137,7 +137,7 @@ def test_calendars():
         ("weeks since 2000-01-01", "nanoseconds since 1990-01-01"),
     ],
 )
-def test_counts_are_exact(dtype, units, wanted):
+def test_recounts_are_exact(dtype, units, wanted):
     recount = Recount(np.dtype(dtype), time_units(units), time_units(wanted))
     values = np.array([0, 1, 24, 100], dtype)
     found = recount(values)
@@ -156,7 +156,7 @@ def test_counts_are_exact(dtype, units, wanted):
     assert recount(values[1].reshape(())).shape == ()
 
 
-def test_missing_counts_stay_missing_and_what_lies_under_them_is_of_no_matter():
+def test_masked_counts_stay_masked_and_never_overflow():
     recount = Recount(
         np.dtype("i8"), time_units("days since 2000-01-01"), time_units("hours since 2000-01-01")
     )
@@ -166,7 +166,7 @@ def test_missing_counts_stay_missing_and_what_lies_under_them_is_of_no_matter():
     assert found.compressed().tolist() == [24, 48]
     with pytest.raises(OverflowError, match="exceeds int64"):
         recount(values.data)
-    # NumPy would go round: 2**63 is -2**63 then.
+    # NumPy would wrap 2**63 around to -2**63.
     same = Recount(
         np.dtype("u8"), time_units("days since 2000-01-02"), time_units("days since 2000-01-01")
     )
@@ -177,7 +177,7 @@ def test_missing_counts_stay_missing_and_what_lies_under_them_is_of_no_matter():
 
 @pytest.mark.parametrize("dtype", ["i4", "f4", "f8"])
 @pytest.mark.parametrize("wanted", ["days since 2000-01-01", "hours since 1582-10-15"])
-def test_two_calendars_that_agree_since_1582(dtype, wanted):
+def test_calendars_that_agree_since_1582_are_comparable(dtype, wanted):
     units = time_units("days since 2000-01-01", "standard")
     other = time_units(wanted, "proleptic_gregorian")
     assert comparable(units, other)
@@ -202,7 +202,7 @@ def test_two_calendars_that_agree_since_1582(dtype, wanted):
 
 @pytest.mark.parametrize("start", ["1582-10-04", "0001-01-01"])
 @pytest.mark.parametrize("calendar", ["proleptic_gregorian", "julian", "noleap"])
-def test_calendars_that_differ_are_not_comparable(start, calendar):
+def test_different_calendars_are_not_comparable(start, calendar):
     one, late = time_units("days since 2000-01-01"), time_units("days since 2000-01-01", calendar)
     early = time_units(f"days since {start}", calendar)
     assert not comparable(one, early)

@@ -1,4 +1,4 @@
-"""Arrays that remember what was read of them."""
+"""Arrays whose sources record their reads."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from biggus.testing import RecordingSource
 
 
 class Held:
-    """Values in memory, as if they were not."""
+    """Values in memory that are read as if they were stored elsewhere."""
 
     def __init__(self, values):
         self.values = values
@@ -19,12 +19,12 @@ class Held:
 
 
 def numbers(shape, seed=0):
-    """Return values of which no two are alike."""
+    """Return distinct values in random order."""
     return np.random.default_rng(seed).permutation(int(np.prod(shape))).reshape(shape) / 8
 
 
 def recorded(values, chunks):
-    """Return a source that remembers its reads, and an array over it."""
+    """Return a source that records its reads, and an array over it."""
     source = RecordingSource(ObjectSource(Held(values), chunks=chunks))
     return source, biggus.ArrayAdapter(source)
 

@@ -1,4 +1,4 @@
-"""Fusing: steps that follow one another are one entry, and give what they give one by one."""
+"""Fusing: consecutive steps are one entry, with the same values as separate steps."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def _forked(a):
     ("made", "entries"),
     [
         (lambda a: np.sqrt(np.abs(a * 2 + 1)).astype("i8"), 2),
-        (_forked, 5),  # what is broadcast is read, and computed, once
+        (_forked, 5),  # broadcast operands are read and computed once
         (lambda a: (a.max() - a) * 2, None),
         (lambda a: (a + 1) * 2 + np.ma.masked_less(VALUES, 0), None),
     ],
 )
-def test_values_are_those_of_each_step_alone(made, entries):
+def test_fused_steps_have_the_values_of_separate_steps(made, entries):
     lazy = made(_lazy())
     if entries is not None:
         schedule = _schedule(lazy)
@@ -51,7 +51,7 @@ def test_values_are_those_of_each_step_alone(made, entries):
             assert_same(lazy.ndarray() if not lazy.masked else lazy.masked_array(), right)
 
 
-def test_what_others_need_too_is_an_entry_of_its_own():
+def test_shared_values_are_a_separate_entry():
     a = _lazy()
     b = np.abs(a + 1)
     c = np.sqrt(b * 2)
@@ -61,12 +61,12 @@ def test_what_others_need_too_is_an_entry_of_its_own():
     assert [entry.uses for entry in schedule.entries] == [1, 2, 1]
 
 
-def test_less_memory_is_needed_than_for_each_step_alone():
+def test_fused_steps_need_less_memory():
     a = _lazy()
     assert footprint(_schedule(a * 2 + 1)).peak < 3 * VALUES.nbytes + 16 * SLAB
 
 
-def test_values_that_are_accumulated_in_parts_are_never_all_there():
+def test_values_accumulated_in_parts_need_less_memory():
     a = _lazy()
     double, sums = a.astype("f8"), a + 1
     schedule = _schedule(double, sums, in_parts=[0])
@@ -79,13 +79,13 @@ def test_values_that_are_accumulated_in_parts_are_never_all_there():
 
 
 @pytest.mark.parametrize("axes", [0, 1, 2, (0, 1), (0, 2), (1, 2), None])
-def test_statistics_of_computed_values_are_the_same_to_the_bit_beside_others(axes):
+def test_statistics_computed_together_are_the_same_to_the_bit(axes):
     lazy = _lazy() * 1.1 + 0.1
     for name in ("sum", "nanmean", "var", "nanstd", "min", "ptp"):
         alone = getattr(np, name)(lazy, axes)
         beside = [getattr(np, name)(lazy, axes), lazy.sum(0), lazy.max(), lazy[::2, :1]]
         with biggus.set_options(workers=1):
-            right = biggus.ndarrays(beside)[0]  # all values are needed, and so computed first
+            right = biggus.ndarrays(beside)[0]  # the whole block is computed first
         for memory in ("20 MB", "200 MB"):
             with biggus.set_options(memory=memory, workers=2):
                 np.testing.assert_array_equal(alone.ndarray(), right, strict=True)

@@ -1,4 +1,4 @@
-"""Groups: what goes through the data together, in which blocks, and what that takes."""
+"""Groups: which reductions share a pass over the data, its blocks and its memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from biggus.testing import ArraySource, RecordingSource
 
 
 class Numbers:
-    """As many numbers as one likes, which nobody keeps."""
+    """An array of ones of any shape, made on read."""
 
     dtype = np.dtype("f4")
 
@@ -28,13 +28,13 @@ class Numbers:
 
 
 def recorded(shape, chunks):
-    """Return a source that remembers its reads, and an array over it."""
+    """Return a source that records its reads, and an array over it."""
     source = RecordingSource(ObjectSource(Numbers(shape), chunks=chunks))
     return source, biggus.ArrayAdapter(source)
 
 
 def groups_of(arrays, memory=10**9):
-    """Return the groups of reductions that hold no other."""
+    """Return the groups of reductions that contain no other reduction."""
     intern = CommonSubexpressions()
     nodes = [intern(pushdown(array.node)) for array in arrays]
     found = {id(r): r for node in nodes for r in reductions_of(node)}
@@ -42,7 +42,7 @@ def groups_of(arrays, memory=10**9):
     return grouped(reductions_over(wanted), [], memory)
 
 
-def test_blocks_hold_each_reduction_block_whole_and_once():
+def test_blocks_hold_each_reduction_block_once():
     _, a = recorded((60, 300, 400), (12, 100, 100))
     _, b = recorded((60, 300, 400), (20, 150, 100))
     [group] = groups_of([a.mean(), (a - b).std(axis=2), (a - b).max(axis=0)])
@@ -60,7 +60,7 @@ def test_blocks_hold_each_reduction_block_whole_and_once():
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_chunks_are_read_once_where_grids_nest(workers):
+def test_chunks_of_nested_grids_are_read_once(workers):
     source, a = recorded((60, 300, 700), (12, 100, 100))
     other, b = recorded((60, 300, 700), (24, 100, 200))
     with biggus.set_options(workers=workers):
@@ -72,7 +72,7 @@ def test_chunks_are_read_once_where_grids_nest(workers):
         assert times.min() == times.max() == 1
 
 
-def test_what_has_nothing_in_common_goes_apart():
+def test_arrays_without_common_data_form_separate_groups():
     _, a = recorded((60, 300), (12, 100))
     _, b = recorded((60, 300), (12, 100))
     assert len(groups_of([a.mean(), b.mean()])) == 2
@@ -80,7 +80,7 @@ def test_what_has_nothing_in_common_goes_apart():
     assert len(groups_of([a.mean(), a.std(axis=1), (a + b).max()])) == 1
 
 
-def test_what_does_not_fit_together_goes_apart():
+def test_groups_are_split_to_fit_in_memory():
     _, a = recorded((400, 500, 600), (100, 100, 100))
     wanted = [a.mean(axis=0), a.std(axis=(1, 2)), (a * 2).max(axis=1)]
     assert len(groups_of(wanted, 10**9)) == 1
@@ -89,7 +89,7 @@ def test_what_does_not_fit_together_goes_apart():
     assert all(group.state + group.peak <= 30 * 10**6 for group in apart)
 
 
-def test_all_that_is_reduced_to_one_comes_together_if_memory_is_short():
+def test_little_memory_orders_blocks_by_output():
     _, a = recorded((40, 2000, 2000), (1, 500, 500))
     [plenty] = groups_of([a.std(axis=0)], 10**10)
     [short] = groups_of([a.std(axis=0)], 10**8)
@@ -98,7 +98,7 @@ def test_all_that_is_reduced_to_one_comes_together_if_memory_is_short():
     assert short.state < 10**8 // 2 < plenty.state
 
 
-def test_what_cannot_fit_says_how_much_it_takes():
+def test_block_larger_than_memory_error_states_its_size():
     source, a = recorded((8, 4000, 4000), (8, 4000, 4000))
     with (
         biggus.set_options(memory="50 MB"),
@@ -108,7 +108,7 @@ def test_what_cannot_fit_says_how_much_it_takes():
     assert not source.boxes
 
 
-def test_tasks_cost_no_memory_in_their_number(traced_peak):
+def test_task_iterator_memory_does_not_grow(traced_peak):
     _, a = recorded((10**6, 2**20), (1, 2**20))
     [group] = groups_of([a.mean()])
 
@@ -119,7 +119,7 @@ def test_tasks_cost_no_memory_in_their_number(traced_peak):
     assert traced_peak(count, 999_999) < 1_000_000
 
 
-def test_what_a_block_leaves_is_told_of_the_blocks_that_there_are():
+def test_partial_bytes_are_those_of_the_largest_block():
     source = ArraySource(np.zeros((4, 12, 400, 400), "f4"), chunks=(1, 1, 400, 400))
     node = biggus.ArrayAdapter(source).mean(axis=0).node
     [reduction] = reductions_over({node: node.statistic})

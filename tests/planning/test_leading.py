@@ -1,4 +1,4 @@
-"""What is seen by turns is read together: each chunk once, and none that nobody sees."""
+"""Interleaved parts of an array share one pass: each needed chunk is read once."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -17,21 +17,21 @@ SHAPE, CHUNKS = (60, 10, 8), (12, 5, 8)
 
 @pytest.fixture(autouse=True, params=["chunks", "as they are"])
 def block_size(request, monkeypatch):
-    """Make each chunk a reduction block, or else all of these small arrays one."""
+    """Make each chunk a reduction block, or else each of these small arrays."""
     if request.param == "chunks":
         monkeypatch.setattr(reduction_blocks, "RUN", 1)
         monkeypatch.setattr(reduction_blocks, "BLOCK", 1)
 
 
 def keys_of(labels):
-    """Return of each label where it stands."""
+    """Return the positions of each label."""
     return [np.flatnonzero(labels == label) for label in np.unique(labels)]
 
 
 MONTHS = np.arange(60) % 6
 UNEVEN = np.random.default_rng(5).integers(0, 5, 60)
 
-BY_TURNS = {
+INTERLEAVED = {
     "strides": [np.s_[n::6] for n in range(6)],
     "backwards": [np.s_[59 - n :: -6] for n in range(6)],
     "index arrays": keys_of(MONTHS),
@@ -41,7 +41,7 @@ BY_TURNS = {
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("keys", BY_TURNS.values(), ids=BY_TURNS)
+@pytest.mark.parametrize("keys", INTERLEAVED.values(), ids=INTERLEAVED)
 def test_each_chunk_is_read_once(keys, workers):
     values = numbers(SHAPE)
     source, a = recorded(values, CHUNKS)
@@ -55,8 +55,8 @@ def test_each_chunk_is_read_once(keys, workers):
     assert [each.times_read for each in plan.passes] == [1]
 
 
-@pytest.mark.parametrize("keys", BY_TURNS.values(), ids=BY_TURNS)
-def test_what_comes_of_it_is_the_same_as_alone(keys):
+@pytest.mark.parametrize("keys", INTERLEAVED.values(), ids=INTERLEAVED)
+def test_results_together_are_the_same_to_the_bit_as_alone(keys):
     values = numbers(SHAPE).astype("f4")
     values[7, 3] = np.nan
     _, a = recorded(values, CHUNKS)
@@ -67,10 +67,10 @@ def test_what_comes_of_it_is_the_same_as_alone(keys):
         np.testing.assert_array_equal(array.ndarray(), found, strict=True)
 
 
-def test_along_another_axis_and_in_parts():
+def test_interleaved_parts_of_a_transposed_selection():
     values = numbers((8, 60, 10))
     source, a = recorded(values, (8, 12, 5))
-    part = a[2:6].T  # its axes turned round
+    part = a[2:6].T
     found = biggus.ndarrays([part[:, n::4].std(axis=(0, 1)) for n in range(4)])
     for n, std in enumerate(found):
         np.testing.assert_allclose(std, values[2:6].T[:, n::4].std(axis=(0, 1)), rtol=1e-13)
@@ -79,17 +79,17 @@ def test_along_another_axis_and_in_parts():
     assert times.sum() == times[2:6].sum()
 
 
-def test_what_nobody_sees_is_not_read():
+def test_chunks_outside_all_groups_are_not_read():
     values = numbers(SHAPE)
     source, a = recorded(values, CHUNKS)
-    keys = [np.r_[n:12:3, 36 + n : 48 : 3] for n in range(3)]  # of the first chunk and the fourth
+    keys = [np.r_[n:12:3, 36 + n : 48 : 3] for n in range(3)]  # in the first chunk and the fourth
     found = biggus.ndarrays([a[key].sum(axis=0) for key in keys])
     for key, total in zip(keys, found, strict=True):
         np.testing.assert_allclose(total, values[key].sum(axis=0), rtol=1e-14)
     assert {number for number, *_ in source.chunks_touched(CHUNKS)} == {0, 3}
 
 
-def test_more_groups_than_go_together(monkeypatch):
+def test_more_groups_than_one_scan_may_hold(monkeypatch):
     monkeypatch.setattr(shared_scans, "MOST_MEMBERS", 4)
     values = numbers(SHAPE)
     source, a = recorded(values, CHUNKS)
@@ -99,13 +99,13 @@ def test_more_groups_than_go_together(monkeypatch):
     assert (times_read(source) == 3).all()
 
 
-def test_chunks_of_one_position_are_read_for_each():
+def test_chunks_of_length_one_are_read_once():
     source, a = recorded(numbers(SHAPE), (1, 10, 8))
     biggus.ndarrays([a[n::6].mean(axis=0) for n in range(6)])
     assert (times_read(source) == 1).all()
 
 
-def test_who_goes_through_all_of_it_leads():
+def test_reduction_over_the_whole_array_shares_its_reads():
     values = numbers(SHAPE)
     source, a = recorded(values, CHUNKS)
     wanted = [a.std(axis=0), *[a[key].mean(axis=0) for key in keys_of(UNEVEN)]]
@@ -116,7 +116,7 @@ def test_who_goes_through_all_of_it_leads():
     assert (times_read(source) == 1).all()
 
 
-def test_on_an_executor():
+def test_interleaved_groups_on_an_executor():
     values = numbers(SHAPE)
     _, a = recorded(values, CHUNKS)
     wanted = [a[key].mean(axis=0) for key in keys_of(UNEVEN)]
@@ -126,7 +126,7 @@ def test_on_an_executor():
         np.testing.assert_array_equal(array.ndarray(), mean, strict=True)
 
 
-def test_in_any_memory_it_is_the_same():
+def test_interleaved_groups_do_not_depend_on_memory():
     values = numbers((60, 100, 80))
     _, a = recorded(values, (12, 50, 80))
     wanted = [a[n::6].std(axis=0) for n in range(6)]
@@ -138,7 +138,7 @@ def test_in_any_memory_it_is_the_same():
             np.testing.assert_array_equal(one, other, strict=True)
 
 
-def test_partial_results_that_are_kept_are_not_read_for_again(tmp_path):
+def test_kept_partial_results_of_groups_are_reused(tmp_path):
     h5py = pytest.importorskip("h5py")
     values = numbers(SHAPE)
     with h5py.File(tmp_path / "a.h5", "w") as file:
@@ -155,7 +155,7 @@ def test_partial_results_that_are_kept_are_not_read_for_again(tmp_path):
 
 
 @st.composite
-def turns(draw):
+def groupings(draw):
     """Return a shape, chunks, an axis and labels along it."""
     shape = draw(st.tuples(*[st.integers(1, 9)] * 2))
     chunks = draw(st.tuples(*[st.integers(1, 5)] * 2))
@@ -166,8 +166,8 @@ def turns(draw):
 
 
 @settings(deadline=None, max_examples=60)
-@given(turns(), st.sampled_from([0, 1, (0, 1)]))
-def test_any_groups(given, reduced):
+@given(groupings(), st.sampled_from([0, 1, (0, 1)]))
+def test_random_groups(given, reduced):
     shape, chunks, axis, labels = given
     values = numbers(shape)
     _, a = recorded(values, chunks)
@@ -181,7 +181,7 @@ def test_any_groups(given, reduced):
         np.testing.assert_array_equal(array.ndarray(), total, strict=True)
 
 
-def test_the_groups_of_xarray():
+def test_xarray_groupby_reads_each_chunk_once():
     xr = pytest.importorskip("xarray")
     values = numbers(SHAPE)
     source, a = recorded(values, CHUNKS)

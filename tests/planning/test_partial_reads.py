@@ -1,4 +1,4 @@
-"""Parts of chunks: where they lie as they are nothing is gathered in a scratch."""
+"""Parts of uncompressed chunks are read directly, without a scratch file."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ class PartwiseSource(ArraySource):
     reads_parts = True
 
 
-def _hdf5(path, **how):
+def _hdf5(path, **keywords):
     with h5py.File(path / "a.h5", "w") as file:
-        file.create_dataset("a", data=VALUES, chunks=(5, 40, 250), **how)
+        file.create_dataset("a", data=VALUES, chunks=(5, 40, 250), **keywords)
     return biggus.open(path / "a.h5", "a")
 
 
-def _zarr(path, **how):
+def _zarr(path, **keywords):
     stored = zarr.create_array(
-        path / "a.zarr", shape=VALUES.shape, chunks=(5, 40, 250), dtype="f4", **how
+        path / "a.zarr", shape=VALUES.shape, chunks=(5, 40, 250), dtype="f4", **keywords
     )
     stored[...] = VALUES
     return biggus.open(path / "a.zarr")
@@ -54,7 +54,7 @@ MADE = {
 
 
 @pytest.mark.parametrize("name", MADE)
-def test_it_is_gathered_where_parts_of_chunks_cost_more(tmp_path, name):
+def test_scratch_is_used_only_where_partial_chunk_reads_cost_more(tmp_path, name):
     make, gathered = MADE[name]
     array = make(tmp_path)
     for memory in ("4 MB", "14 MB"):
@@ -62,12 +62,12 @@ def test_it_is_gathered_where_parts_of_chunks_cost_more(tmp_path, name):
             lazy = biggus.percentile(array, 95, axis=0)
             plan = biggus.plan([lazy])
             found = lazy.ndarray()
-        # In the least memory only short runs are to be read at once.
+        # With the least memory, only short runs could be read at once.
         assert any(one.scratch_bytes for one in plan.passes) is (gathered or memory == "4 MB")
         assert_same(found, np.percentile(VALUES, 95, axis=0))
 
 
-def test_a_cache_fetches_whole_chunks(tmp_path):
+def test_cached_source_reads_whole_chunks(tmp_path):
     source = _hdf5(tmp_path).node.source
     assert source.reads_parts
     with biggus.set_options(cache=biggus.Cache(tmp_path / "cache")):

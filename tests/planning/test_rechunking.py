@@ -1,4 +1,4 @@
-"""What is saved in other chunks than it is read in: each chunk is read once, and written once."""
+"""Saving with other chunks than the source's reads and writes each chunk once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ VALUES = np.random.default_rng(8).normal(0, 100, (60, 90, 120)).astype("f4")
 
 
 class Target:
-    """Keeps what it is given, and how often each chunk of it was written."""
+    """A target that keeps its values, and counts the writes of each element."""
 
     def __init__(self, shape, dtype, chunks):
         self.shape, self.dtype, self.chunks = shape, np.dtype(dtype), chunks
@@ -57,7 +57,7 @@ def test_each_chunk_is_read_and_written_once(name, memory, io_bound, times_read)
     assert (target.writes == 1).all()
 
 
-def test_what_is_turned(times_read):
+def test_transposed_array_is_read_once(times_read):
     source, a = recorded(VALUES, (1, 90, 120))
     target = Target((120, 90, 60), "f4", (1, 90, 60))
     with biggus.set_options(memory="1 MB"):
@@ -66,7 +66,7 @@ def test_what_is_turned(times_read):
     assert times_read(source) == [1]
 
 
-def test_what_is_missing(tmp_path, times_read):
+def test_masked_array_is_read_once(tmp_path, times_read):
     zarr = pytest.importorskip("zarr")
     values = np.ma.masked_greater(VALUES, 100)
     source, a = recorded(values, (1, 90, 120))
@@ -79,7 +79,7 @@ def test_what_is_missing(tmp_path, times_read):
     assert times_read(source) == [1]
 
 
-def test_with_others(times_read):
+def test_arrays_saved_together_share_reads(times_read):
     source, a = recorded(VALUES, (1, 90, 120))
     column, anomaly = (Target(VALUES.shape, "f4", (60, 9, 12)) for _ in range(2))
     mean = np.empty((90, 120), "f4")

@@ -1,4 +1,4 @@
-"""Rewriting: what is equal becomes one node."""
+"""Rewriting: equal expressions become one node."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def _padded(value, array=ARRAY):
         (biggus.concatenate([ARRAY, ARRAY], 0), biggus.concatenate([ARRAY, ARRAY], 1), False),
     ],
 )
-def test_equal_constants_and_short_mosaics_are_one(one, other, equal):
+def test_equal_constants_and_short_mosaics_are_interned(one, other, equal):
     intern = CommonSubexpressions()
     assert (intern(one.node) is intern(other.node)) is equal
 
 
-def test_tiles_stay_cut_as_they_were():
+def test_interned_mosaic_keeps_its_grid():
     node = _padded(False).node
     made = CommonSubexpressions()(node)
     assert made.grid == node.grid

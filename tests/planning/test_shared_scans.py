@@ -1,4 +1,4 @@
-"""Shared scans: parts of an array that are read with the whole of it, or with a larger part."""
+"""Shared scans: parts of an array are read together with the whole array or a larger part."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from biggus.testing import RecordingSource
 
 @pytest.fixture(autouse=True, params=["chunks", "as they are"])
 def cell_size(request, monkeypatch):
-    """Make each chunk a reduction block, or else all of these small arrays one."""
+    """Make each chunk a reduction block, or else each of these small arrays."""
     if request.param == "chunks":
         monkeypatch.setattr(reduction_blocks, "RUN", 1)
         monkeypatch.setattr(reduction_blocks, "BLOCK", 1)
@@ -43,7 +43,7 @@ PARTS = {
 
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("part", PARTS)
-def test_a_part_is_read_with_the_whole(part, workers):
+def test_part_is_read_with_the_whole(part, workers):
     values = numbers((60, 100, 50))
     source, a = recorded(values, (12, 50, 50))
     key = PARTS[part]
@@ -54,7 +54,7 @@ def test_a_part_is_read_with_the_whole(part, workers):
     assert (times_read(source) == 1).all()
 
 
-def test_what_comes_of_it_is_the_same_as_alone():
+def test_results_together_are_the_same_to_the_bit_as_alone():
     values = numbers((60, 100, 50)).astype("f4")
     _, a = recorded(values, (12, 50, 50))
     wanted = [a.std(), a[7:].std(axis=0), a[::-1, :30].mean(), a[3], a.T[:20].var(axis=1), a * 2]
@@ -79,7 +79,7 @@ def test_expressions_share_what_they_read():
     assert (times_read(two) == 1).all()
 
 
-def test_parts_of_a_mosaic_are_read_with_it():
+def test_parts_of_a_mosaic_share_its_scan():
     tiles = [numbers((12, 18, 36), seed) for seed in range(5)]
     sources, arrays = zip(*[recorded(tile, (1, 18, 36)) for tile in tiles], strict=True)
     both = biggus.LinearMosaic(arrays, axis=0)
@@ -96,7 +96,7 @@ def test_parts_of_a_mosaic_are_read_with_it():
     assert plan.passes[0].requests == sum(len(source.boxes) for source in sources)
 
 
-def test_a_part_of_a_part_is_read_with_it():
+def test_part_of_a_part_shares_its_scan():
     values = numbers((60, 100))
     source, a = recorded(values, (12, 50))
     biggus.ndarrays([a[5:40].mean(), a[10:20, ::2].max(), a[12]])
@@ -106,7 +106,7 @@ def test_a_part_of_a_part_is_read_with_it():
     assert not times[40:].any()
 
 
-def test_parts_that_overlap_stand_alone():
+def test_overlapping_parts_are_read_separately():
     values = numbers((60, 100))
     source, a = recorded(values, (12, 50))
     plan = biggus.plan([a[:40].mean(), a[20:].max()])
@@ -116,7 +116,7 @@ def test_parts_that_overlap_stand_alone():
     assert plan.passes[0].times_read > 1
 
 
-def test_of_what_is_kept_nothing_is_read(tmp_path):
+def test_scan_with_kept_results_reads_only_the_rest(tmp_path):
     values, others = numbers((60, 100)), numbers((60, 100), 1)
     one = RecordingSource(ObjectSource(Held(values), chunks=(12, 50), token="one"))
     two = RecordingSource(ObjectSource(Held(others), chunks=(12, 50), token="two"))
@@ -135,7 +135,7 @@ def test_of_what_is_kept_nothing_is_read(tmp_path):
     assert plan.requests == len(two.boxes)
 
 
-def test_no_more_goes_together_than_there_is_memory_for():
+def test_shared_scans_stay_within_the_memory_budget():
     values = numbers((40, 300, 400))
     source, a = recorded(values, (4, 300, 400))
     wanted = [a.std(axis=0), a[:30].std(axis=(1, 2)), a[::2].median(axis=0)]
@@ -167,7 +167,7 @@ def keys(draw):
     st.tuples(st.integers(1, 24), st.integers(1, 24)),
     st.sampled_from([None, 0, -1]),
 )
-def test_any_parts_are_what_they_are_alone(parts, chunks, axis):
+def test_random_parts_share_one_read(parts, chunks, axis):
     values = numbers((24, 24))
     source, a = recorded(values, chunks)
     arrays, expected = [a.sum(axis=axis)], [values.sum(axis=axis)]
@@ -186,7 +186,7 @@ def test_any_parts_are_what_they_are_alone(parts, chunks, axis):
     st.sampled_from([1, 4, 16, 64]),
     st.sampled_from([1, 4, 16, 64]),
 )
-def test_reduction_blocks_that_do_not_nest_are_read_again(parts, chunks, run, block):
+def test_plan_counts_reads_of_blocks_that_do_not_nest(parts, chunks, run, block):
     values = numbers((24, 24))
     source, a = recorded(values, chunks)
     with pytest.MonkeyPatch.context() as patch:
@@ -203,8 +203,8 @@ def test_reduction_blocks_that_do_not_nest_are_read_again(parts, chunks, run, bl
     assert (times_read(source) >= 1).all()
 
 
-class Sending(ThreadPoolExecutor):
-    """Threads that are sent what they do as other processes are, but for the sources."""
+class PicklingExecutor(ThreadPoolExecutor):
+    """Threads that pickle their tasks, except the sources, as processes do."""
 
     def submit(self, fn, *args):
         buffer = io.BytesIO()
@@ -232,12 +232,12 @@ def known(source):
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_what_is_sent_away_shares_what_it_reads(part):
+def test_pickled_tasks_share_their_reads(part):
     tiles = [numbers((12, 100, 50), seed) for seed in range(5)]
     sources, arrays = zip(*[recorded(tile, (4, 100, 50)) for tile in tiles], strict=True)
     a, values = biggus.LinearMosaic(arrays, axis=0), np.concatenate(tiles)
     key = PARTS[part]
-    with Sending(2) as executor, biggus.set_options(executor=executor):
+    with PicklingExecutor(2) as executor, biggus.set_options(executor=executor):
         wanted = [(a * 2).sum(axis=0), (a[key] + 1).max(), a[key]]
         plan = biggus.plan(wanted)
         doubled, most, some = biggus.ndarrays(wanted)

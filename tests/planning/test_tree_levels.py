@@ -1,4 +1,4 @@
-"""Trees: each block has one place, and what is merged is the same in whatever order it comes."""
+"""Trees: each block has one position, and merging does not depend on the order of blocks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @st.composite
 def trees(draw):
-    """Return a tree, and how many reduction blocks there are along each axis."""
+    """Return a tree, and the number of reduction blocks along each axis."""
     counts, blocks, tile_edges = [], [], []
     for _ in range(draw(st.integers(0, 3))):
         each = draw(st.integers(1, 3))
@@ -38,7 +38,7 @@ def trees(draw):
 
 
 @given(trees())
-def test_each_reduction_block_has_a_place_of_its_own(made):
+def test_each_reduction_block_has_a_unique_position(made):
     tree, counts = made
     blocks = list(itertools.product(*map(range, counts)))
     places = [tree.place(block) for block in blocks]
@@ -54,7 +54,7 @@ def test_each_reduction_block_has_a_place_of_its_own(made):
 
 
 @given(trees())
-def test_a_subtree_of_blocks_lies_in_its_box(made):
+def test_blocks_lie_in_the_box_of_their_subtree(made):
     tree, counts = made
     for block in itertools.product(*map(range, counts)):
         tile, number, position = tree.place(block)
@@ -67,7 +67,7 @@ def test_a_subtree_of_blocks_lies_in_its_box(made):
 
 
 @given(trees())
-def test_what_is_said_of_a_subtree_tells_its_reduction_blocks(made):
+def test_span_of_a_subtree_determines_its_blocks(made):
     tree, counts = made
     blocks = list(itertools.product(*map(range, counts)))
     tile_subtrees = {n: (tree.tile_subtree(n), []) for n in range(tree.tile_subtrees)}
@@ -94,7 +94,7 @@ def _ranges(span):
 
 
 def _around(blocks, span):
-    """Tell whether a span is just the box around blocks, along the first axis that has several."""
+    """Return whether a span is the bounding box of blocks, up to the first axis with several."""
     inside = all(n in r for block in blocks for n, r in zip(block, _ranges(span), strict=True))
     ends = [(min(axis), max(axis)) for axis in zip(*blocks, strict=True)]
     split = next((n for n, (a, b) in enumerate(ends) if a < b), len(ends) - 1)
@@ -103,14 +103,14 @@ def _around(blocks, span):
     )
 
 
-def test_many_reduction_blocks_are_found_without_being_listed():
+def test_position_in_a_tree_of_many_blocks():
     tree = TreeLevels((edges_of(10**12, 1000),), (edges_of(10**12, 10**6),))
     assert tree.tiles == 10**6
     assert tree.place((10**9 - 1,)) == (10**6 - 1, 999 // BLOCKS_A_SUBTREE, 999 % BLOCKS_A_SUBTREE)
 
 
 @given(st.integers(1, 300), st.randoms())
-def test_any_order_merges_to_the_same_bits(count, shuffled: random.Random):
+def test_merge_order_does_not_change_a_bit(count, shuffled: random.Random):
     aggregator = statistic("std", np.dtype("f8"), False, (count, 5), (0, 1)).aggregator
     values = np.random.default_rng(count).normal(1e6, 1, (count, 5))
     results = []
