@@ -24,7 +24,7 @@ pytestmark = pytest.mark.machine
 CASES = ("missing*4", "deep*4", "planes*16")
 
 
-@pytest.mark.skipif(not peaks.told(), reason="the peak of a part of a life is not told here")
+@pytest.mark.skipif(not peaks.peaks_are_available(), reason="needs /proc/self/clear_refs")
 @pytest.mark.parametrize("case", CASES)
 def test_no_more_is_taken_than_is_allowed(case):
     done = subprocess.run(
