@@ -12,7 +12,7 @@ from biggus.support.forks import between_forks
 
 LATER = (
     *("along", "comparing", "counting", "distinct", "finding", "fitting", "fourier"),
-    *("linear", "matrices", "moving", "placing", "products", "refusing", "running"),
+    *("linear", "moving", "placing", "products", "refusing", "running"),
     *("spacing", "surroundings", "trimming", "ufunc_methods", "weighing", "writing"),
 )
 """The modules that are imported when a handler is missing."""

@@ -169,25 +169,6 @@ def histogram_counts(*blocks: Any, dims: int) -> Any:
     return np.histogramdd(np.stack(blocks[:dims], -1), list(blocks[-dims:]), weights=weights)[0]
 
 
-@implements(np.histogram2d)
-def _histogram2d(
-    x: Any,
-    y: Any,
-    bins: Any = 10,
-    range: Any = None,
-    density: Any = None,
-    weights: Any = None,
-) -> tuple[Array, Array, Array]:
-    first, second = as_array(x), as_array(y)
-    if len(first) != len(second):
-        raise ValueError("x and y must have the same length.")
-    given = list(bins) if np.iterable(bins) else [bins]
-    if len(given) not in (1, 2):
-        bins = [np.asarray(given)] * 2
-    counts, edges = _histogramdd([first, second], bins, range, density, weights)
-    return counts, edges[0], edges[1]
-
-
 # Among values in order ------------------------------------------------------------------------
 
 

@@ -184,24 +184,6 @@ def _inverse(array: Array, found: Found | None, equal_nan: bool) -> Array:
     return reshape(places, array.shape)
 
 
-def _of_the_standard(name: str, **asked: bool) -> None:
-    """Register a function of the array API standard, which treats NaN as unequal."""
-    function = getattr(np, name)
-    kind = type(function(np.empty(0)))
-
-    def find(x: Any, /) -> Any:
-        found = _unique(x, equal_nan=False, **asked)
-        return kind(*found) if asked else found
-
-    implements(function)(find)
-
-
-_of_the_standard("unique_values")
-_of_the_standard("unique_counts", return_counts=True)
-_of_the_standard("unique_inverse", return_inverse=True)
-_of_the_standard("unique_all", return_index=True, return_inverse=True, return_counts=True)
-
-
 # Sets -----------------------------------------------------------------------------------------
 
 
@@ -217,11 +199,6 @@ def _both(ar1: Any, ar2: Any) -> _Both:
     # NaN of one set are not in the other.
     either = _Distinct(concatenate([first.values, second.values]), False).result()
     return _Both((first, second), either)
-
-
-@implements(np.union1d)
-def _union1d(ar1: Any, ar2: Any) -> Any:
-    return _unique(concatenate([ravel(ar1), ravel(ar2)]))
 
 
 @implements(np.intersect1d)

@@ -9,12 +9,12 @@ import numpy as np
 from biggus.array import Array, implements
 from biggus.construct import LinearMosaic
 from biggus.functions.elementwise import as_array
-from biggus.functions.reshaping import at_least_1d, at_least_2d, at_least_3d, ravel
+from biggus.functions.reshaping import at_least_1d, ravel
 from biggus.sources.normal import normal_axis
 from biggus.statistics.signatures import refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     import numpy.typing as npt
 
@@ -128,26 +128,10 @@ def stack(
     return concatenate([one[key] for one in made], place, out, dtype=dtype, casting=casting)
 
 
-def _joined_after(
-    prepare: Callable[[Any], Any], axis_of: Callable[[int], int]
-) -> Callable[..., Array]:
-    def join(tup: Iterable[Any], **keywords: Any) -> Array:
-        made = [prepare(one) for one in tup]
-        axis = axis_of(made[0].ndim) if made else 0
-        return concatenate(made, axis, **keywords)
-
-    return join
-
-
-def _column(one: Any) -> Any:
-    array = as_array(one)
-    return array if array.ndim > 1 else at_least_1d(array)[:, None]
-
-
-implements(np.vstack)(_joined_after(at_least_2d, lambda _: 0))
-implements(np.hstack)(_joined_after(at_least_1d, lambda ndim: min(1, ndim - 1)))
-implements(np.dstack)(_joined_after(at_least_3d, lambda _: 2))
-implements(np.column_stack)(_joined_after(_column, lambda _: 1))
+@implements(np.column_stack)
+def _column_stack(tup: Iterable[Any]) -> Array:
+    made = [as_array(one) for one in tup]
+    return concatenate([one if one.ndim > 1 else at_least_1d(one)[:, None] for one in made], 1)
 
 
 @implements(np.append)

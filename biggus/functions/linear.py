@@ -1,4 +1,4 @@
-"""Functions of `numpy.linalg` that the array API standard defines."""
+"""Linear algebra: functions of `numpy.linalg`, of stacks of matrices, each held in memory."""
 
 from __future__ import annotations
 
@@ -7,15 +7,150 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.array import Array, implements
-from biggus.functions.elementwise import as_array
-from biggus.functions.matrices import norm_of_planes, norm_of_vectors, of_matrices
+from biggus.functions.axes import moveaxis
+from biggus.functions.elementwise import as_array, refuse_missing
+from biggus.functions.products import conjugate
+from biggus.functions.statistics import max as greatest
+from biggus.functions.statistics import min as least
+from biggus.functions.statistics import sum as total
 from biggus.functions.steps import NumPyStep
 from biggus.graph import Gufunc
+from biggus.sources.normal import normal_axis
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+def of_matrices(name: str) -> Callable[..., Any]:
+    """Return the lazy counterpart of a function of `numpy.linalg` of one matrix or a stack."""
+    function = getattr(np.linalg, name)
+
+    def apply(a: Any, *arguments: Any, **keywords: Any) -> Any:
+        array = as_array(a)
+        if array.ndim < 2:
+            raise np.linalg.LinAlgError(
+                f"{array.ndim}-dimensional array given. Array must be at least two-dimensional"
+            )
+        refuse_missing(f"linalg.{name}", array)
+        if arguments:
+            raise TypeError(f"linalg.{name} of a lazy array takes its options by name")
+        rows, columns = array.shape[-2:]
+        # NumPy is called with a matrix of this shape, to find results and errors.
+        probe = np.eye(rows, columns, dtype=array.dtype)
+        found: Any = function(probe, **keywords)
+        several = found if isinstance(found, tuple) else (found,)
+        results = []
+        for number, one in enumerate(several):
+            which = number if isinstance(found, tuple) else None
+            step = NumPyStep(f"linalg.{name}", keywords, np.asarray(one).dtype, which)
+            node = Gufunc(step, [array.node], [2], np.shape(one))
+            results.append(Array.from_node(node))
+        if not isinstance(found, tuple):
+            return results[0]
+        return type(found)(*results) if hasattr(found, "_fields") else tuple(results)
+
+    return apply
+
+
+for _name in (
+    *("det", "slogdet", "inv", "cholesky", "eigh", "eigvalsh", "qr"),
+    *("svd", "svdvals", "cond", "matrix_rank"),
+):
+    if hasattr(np.linalg, _name):
+        implements(getattr(np.linalg, _name))(of_matrices(_name))
+
+
+@implements(np.linalg.solve)
+def _solve(a: Any, b: Any) -> Array:
+    matrix, right = as_array(a), as_array(b)
+    if matrix.ndim < 2 or matrix.shape[-1] != matrix.shape[-2]:
+        raise np.linalg.LinAlgError("Last 2 dimensions of the array must be square")
+    rows = matrix.shape[-1]
+    column = right.ndim == 1
+    right = right[:, None] if column else right
+    if right.shape[-2] != rows:
+        raise ValueError("solve: the right side has not as many rows as the matrix")
+    width = right.shape[-1]
+    dtype = np.linalg.solve(np.eye(1, dtype=matrix.dtype), np.ones((1, 1), right.dtype)).dtype
+    step = NumPyStep("linalg.solve", {}, dtype)
+    found = Array.from_node(Gufunc(step, [matrix.node, right.node], [2, 2], (rows, width)))
+    return found[..., 0] if column else found
+
+
+# Norms -----------------------------------------------------------------------------------------
+
+
+@implements(np.linalg.norm)
+def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Array:
+    array = _with_fractions(x)
+    if axis is None:
+        if (
+            ord is None
+            or (ord in ("f", "fro") and array.ndim == 2)
+            or (ord == 2 and array.ndim == 1)
+        ):
+            return np.sqrt(total(_squares(array), keepdims=keepdims))  # type: ignore[return-value]
+        axes = tuple(range(array.ndim))
+    else:
+        axes = tuple(axis) if np.iterable(axis) else (axis,)
+        axes = tuple([normal_axis(one, array.ndim) for one in axes])
+    if len(axes) == 1:
+        return norm_of_vectors(array, ord, axes[0], keepdims)
+    if len(axes) != 2:
+        raise ValueError("Improper number of dimensions to norm.")
+    return norm_of_planes(array, ord, axes, keepdims)
+
+
+def _squares(array: Array) -> Any:
+    return (conjugate(array) * array).real if array.dtype.kind == "c" else array**2
+
+
+def norm_of_vectors(array: Array, ord: Any, axis: Any, keepdims: bool) -> Array:
+    """Return the norms of vectors along one axis or several, of floats or complex numbers."""
+    how: dict[str, Any] = {"axis": axis, "keepdims": keepdims}
+    found: Any
+    if ord in (np.inf, -np.inf):
+        found = (greatest if ord > 0 else least)(abs(array), **how)
+    elif ord == 0:
+        found = total((array != 0).astype(array.real.dtype), **how)
+    elif ord == 1:
+        found = total(abs(array), **how)
+    elif ord is None or ord == 2:
+        found = np.sqrt(total(_squares(array), **how))
+    elif isinstance(ord, str):
+        raise ValueError(f"Invalid norm order '{ord}' for vectors")
+    else:
+        found = total(abs(array) ** ord, **how) ** np.reciprocal(ord, dtype=array.real.dtype)
+    result: Array = found
+    return result
+
+
+def norm_of_planes(array: Array, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Array:
+    """Return the norms of matrices along two axes, of floats or complex numbers."""
+    rows, columns = axes
+    if rows == columns:
+        raise ValueError("Duplicate axes given.")
+    found: Any
+    if ord in (None, "fro", "f"):
+        found = np.sqrt(total(_squares(array), axis=axes, keepdims=True))
+    elif ord in (1, -1, np.inf, -np.inf):
+        along, over = (rows, columns) if abs(ord) == 1 else (columns, rows)
+        sums = total(abs(array), axis=along, keepdims=True)
+        found = (greatest if ord > 0 else least)(sums, axis=over, keepdims=True)
+    elif ord in (2, -2, "nuc"):
+        moved: Any = moveaxis(array, axes, (-2, -1))
+        values: Any = np.linalg.svd(moved, compute_uv=False)
+        choose: Callable[..., Array] = {2: greatest, -2: least, "nuc": total}[ord]
+        found = np.expand_dims(choose(values, axis=-1), axes)
+    else:
+        raise ValueError("Invalid norm order for matrices.")
+    if keepdims:
+        return found  # type: ignore[no-any-return]  # a lazy array
+    key = tuple([0 if axis in axes else slice(None) for axis in range(array.ndim)])
+    return found[key]  # type: ignore[no-any-return]  # likewise
+
+
+@implements(np.linalg.pinv)
 def _pinv(a: Any, rcond: Any = None, hermitian: bool = False, **keywords: Any) -> Any:
     cutoffs = keywords.pop("rtol", rcond)
     if keywords:
@@ -34,6 +169,7 @@ def _pinv(a: Any, rcond: Any = None, hermitian: bool = False, **keywords: Any) -
 _of_one_cutoff = of_matrices("pinv")
 
 
+@implements(np.linalg.outer)
 def _outer(x1: Any, x2: Any, /) -> Any:
     one, other = as_array(x1), as_array(x2)
     if one.ndim != 1 or other.ndim != 1:
@@ -44,12 +180,14 @@ def _outer(x1: Any, x2: Any, /) -> Any:
     return one[:, None] * other[None, :]
 
 
+@implements(np.linalg.vector_norm)
 def _vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
     array = _with_fractions(x)
     axes = range(array.ndim) if axis is None else axis if np.iterable(axis) else (axis,)
     return norm_of_vectors(array, ord, tuple(axes), keepdims)
 
 
+@implements(np.linalg.matrix_norm)
 def _matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
     array = _with_fractions(x)
     return norm_of_planes(array, ord, (array.ndim - 2, array.ndim - 1), keepdims)
@@ -60,20 +198,9 @@ def _with_fractions(x: Any) -> Array:
     return array if array.dtype.kind in "fc" else array.astype(np.float64)
 
 
+@implements(np.linalg.matrix_power)
 def _matrix_power(a: Any, n: int) -> Any:
     array = as_array(a)
     probe = np.linalg.matrix_power(np.eye(*array.shape[-2:], dtype=array.dtype), n)
     step = NumPyStep("linalg.matrix_power", {"n": n}, probe.dtype)
     return Array.from_node(Gufunc(step, [array.node], [2], probe.shape))
-
-
-_FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "pinv": _pinv,
-    "outer": _outer,
-    "vector_norm": _vector_norm,
-    "matrix_norm": _matrix_norm,
-    "matrix_power": _matrix_power,
-}
-
-for _name, _function in _FUNCTIONS.items():
-    implements(getattr(np.linalg, _name))(_function)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import operator
 from typing import TYPE_CHECKING, Any
 
@@ -123,19 +122,6 @@ def _tile(A: Any, reps: Any) -> Array:  # noqa: N803 - NumPy's name
         number = max(0, operator.index(count))
         array = concatenate([array] * number, axis) if number else along(array, axis, slice(0))
     return array
-
-
-@implements(np.resize)
-def _resize(a: Any, new_shape: Any) -> Array:
-    array = ravel(a)
-    shape = tuple(new_shape) if np.iterable(new_shape) else (new_shape,)
-    if any(n < 0 for n in shape):
-        raise ValueError("all elements of `new_shape` must be non-negative")
-    size = math.prod(shape)
-    if array.size == 0:
-        return zeros(shape, array.dtype)
-    times, rest = divmod(size, array.size)
-    return reshape(concatenate([*[array] * times, array[:rest]]), shape)
 
 
 # Left out and put between --------------------------------------------------------------

@@ -22,11 +22,14 @@ if TYPE_CHECKING:
 
 _BY_NUMPY: tuple[Any, ...] = (
     *(np.shape, np.ndim, np.real, np.imag, np.iscomplexobj, np.isrealobj),
-    *(np.common_type, np.rollaxis),
+    *(np.common_type, np.rollaxis, np.resize),
+    *(np.vstack, np.hstack, np.dstack),
     *(np.array_split, np.split, np.hsplit, np.vsplit, np.dsplit),
     *([np.unstack] if hasattr(np, "unstack") else []),  # since NumPy 2.1
     *(np.linalg.diagonal, np.linalg.trace, np.linalg.matrix_transpose),
     *(np.linalg.tensordot, np.linalg.vecdot),
+    *(np.histogram2d, np.union1d),
+    *(np.unique_values, np.unique_counts, np.unique_inverse, np.unique_all),
 )
 
 for _function in _BY_NUMPY:

@@ -8,8 +8,8 @@ import numpy as np
 
 from biggus.array import Array, implements
 from biggus.construct import full
-from biggus.expressions.lines import of_lines
-from biggus.functions.axes import ALL, moveaxis
+from biggus.functions.along import lined
+from biggus.functions.axes import ALL
 from biggus.functions.elementwise import as_array
 from biggus.functions.joining import concatenate
 from biggus.sources.normal import normal_axis
@@ -93,10 +93,7 @@ def _slope(array: Array, axis: int, apart: Any, edge_order: int) -> Array:
     # NumPy is called with few values, to find the dtype and errors.
     few = np.ones(length if np.ndim(apart) else edge_order + 1, array.dtype)
     dtype = np.asarray(_numpys_gradient(few, apart, edge_order=edge_order)).dtype
-    turned = moveaxis(array, axis, -1)
-    how = {"edge_order": edge_order}
-    node = of_lines(turned.node, _Slope(apart), how, (length,), dtype)
-    return moveaxis(Array.from_node(node), -1, axis)
+    return lined(array, axis, _Slope(apart), {"edge_order": edge_order}, dtype=dtype)
 
 
 class _Slope:

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.array import Array, implements_method
-from biggus.expressions.lines import of_lines
 from biggus.functions import statistics
-from biggus.functions.axes import moveaxis
+from biggus.functions.along import lined
 from biggus.functions.elementwise import as_array
-from biggus.functions.moving import along_or_flat
 from biggus.statistics.signatures import NOT_GIVEN, refuse
 
 if TYPE_CHECKING:
@@ -66,12 +64,8 @@ def _accumulate(
     refuse(f"{ufunc.__name__}.accumulate", out=out)
     if array.ndim == 0:
         raise TypeError("cannot accumulate on a scalar")
-    given, place = along_or_flat(array, axis)
     keywords = {} if dtype is None else {"dtype": np.dtype(dtype)}
-    kind = ufunc.accumulate(np.ones(1, given.dtype), **keywords).dtype
-    turned = moveaxis(given, place, -1)
-    node = of_lines(turned.node, _Accumulate(ufunc), keywords, turned.shape[-1:], kind)
-    return moveaxis(Array.from_node(node), -1, place)
+    return lined(array, axis, _Accumulate(ufunc), keywords)
 
 
 class _Accumulate:
