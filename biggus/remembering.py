@@ -63,8 +63,8 @@ class Memory:
         if description is None:
             return None
         try:
-            told = decode_value(description.get("encoding"))
-            encoding = None if told is None else backend.encoding(told)
+            encoding_fields = decode_value(description.get("encoding"))
+            encoding = None if encoding_fields is None else backend.encoding(encoding_fields)
             return DescribedSource(description, encoding)
         except (LookupError, TypeError, ValueError) as error:
             # It may be from another version of biggus.
@@ -98,8 +98,8 @@ class Memory:
         name = self._name(backend, variable, options)
         encoding = None if source.encoding is None else source.encoding.fields
         place = {"location": where.public, "variable": variable, "backend": backend.name}
-        told = describe(source, **place, encoding=encoding)
-        self._remember(name, told)
+        description = describe(source, **place, encoding=encoding)
+        self._remember(name, description)
         if only:
             self._remember(self._name(backend, None, options, _ONLY), {"variable": variable})
         if not where.scheme:

@@ -207,7 +207,7 @@ class Backend(ABC):
         """
         raise LookupError(f"the {self.name} backend keeps no records")
 
-    def encoding(self, told: Mapping[str, Any]) -> Encoding:
+    def encoding(self, fields: Mapping[str, Any]) -> Encoding:
         """Return an encoding of the backend's sources from its `Encoding.fields`.
 
         Raises

@@ -141,20 +141,20 @@ class _Main:
 
     def _reset(self) -> None:
         self._task: Callable[[], object] = lambda: None
-        self._asked = False
+        self._pending = False
 
     def call(self, task: Callable[[], object]) -> None:
         """Make the main thread call `task`, which must not raise, as soon as possible."""
-        if self._add is not None and not self._asked:  # else the last call is not over
-            self._task, self._asked = task, True
+        if self._add is not None and not self._pending:  # else the last call is not over
+            self._task, self._pending = task, True
             if self._add(self._calling, None):
-                self._asked = False  # too many calls are pending; it is tried again later
+                self._pending = False  # too many calls are pending; it is tried again later
 
     def _work(self, _: Any) -> int:
-        if self._asked:
+        if self._pending:
             self._task()
         # No other thread may run between this and the end, so the task is kept until the next.
-        self._asked = False
+        self._pending = False
         return 0
 
 

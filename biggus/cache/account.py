@@ -217,7 +217,7 @@ class Account:
             if self._admission is not None:
                 self._admission.note(seen)
                 self._admission.note((key, used) for key, _, used in room.gone[CHUNKS])
-            self._spent -= self._notes.told(noted)
+            self._spent -= self._notes.recorded(noted)
             self._free += room.granted
             self._settled = time.monotonic()
         if any(room.gone):

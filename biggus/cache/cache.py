@@ -250,7 +250,7 @@ class Cache:
 
     @property
     def cleared(self) -> int:
-        """How often the cache was cleared by any process; see the argument `asked` of `store`."""
+        """How often the cache was cleared by any process; see the argument `clears` of `store`."""
         return self._index.clearing.times
 
     def load(
@@ -286,16 +286,16 @@ class Cache:
         key: str,
         values: Values,
         validator: bytes,
-        asked: int,
+        clears: int,
         encoded: Encoded | None = None,
     ) -> int:
         """Store a chunk, perhaps `encoded`; return its bytes on disk, 0 if it is not stored.
 
-        `asked` is the count `cleared` from before the values were fetched: if the cache has been
+        `clears` is the count `cleared` from before the values were fetched: if the cache has been
         cleared since, they are not stored.
         """
         pieces = encode(values, validator, bytes.fromhex(key), self.compression, encoded)
-        return self._index.store(CHUNKS, key, pieces, asked, passing=True)
+        return self._index.store(CHUNKS, key, pieces, clears, passing=True)
 
     def load_bytes(self, key: str) -> tuple[bytes, bytes] | None:
         """Return the bytes stored under `key` and their validator; None if absent or damaged.
@@ -314,10 +314,10 @@ class Cache:
         self._index.used(key)
         return values, validator
 
-    def store_bytes(self, key: str, data: bytes, validator: bytes, asked: int) -> int:
+    def store_bytes(self, key: str, data: bytes, validator: bytes, clears: int) -> int:
         """Store bytes under `key`; return their bytes on disk, 0 if they are not stored."""
         pieces = encode(np.frombuffer(data, np.uint8), validator, bytes.fromhex(key))
-        return self._index.store(CHUNKS, key, pieces, asked)
+        return self._index.store(CHUNKS, key, pieces, clears)
 
     def hit(self, key: str) -> None:
         """Count a hit, and note that the entry was used."""

@@ -322,13 +322,13 @@ class Cached(Wrapper):
                     found[place] = "stale"
                     del held[place]
         boxes = [chunks[place] for place in held]
-        asked = self.cache.cleared
+        clears = self.cache.cleared
         revalidated = self.source.revalidate_many(boxes, [one.validator for one in held.values()])
         for (place, one), good in zip(held.items(), revalidated, strict=True):
             if good is None:
                 found[place] = "stale"
             elif good != one.validator:
-                self.cache.store(keys[place], one.values, good, asked, one.encoded)
+                self.cache.store(keys[place], one.values, good, clears, one.encoded)
                 found[place] = one._replace(validator=good)
 
     def _missed(self, wanted: list[tuple[str, Box]]) -> list[tuple[Values, bytes | None]]:
@@ -357,22 +357,24 @@ class Cached(Wrapper):
             self.cache.miss()
             self._refuse_if_offline(wanted[place][1])
             reasons[place] = held
-        asked, start = self.cache.cleared, time.perf_counter()
-        fetched = self._asked([wanted[place][1] for place in reasons]) if reasons else []
+        clears, start = self.cache.cleared, time.perf_counter()
+        fetched = self._fetch_all([wanted[place][1] for place in reasons]) if reasons else []
         seconds = time.perf_counter() - start
-        for (place, reason), (given, told, encoded) in zip(reasons.items(), fetched, strict=True):
+        for (place, reason), (given, given_validator, encoded) in zip(
+            reasons.items(), fetched, strict=True
+        ):
             key, chunk = wanted[place]
-            found[key] = values, validator = self._own(given, told)
+            found[key] = values, validator = self._own(given, given_validator)
             kept = "not kept, its validator being unknown"
             if validator is not None:
-                size = self.cache.store(key, values, validator, asked, encoded)
+                size = self.cache.store(key, values, validator, clears, encoded)
                 kept = f"stored {size} bytes" if size else "not stored"
             if logger.isEnabledFor(logging.INFO):  # `self.name` may be slow
                 row = (self.name, format_box(chunk), reason, values.nbytes, seconds, kept)
                 logger.info("miss %s %s (%s): fetched %d bytes in %.3f s, %s", *row)
         return found
 
-    def _asked(self, chunks: list[Box]) -> list[tuple[Values, bytes | None, Encoded | None]]:
+    def _fetch_all(self, chunks: list[Box]) -> list[tuple[Values, bytes | None, Encoded | None]]:
         """Fetch chunks from the source, with their stored bytes if the cache keeps these."""
         encoding = self.source.encoding
         if encoding is None or self.cache.stored != "encoded":

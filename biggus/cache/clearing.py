@@ -32,9 +32,9 @@ class Clearing:
     >>> import tempfile
     >>> from pathlib import Path
     >>> clearing = Clearing(Path(tempfile.mkdtemp()))
-    >>> asked = clearing.times
+    >>> before = clearing.times
     >>> clearing.begin()
-    >>> clearing.times == asked
+    >>> clearing.times == before
     False
     """
 

@@ -93,14 +93,14 @@ class Index(Account):
         kind: int,
         key: str,
         pieces: list[bytes | memoryview],
-        asked: int,
+        clears: int,
         *,
         passing: bool = False,
     ) -> int:
         """Store an entry, now or later; return its bytes on disk, 0 if it is not stored.
 
         It is not stored if there is no room, if the folder has been cleared since the count was
-        `asked`, or, with `passing`, if `Admission` declines it.
+        `clears`, or, with `passing`, if `Admission` declines it.
         """
         size = self.kinds[kind].on_disk(sum(map(len, pieces)))
         if not self.writable or size > self.size_limit:
@@ -112,10 +112,10 @@ class Index(Account):
                 return 0
             # If entries wait for room already, this one joins them.
             if self._later.waits() or not self._granted(size):
-                late = not self._is_hopeless() and self._later.put(kind, key, pieces, seen, asked)
+                late = not self._is_hopeless() and self._later.put(kind, key, pieces, seen, clears)
                 return size if late else 0
         self._look_ahead(size)
-        return self._write(kind, key, pieces, size, asked)
+        return self._write(kind, key, pieces, size, clears)
 
     def _granted(self, size: int, rounds: int = 1) -> bool:
         return self._settle_now(size, _WAIT_SECONDS, rounds=rounds) and self._spend(size)
@@ -127,7 +127,7 @@ class Index(Account):
     def store_late(self, one: Waiting) -> bool:
         """Store an entry that waits; return whether it is done with, stored or not."""
         size = self.kinds[one.kind].on_disk(len(one.data))
-        if one.asked != self.clearing.times or one.place not in (None, self.clearing.place()):
+        if one.clears != self.clearing.times or one.place not in (None, self.clearing.place()):
             return True
         if not self._spend(size):
             if one.seen is not None and not self._admits(one.seen):
@@ -135,7 +135,7 @@ class Index(Account):
                 return True
             if not self._granted(size, _ROUNDS_LATER):
                 return self._is_hopeless()
-        self._write(one.kind, one.key, [one.data], size, one.asked)
+        self._write(one.kind, one.key, [one.data], size, one.clears)
         return True
 
     def _look_ahead(self, size: int) -> None:
@@ -170,11 +170,11 @@ class Index(Account):
                 self._later.want(0)
 
     def _write(
-        self, kind: int, key: str, pieces: Sequence[bytes | memoryview], reserved: int, asked: int
+        self, kind: int, key: str, pieces: Sequence[bytes | memoryview], reserved: int, clears: int
     ) -> int:
         size = 0
         try:
-            size = self.kinds[kind].write(key, pieces, lambda: asked == self.clearing.times)
+            size = self.kinds[kind].write(key, pieces, lambda: clears == self.clearing.times)
         except OSError as error:
             what = ("a chunk", "a description")[kind]
             self._writing.arose("%s could not be stored in %s: %s", what, self.folder, error)

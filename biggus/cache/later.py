@@ -45,7 +45,7 @@ class Waiting(NamedTuple):
     key: str
     data: bytes
     seen: int | None
-    asked: int
+    clears: int
     place: tuple[int, int] | None
     until: float
 
@@ -86,7 +86,7 @@ class Later:
         self._thread: threading.Thread | None = None
 
     def put(
-        self, kind: int, key: str, pieces: list[bytes | memoryview], seen: int | None, asked: int
+        self, kind: int, key: str, pieces: list[bytes | memoryview], seen: int | None, clears: int
     ) -> bool:
         """Queue a copy of an entry to be stored; return False if too many bytes wait."""
         size = sum(map(len, pieces))
@@ -96,7 +96,7 @@ class Later:
             self._bytes += size
             until = time.monotonic() + _KEPT_SECONDS
             place = self._clearing.place()
-            one = Waiting(kind, key, b"".join(pieces), seen, asked, place, until)
+            one = Waiting(kind, key, b"".join(pieces), seen, clears, place, until)
             self._waiting.append(one)
             self._by_key[kind, key] = one
             self._begin()
@@ -105,7 +105,7 @@ class Later:
     def find(self, kind: int, key: str) -> bytes | None:
         """Return an entry that waits, to be read as if it were stored already."""
         one = self._by_key.get((kind, key)) if self._by_key else None
-        return None if one is None or one.asked != self._clearing.times else one.data
+        return None if one is None or one.clears != self._clearing.times else one.data
 
     def waits(self) -> bool:
         """Return whether entries wait to be stored."""

@@ -67,7 +67,7 @@ class Notes:
         """Return the first `most` notes: the bytes of stored entries, None for used ones."""
         return dict(islice(self._noted.items(), most))
 
-    def told(self, noted: dict[One, int | None]) -> int:
+    def recorded(self, noted: dict[One, int | None]) -> int:
         """Drop notes that the ledger has recorded; return the bytes that it recorded as stored."""
         stored = 0
         for one, size in noted.items():

@@ -165,11 +165,11 @@ def _joined(
     first = records[0]
     if not any(dim in known.dims for known in first.variables().values()):
         return None
-    variables, dims, values, told = {}, {}, {}, {}
+    variables, dims, values, attributes = {}, {}, {}, {}
     for name, known in first.variables().items():
         dims[name] = known.dims
         if dim in known.dims:
-            told[name] = known.attributes
+            attributes[name] = known.attributes
         if name == dim and axis_values is not None:
             values[name], variables[name] = axis_values, ArrayAdapter(axis_values)
         elif dim in known.dims:
@@ -179,4 +179,6 @@ def _joined(
             variables[name] = first.array(name)
         if name in first.encoded_values and dim not in known.dims:
             values[name] = first.values(name)
-    return Group(first.location, first.path, variables, dims, first.attributes(), values, told)
+    return Group(
+        first.location, first.path, variables, dims, first.attributes(), values, attributes
+    )

@@ -131,7 +131,7 @@ class _Evaluation(Passes["Result | Spilled"]):
         super().__init__(nodes, [None if writer is None else writer.grid for writer in writers])
         self._writers = writers
         self._results: dict[int, Result] = {}  # by the number of the node
-        self._asked = {
+        self._outputs_in_memory = {
             id(node) for node, writer in zip(self.nodes, writers, strict=True) if writer is None
         }
         self._scratches: dict[int, Scratch] = {}  # by the number of the output
@@ -154,7 +154,7 @@ class _Evaluation(Passes["Result | Spilled"]):
 
     def target(self, node: Reduce | AlongAxes | Gufunc) -> Result | Spilled:
         nbytes = math.prod(node.shape) * node.dtype.itemsize
-        if id(node) in self._asked or nbytes <= self.allowed // _LARGE:
+        if id(node) in self._outputs_in_memory or nbytes <= self.allowed // _LARGE:
             return Result(node)
         return Spilled(node)
 

@@ -42,8 +42,8 @@ def with_all_missing(error: OfflineError, nodes: Sequence[Node]) -> OfflineError
     shown = ", ".join(lacking[:_MOST_SHOWN])
     if len(lacking) > _MOST_SHOWN:
         shown += ", ..."
-    told = f"{error.cause}; in all {len(lacking):,} chunks are missing: {shown}"
-    return OfflineError(error.source, error.box, told)
+    message = f"{error.cause}; in all {len(lacking):,} chunks are missing: {shown}"
+    return OfflineError(error.source, error.box, message)
 
 
 class _LookedAt(Wrapper):

@@ -16,7 +16,7 @@ import numpy as np
 from biggus.codecs.scratch import scratch
 from biggus.indexing.grid import strides_of
 from biggus.indexing.selection import ArrayMap, ConstantMap, DimensionMap, dims_of
-from biggus.sources.base import asked, box_shape, whole
+from biggus.sources.base import box_shape, call, whole
 from biggus.sources.scattered import OF_FILE
 from biggus.sources.stream import AnyOrderStream
 
@@ -73,7 +73,7 @@ def picked(source: Source, box: Box, selection: Selection) -> npt.NDArray[Any] |
         return None
     if len(selection.named_dims()) < len(selection.shape):
         return None
-    stream = asked(source, box, source.stream, whole(source.shape))
+    stream = call(source, box, source.stream, whole(source.shape))
     if not isinstance(stream, AnyOrderStream):
         return None
     stream.box = box  # named by errors

@@ -93,13 +93,13 @@ class Walk(Generic[_Answer]):
             while begun:
                 key, ask, asking = begun[-1]
                 try:
-                    asked = asking.send(answer)
+                    request = asking.send(answer)
                 except StopIteration as done:
                     answer = done.value
                     known[key] = (ask, answer)
                     begun.pop()
                 else:
-                    ask = asked if type(asked) is tuple else (asked,)
+                    ask = request if type(request) is tuple else (request,)
                     break
             else:
                 return answer  # type: ignore[no-any-return]

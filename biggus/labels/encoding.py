@@ -30,11 +30,11 @@ def encoding_of(node: Node) -> Mapping[str, Any]:
     source = node.origin
     if not isinstance(source, Source) or source.token is None:
         return {}
-    told = {name: value for name, value in source.attributes.items() if name in PACKING}
+    packing = {name: value for name, value in source.attributes.items() if name in PACKING}
     return {
         "dtype": source.dtype,
         "chunks": source.chunks,
         "compression": source.compression,
         "unlimited": source.unlimited,
-        **told,
+        **packing,
     }

@@ -302,14 +302,14 @@ def _of_blocks(node: Blockwise, _: bool) -> Rule:
     known = Labels(tuple(dims), coordinates=tuple(coordinates), decoded=True)
     if not isinstance(node.function, Rolled):
         return known
-    told, statistic = several[0], node.function.name
-    attributes = after_statistic(told.attributes, statistic, [None])
+    first, statistic = several[0], node.function.name
+    attributes = after_statistic(first.attributes, statistic, [None])
     return replace(
         known,
-        name=told.name,
-        place=told.place,
+        name=first.name,
+        place=first.place,
         attributes=attributes,
-        statistics=(*told.statistics, statistic),
+        statistics=(*first.statistics, statistic),
     )
 
 

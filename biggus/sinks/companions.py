@@ -87,12 +87,12 @@ def companions_of(
         place: each for place, each in wanted.items() if each is not None and place not in taken
     }
     there_is = taken | found.keys()
-    told = {
+    kept_labels = {
         number: _naming(each, places[number], there_is) if places[number].name else each
         for number, each in labels.items()
     }
     beside = [each._replace(labels=_naming_bounds(each, there_is)) for each in found.values()]
-    return told, [_packed(each, stores) or _whole(each) for each in beside]
+    return kept_labels, [_packed(each, stores) or _whole(each) for each in beside]
 
 
 def _packed(each: Companion, stores: Mapping[Path, NewStore]) -> Companion | None:
@@ -101,10 +101,10 @@ def _packed(each: Companion, stores: Mapping[Path, NewStore]) -> Companion | Non
     node = packed_in(store, each.node) if store is not None else None
     if node is None or node.dtype == each.node.dtype:
         return None
-    told = labels_of(node)
-    attributes = {**told.attributes, **each.labels.attributes}
+    packed_labels = labels_of(node)
+    attributes = {**packed_labels.attributes, **each.labels.attributes}
     return each._replace(
-        node=node, labels=replace(told, attributes=attributes, dims=each.labels.dims)
+        node=node, labels=replace(packed_labels, attributes=attributes, dims=each.labels.dims)
     )
 
 

@@ -194,11 +194,11 @@ class NewStore(ABC):
         """Return the decoder that readers will use for packed values."""
         if not self.marks:
             return None
-        told, marker = self.metadata(about, dtype)
+        attributes, marker = self.metadata(about, dtype)
         if marker is not None and marker is not False:
-            told = {**told, "_FillValue": np.asarray(marker, dtype)[()]}
+            attributes = {**attributes, "_FillValue": np.asarray(marker, dtype)[()]}
         defaults = about.default_fills and marker is None
-        return cf.decoder(dtype, told, default_fills=defaults)
+        return cf.decoder(dtype, attributes, default_fills=defaults)
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Set attributes of the store, if the format has them."""

@@ -61,11 +61,11 @@ class NpyStore(NewStore):
 class _Escaped:
     """A value of a header whose representation is ASCII; names of fields may not be."""
 
-    def __init__(self, told: object) -> None:
-        self._told = told
+    def __init__(self, value: object) -> None:
+        self._value = value
 
     def __repr__(self) -> str:
-        return ascii(self._told)
+        return ascii(self._value)
 
 
 class _Windows:

@@ -232,8 +232,8 @@ def create(store: NewStore, new: NewArray) -> Marked | FillingWriter:
     OutputError
         If the format cannot hold the array, or it cannot be written.
     """
-    told = new.masked or new.implied is not None
-    marked = told and new.dtype.kind in store.marks and new.marker is not False
+    may_miss = new.masked or new.implied is not None
+    marked = may_miss and new.dtype.kind in store.marks and new.marker is not False
     with failures_of(new):
         writer = store.create(new)
         return (

@@ -32,7 +32,7 @@ def with_spans(labels: Mapping[int, Labels], places: Mapping[int, Place]) -> dic
     holders: dict[Place, object] = {
         sibling(places[number], name): None for number in labels for name in _in_use(labels[number])
     }
-    told = {}
+    result = {}
     for number, one in labels.items():
         methods, found = one.attributes.get("cell_methods"), []
         for each in one.coordinates:
@@ -47,9 +47,11 @@ def with_spans(labels: Mapping[int, Labels], places: Mapping[int, Place]) -> dic
             found.append(_named(each, name, *read[key]))
             if isinstance(methods, str) and each.attributes.get("standard_name") != each.name:
                 methods = re.sub(rf"(?<!\S){re.escape(each.name)}:", f"{name}:", methods)
-        said = {} if methods is None else {"cell_methods": methods}
-        told[number] = replace(one, attributes={**one.attributes, **said}, coordinates=tuple(found))
-    return told
+        renamed = {} if methods is None else {"cell_methods": methods}
+        result[number] = replace(
+            one, attributes={**one.attributes, **renamed}, coordinates=tuple(found)
+        )
+    return result
 
 
 def _in_use(labels: Labels) -> Iterator[str]:

@@ -55,10 +55,10 @@ def packed_in(
     stored = (walk or Walk(_stored))(node)
     if stored is None or stored.decoder is None:
         return None
-    told, dtype = labels_of(stored.node), stored.node.dtype
-    if kept_dtype(dtype, told.attributes) is not None:
+    labels, dtype = labels_of(stored.node), stored.node.dtype
+    if kept_dtype(dtype, labels.attributes) is not None:
         return None  # there may be such a dtype in the other format
-    gives = store.decoder(told, dtype)
+    gives = store.decoder(labels, dtype)
     return stored.node if gives == stored.decoder else None
 
 

@@ -52,8 +52,10 @@ class NewZarrStore(NewStore):
         """Return attributes and marker; an attribute records float32 scales, unknown in JSON."""
         attributes, marker = super().metadata(about, dtype)
         if not about.decoded:
-            told = packing_attributes(about.attributes)
-            scales = [told[name].dtype for name in ("scale_factor", "add_offset") if name in told]
+            packing = packing_attributes(about.attributes)
+            scales = [
+                packing[name].dtype for name in ("scale_factor", "add_offset") if name in packing
+            ]
             if scales and all(each == np.float32 for each in scales):
                 attributes[cf.KEPT_DTYPE] = "<f4"
         return attributes, marker

@@ -336,7 +336,7 @@ def read(source: Source, box: Box) -> Values:
         If the read fails, or its result is not of the shape and dtype promised, or has masked
         values although the source is not ``masked``.
     """
-    return checked(source, box, asked(source, box, source.__getitem__, box))
+    return checked(source, box, call(source, box, source.__getitem__, box))
 
 
 def read_into(source: Source, box: Box, out: npt.NDArray[Any]) -> bool:
@@ -347,10 +347,10 @@ def read_into(source: Source, box: Box, out: npt.NDArray[Any]) -> bool:
     SourceError
         If the read fails.
     """
-    return asked(source, box, source.read_into, box, out)
+    return call(source, box, source.read_into, box, out)
 
 
-def asked(source: Source, box: Box, method: Callable[..., _Answer], *given: Any) -> _Answer:
+def call(source: Source, box: Box, method: Callable[..., _Answer], *given: Any) -> _Answer:
     """Call a method of a source under its lock; errors name the source and the box."""
     deadlines.check()
     try:

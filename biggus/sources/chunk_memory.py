@@ -112,7 +112,7 @@ class ChunkMemory:
         self._lock = threading.Lock()
         self._recent: OrderedDict[Hashable, Chunk] = OrderedDict()
         self._repeated: OrderedDict[Hashable, Chunk] = OrderedDict()
-        self._asked: dict[Hashable, int] = {}  # the last use of each repeated chunk
+        self._last_use: dict[Hashable, int] = {}  # the last use of each repeated chunk
         self._known: OrderedDict[Hashable, LastUse] = OrderedDict()  # of chunks not held
         self._recent_bytes = self._repeated_bytes = 0
         self._clock = 0  # counts the bytes of repeated uses
@@ -153,7 +153,7 @@ class ChunkMemory:
                 self._repeated[key] = found
                 self._repeated_bytes += found.nbytes
             self._clock += found.nbytes
-            self._asked[key] = self._clock
+            self._last_use[key] = self._clock
             self._hits += 1
             return found
 
@@ -169,10 +169,10 @@ class ChunkMemory:
 
         In the last pass of an evaluation, reads by its earlier passes do not count.
         """
-        came, now = self._known.get(key), _current.get()
-        if came is None or came.scan is None or now is None or not now.last:
-            return came is not None
-        return came.scan.evaluation is not now.evaluation or came.scan.number == now.number
+        last_use, now = self._known.get(key), _current.get()
+        if last_use is None or last_use.scan is None or now is None or not now.last:
+            return last_use is not None
+        return last_use.scan.evaluation is not now.evaluation or last_use.scan.number == now.number
 
     def note(self, keys: Iterable[Hashable]) -> None:
         """Note that chunks are read but not kept."""
@@ -195,9 +195,9 @@ class ChunkMemory:
         limit = self.limit
         with self._lock:
             self._drop(key)
-            came = self._known.pop(key, None)
-            before = None if came is None else came.at
-            if came is not None:
+            last_use = self._known.pop(key, None)
+            before = None if last_use is None else last_use.at
+            if last_use is not None:
                 self._clock += chunk.nbytes
             if not self._make_room(chunk.nbytes, limit, before):
                 self._note(key, self._clock)
@@ -211,7 +211,7 @@ class ChunkMemory:
             else:
                 self._repeated[key] = chunk
                 self._repeated_bytes += chunk.nbytes
-                self._asked[key] = self._clock
+                self._last_use[key] = self._clock
             return True
 
     def forget(self, key: Hashable) -> None:
@@ -246,12 +246,12 @@ class ChunkMemory:
             return False
         while self._recent_bytes + self._repeated_bytes + nbytes > limit:
             oldest = next(iter(self._repeated), None)
-            asked = None if oldest is None else self._asked[oldest]
+            oldest_use = None if oldest is None else self._last_use[oldest]
             # A chunk that was used after the last use of the new one has a shorter reuse
             # distance, and stays.  For a chunk never seen before, one gives way that was not
             # used while a whole limit's worth of others was.
             since = self._clock - limit if before is None else before
-            if asked is not None and asked < since:
+            if oldest_use is not None and oldest_use < since:
                 self._evict(oldest)
             elif self._recent:
                 self._evict(next(iter(self._recent)))
@@ -264,7 +264,7 @@ class ChunkMemory:
             self._evict(next(iter(self._recent or self._repeated)))
 
     def _evict(self, key: Hashable) -> None:
-        at = self._asked.get(key, self._clock)
+        at = self._last_use.get(key, self._clock)
         self._drop(key)
         self._note(key, at)
 
@@ -276,7 +276,7 @@ class ChunkMemory:
         found = self._repeated.pop(key, None)
         if found is not None:
             self._repeated_bytes -= found.nbytes
-            del self._asked[key]
+            del self._last_use[key]
 
     def _note(self, key: Hashable, at: int, scan: ScanPass | None = None) -> None:
         self._known[key] = LastUse(at, scan)

@@ -16,7 +16,7 @@ import numpy as np
 
 from biggus import options
 from biggus.options import format_bytes
-from biggus.sources.base import asked, box_shape, checked, read, read_into
+from biggus.sources.base import box_shape, call, checked, read, read_into
 from biggus.sources.chunk_memory import chunk_memory
 from biggus.sources.keyed_grid import KeyedGrid
 from biggus.sources.parts import paste
@@ -162,7 +162,7 @@ class MemoryCached(Wrapper):
 
     def stream(self, box: Box) -> Stream | None:
         """Return the stream of the source inside."""
-        return asked(self.source, box, self.source.stream, box)
+        return call(self.source, box, self.source.stream, box)
 
     def sibling(self, name: str) -> Source | None:
         """Return another variable of the same store."""

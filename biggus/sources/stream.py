@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.indexing.grid import flat_range
-from biggus.sources.base import Stream, asked, box_shape, read
+from biggus.sources.base import Stream, box_shape, call, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,7 +95,7 @@ def streamed(source: Source, box: Box, shape: tuple[int, ...] | None = None) -> 
     SourceError
         If the source cannot be read.
     """
-    found = asked(source, box, source.stream, box)
+    found = call(source, box, source.stream, box)
     if found is None:
         found = Slabs(source, box)
     if shape is not None:

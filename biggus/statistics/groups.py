@@ -49,9 +49,9 @@ class Groups:
         self.numbers = np.ascontiguousarray(numbers, np.uint16 if count < 2**16 else _NUMBER)
         self.axes = axes
         self.count = count
-        told = hashlib.blake2b(f"{numbers.shape} {axes} {count}".encode(), digest_size=20)
-        told.update(self.numbers.tobytes())
-        self.digest = told.hexdigest()
+        digest = hashlib.blake2b(f"{numbers.shape} {axes} {count}".encode(), digest_size=20)
+        digest.update(self.numbers.tobytes())
+        self.digest = digest.hexdigest()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Groups) and self.digest == other.digest

@@ -283,8 +283,8 @@ def quantile(given: Given, q: Any, method: str = "linear") -> Statistic:
     """Make quantiles and percentiles."""
     parts = np.asarray(q)
     empty = not given.name.startswith("nan")
-    asked = tuple(parts.reshape(-1).tolist())
-    probed: Any = asked if parts.ndim else asked[0]
+    fractions = tuple(parts.reshape(-1).tolist())
+    probed: Any = fractions if parts.ndim else fractions[0]
     # The dtype of q matters: NumPy keeps the dtype of values for integers 0 and 1.
     result = given.probed(empty=empty, q=probed, method=method, kind=parts.dtype.kind)
     parts = parts.astype(np.float64)

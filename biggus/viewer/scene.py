@@ -94,10 +94,10 @@ class Scene:
             # Tiles of the coarsest level are included if they failed, to report the error.
             limit_tiles = (*self._coarsest(), *self.limit_tiles)
             wanted = {key: self._layer_of(key) for key in limit_tiles} | wanted
-        asked = wanted if complete else self._with_ancestors(wanted, layer, view)
+        requested = wanted if complete else self._with_ancestors(wanted, layer, view)
         if not alone:
-            self.tiles.cancel(but=asked)
-        for key, its in asked.items():
+            self.tiles.cancel(but=requested)
+        for key, its in requested.items():
             if key not in self.tiles:
                 self.tiles.ask(key, partial(engine.evaluate, its.values(key).node))
         self.tiles.wait(wanted, None if complete else PATIENCE_SECONDS)

@@ -55,9 +55,9 @@ class Tiles(Generic[Key]):
         self.failed: dict[Key, Exception] = {}
         self._context = contextvars.copy_context()
         self._kept: OrderedDict[Key, Values] = OrderedDict()
-        self._asked: dict[Key, Future[Values]] = {}
+        self._requested: dict[Key, Future[Values]] = {}
         self._process = os.getpid()
-        weakref.finalize(self, _cancel, self._asked).atexit = False
+        weakref.finalize(self, _cancel, self._requested).atexit = False
 
     def __reduce__(self) -> tuple[type[Tiles[Key]], tuple[()]]:
         return type(self), ()  # a copy reads for itself
@@ -77,20 +77,20 @@ class Tiles(Generic[Key]):
     def ask(self, key: Key, read: Callable[[], Values]) -> None:
         """Start to read a tile, unless it is in memory, has failed or is being read."""
         if self._process != os.getpid():  # those that read stayed with the parent
-            self._asked.clear()
+            self._requested.clear()
             self._process = os.getpid()
-        if key in self._kept or key in self.failed or key in self._asked:
+        if key in self._kept or key in self.failed or key in self._requested:
             return
-        self._asked[key] = _readers.submit(self._context.copy().run, _quietly, read)
+        self._requested[key] = _readers.submit(self._context.copy().run, _quietly, read)
 
     @property
     def waiting(self) -> bool:
         """Whether there are tiles that have not been collected."""
-        return bool(self._asked)
+        return bool(self._requested)
 
     def missing(self, keys: Iterable[Key]) -> list[Key]:
         """Return the keys of tiles that are still being read."""
-        return [key for key in keys if key in self._asked]
+        return [key for key in keys if key in self._requested]
 
     def collect(self, needed: Collection[Key] = ()) -> bool:
         """Collect the tiles that have been read; tell whether there are any.
@@ -100,9 +100,9 @@ class Tiles(Generic[Key]):
         needed : collection of keys, optional
             What is on the screen, and is not dropped whatever room it takes.
         """
-        ready = [key for key, future in self._asked.items() if future.done()]
+        ready = [key for key, future in self._requested.items() if future.done()]
         for key in ready:
-            future = self._asked.pop(key)
+            future = self._requested.pop(key)
             if future.cancelled():
                 continue
             error = future.exception()
@@ -117,20 +117,20 @@ class Tiles(Generic[Key]):
 
     def wait(self, keys: Iterable[Key], seconds: float | None = None) -> None:
         """Wait until tiles have been read, or for some time."""
-        futures = [self._asked[key] for key in keys if key in self._asked]
+        futures = [self._requested[key] for key in keys if key in self._requested]
         with interruptible():
             wait(futures, seconds)
 
     def cancel(self, but: Collection[Key] = ()) -> None:
         """Cancel reads that have not started, except for some tiles."""
-        for key in [key for key in self._asked if key not in but]:
-            if self._asked[key].cancel():
-                del self._asked[key]
+        for key in [key for key in self._requested if key not in but]:
+            if self._requested[key].cancel():
+                del self._requested[key]
 
     def clear(self) -> None:
         """Drop all tiles, and cancel reads."""
         self.cancel()
-        self._asked.clear()
+        self._requested.clear()
         self._kept.clear()
         self.failed.clear()
 
@@ -154,6 +154,6 @@ def _nbytes(values: Values) -> int:
     return values.nbytes + mask
 
 
-def _cancel(asked: dict[Any, Future[Values]]) -> None:
-    for future in asked.values():
+def _cancel(requested: dict[Any, Future[Values]]) -> None:
+    for future in requested.values():
         future.cancel()

@@ -52,8 +52,8 @@ class Mapped(BaseStep):
         if None in texts:
             return None
         named = f"{function.__module__}.{function.__name__} of xarray {xarray.__version__}"
-        told = (texts, list(keywords), self.dtype, self.output, list(self.shapes))
-        return f"mapped({named} {told!r})"
+        description = (texts, list(keywords), self.dtype, self.output, list(self.shapes))
+        return f"mapped({named} {description!r})"
 
     def __call__(self, *blocks: Any) -> Any:
         """Return the result of the function for some blocks."""

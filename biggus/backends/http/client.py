@@ -189,10 +189,12 @@ class HttpClient:
                 passing, reason = error.passing, error.problem
             else:
                 passing, reason = response.status in RETRIED, f"status {response.status}"
-                asked = retry_after(response.headers.get("Retry-After"), LONGEST_WAIT_SECONDS)
-                if passing and asked is not None:
-                    gate.hold(asked)
-                    wait = asked
+                retry_seconds = retry_after(
+                    response.headers.get("Retry-After"), LONGEST_WAIT_SECONDS
+                )
+                if passing and retry_seconds is not None:
+                    gate.hold(retry_seconds)
+                    wait = retry_seconds
             wait = max(wait, gate.held)
             if attempt > retries or not passing or wait >= deadline.left:
                 break

@@ -128,11 +128,11 @@ class ZarrBackend(Backend):
         path = None if variable is None else zarr_metadata.array_path(location.public, variable)
         return [store_name(location), path, zarr_format, variant]
 
-    def encoding(self, told: Mapping[str, Any]) -> Encoding:
+    def encoding(self, fields: Mapping[str, Any]) -> Encoding:
         with between_forks():
             from biggus.backends.zarr.encoding import ZarrEncoding
 
-        return ZarrEncoding(**told)
+        return ZarrEncoding(**fields)
 
     def adopt(self, obj: Any) -> Source | None:
         with between_forks():

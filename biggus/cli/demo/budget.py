@@ -50,7 +50,7 @@ def measured(store: str, cache: str, result: str) -> dict[str, Any]:
     # Chunks of local stores are not cached; partial results are.
     array = biggus.open(store, cache=False)
     array[0, 0, 0].ndarray()  # import modules that are imported on first use
-    told: dict[str, Any] = {"baseline": peak_memory(), "runs": []}
+    report: dict[str, Any] = {"baseline": peak_memory(), "runs": []}
     digests = set()
     with biggus.Cache(cache) as kept, biggus.set_options(memory=BUDGET, cache=kept):
         for _ in range(2):
@@ -62,11 +62,11 @@ def measured(store: str, cache: str, result: str) -> dict[str, Any]:
             run = {"reads": plan.requests, "seconds": maps.seconds, "from_disk": None}
             if before is not None and after is not None:
                 run["from_disk"] = after - before
-            told["runs"].append(run)
+            report["runs"].append(run)
             digests.add(hashlib.sha256(b"".join(m.tobytes() for m in maps.value)).hexdigest())
-        told["kept"] = kept.stats().bytes
+        report["kept"] = kept.stats().bytes
     np.save(result, np.stack(maps.value))
-    return {**told, "peak": peak_memory(), "same": len(digests) == 1}
+    return {**report, "peak": peak_memory(), "same": len(digests) == 1}
 
 
 if __name__ == "__main__":

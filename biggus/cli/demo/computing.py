@@ -67,11 +67,11 @@ def _tell_of_climate(folder: Path, cache: biggus.Cache) -> None:
     wanted = lazy_maps(air, LAST_YEARS)
     print(f"  air[-{LAST_YEARS}:].mean(axis=0) - air.mean(axis=0)  is  {wanted[-1]!r}")
     print("  biggus.ndarrays([mean, std, anomaly]) computes all three together.")
-    found = timed(lambda: biggus.ndarrays(wanted))
-    mean, spread, anomaly = found.value
-    print(f"  In {found.seconds:.2f} s: the last decade is ", end="")
+    computed = timed(lambda: biggus.ndarrays(wanted))
+    mean, spread, anomaly = computed.value
+    print(f"  In {computed.seconds:.2f} s: the last decade is ", end="")
     print(f"{anomaly.min():.1f} to {anomaly.max():.1f} kelvin warmer than all years.")
-    _compare(found.value, maps_of_library(), "NumPy's maps of the same file")
+    _compare(computed.value, maps_of_library(), "NumPy's maps of the same file")
     maps = Maps(mean - _KELVIN, spread, anomaly, latitude, longitude)
     picture_maps(folder / "anomaly.png", maps, _CLIMATE, 12, 4.2)
 
@@ -89,11 +89,13 @@ def _tell_of_weather(folder: Path) -> None:
         slabs = timed(lambda: maps_by_slabs(store))
         # Files are cached once they are old enough for their times to reveal another change.
         time.sleep(max(0.0, made + SETTLED_SECONDS + 0.1 - time.monotonic()))
-        told, found = _in_a_process(store)
-    _tell_of_memory(told, invented.nbytes)
-    _compare(found, slabs.value, f"NumPy's maps, computed year by year in {slabs.seconds:.2f} s,")
-    _tell_of_runs(told)
-    maps = Maps(found[0], found[1], found[2], LATITUDE, LONGITUDE)
+        report, computed = _in_a_process(store)
+    _print_memory(report, invented.nbytes)
+    _compare(
+        computed, slabs.value, f"NumPy's maps, computed year by year in {slabs.seconds:.2f} s,"
+    )
+    _print_runs(report)
+    maps = Maps(computed[0], computed[1], computed[2], LATITUDE, LONGITUDE)
     picture_maps(folder / "weather.png", maps, _WEATHER, 13, 3.9)
 
 
@@ -109,8 +111,8 @@ def _in_a_process(store: Path) -> tuple[dict[str, Any], list[npt.NDArray[Any]]]:
     return json.loads(done.stdout), list(np.load(result))
 
 
-def _tell_of_memory(told: dict[str, Any], nbytes: int) -> None:
-    baseline, peak, budget = told["baseline"], told["peak"], parse_size(BUDGET)
+def _print_memory(report: dict[str, Any], nbytes: int) -> None:
+    baseline, peak, budget = report["baseline"], report["peak"], parse_size(BUDGET)
     print(f"  Mean, standard deviation and anomaly of {format_bytes(nbytes)}, ", end="")
     print("in a separate process:")
     if peak is None:
@@ -125,23 +127,25 @@ def _tell_of_memory(told: dict[str, Any], nbytes: int) -> None:
     expect(peak <= baseline + budget, "the budget is kept")
 
 
-def _tell_of_runs(told: dict[str, Any]) -> None:
-    first, second = told["runs"]
+def _print_runs(report: dict[str, Any]) -> None:
+    first, second = report["runs"]
     rows: list[tuple[str, ...]] = [("", "first run", "second run")]
     rows.append(("reads of the store", *(str(run["reads"]) for run in (first, second))))
     if first["from_disk"] is not None:
         rows.append(("bytes from files", *(format_bytes(r["from_disk"]) for r in (first, second))))
     rows.append(("time", *(f"{run['seconds'] * 1000:.0f} ms" for run in (first, second))))
-    print(f"  Partial results are cached, {format_bytes(told['kept'])} of them:")
+    print(f"  Partial results are cached, {format_bytes(report['kept'])} of them:")
     print(table(rows, indent="    ", right=(1, 2)))
     expect(second["reads"] == 0, "nothing of the store is read the second time")
-    expect(told["same"], "both runs give the same bytes")
+    expect(report["same"], "both runs give the same bytes")
     print("  Both times the maps are the same to the last bit.")
 
 
 def _compare(
-    found: Sequence[npt.NDArray[Any]], right: Sequence[npt.NDArray[Any]], whose: str
+    computed: Sequence[npt.NDArray[Any]], right: Sequence[npt.NDArray[Any]], whose: str
 ) -> None:
-    worst = max(float(np.abs(mine - other).max()) for mine, other in zip(found, right, strict=True))
+    worst = max(
+        float(np.abs(mine - other).max()) for mine, other in zip(computed, right, strict=True)
+    )
     print(f"  The maps differ from {whose} by at most {worst:.1g} kelvin.")
     expect(worst < _CLOSE, "NumPy computes the same")

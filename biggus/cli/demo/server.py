@@ -37,7 +37,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.earth = earth
         self.lock = threading.Lock()
-        self.asked: list[str] = []
+        self.requests: list[str] = []
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Ignore clients that disconnect early."""
@@ -55,7 +55,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/requests":
             with self.server.lock:
-                body = json.dumps(self.server.asked).encode()
+                body = json.dumps(self.server.requests).encode()
             self._send(HTTPStatus.OK, body, {"Content-Type": "application/json"})
             return
         match = _TILE.fullmatch(self.path)
@@ -63,7 +63,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(HTTPStatus.NOT_FOUND, b"", {})
             return
         with self.server.lock:
-            self.server.asked.append(self.path)
+            self.server.requests.append(self.path)
         zoom, x, y = map(int, match.groups()[:3])
         suffix = match[4]
         try:

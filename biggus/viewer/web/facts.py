@@ -68,7 +68,7 @@ class Facts:
     def whole(self) -> dict[str, Any]:
         """Return what the page needs at the start."""
         rows, columns = self.picture.shape[:2]
-        told: dict[str, Any] = {
+        facts: dict[str, Any] = {
             "title": self.title,
             "label": labels.label_of(self.meaning),
             "rows": rows,
@@ -79,11 +79,11 @@ class Facts:
             "maps": MAPS,
             "axes": [self._axis(axis) for axis in self.picture.others],
         }
-        if not told["coloured"]:
-            told["colours"] = self._choice()
+        if not facts["coloured"]:
+            facts["colours"] = self._choice()
             texts = [text.replace("_", " ") for _, text in self.flagging.flags]
-            told["flags"] = list(zip(texts, self.flagging.colours, strict=True))
-        return told
+            facts["flags"] = list(zip(texts, self.flagging.colours, strict=True))
+        return facts
 
     @once
     def _colours(self) -> Colours:
@@ -130,13 +130,13 @@ class Facts:
         """Return the value of one element, and its coordinates."""
         row, column = self._place(row, column)
         plane = self.picture.planes(index)[0].array
-        told = plane[row, column].masked_array().tolist()  # None where it is missing
+        value = plane[row, column].masked_array().tolist()  # None where it is missing
         where = []
         for place, axis in ((column, self.picture.axes[1]), (row, self.picture.axes[0])):
             each = self.meaning.along(axis)
             if each is not None:
                 where.append(_text(each, _dated(each, place)[0]))
-        return {"value": _exact(told), "where": where}
+        return {"value": _exact(value), "where": where}
 
     def _place(self, row: int, column: int) -> tuple[int, int]:
         """Return the row and column of the array that are drawn there, counted from the top left.

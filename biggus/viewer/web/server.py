@@ -156,7 +156,7 @@ class Answers:
 
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
-        self._told: dict[str, Callable[[dict[str, str]], Any]] = {
+        self._answers: dict[str, Callable[[dict[str, str]], Any]] = {
             "about.json": lambda _: facts.whole(),
             "value.json": self._value,
             "series.json": self._series,
@@ -173,8 +173,8 @@ class Answers:
                 file, kind = _FILES[name]
                 page = importlib.resources.files("biggus.viewer.web").joinpath("page")
                 return 200, kind, page.joinpath(file).read_bytes()
-            if name in self._told:
-                body = json.dumps(self._told[name](given)).encode()
+            if name in self._answers:
+                body = json.dumps(self._answers[name](given)).encode()
                 return 200, "application/json", body
             if name == "ramp.png":
                 return 200, "image/png", ramp(_colour_map(given))
