@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from biggus.datasets.group import Group, Opening, groups_at, names_of
 from biggus.datasets.selecting import AxisPositions
+from biggus.errors import VariableError
 from biggus.labels.attributes import STRUCTURE
 from biggus.support.forks import between_forks
 
@@ -21,7 +23,11 @@ if TYPE_CHECKING:
 
 
 class Dataset(Mapping[str, "Array"]):
-    """The variables of a group: an immutable mapping of names to lazy arrays.
+    """The variables of a group as lazy arrays, with the attributes and selections of xarray.
+
+    It is an immutable mapping.  As in :class:`xarray.Dataset`, iteration and ``len`` are over
+    the data variables alone; ``in`` and ``[]`` take coordinates too.  ``ds["t"]`` and ``ds.t``
+    are arrays, ``ds[["t", "u"]]`` is a dataset.  Times are not decoded.
 
     Datasets are made by :func:`biggus.open_dataset`.
 
@@ -29,15 +35,9 @@ class Dataset(Mapping[str, "Array"]):
     ----------
     group : Group
         The group.
-
-    Attributes
-    ----------
-    attrs : dict
-        The attributes of the group.
-    sizes : dict of str to int
-        The length of each axis, by name.
-    coords : tuple of str
-        The names of the variables that are coordinates.
+    coords : iterable of str, optional
+        The names of the coordinates.  By default, a variable is a coordinate if it is named like
+        its only axis, or if an attribute ``coordinates`` names it.
 
     Examples
     --------
@@ -48,61 +48,105 @@ class Dataset(Mapping[str, "Array"]):
     (2, 3)
     """
 
-    def __init__(self, group: Group) -> None:
+    def __init__(self, group: Group, coords: Iterable[str] | None = None) -> None:
         self._group = group
-        self._variables = group.variables
-        self._dims = group.dims
-        self.attrs = group.attributes
-        self.sizes: dict[str, int] = {}
-        for name, array in self._variables.items():
-            self.sizes.update(zip(self._dims[name], array.shape, strict=True))
-        self.coords = tuple(self._coordinates())
+        self._coords = frozenset(_coordinates_of(group) if coords is None else coords)
 
-    def __getitem__(self, name: str) -> Array:
+    @property
+    def variables(self) -> dict[str, Array]:
+        """All variables, by name."""
+        return dict(self._group.variables)
+
+    @property
+    def coords(self) -> dict[str, Array]:
+        """The coordinates, by name."""
+        return {name: a for name, a in self._group.variables.items() if name in self._coords}
+
+    @property
+    def data_vars(self) -> dict[str, Array]:
+        """The variables that are no coordinates, by name."""
+        return {name: a for name, a in self._group.variables.items() if name not in self._coords}
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The length of each axis, by name."""
+        found: dict[str, int] = {}
+        for name, array in self._group.variables.items():
+            found.update(zip(self._group.dims[name], array.shape, strict=True))
+        return found
+
+    @property
+    def dims(self) -> dict[str, int]:
+        """The length of each axis, by name: `sizes` by the name that xarray gave it first."""
+        return self.sizes
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """The attributes of the group."""
+        return self._group.attributes
+
+    @property
+    def encoding(self) -> dict[str, Any]:
+        """The location as ``source``, and the names of the unlimited axes."""
+        return self._group.encoding()
+
+    def __getitem__(self, name: Any) -> Any:
+        group = self._group
+        if isinstance(name, list):
+            named = {each: self[each] for each in name}
+            dims = {dim for each in name for dim in group.dims[each]}
+            beside = {n: a for n, a in self.coords.items() if dims.issuperset(group.dims[n])}
+            return self._with({**named, **beside}, group.dims)
         try:
-            return self._variables[name]
-        except KeyError:
-            known = ", ".join(self._variables)
-            where = self._group.location.public
-            raise KeyError(f"there is no {name!r} in {where}; there are {known}") from None
+            return group.variables[name]
+        except (KeyError, TypeError):
+            known = tuple(map(str, group.variables))
+            problem = f"there is no variable {name!r}"
+            raise VariableError(group.location.public, problem, known, str(name)) from None
+
+    def __getattr__(self, name: str) -> Any:
+        group = vars(self).get("_group")  # missing while it is unpickled
+        if group is not None:
+            for named in (group.variables, group.attributes):
+                if name in named:
+                    return named[name]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *filter(str.isidentifier, self._group.variables)]
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self._group.variables)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._group.variables
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._variables)
+        return iter(self.data_vars)
 
     def __len__(self) -> int:
-        return len(self._variables)
+        return len(self.data_vars)
 
-    def dims(self, name: str) -> tuple[str, ...]:
-        """Return the names of the axes of a variable.
+    def _with(self, variables: Mapping[str, Array], dims: Mapping[str, tuple[str, ...]]) -> Dataset:
+        own = {name: dims[name] for name in variables}
+        return Dataset(
+            self._group._replace(variables=dict(variables), dims=own),
+            self._coords.intersection(variables),
+        )
 
-        Parameters
-        ----------
-        name : str
-            The name of the variable.
-
-        Returns
-        -------
-        tuple of str
-            The names of the axes.
-        """
-        return self._dims[name]
-
-    def _coordinates(self) -> Iterator[str]:
-        named: set[str] = set()
-        for array in self._variables.values():
-            told = array.attrs.get("coordinates")
-            named.update(told.split() if isinstance(told, str) else ())
-        for name in self._variables:
-            if name in named or self._dims[name] == (name,):
-                yield name
-
-    def isel(self, **indexers: Any) -> Dataset:
+    def isel(
+        self, indexers: Mapping[str, Any] | None = None, drop: bool = False, **by_name: Any
+    ) -> Dataset:
         """Select by position along named axes.
 
         Parameters
         ----------
-        **indexers : int, slice or list of int
+        indexers : mapping of str to int, slice or list of int, optional
             The indices, by the name of the axis.
+        drop : bool, optional
+            Whether to leave out the coordinates of axes that an integer selects from.
+        **by_name : int, slice or list of int
+            Further indices.
 
         Returns
         -------
@@ -111,33 +155,52 @@ class Dataset(Mapping[str, "Array"]):
 
         Raises
         ------
-        KeyError
+        ValueError
             If there is no such axis.
         """
+        indexers = {**(indexers or {}), **by_name}
+        sizes = self.sizes
         for dim, indexer in indexers.items():
-            if dim not in self.sizes:
-                raise KeyError(f"there is no axis {dim!r}; there are {', '.join(self.sizes)}")
+            if dim not in sizes:
+                raise ValueError(f"there is no axis {dim!r}; there are {', '.join(sizes)}")
             if indexer is None or indexer is Ellipsis:
                 raise TypeError(f"{dim} is selected by integers or slices, not by {indexer!r}")
+        gone = {dim for dim, indexer in indexers.items() if _is_one(indexer)}
         variables, dims = {}, {}
-        for name, array in self._variables.items():
-            own = self._dims[name]
+        for name, array in self._group.variables.items():
+            own = self._group.dims[name]
+            if drop and name in self._coords and gone.intersection(own):
+                continue
             key = tuple([indexers.get(dim, slice(None)) for dim in own])
             variables[name] = array.oindex[key] if own else array
-            dims[name] = tuple([dim for dim in own if not _is_one(indexers.get(dim))])
-        return Dataset(self._group._replace(variables=variables, dims=dims))
+            dims[name] = tuple([dim for dim in own if dim not in gone])
+        return self._with(variables, dims)
 
-    def sel(self, method: str | None = None, **labels: Any) -> Dataset:
+    def sel(
+        self,
+        indexers: Mapping[str, Any] | None = None,
+        method: str | None = None,
+        tolerance: Any = None,
+        drop: bool = False,
+        **by_name: Any,
+    ) -> Dataset:
         """Select by the values of coordinates, which are read.
 
         Parameters
         ----------
-        method : {"nearest"}, optional
-            With "nearest", a value that the coordinate does not have selects the nearest one.
-        **labels : scalar, slice or list
+        indexers : mapping of str to scalar, slice or list, optional
             The values, by the name of the axis.  Slices include both ends.  Times are strings
             (``"2001-03-04 12:00"``; ``"2001-03"`` selects the month), dates, or numbers as
-            they are stored.
+            they are stored.  Along an axis without a coordinate these are positions.
+        method : {"nearest", "pad", "ffill", "backfill", "bfill"}, optional
+            What a value selects that the coordinate does not have: the nearest one, the next
+            smaller one (pad, ffill), or the next greater one (backfill, bfill).
+        tolerance : number or timedelta, optional
+            The greatest distance to the value that `method` selects.
+        drop : bool, optional
+            Whether to leave out the coordinates of axes that a single value selects from.
+        **by_name : scalar, slice or list
+            Further values.
 
         Returns
         -------
@@ -148,16 +211,23 @@ class Dataset(Mapping[str, "Array"]):
         ------
         KeyError
             If there is no such axis, or the coordinate has no such value.
+        ValueError
+            If `method` is given for an axis without a coordinate.
         """
-        indexers = {}
-        for dim, label in labels.items():
-            if self._dims.get(dim) != (dim,):
-                there = ", ".join(name for name in self.sizes if self._dims.get(name) == (name,))
+        group, positions = self._group, {}
+        for dim, label in {**(indexers or {}), **by_name}.items():
+            if group.dims.get(dim) == (dim,):
+                coordinate = group.variables[dim]
+                along = AxisPositions(dim, coordinate.masked_array(), coordinate.attrs)
+                positions[dim] = along.of(label, method, tolerance)
+            elif dim not in self.sizes:
+                there = ", ".join(self.sizes)
                 raise KeyError(f"there is no coordinate along an axis {dim!r}; there are {there}")
-            coordinate = self._variables[dim]
-            positions = AxisPositions(dim, coordinate.masked_array(), coordinate.attrs)
-            indexers[dim] = positions.of(label, method)
-        return self.isel(**indexers)
+            elif method is not None or tolerance is not None:
+                raise ValueError(f"the axis {dim!r} has no coordinate for method={method!r}")
+            else:
+                positions[dim] = label
+        return self.isel(positions, drop)
 
     def to_xarray(self) -> Any:
         """Convert to an ``xarray.Dataset`` of lazy arrays, without dask.
@@ -181,26 +251,52 @@ class Dataset(Mapping[str, "Array"]):
             import xarray as xr
 
         variables = {}
-        for name, array in self._variables.items():
+        for name, array in self._group.variables.items():
             told = dict(array.attrs)
             told.pop("_Encoding", None)  # characters are decoded already
             values = array if not array.masked else _unmasked(array)
-            variables[name] = xr.Variable(self._dims[name], values, told)
+            variables[name] = xr.Variable(self._group.dims[name], values, told)
         given = {name: value for name, value in self.attrs.items() if name not in STRUCTURE}
-        return xr.decode_cf(xr.Dataset(variables, attrs=given))
+        made = xr.decode_cf(xr.Dataset(variables, attrs=given))
+        return made.set_coords(self._coords)
 
     def __repr__(self) -> str:
-        axes = ", ".join(f"{dim}: {n}" for dim, n in self.sizes.items())
         place = "::".join(filter(None, [self._group.location.public, self._group.path]))
-        lines = [f"<biggus.Dataset {place} ({axes})>"]
-        for name, array in self._variables.items():
-            mark = "*" if name in self.coords else " "
-            masked = " masked" if array.masked else ""
-            lines.append(f"{mark} {name} ({', '.join(self._dims[name])}) {array.dtype}{masked}")
+        sizes = ", ".join([f"{dim}: {n}" for dim, n in self.sizes.items()])
+        parts = {
+            "Coordinates": [self._row(name) for name in self.coords],
+            "Data variables": [self._row(name) for name in self.data_vars] or ["    *empty*"],
+            "Attributes": [
+                textwrap.shorten(f"{name}: {value}", 76) for name, value in self.attrs.items()
+            ],
+        }
+        lines = [f"<biggus.Dataset {place}>", f"Dimensions: ({sizes})"]
+        for title, rows in parts.items():
+            lines += [f"{title}:", *rows] if rows else []
         return "\n".join(lines)
+
+    def _row(self, name: str) -> str:
+        """Return the line of a variable; a coordinate that `sel` takes is marked."""
+        array, dims = self._group.variables[name], self._group.dims[name]
+        width = max(map(len, self._group.variables))
+        masked = " masked" if array.masked else ""
+        units = f" {array.units!r}" if array.units is not None else ""
+        mark = "*" if dims == (name,) else " "
+        return f"  {mark} {name:{width}} ({', '.join(dims)}) {array.dtype}{masked}{units}"
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(repr(self))}</pre>"
+
+
+def _coordinates_of(group: Group) -> Iterator[str]:
+    attributes = [group.attributes, *[array.attrs for array in group.variables.values()]]
+    named: set[str] = set()
+    for each in attributes:
+        told = each.get("coordinates")
+        named.update(told.split() if isinstance(told, str) else ())
+    for name in group.variables:
+        if name in named or group.dims[name] == (name,):
+            yield name
 
 
 def _is_one(indexer: Any) -> bool:

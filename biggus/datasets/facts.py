@@ -196,6 +196,6 @@ def info(
             },
             "dimensions": ds.sizes,
             "coordinates": list(ds.coords),
-            "variables": {name: facts_of(Opened.of(array)) for name, array in ds.items()},
+            "variables": {name: facts_of(Opened.of(array)) for name, array in ds.variables.items()},
         }
     return {"location": place, "groups": found}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from biggus.api import attributes_of, located, open, options_of, server_for, variables_of
 from biggus.errors import OpenError, VariableError
-from biggus.labels import labels_of
+from biggus.labels import encoding_of, labels_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -47,6 +47,15 @@ class Group(NamedTuple):
     attributes: dict[str, Any]
     values: Mapping[str, npt.NDArray[Any]] = {}
     variable_attributes: Mapping[str, Mapping[str, Any]] = {}
+
+    def encoding(self) -> dict[str, Any]:
+        """Return where the group is, and the dimensions along which its variables may grow."""
+        unlimited = {
+            dim
+            for array in self.variables.values()
+            for dim in encoding_of(array.node).get("unlimited", ())
+        }
+        return {"source": self.location.public, "unlimited_dims": unlimited}
 
 
 class Opening(NamedTuple):

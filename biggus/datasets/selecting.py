@@ -23,6 +23,10 @@ _MOMENT = re.compile(
 _LENGTHS = {"day": 86400, "hour": 3600, "minute": 60, "second": 1}
 _NANO = 10**9
 
+_SMALLER = ("pad", "ffill")
+_GREATER = ("backfill", "bfill")
+"""The methods that select a value on one side, by both of their names in xarray."""
+
 
 class AxisPositions:
     """The positions of values along an axis.
@@ -48,7 +52,9 @@ class AxisPositions:
         units, calendar = attributes.get("units"), attributes.get("calendar", "standard")
         self.times = time_units(str(units), str(calendar)) if isinstance(units, str) else None
 
-    def of(self, label: Any, method: str | None = None) -> int | slice | npt.NDArray[np.intp]:
+    def of(
+        self, label: Any, method: str | None = None, tolerance: Any = None
+    ) -> int | slice | npt.NDArray[np.intp]:
         """Return the positions of a label.
 
         Parameters
@@ -56,34 +62,41 @@ class AxisPositions:
         label : object
             A value, a time, a slice, or a list.  A text such as ``"2001-03"`` selects all
             times in that period.  Slices include both ends.
-        method : {"nearest"}, optional
-            Whether to select the nearest value if there is no equal one.
+        method : {"nearest", "pad", "ffill", "backfill", "bfill"}, optional
+            Which value to select if there is no equal one: the nearest, the next smaller or the
+            next greater one.
+        tolerance : number or timedelta, optional
+            The greatest distance to the value that `method` selects.
 
         Raises
         ------
         KeyError
             If the coordinate has no such value.
         """
-        if method not in (None, "nearest"):
-            raise ValueError(f"method must be 'nearest', not {method!r}")
+        if method not in (None, "nearest", *_SMALLER, *_GREATER):
+            raise ValueError(
+                f"method must be 'nearest', 'pad' ('ffill') or 'backfill' ('bfill'), not {method!r}"
+            )
+        if tolerance is not None and method is None:
+            raise ValueError("tolerance needs a method")
         if isinstance(label, slice):
-            return _as_slice(self.places[self._between(label)])
+            if method is not None:
+                raise NotImplementedError(f"a slice along {self.name} takes no method")
+            return _as_slice(self.places[self._between(label)][:: label.step])
         if isinstance(label, (list, tuple, np.ndarray)) and np.ndim(label):
             if np.ndim(label) > 1:
                 raise ValueError(f"select {self.name} by a value, a slice or a list of values")
-            return np.array([self._only(one, method) for one in label], np.intp)
+            return np.array([self._only(one, method, tolerance) for one in label], np.intp)
         first, after = self._bounds(label)
         if method is None and first != after:
             places = self._within(first, after)
             if not places.size:
                 raise KeyError(f"{self.name} has no value in {label!r}")
             return _as_slice(self.places[places])
-        places = self.places[self._with(label, method)]
+        places = self.places[self._with(label, method, tolerance)]
         return int(places[0]) if places.size == 1 else _as_slice(places)
 
     def _between(self, label: slice) -> npt.NDArray[np.intp]:
-        if label.step is not None:
-            raise ValueError("a slice of values has no step")
         values = self.values
         rises = bool(np.all(values[1:] >= values[:-1]))
         if not rises and not np.all(values[1:] <= values[:-1]):
@@ -118,28 +131,51 @@ class AxisPositions:
         exact = first == after
         return np.flatnonzero(values == first if exact else (values >= first) & (values < after))
 
-    def _only(self, label: Any, method: str | None) -> int:
-        places = self.places[self._with(label, method)]
+    def _only(self, label: Any, method: str | None, tolerance: Any) -> int:
+        places = self.places[self._with(label, method, tolerance)]
         if places.size > 1:
             raise KeyError(
                 f"{self.name} has {label!r} at {places.size} positions: select it alone, or by isel"
             )
         return int(places[0])
 
-    def _with(self, label: Any, method: str | None) -> npt.NDArray[np.intp]:
-        """Return the positions of a value, or of the nearest one; of two, of the greater."""
+    def _with(self, label: Any, method: str | None, tolerance: Any) -> npt.NDArray[np.intp]:
+        """Return the positions of a value, or of the one that `method` selects in its stead."""
         value = self._bounds(label)[0]
         kinds = {"i": Real, "u": Real, "f": Real, "M": np.datetime64, "m": np.timedelta64}
         can_be_near = isinstance(value, kinds.get(self.values.dtype.kind, ()))
         places = self._within(value, value)
-        if method is not None and can_be_near and not places.size and self.values.size:
-            apart = self._apart(value)
-            near = self.values[apart == apart.min()]  # empty for NaN
-            places = np.flatnonzero(self.values == near.max()) if near.size else places
+        if method is not None and can_be_near and not places.size:
+            places = self._instead_of(value, method, tolerance)
         if not places.size:
             hint = '; method="nearest" selects the nearest' if can_be_near and not method else ""
             raise KeyError(f"{self.name} has no value {label!r}{hint}")
         return places
+
+    def _instead_of(self, value: Any, method: str, tolerance: Any) -> npt.NDArray[np.intp]:
+        """Return the positions of the nearest value on a side of `value`; of two, the greater."""
+        values, apart = self.values, self._apart(value)
+        there = ~np.isnan(apart)
+        if method in _SMALLER:
+            there &= values <= value
+        elif method in _GREATER:
+            there &= values >= value
+        if tolerance is not None:
+            there &= apart <= self._distance(tolerance)
+        if not there.any():
+            return np.zeros(0, np.intp)
+        nearest = values[there & (apart == apart[there].min())].max()
+        return np.flatnonzero(values == nearest)
+
+    def _distance(self, tolerance: Any) -> Any:
+        """Return a distance in the units of the coordinate."""
+        if isinstance(tolerance, (dt.timedelta, np.timedelta64)):
+            if self.times is not None:
+                return np.timedelta64(tolerance) / np.timedelta64(self.times.length, "ns")
+            if self.values.dtype.kind in "mM":
+                unit: Any = np.datetime_data(self.values.dtype)[0]
+                return np.timedelta64(tolerance) / np.timedelta64(1, unit)
+        return tolerance
 
     def _apart(self, value: Any) -> npt.NDArray[Any]:
         values = self.values

@@ -165,12 +165,7 @@ class _Store(AbstractDataStore):
 
     def get_encoding(self) -> dict[str, Any]:
         """Return where the group is, and the dimensions along which its variables may grow."""
-        unlimited = {
-            dim
-            for array in self.group.variables.values()
-            for dim in encoding_of(array.node).get("unlimited", ())
-        }
-        return {"source": self.group.location.public, "unlimited_dims": unlimited}
+        return self.group.encoding()
 
     def close(self) -> None:
         """Do nothing: files are closed automatically when they are idle."""

@@ -41,20 +41,136 @@ def path(tmp_path):
 
 def test_dataset_lists_variables_coordinates_and_attributes(path):
     ds = biggus.open_dataset(path)
-    assert list(ds) == ["time", "lat", "lon", "height", "t"]
-    assert ds.coords == ("time", "lat", "lon", "height")
+    assert list(ds.variables) == ["time", "lat", "lon", "height", "t"]
+    assert list(ds.coords) == ["time", "lat", "lon", "height"]
     assert ds.attrs == {"title": "a test"}
-    assert ds.sizes == {"time": 90, "lat": 3, "lon": 4}
     assert ds["t"].units == "K"
     assert ds["t"].mean("time").dims == ("lat", "lon")
-    assert "t (time, lat, lon) float64 masked" in repr(ds)
-    with pytest.raises(KeyError, match="there is no 'q'"):
-        ds["q"]
     assert list(biggus.open_dataset(path, "inner")) == ["u"]
+    with pytest.raises(KeyError, match=r"there is no variable 'T'; did you mean 't'\?"):
+        ds["T"]
     with pytest.raises(VariableError, match=r"no group 'iner', .*; did you mean 'inner'"):
         biggus.open_dataset(path, "iner")
     with pytest.raises(GoneError):
         biggus.open_dataset(path.with_name("none.nc"))
+
+
+def test_repr_shows_dimensions_coordinates_variables_and_attributes(path):
+    ds = biggus.open_dataset(path).isel(time=0)[["t"]]
+    assert repr(ds).splitlines()[1:] == [
+        "Dimensions: (lat: 3, lon: 4)",
+        "Coordinates:",
+        "    time   () float64 masked 'days since 2001-01-01 12:00'",
+        "  * lat    (lat) float32 masked 'degrees_north'",
+        "  * lon    (lon) float32 masked",
+        "    height () float64 masked",
+        "Data variables:",
+        "    t      (lat, lon) float64 masked 'K'",
+        "Attributes:",
+        "title: a test",
+    ]
+    assert "t      (lat, lon)" in ds._repr_html_()
+
+
+LOOKED_AT = {
+    "dims": lambda ds: dict(ds.sizes),
+    "one of dims": lambda ds: ("time" in ds.dims, "depth" in ds.dims, list(ds.dims)),
+    "iterated": lambda ds: (list(ds), list(ds.keys()), len(ds), bool(ds)),
+    "data_vars": lambda ds: list(ds.data_vars),
+    "coords": lambda ds: sorted(ds.coords),
+    "variables": lambda ds: sorted(ds.variables),
+    "in": lambda ds: [name in ds for name in ("t", "time", "q")],
+    "attrs": lambda ds: ds.attrs,
+    "encoding": lambda ds: ds.encoding,
+    "attributes": lambda ds: (ds.t.shape, ds.lat.dims, ds.title),
+    "completed": lambda ds: {"t", "lat"} <= set(dir(ds)),
+    "items": lambda ds: [(name, array.shape) for name, array in ds.items()],
+    "no attribute": lambda ds: hasattr(ds, "q"),
+    "got": lambda ds: (ds.get("q"), ds.get("lat").shape),
+    "listed": lambda ds: (list(ds[["t"]]), sorted(ds[["t"]].coords), sorted(ds[["lat"]].coords)),
+    "isel": lambda ds: (dict(ds.isel(time=0, lat=[0, 2]).sizes), sorted(ds.isel(time=0).coords)),
+    "isel by mapping": lambda ds: dict(ds.isel({"time": slice(3), "lat": 0}).sizes),
+    "isel without axes": lambda ds: sorted(ds.isel(time=0, drop=True).variables),
+    "sel by mapping": lambda ds: ds.sel({"lat": 45}, drop=True).sizes,
+    "sel without axes": lambda ds: sorted(ds.sel(lat=45, drop=True).variables),
+    "sel with a step": lambda ds: np.asarray(ds.sel(lon=slice(0, 30, 2)).lon).tolist(),
+}
+
+
+@pytest.mark.parametrize("look", LOOKED_AT.values(), ids=LOOKED_AT)
+@pytest.mark.filterwarnings("ignore:The return type of `Dataset.dims`")
+def test_attributes_iteration_and_selections_equal_those_of_xarray(path, look):
+    xr = pytest.importorskip("xarray")
+    with xr.open_dataset(path, decode_times=False) as right:
+        assert look(biggus.open_dataset(path)) == look(right)
+
+
+@pytest.mark.parametrize("method", ["nearest", "pad", "ffill", "backfill", "bfill"])
+@pytest.mark.parametrize("tolerance", [None, 2.0, 6])
+def test_sel_with_method_and_tolerance_equals_xarray(path, method, tolerance):
+    xr = pytest.importorskip("xarray")
+    ds = biggus.open_dataset(path)
+    with xr.open_dataset(path, decode_times=False) as right:
+        for label in (-1, 0, 3.5, 8, 11, 15.1, 30, 36.5, [1, 12], [1, 16]):
+            given = {"lon": label, "method": method, "tolerance": tolerance}
+            try:
+                expected = right.sel(**given).lon.values.tolist()
+            except KeyError:
+                with pytest.raises(KeyError):
+                    ds.sel(**given)
+            else:
+                assert ds.sel(**given).lon.ndarray().tolist() == expected
+
+
+@pytest.mark.parametrize("hours", [2, 4, None])
+def test_sel_takes_a_duration_as_tolerance(path, hours):
+    xr = pytest.importorskip("xarray")
+    tolerance = None if hours is None else np.timedelta64(hours, "h")
+    near = {"time": "2001-01-03T09:00", "method": "nearest", "tolerance": tolerance}
+    with netCDF4.Dataset(path, "a") as file:
+        file["time"].calendar = "standard"
+    found = []
+    for ds in (biggus.open_dataset(path), xr.open_dataset(path)):
+        try:
+            found.append(np.asarray(ds.sel(**near)["t"]).tolist())
+        except KeyError:
+            found.append(None)
+    assert found[0] == found[1]
+    assert (found[0] is None) is (hours == 2)
+
+
+FAILING = {
+    "isel of no axis": lambda ds: ds.isel(depth=0),
+    "isel out of bounds": lambda ds: ds.isel(lat=9),
+    "isel by None": lambda ds: ds.isel(lat=None),
+    "sel of no axis": lambda ds: ds.sel(depth=0),
+    "sel of no value": lambda ds: ds.sel(lat=44),
+    "sel of values": lambda ds: ds.sel(lat=[45, 44]),
+    "sel too far": lambda ds: ds.sel(lat=40, method="nearest", tolerance=1),
+    "sel by an unknown method": lambda ds: ds.sel(lat=40, method="near"),
+    "slice by a method": lambda ds: ds.sel(lat=slice(50, 40), method="nearest"),
+    "no variable": lambda ds: ds["q"],
+    "no variables": lambda ds: ds[["t", "q"]],
+    "no attribute": lambda ds: ds.q,
+}
+
+
+@pytest.mark.parametrize("fail", FAILING.values(), ids=FAILING)
+def test_errors_have_the_types_of_xarrays_errors(path, fail):
+    xr = pytest.importorskip("xarray")
+    with xr.open_dataset(path, decode_times=False) as right, pytest.raises(Exception) as expected:
+        fail(right)
+    with pytest.raises(expected.type):
+        fail(biggus.open_dataset(path))
+
+
+def test_sel_takes_positions_along_an_axis_without_a_coordinate(path):
+    with netCDF4.Dataset(path, "a") as file:
+        file.renameVariable("lon", "east")
+    ds = biggus.open_dataset(path)
+    assert ds.sel(lon=slice(1, 3)).sizes["lon"] == 2
+    with pytest.raises(ValueError, match="no coordinate for method"):
+        ds.sel(lon=1, method="nearest")
 
 
 def test_unreadable_variable_error_suggests_drop_variables(tmp_path):
@@ -73,10 +189,9 @@ def test_isel(path):
     values = ds["t"].masked_array()
     part = ds.isel(time=slice(2, 6, 2), lon=[3, 0], lat=-1)
     np.testing.assert_array_equal(part["t"].masked_array(), values[2:6:2, -1][:, [3, 0]])
-    assert part.dims("t") == ("time", "lon")
+    assert part["t"].dims == ("time", "lon")
     assert part.sizes == {"time": 2, "lon": 2}
-    with pytest.raises(KeyError, match="no axis 'depth'"):
-        ds.isel(depth=0)
+    assert list(part.coords) == list(ds.coords)
     with pytest.raises(TypeError, match="time is selected by"):
         ds.isel(time=None)
 
