@@ -1,4 +1,4 @@
-"""A ledger that somebody else is at, and reads of which the cache is to keep something."""
+"""Helpers: a ledger that another connection has locked, and reads that fill a cache."""
 
 import contextlib
 import sqlite3
@@ -14,8 +14,8 @@ PATIENCE_SECONDS = 60
 
 @contextlib.contextmanager
 def in_use(cache):
-    """Have somebody else be at the ledger."""
-    cache.stats()  # which makes it
+    """Lock the ledger of `cache` from another connection."""
+    cache.stats()  # creates the ledger
     database = sqlite3.connect(cache.path / NAME, isolation_level=None)
     with contextlib.closing(database):
         database.execute("BEGIN IMMEDIATE")
@@ -24,12 +24,12 @@ def in_use(cache):
 
 
 def read(cache, count=1, token="later"):
-    """Read so many chunks through a cache; return what gives them."""
+    """Read `count` chunks through a cache; return the cached source."""
     values = np.arange(count * CHUNK, dtype="u1")
     cached = cache.wrap(ObjectSource(values, token=token), (CHUNK,))
     for i in range(count):
         box = (slice(i * CHUNK, (i + 1) * CHUNK, 1),)
         found = cached[box]
         assert (found == values[box]).all()
-        found[...] = 0  # they are the reader's own
+        found[...] = 0  # the reader owns the values
     return cached

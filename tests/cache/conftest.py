@@ -1,4 +1,4 @@
-"""A source that counts, for the tests of the cache."""
+"""Fixtures of the cache tests: a source that records its reads, caches, entry files, boxes."""
 
 import contextlib
 import dataclasses
@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # for the modules of this folder
 
 @pytest.fixture(autouse=True)
 def stored_at_once():
-    """What is stored when is what is tested here."""
+    """Override the fixture of all tests: the cache tests check when chunks are stored."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,12 +35,12 @@ class Deflated(Encoding):
 
 
 class Counting(Source):
-    """An array as a source, which notes what it is asked and can change, wait and fail.
+    """A source over an array that records reads, and can change, wait and fail.
 
-    It has its chunks compressed, too.
+    It also gives its chunks compressed.
     """
 
-    def __init__(self, values, chunks=None, token="counting", **said):
+    def __init__(self, values, chunks=None, token="counting", **attributes):
         self.values = values
         self.shape = values.shape
         self.dtype = values.dtype
@@ -55,7 +55,7 @@ class Counting(Source):
         self.reading = threading.Semaphore(0)
         if values.dtype.kind in "biuf" and not self.masked:
             self.encoding = Deflated(values.dtype.str)
-        for name, value in said.items():
+        for name, value in attributes.items():
             setattr(self, name, value)
 
     def __getitem__(self, box):
@@ -71,7 +71,7 @@ class Counting(Source):
         found = self.fetch_many(boxes)
         if self.encoding is None:
             return [(*fetched, None) for fetched in found]
-        return [(values, told, zlib.compress(values.tobytes())) for values, told in found]
+        return [(values, validator, zlib.compress(values.tobytes())) for values, validator in found]
 
     def state(self):
         return self.now
@@ -117,7 +117,7 @@ def box():
 def on_disk():
     """Return the bytes on disk of all files below a folder."""
 
-    def measured(folder):
+    def disk_usage(folder):
         size = 0
         for place, _, names in os.walk(folder):
             for name in names:
@@ -125,7 +125,7 @@ def on_disk():
                     size += os.lstat(f"{place}/{name}").st_blocks * 512
         return size
 
-    return measured
+    return disk_usage
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Tiles and Zarr arrays whose chunks a cache keeps encoded."""
+"""Sources of tiles and Zarr arrays, whose chunks a cache can store encoded."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ sys.path.append(str(Path(__file__).parents[1] / "backends" / "helpers"))
 
 SETTINGS = "decoded", "encoded"
 STORED = 33
-"""The place of the byte that says how values are stored."""
+"""Offset of the byte in an entry that says how its values are stored."""
 SIZE = 64
 DATA = np.round(np.linspace(-3, 5, 50 * 70).reshape(50, 70), 1)
 V3, V2 = {"zarr_format": 3}, {"zarr_format": 2}
@@ -50,7 +50,7 @@ def tile_source(server, mode="RGB", suffix="jpg", bands=3, size=SIZE, **options)
 
 
 def kinds(entries, cache):
-    """Return how the values of each entry are stored."""
+    """Return the set of ways in which the entries of a cache store their values."""
     return {path.read_bytes()[STORED] for path in entries(cache)}
 
 

@@ -1,4 +1,4 @@
-"""Sources of numbers that tests of the cache fill it with."""
+"""Sources of numbers to fill a cache with."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Admission: what a cache that is full stores, which is no worse than to store everything."""
+"""Admission: which chunks a full cache stores, and its hit rate against LRU and the optimum."""
 
 import importlib
 import pickle
@@ -16,21 +16,21 @@ from biggus.sources.wrappers import ObjectSource
 pytestmark = pytest.mark.machine
 
 CHUNK = 4096
-ROOM = 80
+CAPACITY = 80
 CHUNKS = 100
-LIMIT = 2 * CHUNK * ROOM + 60_000
-"""An entry takes two blocks, for its header; the index some as well."""
+LIMIT = 2 * CHUNK * CAPACITY + 60_000
+"""Bytes: an entry takes two blocks because of its header; the index takes some as well."""
 
 
 @pytest.fixture
-def module(monkeypatch):
-    """Give what imports a module of the benchmarks, which are not installed."""
+def import_benchmark(monkeypatch):
+    """Return a function that imports a module of the benchmarks, which are not installed."""
     monkeypatch.syspath_prepend(Path(__file__).parents[2])
     return lambda name: importlib.import_module(f"benchmarks.{name}")
 
 
 def hits(cache, order, token="scanned"):
-    """Read chunks through a cache; return how many were in it."""
+    """Read chunks through a cache; return the number of hits."""
     values = np.arange(CHUNKS * CHUNK, dtype="u1")
     cached = cache.wrap(ObjectSource(values, chunks=(CHUNK,), token=token))
     before = cache.stats().hits
@@ -40,16 +40,16 @@ def hits(cache, order, token="scanned"):
     return cache.stats().hits - before
 
 
-def test_of_a_scan_larger_than_the_cache_as_much_is_hit_as_can_be(tmp_path):
+def test_repeated_scan_beyond_the_limit_hits_what_fits(tmp_path):
     cache = Cache(tmp_path / "c", LIMIT)
     assert hits(cache, range(CHUNKS)) == 0
     kept = cache.stats().entries
-    assert kept >= 0.9 * ROOM
+    assert kept >= 0.9 * CAPACITY
     assert min(hits(cache, range(CHUNKS)) for _ in range(3)) >= 0.95 * kept
 
 
-def test_also_if_each_scan_is_another_process(tmp_path):
-    """A cache that nobody uses any longer ends as it does with its process."""
+def test_repeated_scan_hits_across_cache_lifetimes(tmp_path):
+    """Deleting the last reference to a cache closes it, as the end of a process does."""
     for turn in range(4):
         cache = Cache(tmp_path / "c", LIMIT)
         found = hits(cache, range(CHUNKS))
@@ -58,16 +58,16 @@ def test_also_if_each_scan_is_another_process(tmp_path):
         assert found >= 0.9 * kept * (turn > 0)
 
 
-def test_after_a_scan_other_data_take_its_place(tmp_path):
+def test_other_data_replace_a_finished_scan(tmp_path):
     cache = Cache(tmp_path / "c", LIMIT)
     for _ in range(3):
         hits(cache, range(CHUNKS))
-    hits(cache, range(ROOM // 2), "other")
-    assert hits(cache, range(ROOM // 2), "other") == ROOM // 2
+    hits(cache, range(CAPACITY // 2), "other")
+    assert hits(cache, range(CAPACITY // 2), "other") == CAPACITY // 2
 
 
-def evaluated(cache, chunks, token):
-    """Evaluate a mean of that many chunks; return how many were stored for it."""
+def entries_stored_by_mean(cache, chunks, token):
+    """Evaluate the mean of `chunks` chunks; return how many entries it stored."""
     values = np.arange(chunks * CHUNK, dtype="u1")
     a = biggus.ArrayAdapter(values, chunks=(CHUNK,), token=token, cache=cache)
     before = {key for key, _ in cache.files.keys()}  # noqa: SIM118 - not a mapping
@@ -77,47 +77,49 @@ def evaluated(cache, chunks, token):
     return len({key for key, _ in cache.files.keys()} - before)  # noqa: SIM118 - as above
 
 
-def test_of_one_evaluation_as_much_is_stored_as_fits_and_no_more_is_written(tmp_path, monkeypatch):
+def test_evaluation_beyond_the_limit_stores_what_fits(tmp_path, monkeypatch):
     cache = Cache(tmp_path / "c", LIMIT)
     written = []
     write = cache.files.write
     monkeypatch.setattr(
-        cache.files, "write", lambda key, *told: (written.append(key), write(key, *told))[1]
+        cache.files,
+        "write",
+        lambda key, *arguments: (written.append(key), write(key, *arguments))[1],
     )
-    old = hits(cache, range(ROOM // 2), "old")
+    old = hits(cache, range(CAPACITY // 2), "old")
     assert old == 0
     cache.close()
-    stored = evaluated(cache, 5 * ROOM, "large")
-    # Two threads that want room for a chunk at once may both go without: some are not stored,
-    # which depends on the machine.
-    assert 0.7 * ROOM <= stored <= 1.1 * ROOM
-    assert len(written) <= ROOM // 2 + stored + ROOM // 4
+    stored = entries_stored_by_mean(cache, 5 * CAPACITY, "large")
+    # Two threads that ask for room at the same time may both be refused, so some chunks are not
+    # stored; how many depends on the machine.
+    assert 0.7 * CAPACITY <= stored <= 1.1 * CAPACITY
+    assert len(written) <= CAPACITY // 2 + stored + CAPACITY // 4
     before = cache.stats().hits
-    evaluated(cache, 5 * ROOM, "large")
+    entries_stored_by_mean(cache, 5 * CAPACITY, "large")
     assert cache.stats().hits - before >= 0.7 * stored
-    # What comes next takes the place of all that.
-    assert evaluated(cache, ROOM // 2, "next") >= 0.7 * (ROOM // 2)
+    # The next evaluation replaces those entries.
+    assert entries_stored_by_mean(cache, CAPACITY // 2, "next") >= 0.7 * (CAPACITY // 2)
 
 
-def test_lru_stores_whatever_is_fetched(tmp_path):
+def test_lru_policy_stores_every_fetched_chunk(tmp_path):
     cache = Cache(tmp_path / "c", LIMIT, policy="lru")
     assert [hits(cache, range(CHUNKS)) for _ in range(3)] == [0, 0, 0]
     assert pickle.loads(pickle.dumps(cache)).policy == "lru"
 
 
-def test_both_policies_share_a_folder(tmp_path):
+def test_caches_of_both_policies_share_a_folder(tmp_path):
     one, other = (Cache(tmp_path / "c", LIMIT, policy=policy) for policy in ("scans", "lru"))
     hits(one, range(10))
     assert hits(other, range(10)) == 10
     assert other.stats().bytes <= LIMIT
 
 
-def test_a_policy_is_one_of_those_that_there_are(tmp_path):
+def test_unknown_policy_raises(tmp_path):
     with pytest.raises(OptionError, match="one of scans, lru, not 'fifo'"):
         Cache(tmp_path / "c", policy="fifo")
 
 
-def test_what_is_remembered_is_bounded():
+def test_admission_history_is_bounded():
     admission = Admission(3)
     admission.note([(str(n), n) for n in range(10)])
     assert admission.latest(10) == [("7", 7), ("8", 8), ("9", 9)]
@@ -133,14 +135,14 @@ OTHERS = [
 
 
 @pytest.mark.parametrize("name", SCANS)
-def test_scans_are_hit_as_often_as_can_be(module, name):
-    trace, size = module("traces").traces()[name], module("traces").CACHE
-    policies = module("policies").POLICIES
+def test_scans_reach_95_percent_of_optimal_hits(import_benchmark, name):
+    trace, size = import_benchmark("traces").traces()[name], import_benchmark("traces").CACHE
+    policies = import_benchmark("policies").POLICIES
     assert policies["biggus"](trace, size) >= 0.95 * policies["Belady"](trace, size)
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_what_comes_back_in_no_order_is_hit_as_often_as_if_all_were_stored(module, name):
-    trace, size = module("traces").traces()[name], module("traces").CACHE
-    policies = module("policies").POLICIES
+def test_random_access_hits_as_often_as_lru(import_benchmark, name):
+    trace, size = import_benchmark("traces").traces()[name], import_benchmark("traces").CACHE
+    policies = import_benchmark("policies").POLICIES
     assert policies["biggus"](trace, size) >= policies["LRU"](trace, size) - len(trace) / 700

@@ -1,4 +1,4 @@
-"""The folder: what is in it is bounded, checked, private, and shared by processes."""
+"""The cache folder: limit, eviction, permissions, failures, descriptions and statistics."""
 
 import logging
 import os
@@ -16,7 +16,7 @@ from biggus.options import parse_size
 from biggus.sources.wrappers import ObjectSource
 
 
-def test_the_least_recently_used_goes_first(tmp_path, box):
+def test_least_recently_used_chunks_are_evicted_first(tmp_path, box):
     with Cache(tmp_path / "c", 10**6) as cache:
         source = ObjectSource(np.zeros(2 * 10**6, "u1"), chunks=(100_000,), token="zeros")
         cached = cache.wrap(source)
@@ -39,7 +39,7 @@ def test_the_least_recently_used_goes_first(tmp_path, box):
         assert on_disk <= 1.1 * 10**6
 
 
-def test_a_use_in_another_process_counts(tmp_path, box):
+def test_use_in_another_process_delays_eviction(tmp_path, box):
     path = tmp_path / "c"
     source = ObjectSource(np.zeros(9 * 10**5, "u1"), chunks=(10**5,), token="zeros")
     with Cache(path, 10**6) as cache:
@@ -51,7 +51,7 @@ def test_a_use_in_another_process_counts(tmp_path, box):
         from biggus.sources.wrappers import ObjectSource
         source = ObjectSource(np.zeros(9 * 10**5, "u1"), chunks=(10**5,), token="zeros")
         cached = Cache(sys.argv[1], 10**6).wrap(source)
-        cached[slice(0, 1, 1),]  # and ends without a word
+        cached[slice(0, 1, 1),]  # and exits without closing the cache
     """
     subprocess.run([sys.executable, "-c", code, str(path)], check=True)
     with Cache(path, 10**6) as cache:
@@ -62,7 +62,7 @@ def test_a_use_in_another_process_counts(tmp_path, box):
         assert not cache.wrap(source).cached(box((10**5, 10**5 + 1)))
 
 
-def test_what_is_larger_than_the_limit_is_not_kept(tmp_path, box, entries):
+def test_chunk_larger_than_the_limit_is_not_stored(tmp_path, box, entries):
     with Cache(tmp_path / "c", 1000) as cache:
         source = ObjectSource(np.arange(1000), token="large")
         assert cache.wrap(source)[box((0, 1000))].sum() == 499500
@@ -72,7 +72,7 @@ def test_what_is_larger_than_the_limit_is_not_kept(tmp_path, box, entries):
         assert entries(cache) == []
 
 
-def test_the_folder_is_the_owners_alone(tmp_path):
+def test_folder_is_private_to_its_owner(tmp_path):
     before = os.umask(0)
     try:
         Cache(tmp_path / "deep" / "er")
@@ -81,7 +81,7 @@ def test_the_folder_is_the_owners_alone(tmp_path):
     assert (tmp_path / "deep" / "er").stat().st_mode & 0o777 == 0o700
 
 
-def test_an_unusable_folder_is_an_error_of_one_line(tmp_path):
+def test_unusable_folder_raises_one_line_error(tmp_path):
     (tmp_path / "file").write_text("")
     for path in (tmp_path / "file", tmp_path / "file" / "below", "/proc/nothing/here", "", "a\0b"):
         with pytest.raises(CacheError) as caught:
@@ -92,13 +92,13 @@ def test_an_unusable_folder_is_an_error_of_one_line(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write")
-def test_a_read_only_folder_is_an_error(tmp_path):
+def test_new_cache_in_read_only_folder_raises(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(CacheError, match="ermission"):
         Cache(tmp_path / "c")
 
 
-def test_storing_that_fails_fails_no_read(cache, counting, entries, caplog):
+def test_read_succeeds_when_storing_fails(cache, counting, entries, caplog):
     source = counting(np.arange(1000.0), (100,))
     (cache.path / "entries").write_text("in the way")
     with caplog.at_level(logging.WARNING, "biggus.cache"):
@@ -106,12 +106,12 @@ def test_storing_that_fails_fails_no_read(cache, counting, entries, caplog):
             assert cache.wrap(source)[WHOLE].tolist() == source.values.tolist()
         cache.close()
     assert "could not be stored" in caplog.text
-    assert 10 <= len(source.fetched) <= 20, "what waits to be stored is read meanwhile"
+    assert 10 <= len(source.fetched) <= 20, "chunks that wait to be stored are read from memory"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs limits on files")
 @pytest.mark.parametrize("most", [10_000, 1_000_000])
-def test_a_disk_that_takes_no_more_fails_no_read(tmp_path, entries, most):
+def test_read_succeeds_when_files_may_not_grow(tmp_path, entries, most):
     code = """if True:
         import resource, sys, numpy as np
         from biggus.cache import Cache
@@ -132,7 +132,7 @@ def test_a_disk_that_takes_no_more_fails_no_read(tmp_path, entries, most):
     assert [p for p in (tmp_path / "c" / "entries").rglob("*") if p.is_file()] == []
 
 
-def test_an_index_that_cannot_be_written_fails_no_read(tmp_path, counting, caplog):
+def test_read_succeeds_when_the_index_cannot_be_written(tmp_path, counting, caplog):
     (tmp_path / "c" / "index.db").mkdir(parents=True)
     cache = Cache(tmp_path / "c")
     source = counting(np.arange(1000.0), (100,))
@@ -141,21 +141,21 @@ def test_an_index_that_cannot_be_written_fails_no_read(tmp_path, counting, caplo
         cache.close()
     assert "index could not be updated" in caplog.text
     assert cache.wrap(source)[WHOLE].tolist() == source.values.tolist()
-    # Nothing is stored that is not counted; what waits to be is read meanwhile.
+    # Uncounted chunks are not stored; chunks that wait to be stored are read from memory.
     assert len(source.fetched) in {10, 20}
     with pytest.raises(CacheError, match="unable to open"):
         cache.stats()
     (tmp_path / "c" / "index.db").rmdir()
-    assert cache.stats().entries in {0, 10}, "those that are stored later"
+    assert cache.stats().entries in {0, 10}, "the chunks that were stored later"
 
 
-def test_a_bad_size_is_an_error(tmp_path):
+def test_invalid_size_raises(tmp_path):
     for size in ("plenty", 0, -5, "0 GB"):
         with pytest.raises(OptionError):
             Cache(tmp_path / "c", size)
 
 
-def test_the_default_cache_follows_the_environment(tmp_path, monkeypatch):
+def test_default_cache_follows_the_environment(tmp_path, monkeypatch):
     default_cache.cache_clear()
     monkeypatch.setenv("BIGGUS_CACHE_DIR", str(tmp_path / "here"))
     monkeypatch.setenv("BIGGUS_CACHE_SIZE", "7 MB")
@@ -171,7 +171,7 @@ def test_the_default_cache_follows_the_environment(tmp_path, monkeypatch):
         default_cache.cache_clear()
 
 
-def test_without_a_setting_the_folder_is_the_users(tmp_path, monkeypatch):
+def test_default_folder_is_the_users_cache_folder(tmp_path, monkeypatch):
     monkeypatch.delenv("BIGGUS_CACHE_DIR")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
@@ -215,7 +215,7 @@ def test_descriptions_are_remembered(cache, tmp_path):
     assert dict(again.descriptions()) == {"a": {"shape": [3]}, "b": {}}
 
 
-def test_descriptions_outlive_the_chunks(tmp_path):
+def test_descriptions_stay_when_chunks_are_evicted(tmp_path):
     with Cache(tmp_path / "c", 50_000) as cache:
         cache.remember("a", {"shape": [1]})
         for number in range(30):
@@ -225,7 +225,7 @@ def test_descriptions_outlive_the_chunks(tmp_path):
         assert cache.recall("a") == {"shape": [1]}
 
 
-def test_a_damaged_description_is_none(cache, caplog):
+def test_damaged_description_is_ignored(cache, caplog):
     cache.remember("a", {"scale": 100})
     (path,) = (cache.path / "descriptions").glob("??/*")
     data = path.read_bytes()
@@ -239,13 +239,13 @@ def test_repr_names_folder_and_limit(cache):
     assert repr(cache) == f"Cache({str(cache.path)!r}, size_limit=1000000000)"
 
 
-def test_importing_loads_no_database():
+def test_import_loads_no_optional_packages():
     code = "import biggus.cache, sys; assert not {'diskcache', 'platformdirs'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
-def test_a_validator_may_be_long(cache):
-    """That of many chunks, such as a partial result is of, names the state of each."""
+def test_long_validators(cache):
+    """The validator of a partial result of many chunks names the state of each chunk."""
     key = "ab" * 20
     for size in (0, 10, 5000, 200_000):
         validator = bytes(range(256)) * (size // 256) + b"v"

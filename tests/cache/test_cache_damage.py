@@ -12,7 +12,7 @@ from biggus.cache import Cache
 
 
 @pytest.mark.parametrize("region", ["magic", "format", "checksum", "header", "values", "any"])
-def test_flipped_bits_are_fetched_again(cache, counting, box, entries, region):
+def test_entries_with_flipped_bits_are_fetched_again(cache, counting, box, entries, region):
     source = counting(np.arange(1000.0), (100,))
     cached = cache.wrap(source)
     cached[WHOLE]
@@ -33,7 +33,7 @@ def test_flipped_bits_are_fetched_again(cache, counting, box, entries, region):
 
 
 @pytest.mark.parametrize("content", [b"", b"biggus", b"\x80\x04.", bytes(5000)])
-def test_other_content_is_fetched_again(cache, counting, entries, caplog, content):
+def test_overwritten_entry_is_fetched_again(cache, counting, entries, caplog, content):
     source = counting(np.arange(1000.0), (1000,))
     cached = cache.wrap(source)
     cached[WHOLE]
@@ -69,12 +69,12 @@ def test_lost_entries_are_fetched_again(cache, counting, entries):
     assert cache.stats().entries == 2
 
 
-def test_entries_that_were_written_without_a_row_are_found_and_counted(tmp_path, entries):
+def test_entries_missing_from_the_index_are_found(tmp_path, entries):
     cache = Cache(tmp_path / "c")
     fill(cache, "one")
     cache.close()
     fill(cache, "two")
-    (cache.path / "index.db").unlink()  # and with it all rows
+    (cache.path / "index.db").unlink()  # all rows are lost
     again = Cache(cache.path)
     cached = again.wrap(numbers("one"))
     assert cached.cached(WHOLE)
@@ -84,7 +84,7 @@ def test_entries_that_were_written_without_a_row_are_found_and_counted(tmp_path,
 
 
 @pytest.mark.parametrize("content", [b"no database at all" * 1000, b""])
-def test_a_damaged_index_is_made_anew(tmp_path, caplog, content):
+def test_damaged_index_is_rebuilt(tmp_path, caplog, content):
     cache = Cache(tmp_path / "c")
     fill(cache)
     cache.close()
@@ -96,7 +96,7 @@ def test_a_damaged_index_is_made_anew(tmp_path, caplog, content):
     assert cached.cached(WHOLE)
 
 
-def test_an_index_that_is_damaged_in_use_fails_no_read(tmp_path, caplog):
+def test_read_succeeds_when_the_open_index_is_damaged(tmp_path, caplog):
     cache = Cache(tmp_path / "c")
     fill(cache, "one")
     cache.close()

@@ -35,7 +35,7 @@ HAMMER = """if True:
 
 
 @pytest.mark.machine
-def test_eight_processes_on_one_cache(tmp_path):
+def test_eight_processes_share_one_cache(tmp_path):
     command = [sys.executable, "-W", "error", "-c", HAMMER, str(tmp_path / "c")]
     running = [
         subprocess.Popen([*command, str(seed)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -68,7 +68,7 @@ WRITER = """if True:
 
 
 @pytest.mark.machine
-def test_a_killed_writer_leaves_nothing_wrong(tmp_path, counting):
+def test_killed_writer_leaves_a_consistent_cache(tmp_path, counting):
     for number in range(6):
         process = subprocess.Popen(
             [sys.executable, "-c", WRITER, str(tmp_path / "c")], stdout=subprocess.PIPE
@@ -90,7 +90,7 @@ def test_a_killed_writer_leaves_nothing_wrong(tmp_path, counting):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_fork_goes_on_with_the_cache(tmp_path):
+def test_forked_child_uses_the_cache(tmp_path):
     code = """if True:
         import os, sys, threading, numpy as np
         from biggus.cache import Cache
@@ -99,7 +99,7 @@ def test_a_fork_goes_on_with_the_cache(tmp_path):
         cached = cache.wrap(ObjectSource(np.arange(1000), token="forked"), (100,))
         cached[slice(0, 500, 1),]
         cache.close()
-        with cache._index._lock, cache._index._busy:  # as if a thread of the parent held them
+        with cache._index._lock, cache._index._busy:  # as if a thread of the parent held the locks
             child = os.fork()
         if child == 0:
             assert cached[slice(0, 1000, 1),].sum() == 499500
@@ -119,7 +119,7 @@ def test_a_fork_goes_on_with_the_cache(tmp_path):
     assert done.stdout == b"done\n", done.stderr
 
 
-def test_workers_of_multiprocessing_write_down_what_they_stored(tmp_path):
+def test_multiprocessing_workers_index_their_entries(tmp_path):
     code = """if True:
         import sys, multiprocessing, numpy as np
         from biggus.cache import Cache

@@ -1,4 +1,4 @@
-"""Folders that cannot be written, or made: hits are served, nothing is stored, once is said why."""
+"""Cache folders that cannot be written or created: hits are served, and one warning is logged."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ READ = """if True:
 
 
 @pytest.fixture
-def shared():
-    """Give a folder that others may read, and nobody may write but root."""
+def read_only_root():
+    """Return a temporary folder that other users may read."""
     if not hasattr(os, "geteuid"):
         pytest.skip("needs permissions")
     folder = Path(tempfile.mkdtemp())
@@ -63,19 +63,19 @@ def shared():
     shutil.rmtree(folder)
 
 
-def state(folder):
-    """Return what is in a folder, and when it was changed."""
+def folder_state(folder):
+    """Return the paths, modification times and sizes of all files under a folder."""
     return sorted((str(p), p.stat().st_mtime_ns, p.stat().st_size) for p in folder.rglob("*"))
 
 
-def test_a_folder_that_can_only_be_read_serves_hits(shared):
-    folder = shared / "c"
+def test_read_only_folder_serves_hits(read_only_root):
+    folder = read_only_root / "c"
     with Cache(folder, "1 MB") as cache:
         cache.wrap(ObjectSource(VALUES, token="held"), (50,))[ALL]
         cache.remember("a", {"shape": [1]})
     for path in [folder, *folder.rglob("*")]:
         path.chmod(0o555 if path.is_dir() else 0o444)
-    before = state(folder)
+    before = folder_state(folder)
     done = subprocess.run(
         [sys.executable, "-c", READ, str(folder)],
         cwd=Path(__file__).parents[2],
@@ -86,16 +86,16 @@ def test_a_folder_that_can_only_be_read_serves_hits(shared):
         check=False,
     )
     if "Permission denied" in done.stderr and "import" in done.stderr:
-        pytest.skip("what is installed cannot be read by others")
+        pytest.skip("other users cannot read the installed packages")
     assert done.stdout == "refused\n", done.stderr
     (line,) = done.stderr.splitlines()
     assert "cannot be written" in line
-    assert state(folder) == before
+    assert folder_state(folder) == before
 
 
 @pytest.fixture
-def nowhere(tmp_path, monkeypatch):
-    """Have the default cache where no folder can be."""
+def unusable_folder(tmp_path, monkeypatch):
+    """Set the default cache to a path where no folder can be created."""
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("BIGGUS_CACHE_DIR", str(tmp_path / "file" / "cache"))
     default_cache.cache_clear()
@@ -103,7 +103,7 @@ def nowhere(tmp_path, monkeypatch):
     default_cache.cache_clear()
 
 
-def test_without_a_folder_for_the_default_cache_nothing_is_kept(nowhere, counting, caplog):
+def test_default_cache_without_a_folder_stores_nothing(unusable_folder, counting, caplog):
     source = counting(np.arange(1000.0), (100,))
     with caplog.at_level(logging.WARNING, "biggus.cache"):
         for _ in range(2):
@@ -119,14 +119,14 @@ def test_without_a_folder_for_the_default_cache_nothing_is_kept(nowhere, countin
     assert len(source.fetched) == 20
 
 
-def test_a_cache_that_is_named_must_be_there(nowhere):
+def test_named_cache_with_an_unusable_folder_raises(unusable_folder):
     with pytest.raises(CacheError, match="cannot use"):
-        Cache(nowhere)
+        Cache(unusable_folder)
     with pytest.raises(CacheError, match="cannot use"):
         Cache()
 
 
-def test_a_cache_that_arrives_where_its_folder_cannot_be_keeps_nothing(tmp_path, counting):
+def test_unpickled_cache_without_its_folder_stores_nothing(tmp_path, counting):
     cache = Cache(tmp_path / "c", "1 MB")
     sent = pickle.dumps(cache)
     del cache

@@ -1,4 +1,4 @@
-"""What is read through a cache: the right values, from the source once, and never old ones."""
+"""Reads through a cache: values, chunks, keys, presence, and the attributes of the source."""
 
 import gc
 import logging
@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import biggus
 from biggus.cache import Cache, Cached
 from biggus.errors import CacheError, SourceError
 from biggus.options import set_options
@@ -18,7 +17,7 @@ from biggus.sources.wrappers import ObjectSource
 
 
 @st.composite
-def readings(draw):
+def random_reads(draw):
     shape = draw(st.lists(st.integers(1, 7), min_size=0, max_size=3))
     chunks = tuple(draw(st.integers(1, n + 1)) for n in shape)
     boxes = []
@@ -31,8 +30,8 @@ def readings(draw):
     return tuple(shape), chunks, draw(st.booleans()), boxes
 
 
-@given(readings())
-def test_any_boxes_over_any_chunks(tmp_path_factory, counting, reading):
+@given(random_reads())
+def test_random_boxes_and_chunks(tmp_path_factory, counting, reading):
     shape, chunks, masked, boxes = reading
     values = np.arange(int(np.prod(shape)), dtype=">i4").reshape(shape)
     if masked:
@@ -52,7 +51,7 @@ def test_any_boxes_over_any_chunks(tmp_path_factory, counting, reading):
     del cache
 
 
-def test_whole_chunks_are_read_and_once(cache, counting, box):
+def test_whole_chunks_are_read_once(cache, counting, box):
     source = counting(np.arange(100).reshape(10, 10), (4, 5))
     cached = cache.wrap(source)
     assert cached[box((5, 6), (3, 4))].tolist() == [[53]]
@@ -63,33 +62,33 @@ def test_whole_chunks_are_read_and_once(cache, counting, box):
     assert (stats.hits, stats.misses, stats.entries) == (1, 1, 1)
 
 
-def test_values_belong_to_the_reader(cache, counting, box):
+def test_changing_returned_values_changes_nothing_else(cache, counting, box):
     source = counting(np.arange(8), (4,))
     cached = cache.wrap(source)
     assert cached.owns_data
     for _ in range(3):
-        for asked in (box((0, 4)), box((1, 3)), box((2, 6))):
-            values = cached[asked]
+        for key in (box((0, 4)), box((1, 3)), box((2, 6))):
+            values = cached[key]
             values[...] = -1
     assert source.values.tolist() == list(range(8))
     assert cached[box((0, 8))].tolist() == list(range(8))
 
 
-def test_chunks_are_the_given_else_the_sources_else_about_4_mib(cache, counting):
+def test_default_chunks_are_the_sources_or_about_4_mib(cache, counting):
     values = np.zeros((3, 2048, 1024), np.uint8)
     assert cache.wrap(counting(values, (1, 5, 7)), (2, (48, 2000), 3)).chunks == (2, (48, 2000), 3)
     assert cache.wrap(counting(values, (1, 5, 7))).chunks == (1, 5, 7)
     assert cache.wrap(counting(values)).chunks == (2, 2048, 1024)
 
 
-def test_a_source_without_a_token_is_refused(cache):
+def test_source_without_a_token_raises(cache):
     with pytest.raises(CacheError, match="token="):
         cache.wrap(np.zeros(3))
     with pytest.raises(CacheError, match="token="):
         cache.wrap(ObjectSource(np.zeros(3)))
 
 
-def test_keys_follow_token_dtype_shape_and_chunk(cache, counting, box):
+def test_keys_differ_by_token_dtype_shape_and_chunk(cache, counting, box):
     keys = {
         cache.wrap(counting(np.zeros(shape, dtype), chunks, token)).key(chunk)
         for token in ("a", "b")
@@ -116,7 +115,7 @@ def test_failures_propagate_and_store_nothing(cache, counting, box, entries):
     assert cached[box((0, 4))].tolist() == [0, 1, 2, 3]
 
 
-def test_objects_are_passed_through(cache, counting, box, entries):
+def test_object_arrays_are_not_cached(cache, counting, box, entries):
     values = np.array(["one", "twotwo", None], object)
     source = counting(values, (2,))
     cached = cache.wrap(source)
@@ -127,7 +126,7 @@ def test_objects_are_passed_through(cache, counting, box, entries):
     assert not cached.cached(box((0, 1)))
 
 
-def test_dtypes_with_notes_are_kept(cache, counting, box):
+def test_dtype_metadata_is_kept(cache, counting, box):
     dtype = np.dtype("i1", metadata={"enum": {"a": 1}})
     source = counting(np.arange(4, dtype="i1").astype(dtype), (2,))
     cached = cache.wrap(source)
@@ -148,12 +147,12 @@ def test_scalars_and_empty_axes(cache, counting):
     assert empty[whole((0, 3))].shape == (0, 3)
 
 
-def test_presence_is_told_without_asking_the_source(cache, counting, box):
+def test_presence_checks_do_not_ask_the_source(cache, counting, box):
     source = counting(np.arange(8), (4,))
     cached = cache.wrap(source)
     assert source not in cache
     cached[box((0, 4))]
-    asked = len(source.revalidated)
+    revalidations = len(source.revalidated)
     assert cached.cached(box((1, 3)))
     assert not cached.cached(box((1, 5)))
     assert (source, box((0, 4))) in cache
@@ -164,10 +163,10 @@ def test_presence_is_told_without_asking_the_source(cache, counting, box):
     assert source in cache
     assert cached in cache
     assert "nothing" not in cache
-    assert (len(source.fetched), len(source.revalidated)) == (2, asked)
+    assert (len(source.fetched), len(source.revalidated)) == (2, revalidations)
 
 
-def test_what_is_in_the_cache_is_at_hand(cache, counting, box, entries):
+def test_cached_read_returns_stored_chunks_only(cache, counting, box, entries):
     source = counting(np.arange(8), (4,), remote=True)
     cached = cache.wrap(source)
     assert cached.cached_read(box((0, 4))) is None
@@ -200,7 +199,7 @@ def test_caches_can_be_nested(tmp_path, counting, box):
     assert len(source.fetched) == 2
 
 
-def test_it_says_what_the_source_says(cache, counting):
+def test_attributes_are_those_of_the_source(cache, counting):
     source = counting(
         np.zeros((2, 3)), name="the name", attributes={"units": "K"}, dims=("y", "x"), remote=True,
         conventions="CF", fill_value=3.0, masked=True,
@@ -214,7 +213,7 @@ def test_it_says_what_the_source_says(cache, counting):
     assert not cached.in_memory
 
 
-def test_it_pickles_by_source_and_folder(cache, box):
+def test_pickles_by_source_and_folder(cache, box):
     cached = cache.wrap(ObjectSource(np.arange(9), token="nine"), (4,))
     cached[box((0, 9))]
     again = pickle.loads(pickle.dumps(cached))
@@ -238,12 +237,8 @@ def test_hits_and_misses_are_logged(cache, counting, box, caplog):
     assert hit == "hit the name [0:4]: 32 bytes"
 
 
-def test_errors_are_of_biggus():
-    assert issubclass(CacheError, biggus.errors.BiggusError)
-
-
-def test_who_is_read_is_asked_for_no_name_where_nothing_is_logged(cache, box, caplog):
-    asked = []
+def test_source_name_is_not_computed_without_logging(cache, box, caplog):
+    repr_calls = []
 
     class Named:
         shape, dtype = (4,), np.dtype("i8")
@@ -252,13 +247,13 @@ def test_who_is_read_is_asked_for_no_name_where_nothing_is_logged(cache, box, ca
             return np.arange(4)[where]
 
         def __repr__(self):
-            asked.append(True)
+            repr_calls.append(True)
             return "named"
 
     caplog.set_level(logging.WARNING, "biggus.cache")
     cached = cache.wrap(ObjectSource(Named(), chunks=(2,), token="named"))
     for _ in range(2):
         assert cached[box((0, 4))].tolist() == [0, 1, 2, 3]
-    assert not asked
+    assert not repr_calls
     assert cached.name == "named"
-    assert asked
+    assert repr_calls

@@ -1,4 +1,4 @@
-"""Chunks that are kept as they came: the same values in less room, whoever wrote the entries."""
+"""Caches that store chunks encoded, as they came: same values, smaller entries, mixed writers."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ TILES = [
 ]  # fmt: skip
 
 
-def check(folder, source, entries, asked):
-    """Read a source through caches of both settings, each of which reads what the other wrote."""
+def check_both_settings(folder, source, entries, count_requests):
+    """Read a source through caches of both settings, and each cache with the other setting."""
     box, sizes = whole(source.shape), {}
     values = source[box]
     for writer, reader in itertools.permutations(SETTINGS):
@@ -49,43 +49,43 @@ def check(folder, source, entries, asked):
         same(cache.wrap(source)[box], values)
         assert (ENCODED in kinds(entries, cache)) == (writer == "encoded")
         sizes[writer] = sum(path.stat().st_size for path in entries(cache))
-        before = asked()
+        before = count_requests()
         other = Cache(cache.path, "10 MB", stored=reader)
         found = other.wrap(source)[box]
         same(found, values)
         assert found.flags.writeable
-        assert asked() == before
+        assert count_requests() == before
         assert other.stats().misses == 0
         assert other.stats().hits == len(entries(cache))
     assert sizes["encoded"] < 0.6 * sizes["decoded"]
 
 
 @pytest.mark.parametrize(("mode", "suffix", "bands"), TILES)
-def test_tiles_are_the_same(tiles, tmp_path, entries, mode, suffix, bands):
+def test_encoded_tiles_read_like_decoded_ones(tiles, tmp_path, entries, mode, suffix, bands):
     source = tile_source(tiles, mode, suffix, bands)
-    check(tmp_path, source, entries, tiles.requests.total)
+    check_both_settings(tmp_path, source, entries, tiles.requests.total)
 
 
 @pytest.mark.parametrize("name", ARRAYS)
-def test_chunks_are_the_same(tmp_path, entries, name):
+def test_encoded_zarr_chunks_read_like_decoded_ones(tmp_path, entries, name):
     make_array(tmp_path, **ARRAYS[name])
     with serving(tmp_path) as server:
         source = ZarrBackend().open(Location(f"{server.url}/a.zarr"), "/")
-        check(tmp_path, source, entries, lambda: len(server.requests))
+        check_both_settings(tmp_path, source, entries, lambda: len(server.requests))
 
 
 @pytest.mark.parametrize("name", ["zstd", "sharded", "2 delta"])
-def test_chunks_in_other_stores_are_the_same(tmp_path, entries, name):
+def test_encoded_chunks_of_an_fsspec_store(tmp_path, entries, name):
     make_array(tmp_path, **ARRAYS[name])
     place = f"/encoded/{name.replace(' ', '-')}"
     fsspec.filesystem("memory").put(str(tmp_path / "a.zarr"), f"{place}/a.zarr", recursive=True)
     source = ZarrBackend().open(Location(f"memory:/{place}/a.zarr"), "/")
     same(source[whole(DATA.shape)], DATA)
-    check(tmp_path, source, entries, lambda: 0)
+    check_both_settings(tmp_path, source, entries, lambda: 0)
 
 
-def test_what_is_not_in_the_store_is_kept_decoded(tmp_path, entries, tiles):
-    """Chunks that were never written, missing tiles, chunks that are stored plainly."""
+def test_fill_values_missing_tiles_and_plain_chunks_are_stored_decoded(tmp_path, entries, tiles):
+    """Chunks that were never written, missing tiles, and uncompressed chunks have no encoding."""
     sparse = np.zeros((64, 64))
     sparse[:16] = DATA[:16, :64]
     make_array(tmp_path, sparse)
@@ -106,7 +106,7 @@ def test_what_is_not_in_the_store_is_kept_decoded(tmp_path, entries, tiles):
     assert tiles.requests.total() == 4
 
 
-def test_chunks_of_another_grid_are_kept_decoded(tmp_path, entries, tiles):
+def test_chunks_of_another_grid_are_stored_decoded(tmp_path, entries, tiles):
     make_array(tmp_path)
     cache = Cache(tmp_path / "c", "10 MB", stored="encoded")
     with serving(tmp_path) as server:
@@ -123,8 +123,8 @@ def test_chunks_of_another_grid_are_kept_decoded(tmp_path, entries, tiles):
 
 
 @pytest.mark.parametrize("name", ["zstd", "two", "turned", "2 delta"])
-def test_no_more_memory_is_taken_than_is_told(tmp_path, name):
-    """Where the source is there, and where it is gone."""
+def test_peak_memory_is_within_peak_bytes(tmp_path, name):
+    """Both with the source at hand, and with its description only."""
     data = np.tile(DATA, (10, 10))
     made = zarr.create_array(
         tmp_path / "a.zarr", shape=data.shape, dtype=data.dtype, chunks=data.shape, **ARRAYS[name]
@@ -148,21 +148,21 @@ def test_no_more_memory_is_taken_than_is_told(tmp_path, name):
     assert cache.stats().hits == 2
 
 
-def test_what_is_in_memory_is_not_decoded_again(tmp_path, tiles, monkeypatch):
+def test_chunks_in_memory_are_not_decoded_again(tmp_path, tiles, monkeypatch):
     cache = Cache(tmp_path / "c", "10 MB", stored="encoded")
     template = f"{tiles.url}/RGB/{{z}}/{{x}}/{{y}}.jpg?size={SIZE}"
     image = biggus.open(template, zoom=1, tile_size=SIZE, cache=cache)
-    values, times = image.ndarray(), []
+    values, calls = image.ndarray(), []
     kind = type(tile_source(tiles).encoding)
     decode_tile = kind.decode
-    monkeypatch.setattr(kind, "decode", lambda *given: (times.append(1), decode_tile(*given))[1])
+    monkeypatch.setattr(kind, "decode", lambda *args: (calls.append(1), decode_tile(*args))[1])
     with biggus.set_options(chunk_memory="10 MB"):
         for _ in range(3):
             same(image[3:5, 3:5].ndarray(), values[3:5, 3:5])
-    assert len(times) == 1
+    assert len(calls) == 1
 
 
-def test_it_is_not_compressed_again(tmp_path, entries, tiles):
+def test_encoded_chunks_are_not_compressed_again(tmp_path, entries, tiles):
     cache = Cache(tmp_path / "c", "10 MB", stored="encoded", compression="zstd")
     image = cache.wrap(tile_source(tiles, mode="L", suffix="png", bands=1))
     image[whole(image.shape)]
@@ -172,14 +172,14 @@ def test_it_is_not_compressed_again(tmp_path, entries, tiles):
     assert kinds(entries, cache) == {ENCODED, BLOSC}
 
 
-def test_it_is_one_of_those_that_there_are_and_travels(tmp_path):
+def test_stored_option_is_checked_and_pickled(tmp_path):
     with pytest.raises(OptionError, match="stored must be one of decoded, encoded, not 'raw'"):
         Cache(tmp_path / "c", stored="raw")
     cache = Cache(tmp_path / "c", stored="encoded")
     assert pickle.loads(pickle.dumps(cache)).stored == "encoded"
 
 
-def test_the_limit_holds_more_and_is_kept(tmp_path, on_disk, tiles):
+def test_encoded_cache_holds_more_within_the_limit(tmp_path, on_disk, tiles):
     held = {}
     for setting in SETTINGS:
         limit = 150_000
@@ -195,7 +195,7 @@ def test_the_limit_holds_more_and_is_kept(tmp_path, on_disk, tiles):
     assert held["encoded"] > held["decoded"]
 
 
-def test_pins_prefetches_receipts_and_studies_are_the_same(tmp_path, entries, tiles, monkeypatch):
+def test_pin_prefetch_receipt_and_record_match_decoded_cache(tmp_path, entries, tiles, monkeypatch):
     monkeypatch.chdir(tmp_path)
     template = f"{tiles.url}/RGB/{{z}}/{{x}}/{{y}}.jpg?size={SIZE}"
     receipts, values = set(), []
@@ -205,13 +205,13 @@ def test_pins_prefetches_receipts_and_studies_are_the_same(tmp_path, entries, ti
         biggus.pin(image)
         biggus.prefetch(image)
         assert cache.stats().pinned
-        asked = tiles.requests.total()
+        requests = tiles.requests.total()
         for _ in range(2):
             receipts.add(biggus.receipt([image]))
         with biggus.record(f"{setting}.biggus"):
             again = biggus.open(template, zoom=1, tile_size=SIZE, cache=cache)
             values.append(again.mean(axis=(0, 1)).ndarray())
-        assert tiles.requests.total() == asked
+        assert tiles.requests.total() == requests
     assert kinds(entries, cache) >= {ENCODED}
     assert len(receipts) == 1
     same(*values)
@@ -221,8 +221,8 @@ def test_pins_prefetches_receipts_and_studies_are_the_same(tmp_path, entries, ti
 READERS = """if True:
     import os, random, sys, biggus, biggus.cache.index
     folder, url = sys.argv[1:]
-    biggus.cache.index._WAIT_SECONDS = 10.0  # so that all is stored, however busy the machine is
-    biggus.open(url, zoom=0, tile_size=32, cache=False).ndarray()  # which imports what it takes
+    biggus.cache.index._WAIT_SECONDS = 10.0  # every chunk is stored, however busy the machine is
+    biggus.open(url, zoom=0, tile_size=32, cache=False).ndarray()  # imports before the forks
     children = []
     for seed in range(8):
         children.append(os.fork())
@@ -241,11 +241,11 @@ READERS = """if True:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_eight_processes_of_both_settings(tmp_path, tiles, entries):
+def test_eight_processes_of_both_settings_share_a_folder(tmp_path, tiles, entries):
     url = f"{tiles.url}/RGB/{{z}}/{{x}}/{{y}}.jpg?size=32"
     command = [sys.executable, "-W", "error", "-c", READERS, str(tmp_path / "c"), url]
-    said = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=120, text=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=120, text=True)
     assert len(entries(Cache(tmp_path / "c", "10 MB"))) == 16
     source = tile_source(tiles, size=32, zoom=2)
     total = int(source[whole(source.shape)].sum())
-    assert said.stdout.splitlines() == [str(total)] * 8 + [str([0] * 8)]
+    assert done.stdout.splitlines() == [str(total)] * 8 + [str([0] * 8)]

@@ -45,7 +45,7 @@ from encoded_samples import (
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png"])
-def test_no_flipped_bit_gives_a_wrong_value(tmp_path, entries, tiles, suffix):
+def test_flipped_bits_give_no_wrong_values(tmp_path, entries, tiles, suffix):
     cache = Cache(tmp_path / "c", "10 MB", stored="encoded")
     cached = cache.wrap(tile_source(tiles, suffix=suffix, size=32))
     box = whole((32, 32, 3))
@@ -57,7 +57,7 @@ def test_no_flipped_bit_gives_a_wrong_value(tmp_path, entries, tiles, suffix):
         entry[place] ^= 1 << place % 8
         buffer = np.frombuffer(entry, np.uint8)
         decoder = EntryDecoder(cached.encoding.name, partial(cached.encoding.decode, box))
-        with contextlib.suppress(EntryError):  # what is reserved may be anything
+        with contextlib.suppress(EntryError):  # reserved bytes may have any value
             same(decode(buffer, key, values.dtype, values.shape, decoder).values, values)
         entry[place] ^= 1 << place % 8
     entry[-9] ^= 1
@@ -67,7 +67,7 @@ def test_no_flipped_bit_gives_a_wrong_value(tmp_path, entries, tiles, suffix):
     assert tiles.requests.total() == 2
 
 
-def test_an_entry_that_cannot_be_decoded_is_fetched_again(tmp_path, entries, tiles):
+def test_undecodable_entry_is_fetched_again(tmp_path, entries, tiles):
     cache = Cache(tmp_path / "c", "10 MB", stored="encoded")
     source = tile_source(tiles)
     box = whole((SIZE, SIZE, 3))
@@ -84,8 +84,8 @@ def test_an_entry_that_cannot_be_decoded_is_fetched_again(tmp_path, entries, til
         assert tiles.requests.total() == before + 1
 
 
-def test_without_the_encoding_it_is_of_no_use(tmp_path, entries, tiles):
-    """So it is to those who know only the other ways to store values."""
+def test_decoding_without_the_encoding_raises(tmp_path, entries, tiles):
+    """Versions of biggus that do not know encoded entries raise the same error."""
     cache = Cache(tmp_path / "c", "10 MB", stored="encoded")
     cached = cache.wrap(tile_source(tiles))
     box = whole((SIZE, SIZE, 3))
@@ -96,7 +96,7 @@ def test_without_the_encoding_it_is_of_no_use(tmp_path, entries, tiles):
         decode(buffer, key, values.dtype, values.shape)
 
 
-def test_what_does_not_decode_is_never_stored(tmp_path, entries, tiles, monkeypatch):
+def test_undecodable_chunks_are_not_stored(tmp_path, entries, tiles, monkeypatch):
     monkeypatch.setattr(http, "BACKOFF_SECONDS", 0.001)
     cache = Cache(tmp_path / "c", "10 MB", stored="encoded")
     box = whole((SIZE, SIZE, 3))
@@ -105,7 +105,7 @@ def test_what_does_not_decode_is_never_stored(tmp_path, entries, tiles, monkeypa
     with pytest.raises(SourceError, match="cannot be decoded"):
         cache.wrap(tile_source(tiles))[box]
     assert entries(cache) == []
-    # One broken answer is left: what is asked for once more is what is kept.
+    # One broken reply is left: the tile is requested once more, and the good reply is stored.
     same(cache.wrap(tile_source(tiles))[box], tile_source(tiles)[box])
     (path,) = entries(cache)
     assert path.read_bytes().endswith(right)
@@ -121,7 +121,7 @@ def test_what_does_not_decode_is_never_stored(tmp_path, entries, tiles, monkeypa
 
 
 @pytest.mark.parametrize("reader", SETTINGS)
-def test_a_copy_that_is_still_good_stays_as_it_is(tmp_path, entries, tiles, reader):
+def test_revalidated_entries_stay_encoded(tmp_path, entries, tiles, reader):
     tiles.conditional = True
     with Cache(tmp_path / "c", "10 MB", stored="encoded") as cache:
         source = tile_source(tiles, fresh_for=0)
@@ -132,14 +132,16 @@ def test_a_copy_that_is_still_good_stays_as_it_is(tmp_path, entries, tiles, read
     assert other.stats().hits == 4
     assert tiles.requests.total() == 8
     assert kinds(entries, other) == {ENCODED}
-    assert [path.read_bytes() for path in entries(other)] != files  # they say when it was asked
+    assert [
+        path.read_bytes() for path in entries(other)
+    ] != files  # they hold the time of the request
     tiles.salt = 1
     changed = other.wrap(source)[whole(source.shape)]
     assert (changed != values).any()
     same(changed, source[whole(source.shape)])
 
 
-def test_a_source_that_is_gone_is_decoded_by_what_is_remembered(tmp_path, tiles):
+def test_encoded_chunks_of_a_removed_source_are_read(tmp_path, tiles):
     attributes = {"_FillValue": 2.0, "scale_factor": 0.5}
     folder = tmp_path / "served"
     made = zarr.create_array(
@@ -170,8 +172,8 @@ def test_a_source_that_is_gone_is_decoded_by_what_is_remembered(tmp_path, tiles)
 @pytest.mark.parametrize(
     ("one", "other"), [("zstd", "big-endian"), ("2 zlib", "2 Fortran"), ("2 delta", "2 blosc")]
 )
-def test_nothing_is_decoded_by_the_codecs_of_another_array(tmp_path, one, other):
-    """An array is replaced, and the cache remembers the new one, but has chunks of the old."""
+def test_codecs_of_a_replaced_array_are_not_used(tmp_path, one, other):
+    """The cache has the description of a new array, but chunks of the array that it replaced."""
     folder = tmp_path / "served"
     data = np.tile(DATA, (1, 2))[:32, :64]
     cache = Cache(tmp_path / "c", "10 MB", stored="encoded")

@@ -12,7 +12,7 @@ from biggus.errors import OfflineError
 from biggus.options import set_options
 
 
-def test_another_validator_is_a_miss(cache, counting, box, caplog):
+def test_changed_validator_is_a_miss(cache, counting, box, caplog):
     source = counting(np.arange(4), (4,))
     cached = cache.wrap(source)
     assert cached[box((0, 4))].tolist() == [0, 1, 2, 3]
@@ -25,7 +25,7 @@ def test_another_validator_is_a_miss(cache, counting, box, caplog):
     assert cache.stats().entries == 1
 
 
-def test_an_unknown_validator_is_never_kept(cache, counting, box, entries):
+def test_chunks_without_a_validator_are_not_stored(cache, counting, box, entries):
     source = counting(np.arange(4), (4,), now=None)
     cached = cache.wrap(source)
     for _ in range(3):
@@ -34,12 +34,12 @@ def test_an_unknown_validator_is_never_kept(cache, counting, box, entries):
     assert entries(cache) == []
 
 
-def test_a_source_that_changes_while_it_is_read_is_not_kept(cache, counting, box, entries):
+def test_chunks_that_change_during_the_read_are_not_stored(cache, counting, box, entries):
     source = counting(np.arange(4), (4,))
 
     class Changing(counting):
-        def __getitem__(self, asked):
-            values = super().__getitem__(asked)
+        def __getitem__(self, requested):
+            values = super().__getitem__(requested)
             self.now += b"!"
             return values
 
@@ -48,11 +48,11 @@ def test_a_source_that_changes_while_it_is_read_is_not_kept(cache, counting, box
     assert entries(cache) == []
 
 
-def test_a_renewed_validator_is_written_down(cache, counting, box):
+def test_renewed_validator_is_stored(cache, counting, box):
     class Expiring(counting):
         now = b"1"
 
-        def revalidate(self, asked, held):
+        def revalidate(self, requested, held):
             self.revalidated.append(held)
             return b"%d" % (int(held) + 1)
 
@@ -67,7 +67,7 @@ def test_a_renewed_validator_is_written_down(cache, counting, box):
     assert len(source.fetched) == 1
 
 
-def test_fetch_tells_the_validator_of_boxes_over_chunks(cache, counting, box):
+def test_fetch_returns_the_validator_of_several_chunks(cache, counting, box):
     source = counting(np.arange(8), (4,))
     cached = cache.wrap(source)
     for _ in range(2):
@@ -76,7 +76,7 @@ def test_fetch_tells_the_validator_of_boxes_over_chunks(cache, counting, box):
         assert validator == b"one"
 
 
-def test_offline_takes_what_there_is_and_asks_nothing(cache, counting, box):
+def test_offline_reads_stored_chunks_without_requests(cache, counting, box):
     source = counting(np.arange(8), (4,), remote=True)
     cached = cache.wrap(source)
     cached[box((0, 4))]
@@ -92,12 +92,12 @@ def test_offline_takes_what_there_is_and_asks_nothing(cache, counting, box):
     assert len(source.fetched) == before[0] + 1
 
 
-def test_who_is_offline_fails_nobody_who_is_not(cache, counting, box, monkeypatch):
+def test_offline_failure_does_not_fail_an_online_read(cache, counting, box, monkeypatch):
     cached = cache.wrap(counting(np.arange(8), (4,), remote=True))
     refusing, done = threading.Event(), threading.Event()
     miss, seen = cache.miss, []
 
-    def stay():  # under way with a chunk that must not be asked for
+    def stay():  # during the read of a chunk that must not be requested
         miss()
         refusing.set()
         assert done.wait(30)
@@ -115,7 +115,7 @@ def test_who_is_offline_fails_nobody_who_is_not(cache, counting, box, monkeypatc
         try:
             online = threading.Thread(target=lambda: seen.append(cached[box((0, 4))].tolist()))
             online.start()
-            online.join(5)  # else it waits for the other, whose error it gets
+            online.join(5)  # otherwise it waits for the offline read and gets its error
         finally:
             done.set()
         online.join()
@@ -123,14 +123,14 @@ def test_who_is_offline_fails_nobody_who_is_not(cache, counting, box, monkeypatc
     assert seen == [[0, 1, 2, 3]]
 
 
-def test_offline_is_of_no_concern_to_local_sources(cache, counting, box):
+def test_local_sources_are_read_offline(cache, counting, box):
     cached = cache.wrap(counting(np.arange(8), (4,)))
     with set_options(offline=True):
         assert cached[box((0, 8))].tolist() == list(range(8))
 
 
-class EachItsOwn:
-    """What makes a counting source one whose chunks have validators of their own, and no state."""
+class ChunkValidators:
+    """Mixin for `counting`: each chunk has its own validator, and the source has no state."""
 
     validators = (b"a", b"b", b"a", b"b")
     length = 4
@@ -138,15 +138,15 @@ class EachItsOwn:
     def state(self):
         return None
 
-    def validator(self, asked):
-        (s,) = asked
-        assert s.start % self.length == 0, "the source was asked for what is no chunk"
-        assert s.stop == s.start + self.length, "the source was asked for what is no chunk"
+    def validator(self, requested):
+        (s,) = requested
+        assert s.start % self.length == 0, "the box is not a chunk"
+        assert s.stop == s.start + self.length, "the box is not a chunk"
         return self.validators[s.start // self.length]
 
 
-def test_validators_are_those_of_whole_chunks(cache, counting, box):
-    class Source(EachItsOwn, counting):
+def test_validator_of_a_box_is_that_of_its_chunks(cache, counting, box):
+    class Source(ChunkValidators, counting):
         pass
 
     source = Source(np.arange(16), (4,))
@@ -154,16 +154,16 @@ def test_validators_are_those_of_whole_chunks(cache, counting, box):
     assert cached.validator(box((1, 3))) == b"a"
     assert cached.fetch(box((5, 6)))[1] == b"b"
     assert cached.fetch(box((1, 3)))[1] == b"a"
-    for asked in (box((1, 6)), box((2, 16)), box((5, 7)), (slice(0, 16, 5),)):
-        values, validator = cached.fetch(asked)
-        assert values.tolist() == source.values[asked].tolist()
-        assert validator == cached.validator(asked)
-        assert cached.revalidate(asked, validator) == validator
-        assert cached.revalidate(asked, b"never told") is None
-        assert cached.revalidate(asked, b"biggus chunks\0") is None
-        assert not cached.revalidation_waits(asked, validator)
+    for requested in (box((1, 6)), box((2, 16)), box((5, 7)), (slice(0, 16, 5),)):
+        values, validator = cached.fetch(requested)
+        assert values.tolist() == source.values[requested].tolist()
+        assert validator == cached.validator(requested)
+        assert cached.revalidate(requested, validator) == validator
+        assert cached.revalidate(requested, b"never told") is None
+        assert cached.revalidate(requested, b"biggus chunks\0") is None
+        assert not cached.revalidation_waits(requested, validator)
     (held,) = {cached.validator(box((1, 6))), cached.validator(box((9, 13)))}
-    # What changes in another chunk is of no concern.
+    # A change of another chunk does not matter.
     source.validators = (b"a", b"c", b"a", b"b")
     assert cached.revalidate(box((1, 6)), held) is None
     assert cached.revalidate(box((9, 13)), held) == held
@@ -175,13 +175,13 @@ def test_validators_are_those_of_whole_chunks(cache, counting, box):
 
 
 def test_nested_caches_of_other_grids_see_changes(tmp_path, counting, box):
-    class Source(EachItsOwn, counting):
+    class Source(ChunkValidators, counting):
         pass
 
     source = Source(np.arange(16), (4,))
     near, far = Cache(tmp_path / "near"), Cache(tmp_path / "far")
     nested = near.wrap(far.wrap(source), chunks=(8,))
-    # Both chunks of the near one have the same validator, made of two each.
+    # Both chunks of the near cache have the same validator, made of two validators each.
     held = nested.fetch(box((0, 16)))[1]
     assert nested.revalidate(box((0, 16)), held) == held
     for changed in ((b"a", b"a", b"b", b"b"), (b"a", b"b", b"a", b"c")):
@@ -194,8 +194,8 @@ def test_nested_caches_of_other_grids_see_changes(tmp_path, counting, box):
     assert source.fetched == [box((8, 12))]
 
 
-def test_a_copy_that_a_server_must_renew_is_waited_for_and_asked_for_once(cache, counting, box):
-    class Slow(EachItsOwn, counting):
+def test_stale_chunks_are_revalidated_once(cache, counting, box):
+    class Slow(ChunkValidators, counting):
         pass
 
     source = Slow(np.arange(16), (4,), remote=True)
@@ -212,16 +212,16 @@ def test_a_copy_that_a_server_must_renew_is_waited_for_and_asked_for_once(cache,
         assert not cached.revalidation_waits(box((1, 2)), b"a")
 
 
-def test_offline_validators_are_those_of_what_is_held(cache, counting, box):
-    class Asked(counting):
-        def validator(self, asked):
+def test_offline_validator_is_that_of_the_stored_chunks(cache, counting, box):
+    class Unaskable(counting):
+        def validator(self, requested):
             raise AssertionError("the source was asked")
 
         def state(self):
             return None
 
-    source = Asked(np.arange(16), (4,), remote=True)
-    source.fetch = lambda asked: (source.values[asked], b"%d" % asked[0].start)
+    source = Unaskable(np.arange(16), (4,), remote=True)
+    source.fetch = lambda requested: (source.values[requested], b"%d" % requested[0].start)
     cached = cache.wrap(source)
     validator = cached.fetch(box((1, 7)))[1]
     with set_options(offline=True):

@@ -1,4 +1,4 @@
-"""Several threads that want one chunk: one fetches it, and the others wait, or take over."""
+"""Concurrent reads of one chunk: one thread fetches it, and the others wait or take over."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -12,13 +12,13 @@ from biggus.errors import SourceError
 from biggus.sources.base import read
 
 
-def test_a_lock_is_held_for_the_source_alone(cache, counting, box):
+def test_source_lock_is_held_for_source_reads_only(cache, counting, box):
     lock = threading.Lock()
 
     class Locked(counting):
-        def __getitem__(self, asked):
+        def __getitem__(self, requested):
             assert lock.locked()
-            return super().__getitem__(asked)
+            return super().__getitem__(requested)
 
     cached = cache.wrap(Locked(np.arange(8), (4,), lock=lock))
     assert cached.lock is None
@@ -27,7 +27,7 @@ def test_a_lock_is_held_for_the_source_alone(cache, counting, box):
         assert read(cached, box((0, 8))).tolist() == list(range(8))
 
 
-def test_threads_fetch_one_chunk_once(cache, counting, box):
+def test_concurrent_reads_of_one_chunk_fetch_it_once(cache, counting, box):
     source = counting(np.arange(4), (4,), gate=threading.Event())
     cached = cache.wrap(source)
     with ThreadPoolExecutor(16) as pool:
@@ -38,23 +38,23 @@ def test_threads_fetch_one_chunk_once(cache, counting, box):
     assert len(source.fetched) == 1
     for number, values in enumerate(results):
         assert values.tolist() == [0, 1, 2, 3]
-        values[...] = number  # nobody else's
+        values[...] = number  # each reader has its own values
     assert [int(values[0]) for values in results] == list(range(16))
 
 
-def test_chunks_do_not_wait_for_one_another(cache, counting, box):
+def test_different_chunks_are_fetched_concurrently(cache, counting, box):
     source = counting(np.arange(8), (4,), gate=threading.Event())
     cached = cache.wrap(source)
     with ThreadPoolExecutor(2) as pool:
         reads = [pool.submit(cached.__getitem__, box(b)) for b in ((0, 4), (4, 8))]
-        # Both are in the source at once, though neither has come back.
+        # Both reads are in the source at the same time.
         assert source.reading.acquire(timeout=120)
         assert source.reading.acquire(timeout=120)
         source.gate.set()
         assert [r.result(30)[0] for r in reads] == [0, 4]
 
 
-def test_two_caches_of_one_folder_fetch_once(cache, counting, box):
+def test_two_caches_of_one_folder_fetch_a_chunk_once(cache, counting, box):
     source = counting(np.arange(4), (4,), gate=threading.Event())
     both = [cache.wrap(source), Cache(cache.path).wrap(source)]
     with ThreadPoolExecutor(2) as pool:
@@ -65,7 +65,7 @@ def test_two_caches_of_one_folder_fetch_once(cache, counting, box):
     assert len(source.fetched) == 1
 
 
-def test_all_who_wait_get_the_error(cache, counting, box):
+def test_all_waiting_readers_get_the_error(cache, counting, box):
     source = counting(np.arange(4), (4,), gate=threading.Event(), failure=OSError("gone"))
     cached = cache.wrap(source)
     with ThreadPoolExecutor(8) as pool:
@@ -79,10 +79,10 @@ def test_all_who_wait_get_the_error(cache, counting, box):
     assert cached[box((0, 4))].tolist() == [0, 1, 2, 3]
 
 
-def test_if_one_is_interrupted_another_takes_over(cache, counting, box):
+def test_waiting_reader_takes_over_after_an_interrupt(cache, counting, box):
     class Interrupted(counting):
-        def __getitem__(self, asked):
-            values = super().__getitem__(asked)
+        def __getitem__(self, requested):
+            values = super().__getitem__(requested)
             if len(self.fetched) == 1:
                 raise KeyboardInterrupt
             return values
@@ -100,13 +100,13 @@ def test_if_one_is_interrupted_another_takes_over(cache, counting, box):
     assert len(source.fetched) == 2
 
 
-def test_a_read_that_was_given_up_fails_no_other(cache, counting, box):
+def test_abandoned_read_does_not_fail_a_later_read(cache, counting, box):
     begun, over = threading.Event(), threading.Event()
 
     class Failing(counting):
-        def __getitem__(self, asked):
-            values = super().__getitem__(asked)
-            if asked[0].start == 0:
+        def __getitem__(self, requested):
+            values = super().__getitem__(requested)
+            if requested[0].start == 0:
                 assert begun.wait(120)
                 raise OSError("this ends the evaluation")
             if not begun.is_set():
@@ -124,13 +124,13 @@ def test_a_read_that_was_given_up_fails_no_other(cache, counting, box):
     assert len(source.fetched) == 3
 
 
-def test_a_source_may_read_itself_through_its_cache(cache, counting, box):
+def test_source_may_read_itself_through_its_cache(cache, counting, box):
     class Recursive(counting):
-        def __getitem__(self, asked):
+        def __getitem__(self, requested):
             if not self.fetched:
-                self.fetched.append(asked)
-                return cached[asked] + 1
-            return super().__getitem__(asked)
+                self.fetched.append(requested)
+                return cached[requested] + 1
+            return super().__getitem__(requested)
 
     cached = cache.wrap(Recursive(np.arange(4), (4,)))
     assert cached[box((0, 4))].tolist() == [1, 2, 3, 4]

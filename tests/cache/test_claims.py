@@ -1,4 +1,4 @@
-"""Claims: what several processes want is fetched once, and nobody waits for who is not at it."""
+"""Claims: several processes fetch a chunk once, and do not wait for a process that is stopped."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ HOLDER = """if True:
 
 
 def read_together(tmp_path, count, limit):
-    """Have processes read the same chunks at once; return how often each was fetched."""
+    """Read the same chunks in several processes at once; count the fetches of each chunk."""
     command = [sys.executable, "-c", READER, *(str(tmp_path / n) for n in ("c", "log", "begin"))]
     running = [
         subprocess.Popen([*command, str(limit)], stdout=subprocess.PIPE) for _ in range(count)
@@ -73,17 +73,17 @@ def read_together(tmp_path, count, limit):
 def test_processes_fetch_each_chunk_once(tmp_path):
     fetched = read_together(tmp_path, 4, 100_000_000)
     assert len(fetched) == 40
-    # Whoever finds the index in use for long does not store.
+    # A process that finds the index locked for long does not store its chunk.
     assert fetched.total() <= 50
 
 
-def test_what_is_not_stored_is_fetched_by_each(tmp_path):
+def test_chunks_that_are_not_stored_are_fetched_by_each_process(tmp_path):
     assert set(read_together(tmp_path, 2, 30_000).values()) == {2}
 
 
 @contextlib.contextmanager
 def holding(folder):
-    """Give a process that holds a claim."""
+    """Run a process that holds the claim of KEY during the block."""
     folder.mkdir(exist_ok=True)
     command = [sys.executable, "-c", HOLDER, str(folder), KEY]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
@@ -94,29 +94,29 @@ def holding(folder):
             process.kill()
 
 
-def test_who_comes_second_waits_until_the_first_is_done(tmp_path, monkeypatch):
+def test_second_process_waits_for_the_first(tmp_path, monkeypatch):
     with holding(tmp_path / "c") as process:
         claims = Claims(tmp_path / "c")
         with claims.taken([KEY]) as others:
             assert others == [KEY]
-        looks = []
+        sleeps = []
 
         def sleep(seconds):
-            looks.append(seconds)
-            if len(looks) == 3:
+            sleeps.append(seconds)
+            if len(sleeps) == 3:
                 process.communicate(b"")
 
         monkeypatch.setattr(time, "sleep", sleep)
         claims.wait(KEY)
-        assert len(looks) == 3
+        assert len(sleeps) == 3
         with claims.taken([KEY]) as others:
             assert others == []
         claims.close()
 
 
 @pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGKILL])
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is not told who is stopped")
-def test_nobody_waits_for_a_process_that_is_stopped_or_dead(tmp_path, number):
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells that a process is stopped")
+def test_wait_ends_if_the_owner_is_stopped_or_dead(tmp_path, number):
     with holding(tmp_path / "c") as process:
         claims = Claims(tmp_path / "c")
         with claims.taken([KEY]) as others:
@@ -127,7 +127,7 @@ def test_nobody_waits_for_a_process_that_is_stopped_or_dead(tmp_path, number):
         claims.close()
 
 
-def test_of_whom_nothing_can_be_told_is_waited_for_a_second(tmp_path, monkeypatch):
+def test_wait_for_an_unknown_owner_ends_after_a_second(tmp_path, monkeypatch):
     claims = Claims(tmp_path)
     now = [0.0]
     monkeypatch.setattr(claims, "_owner", lambda key: 0)
@@ -147,7 +147,7 @@ def test_a_deadline_ends_the_wait(tmp_path):
         claims.close()
 
 
-def test_without_locks_everybody_fetches(tmp_path, monkeypatch):
+def test_without_file_locks_every_process_fetches(tmp_path, monkeypatch):
     import fcntl
 
     def fails(*_):
@@ -164,7 +164,7 @@ def test_without_locks_everybody_fetches(tmp_path, monkeypatch):
     assert cached[slice(0, 10, 1),].sum() == 45
 
 
-def test_a_folder_that_was_replaced_has_claims_of_its_own(tmp_path):
+def test_replaced_claims_file_has_its_own_claims(tmp_path):
     folder = tmp_path / "c"
     folder.mkdir()
     claims = Claims(folder)
@@ -175,7 +175,7 @@ def test_a_folder_that_was_replaced_has_claims_of_its_own(tmp_path):
     claims.close()
 
 
-def test_a_failure_ends_the_claim(tmp_path):
+def test_failed_read_releases_its_claim(tmp_path):
     folder = tmp_path / "c"
 
     class Failing:
@@ -192,8 +192,8 @@ def test_a_failure_ends_the_claim(tmp_path):
     assert not cached.cache.claims._held
 
 
-def test_a_cache_may_be_collected_within_anything(tmp_path):
-    """Whoever holds a lock may collect garbage, and with it the last cache of a folder."""
+def test_cache_may_be_garbage_collected_while_locks_are_held(tmp_path):
+    """Garbage collection may delete the last cache of a folder while its thread holds the locks."""
     from biggus.cache import sharing
 
     cache = Cache(tmp_path / "c")

@@ -1,4 +1,4 @@
-"""What is on its way to a cache that is cleared or closed does not arrive afterwards."""
+"""Chunks on their way to a cache that is cleared or closed are not stored afterwards."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from biggus.cache.ledger import Ledger
 
 
 class Gated:
-    """A method that waits in its first call until it may go on."""
+    """Patch a method so that it sets `reached` and waits for `open` before it goes on."""
 
     def __init__(self, monkeypatch, kind, name):
         self.reached, self.open = threading.Event(), threading.Event()
@@ -34,8 +34,8 @@ class Gated:
 
 
 @contextlib.contextmanager
-def meanwhile(action):
-    """Do something in a thread, which is at its end at that of the block."""
+def in_thread(action):
+    """Run `action` in a thread, and join it after the block."""
     thread = threading.Thread(target=action)
     thread.start()
     yield
@@ -43,16 +43,16 @@ def meanwhile(action):
     assert not thread.is_alive()
 
 
-def cleared_while(gate, cache, doing):
-    """Clear a cache while something has come to a gate."""
-    with meanwhile(doing):
+def clear_at_gate(gate, cache, action):
+    """Run `action` in a thread, and clear the cache while the action waits at the gate."""
+    with in_thread(action):
         assert gate.reached.wait(PATIENCE_SECONDS)
         cache.clear()
         gate.open.set()
 
 
 def granted(cache):
-    """Return what the ledger says that this process may write, and what it thinks itself."""
+    """Return the bytes granted to this process, by the ledger and by its own account."""
     with cache._index._ledger.transaction():
         ((size,),) = cache._index._ledger.run("SELECT granted FROM writers")
     noted = cache._index._notes.first(1000).values()
@@ -60,32 +60,32 @@ def granted(cache):
     return size, cache._index._free + cache._index._spent
 
 
-def test_what_is_being_written_is_not_stored(tmp_path, monkeypatch, entries):
+def test_chunk_being_written_is_dropped_by_clear(tmp_path, monkeypatch, entries):
     cache = Cache(tmp_path / "c", "100 MB")
     read(cache, token="another")
     gate = Gated(monkeypatch, Files, "write")
-    cleared_while(gate, cache, lambda: read(cache))
+    clear_at_gate(gate, cache, lambda: read(cache))
     assert entries(cache) == []
     assert cache.stats().entries == 0
     read(cache)
     assert cache.stats().entries == 1
 
 
-def test_what_is_being_stored_later_is_not(tmp_path, monkeypatch, entries):
+def test_chunks_being_stored_in_the_background_are_dropped_by_clear(tmp_path, monkeypatch, entries):
     cache = Cache(tmp_path / "c", "100 MB")
     gate = Gated(monkeypatch, Files, "write")
 
-    def doing():
+    def action():
         with in_use(cache):
             read(cache, 3)
 
-    cleared_while(gate, cache, doing)
+    clear_at_gate(gate, cache, action)
     cache._index._later.drain(PATIENCE_SECONDS)
     assert entries(cache) == []
     assert cache.stats().entries == 0
 
 
-def test_what_waits_in_a_cache_of_another_limit_is_not_stored_nor_read(tmp_path, entries):
+def test_clear_drops_chunks_that_wait_in_another_cache(tmp_path, entries):
     one, other = Cache(tmp_path / "c", "100 MB"), Cache(tmp_path / "c", "200 MB")
     assert one._index is not other._index
     with in_use(one):
@@ -100,7 +100,7 @@ def test_what_waits_in_a_cache_of_another_limit_is_not_stored_nor_read(tmp_path,
 
 
 @pytest.mark.parametrize("keeping", [True, False])
-def test_what_is_being_fetched_is_not_stored(tmp_path, entries, keeping):
+def test_chunk_being_fetched_is_dropped_by_clear(tmp_path, entries, keeping):
     cache = Cache(tmp_path / "c", "100 MB")
 
     class Clearing:
@@ -119,14 +119,14 @@ def test_what_is_being_fetched_is_not_stored(tmp_path, entries, keeping):
     assert entries(cache)
 
 
-def test_it_is_still_known_what_may_be_written(tmp_path, monkeypatch):
+def test_clear_during_a_grant_keeps_the_granted_size(tmp_path, monkeypatch):
     cache = Cache(tmp_path / "c", "100 MB")
     read(cache, 3)
     gate = Gated(monkeypatch, Ledger, "grant")
     settle = cache._index._settle_now
-    with meanwhile(lambda: settle(CHUNK, PATIENCE_SECONDS, ahead=True)):
+    with in_thread(lambda: settle(CHUNK, PATIENCE_SECONDS, ahead=True)):
         assert gate.reached.wait(PATIENCE_SECONDS)
-        with meanwhile(cache.clear):
+        with in_thread(cache.clear):
             until = time.monotonic() + PATIENCE_SECONDS
             while not cache.cleared and time.monotonic() < until:
                 time.sleep(0.001)
@@ -135,7 +135,7 @@ def test_it_is_still_known_what_may_be_written(tmp_path, monkeypatch):
     assert ours == theirs > 0
 
 
-def test_what_another_process_stores_meanwhile_is_counted(tmp_path, monkeypatch, on_disk):
+def test_chunks_stored_during_clear_are_counted(tmp_path, monkeypatch, on_disk):
     cache, other = Cache(tmp_path / "c", "100 MB"), Cache(tmp_path / "c", "200 MB")
     read(cache, 3)
     remove_all = Files.remove_all
@@ -152,9 +152,7 @@ def test_what_another_process_stores_meanwhile_is_counted(tmp_path, monkeypatch,
     assert found.bytes >= on_disk(cache.path / "entries") > 2 * CHUNK
 
 
-def test_closing_waits_for_what_is_being_stored_and_lets_the_rest_go(
-    tmp_path, monkeypatch, entries
-):
+def test_close_finishes_the_current_chunk_and_drops_the_rest(tmp_path, monkeypatch, entries):
     monkeypatch.setattr(index, "_CLOSING_SECONDS", 0.0)
     monkeypatch.setattr(index, "_DRAINING_SECONDS", 0.0)
     cache = Cache(tmp_path / "c", "100 MB")
@@ -176,9 +174,9 @@ def test_closing_waits_for_what_is_being_stored_and_lets_the_rest_go(
     assert len(entries(cache)) == 1
 
 
-def test_a_folder_that_was_removed_is_not_made_anew_to_close_it(tmp_path):
+def test_close_does_not_recreate_a_removed_folder(tmp_path):
     cache = Cache(tmp_path / "c", 100_000)
-    read(cache, 30)  # which is more than fits: what passed by is told at the end
+    read(cache, 30)  # more than fits: closing would record the chunks that were not stored
     shutil.rmtree(cache.path)
     cache.close()
     assert not cache.path.exists()
@@ -189,15 +187,13 @@ def test_a_folder_that_was_removed_is_not_made_anew_to_close_it(tmp_path):
 
 
 @pytest.mark.parametrize("replaced", [False, True])
-def test_a_folder_that_was_removed_is_not_made_anew_for_what_waits(
-    tmp_path, monkeypatch, entries, replaced
-):
+def test_waiting_chunks_do_not_recreate_a_removed_folder(tmp_path, monkeypatch, entries, replaced):
     cache = Cache(tmp_path / "c", "100 MB")
     gate = Gated(monkeypatch, index.Index, "store_late")
     with in_use(cache):
         read(cache, 3)
     assert gate.reached.wait(PATIENCE_SECONDS)
-    cache.path.rename(tmp_path / "aside")  # where its inode is not used anew
+    cache.path.rename(tmp_path / "aside")  # keeps its inode from being reused
     if replaced:
         cache.path.mkdir()
     cache._index._later.want(CHUNK)
@@ -205,5 +201,5 @@ def test_a_folder_that_was_removed_is_not_made_anew_for_what_waits(
     cache._index._later.drain(PATIENCE_SECONDS)
     assert entries(cache) == []
     assert cache.path.exists() == replaced
-    read(cache, 3)  # what is read is stored as ever
+    read(cache, 3)  # later reads are stored as usual
     assert cache.stats().entries == 3

@@ -1,4 +1,4 @@
-"""Compressed entries: the same values in less room, only where that is much less."""
+"""Compressed entries: same values, and smaller; values that compress badly are stored plain."""
 
 import os
 import pickle
@@ -19,7 +19,7 @@ KEY = bytes(range(20))
 RANDOM = np.random.default_rng(1)
 SMOOTH = np.linspace(280, 290, 50_000)
 STORED = 33
-"""The place of the byte that says how values are stored."""
+"""Offset of the byte in an entry that says how its values are stored."""
 
 VALUES = [
     SMOOTH,
@@ -34,16 +34,16 @@ VALUES = [
 ]
 
 
-def written(values, compression):
+def entry_bytes(values, compression):
     return np.frombuffer(b"".join(encode(values, b"v", KEY, compression)), np.uint8).copy()
 
 
 @pytest.mark.parametrize("compression", ["lz4", "zstd"])
 @pytest.mark.parametrize("values", VALUES, ids=lambda values: str(values.dtype))
-def test_values_come_back(values, compression):
-    buffer = written(values, compression)
+def test_compressed_values_round_trip(values, compression):
+    buffer = entry_bytes(values, compression)
     assert buffer[STORED] == BLOSC
-    assert len(buffer) < 0.85 * len(written(values, None))
+    assert len(buffer) < 0.85 * len(entry_bytes(values, None))
     assert announced(KEY, values.nbytes, buffer[:100].tobytes()) == len(buffer)
     found = decode(buffer, KEY, values.dtype, values.shape)
     assert found.validator == b"v"
@@ -54,12 +54,12 @@ def test_values_come_back(values, compression):
 
 
 @pytest.mark.parametrize("values", [RANDOM.random(10_000), np.empty(0), np.array(7.0)], ids=str)
-def test_what_gains_too_little_is_kept_as_it_is(values):
-    np.testing.assert_array_equal(written(values, "zstd"), written(values, None))
+def test_incompressible_values_are_stored_plain(values):
+    np.testing.assert_array_equal(entry_bytes(values, "zstd"), entry_bytes(values, None))
 
 
-def test_damage_is_noticed():
-    buffer = written(SMOOTH, "zstd")
+def test_damaged_entry_raises():
+    buffer = entry_bytes(SMOOTH, "zstd")
     for place in (STORED, 200, len(buffer) - 1):
         buffer[place] ^= 1
         with pytest.raises(EntryError):
@@ -75,7 +75,7 @@ def read(cache, token="smooth"):
     return cached
 
 
-def test_a_cache_holds_more_and_any_other_reads_it(tmp_path):
+def test_compressed_cache_is_smaller_and_read_by_plain_caches(tmp_path):
     with Cache(tmp_path / "c", "10 MB", compression="zstd") as cache:
         read(cache)
     plain = Cache(tmp_path / "d", "10 MB")
@@ -87,7 +87,7 @@ def test_a_cache_holds_more_and_any_other_reads_it(tmp_path):
     assert pickle.loads(pickle.dumps(cache)).compression == "zstd"
 
 
-def test_without_what_decompresses_it_is_fetched_again(tmp_path):
+def test_compressed_chunks_are_fetched_again_without_numcodecs(tmp_path):
     with Cache(tmp_path / "c", "10 MB", compression="lz4") as cache:
         read(cache)
     code = """if True:
@@ -108,17 +108,17 @@ def test_without_what_decompresses_it_is_fetched_again(tmp_path):
     """
     command = [sys.executable, "-c", code, str(tmp_path / "c")]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    hits, said = done.stdout.splitlines()
+    hits, message = done.stdout.splitlines()
     assert hits == "0"
-    assert said.startswith("compressing what is cached needs the package zarr")
+    assert message.startswith("compressing what is cached needs the package zarr")
 
 
-def test_it_is_one_of_those_that_there_are(tmp_path):
+def test_unknown_compression_raises(tmp_path):
     with pytest.raises(OptionError, match="one of lz4, zstd or None, not 'gzip'"):
         Cache(tmp_path / "c", compression="gzip")
 
 
-def test_what_is_to_outlive_a_crash_is_written_out(tmp_path, monkeypatch):
+def test_fsync_option_syncs_files_and_folders(tmp_path, monkeypatch):
     synced = []
     fsync = os.fsync
     monkeypatch.setattr(os, "fsync", lambda number: (synced.append(number), fsync(number)))

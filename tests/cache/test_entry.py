@@ -1,4 +1,4 @@
-"""Entries come back bit by bit, or not at all."""
+"""Entries: encoding and decoding are exact, and damaged entries raise."""
 
 import struct
 
@@ -29,7 +29,7 @@ dtypes = st.one_of(
 shapes = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=3)
 
 
-def written(values, validator=b"v", key=KEY):
+def entry_bytes(values, validator=b"v", key=KEY):
     return np.frombuffer(b"".join(encode(values, validator, key)), np.uint8).copy()
 
 
@@ -41,14 +41,14 @@ def same_bits(a, b):
 
 
 @given(dtypes, shapes, st.binary(max_size=40), st.data())
-def test_any_bits_of_any_dtype_come_back(dtype, shape, validator, data):
+def test_values_of_any_dtype_round_trip(dtype, shape, validator, data):
     count = int(np.prod(shape)) * dtype.itemsize
     if "?" in repr(dtype) or dtype.kind in "?bV":
         raw = bytes(data.draw(st.lists(st.integers(0, 1), min_size=count, max_size=count)))
     else:
         raw = data.draw(st.binary(min_size=count, max_size=count))
     values = np.ndarray(shape, dtype, bytearray(raw) or None)
-    found = decode(written(values, validator), KEY, dtype, shape)
+    found = decode(entry_bytes(values, validator), KEY, dtype, shape)
     same_bits(found.values, values)
     assert found.validator == validator
     assert found.values.flags.writeable
@@ -61,7 +61,7 @@ def fillable(dtype):
 
 
 @given(dtypes.filter(fillable), shapes, st.data())
-def test_masks_come_back(dtype, shape, data):
+def test_masks_round_trip(dtype, shape, data):
     zeros = np.ndarray(shape, dtype)
     zeros.reshape(-1).view("u1")[...] = 0
     raw = np.ma.make_mask_none(shape, dtype)
@@ -70,54 +70,56 @@ def test_masks_come_back(dtype, shape, data):
     )
     mask = flat.view(raw.dtype).reshape(shape) if raw.nbytes else raw
     values = np.ma.MaskedArray(zeros, mask=mask)
-    found = decode(written(values), KEY, dtype, shape).values
+    found = decode(entry_bytes(values), KEY, dtype, shape).values
     same_bits(found.data, values.data)
     assert np.ma.getmaskarray(found).tobytes() == np.ma.getmaskarray(values).tobytes()
 
 
-def test_masked_without_a_mask_stays_so():
-    found = decode(written(np.ma.MaskedArray([1, 2])), KEY, np.dtype(int), (2,)).values
+def test_masked_array_without_a_mask_round_trips():
+    found = decode(entry_bytes(np.ma.MaskedArray([1, 2])), KEY, np.dtype(int), (2,)).values
     assert isinstance(found, np.ma.MaskedArray)
     assert found.mask is np.ma.nomask
 
 
-def test_nan_payloads_and_nat_come_back():
+def test_nan_payloads_and_nat_round_trip():
     bits = np.array([0x7FF8DEADBEEF0001, 0xFFF0000000000001, 0x8000000000000000], np.uint64)
-    found = decode(written(bits.view("f8")), KEY, np.dtype("f8"), (3,)).values
+    found = decode(entry_bytes(bits.view("f8")), KEY, np.dtype("f8"), (3,)).values
     assert found.view(np.uint64).tolist() == bits.tolist()
     nat = np.array(["NaT", "2020-01-01"], "M8[ns]")
-    same_bits(decode(written(nat), KEY, nat.dtype, (2,)).values, nat)
+    same_bits(decode(entry_bytes(nat), KEY, nat.dtype, (2,)).values, nat)
 
 
 def test_memory_order_does_not_matter():
     values = np.arange(24).reshape(2, 3, 4)
     for view in (values.T, values[::-1, :, ::2], np.asfortranarray(values)):
-        same_bits(decode(written(view), KEY, view.dtype, view.shape).values, view.copy("C"))
+        same_bits(decode(entry_bytes(view), KEY, view.dtype, view.shape).values, view.copy("C"))
 
 
 @given(st.integers(0, 10**9), st.integers(0, 7))
-def test_any_flipped_bit_is_noticed(where, bit):
-    buffer = written(np.ma.MaskedArray(np.arange(50.0), mask=np.arange(50) % 3 == 0), b"version")
-    buffer[where % len(buffer)] ^= 1 << bit
+def test_any_flipped_bit_raises(position, bit):
+    buffer = entry_bytes(
+        np.ma.MaskedArray(np.arange(50.0), mask=np.arange(50) % 3 == 0), b"version"
+    )
+    buffer[position % len(buffer)] ^= 1 << bit
     with pytest.raises(EntryError):
         decode(buffer, KEY, np.dtype(float), (50,))
 
 
 @given(st.integers(0, 10**9))
-def test_any_cut_is_noticed(length):
-    buffer = written(np.arange(20))
+def test_truncated_entry_raises(length):
+    buffer = entry_bytes(np.arange(20))
     with pytest.raises(EntryError):
         decode(buffer[: length % len(buffer)], KEY, np.dtype(int), (20,))
 
 
-def test_more_at_the_end_is_noticed():
-    buffer = np.concatenate([written(np.arange(20)), np.zeros(1, np.uint8)])
+def test_trailing_bytes_raise():
+    buffer = np.concatenate([entry_bytes(np.arange(20)), np.zeros(1, np.uint8)])
     with pytest.raises(EntryError):
         decode(buffer, KEY, np.dtype(int), (20,))
 
 
-def test_what_was_not_asked_for_is_refused():
-    buffer = written(np.arange(6))
+def test_entry_of_another_key_dtype_or_shape_raises():
+    buffer = entry_bytes(np.arange(6))
     for key, dtype, shape in [
         (bytes(20), "i8", (6,)),
         (KEY, ">i8", (6,)),
@@ -128,16 +130,16 @@ def test_what_was_not_asked_for_is_refused():
             decode(buffer, key, np.dtype(dtype), shape)
 
 
-def test_another_format_is_named():
-    buffer = written(np.arange(6))
+def test_unknown_format_is_named_in_the_error():
+    buffer = entry_bytes(np.arange(6))
     buffer[6:8] = np.frombuffer(struct.pack("<H", FORMAT + 1), np.uint8)
     with pytest.raises(EntryError, match=f"other format: {FORMAT + 1}"):
         decode(buffer, KEY, np.dtype(int), (6,))
 
 
 @pytest.mark.parametrize("start", ["0100 5242c8a3", "0200 190ab0c4"])
-def test_formats_stay_readable(start):
-    """What each version wrote, byte by byte: to be read for as long as it is called so."""
+def test_entries_of_earlier_formats_are_read(start):
+    """The exact bytes that earlier versions wrote must stay readable."""
     golden = bytes.fromhex(
         f"""
         626967677573 {start}
@@ -155,7 +157,7 @@ def test_formats_stay_readable(start):
     assert found.validator == b"v1"
 
 
-def test_dtype_texts_differ_where_dtypes_do():
+def test_dtype_texts_differ_for_different_dtypes():
     different = [np.dtype(d) for d in SCALARS]
     different += [np.dtype([("a", "i4")]), np.dtype([("b", "i4")]), np.dtype([("a", ">i4")])]
     assert len({dtype_text(d) for d in different}) == len(different)

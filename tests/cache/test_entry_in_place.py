@@ -1,4 +1,4 @@
-"""What lies where an entry should: nothing of it is read, nothing waited for, and it heals."""
+"""Other things in place of an entry (pipes, folders, huge files): a miss, and replaced."""
 
 from __future__ import annotations
 
@@ -23,37 +23,37 @@ def grown_from_nothing(path):
     os.truncate(path, 1 << 29)
 
 
-def of_many_values(path):
-    """Say in the header that there are as many bytes as the file has."""
+def with_a_huge_length_in_its_header(path):
+    """Grow the file, and set the length in its header to match."""
     data = bytearray(path.read_bytes())
     data[12 + 32 : 12 + 40] = ((1 << 29) - 192).to_bytes(8, "little")
     path.write_bytes(data)
     os.truncate(path, 1 << 29)
 
 
-def a_pipe(path):
+def replaced_by_a_pipe(path):
     path.unlink()
     os.mkfifo(path)
 
 
-def a_folder(path):
+def replaced_by_a_folder(path):
     path.unlink()
     path.mkdir()
 
 
-def a_full_folder(path):
-    a_folder(path)
+def replaced_by_a_full_folder(path):
+    replaced_by_a_folder(path)
     (path / "file").write_text("in the way")
 
 
-def a_file_for_its_folder(path):
+def with_a_file_in_place_of_its_folder(path):
     for each in path.parent.iterdir():
         each.unlink()
     path.parent.rmdir()
     path.parent.write_text("in the way")
 
 
-def a_link_to_itself(path):
+def replaced_by_a_link_to_itself(path):
     path.unlink()
     path.symlink_to(path)
 
@@ -61,10 +61,18 @@ def a_link_to_itself(path):
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
 @pytest.mark.parametrize(
     "harm",
-    [grown, grown_from_nothing, of_many_values, a_pipe, a_folder, a_full_folder,
-     a_file_for_its_folder, a_link_to_itself],
-)  # fmt: skip
-def test_it_is_a_miss_and_heals(cache, counting, entries, box, harm):
+    [
+        grown,
+        grown_from_nothing,
+        with_a_huge_length_in_its_header,
+        replaced_by_a_pipe,
+        replaced_by_a_folder,
+        replaced_by_a_full_folder,
+        with_a_file_in_place_of_its_folder,
+        replaced_by_a_link_to_itself,
+    ],
+)
+def test_harmed_entry_is_a_miss_and_is_replaced(cache, counting, entries, box, harm):
     source = counting(np.arange(1000.0), (1000,))
     cached = cache.wrap(source)
     cached[box((0, 1000))]
@@ -86,8 +94,10 @@ def test_it_is_a_miss_and_heals(cache, counting, entries, box, harm):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
-@pytest.mark.parametrize("harm", [grown, a_pipe, a_folder, a_full_folder])
-def test_it_is_no_validator_and_no_description(cache, harm, entries):
+@pytest.mark.parametrize(
+    "harm", [grown, replaced_by_a_pipe, replaced_by_a_folder, replaced_by_a_full_folder]
+)
+def test_harmed_entry_gives_no_validator_or_description(cache, harm, entries):
     cache.remember("a", {"shape": [1]})
     (path,) = (cache.path / "descriptions").glob("??/*")
     harm(path)
@@ -104,8 +114,8 @@ def test_it_is_no_validator_and_no_description(cache, harm, entries):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
-@pytest.mark.parametrize("harm", [grown, a_pipe, a_full_folder])
-def test_it_goes_when_room_is_needed(tmp_path, counting, entries, box, harm):
+@pytest.mark.parametrize("harm", [grown, replaced_by_a_pipe, replaced_by_a_full_folder])
+def test_harmed_entry_is_evicted_when_room_is_needed(tmp_path, counting, entries, box, harm):
     from biggus.cache import Cache
 
     cache = Cache(tmp_path / "c", 1_000_000)
@@ -120,7 +130,7 @@ def test_it_goes_when_room_is_needed(tmp_path, counting, entries, box, harm):
 
 
 def test_entries_are_renamed_within_their_folder(cache, counting, box, monkeypatch):
-    """What is moved from one folder to another waits for all who do so on the disk."""
+    """Renames between folders wait for each other on the whole disk."""
     moved = []
     replace = os.replace
     monkeypatch.setattr(os, "replace", lambda *paths: moved.append(paths) or replace(*paths))
@@ -130,7 +140,7 @@ def test_entries_are_renamed_within_their_folder(cache, counting, box, monkeypat
     assert all(Path(old).parent == Path(new).parent for old, new in moved)
 
 
-def test_the_header_says_how_long_an_entry_is():
+def test_header_announces_the_length_of_the_entry():
     for values in (np.arange(6.0), np.ma.masked_less(np.arange(60), 7), np.zeros((0, 3))):
         entry = b"".join(encode(values, b"some validator", KEY))
         assert announced(KEY, values.nbytes, entry[:HEAD]) == len(entry)

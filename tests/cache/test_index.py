@@ -1,4 +1,4 @@
-"""A disk that is full: the index makes way for itself, and that is said once."""
+"""The index on a full disk: it evicts chunks to make room, and logs one warning."""
 
 import contextlib
 import logging
@@ -22,11 +22,11 @@ def read(cache, token, numbers):
     return cached
 
 
-def is_there(cached, number):
+def is_stored(cached, number):
     return cached.cached((slice(number * CHUNK, (number + 1) * CHUNK, 1),))
 
 
-def test_what_was_used_least_recently_goes_for_the_index(tmp_path, monkeypatch, caplog):
+def test_index_on_a_full_disk_evicts_least_recently_used_chunks(tmp_path, monkeypatch, caplog):
     cache = Cache(tmp_path / "c", "100 MB")
     cached = read(cache, "a", range(100))
     kept = [cached.key((slice(i * CHUNK, (i + 1) * CHUNK, 1),)) for i in range(10)]
@@ -47,18 +47,18 @@ def test_what_was_used_least_recently_goes_for_the_index(tmp_path, monkeypatch, 
             cache.close()
     assert [record.name for record in caplog.records].count("biggus.cache") == 1
     assert "disk is full" in caplog.text
-    assert all(is_there(cached, i) for i in range(10))
-    assert not any(is_there(cached, i) for i in range(10, 42))
+    assert all(is_stored(cached, i) for i in range(10))
+    assert not any(is_stored(cached, i) for i in range(10, 42))
     monkeypatch.setattr(ledger, "_connect", connect)
     ledger.close()
     monkeypatch.setattr(cache._index, "_quiet_until", 0.0)
     late = read(cache, "c", range(10))
     cache.close()
-    assert all(is_there(late, i) for i in range(10))
-    assert all(is_there(cached, i) for i in range(10))
+    assert all(is_stored(late, i) for i in range(10))
+    assert all(is_stored(cached, i) for i in range(10))
 
 
-def test_an_index_of_entries_that_are_not_there_is_rebuilt(tmp_path, caplog):
+def test_index_full_of_missing_entries_is_rebuilt(tmp_path, caplog):
     cache = Cache(tmp_path / "c", "300 kB")
     read(cache, "a", range(5))
     cache.close()
@@ -71,4 +71,4 @@ def test_an_index_of_entries_that_are_not_there_is_rebuilt(tmp_path, caplog):
     assert cache.stats().bytes <= 300_000
     late = read(cache, "c", range(5))
     cache.close()
-    assert all(is_there(late, i) for i in range(5))
+    assert all(is_stored(late, i) for i in range(5))

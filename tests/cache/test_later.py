@@ -1,4 +1,4 @@
-"""What cannot be stored at once is stored later, within bounds, and nobody waits for it."""
+"""Chunks that cannot be stored at once are stored later by a background thread, within bounds."""
 
 from __future__ import annotations
 
@@ -13,43 +13,43 @@ import pytest
 from busy_ledger import CHUNK, PATIENCE_SECONDS, in_use, read
 
 from biggus.cache import Cache, index, ledger, room
-from biggus.cache import later as module
+from biggus.cache import later as later_module
 from biggus.cache.clearing import Clearing
 from biggus.cache.files import Files
 from biggus.cache.later import Later
 from biggus.sources.wrappers import ObjectSource
 
 
-def all_there(cached):
+def all_stored(cached):
     return cached.cached((slice(0, cached.shape[0], 1),))
 
 
-def test_what_was_read_while_the_ledger_was_in_use_is_stored_afterwards(tmp_path):
+def test_chunks_read_while_the_ledger_is_locked_are_stored_later(tmp_path):
     cache = Cache(tmp_path / "c", "100 MB")
     with in_use(cache):
         cached = read(cache, 30)
-        assert not all_there(cached)
+        assert not all_stored(cached)
         before = cache._misses
-        read(cache, 30)  # what waits is read as if it were stored
+        read(cache, 30)  # waiting chunks are hits
         assert cache._misses == before
     until = time.monotonic() + PATIENCE_SECONDS
-    while not all_there(cached) and time.monotonic() < until:
+    while not all_stored(cached) and time.monotonic() < until:
         time.sleep(0.01)
-    assert all_there(cached)
+    assert all_stored(cached)
     read(cache, 30)
     assert cache.stats().hits == 60
 
 
-def test_closing_waits_for_it(tmp_path):
+def test_close_stores_waiting_chunks(tmp_path):
     cache = Cache(tmp_path / "c", "100 MB")
     with in_use(cache):
         cached = read(cache, 30)
     cache._index._failing_since = None
     cache.close()
-    assert all_there(cached)
+    assert all_stored(cached)
 
 
-def test_no_more_than_a_bound_waits(tmp_path, monkeypatch):
+def test_waiting_chunks_are_bounded(tmp_path, monkeypatch):
     monkeypatch.setattr("biggus.cache.index._LATER_MOST", 5 * CHUNK)
     cache = Cache(tmp_path / "c", "100 MB")
     with in_use(cache):
@@ -59,8 +59,8 @@ def test_no_more_than_a_bound_waits(tmp_path, monkeypatch):
     cache.close()
 
 
-def test_what_cannot_be_stored_for_long_is_let_go(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_KEPT_SECONDS", 0.0)
+def test_waiting_chunks_are_dropped_after_a_while(tmp_path, monkeypatch):
+    monkeypatch.setattr(later_module, "_KEPT_SECONDS", 0.0)
     cache = Cache(tmp_path / "c", "100 MB")
     with in_use(cache):
         cached = read(cache, 3)
@@ -68,10 +68,10 @@ def test_what_cannot_be_stored_for_long_is_let_go(tmp_path, monkeypatch):
         while cache._index._later.waits() and time.monotonic() < until:
             time.sleep(0.01)
     assert not cache._index._later.waits()
-    assert not all_there(cached)
+    assert not all_stored(cached)
 
 
-def test_clearing_stores_nothing_of_it(tmp_path):
+def test_clear_drops_waiting_chunks(tmp_path):
     cache = Cache(tmp_path / "c", "100 MB")
     with in_use(cache):
         read(cache, 3)
@@ -80,7 +80,7 @@ def test_clearing_stores_nothing_of_it(tmp_path):
     assert cache.stats().entries == 0
 
 
-def test_the_limit_holds_for_what_is_stored_later(tmp_path, on_disk):
+def test_limit_holds_for_chunks_stored_later(tmp_path, on_disk):
     limit = 500_000
     cache = Cache(tmp_path / "c", limit)
     for turn in range(3):
@@ -92,17 +92,15 @@ def test_the_limit_holds_for_what_is_stored_later(tmp_path, on_disk):
     assert cache.stats().entries > 20
 
 
-def shrunk(cache, on_disk):
-    """Wait until a cache is within its limit, of 200,000 bytes."""
+def wait_until_within_limit(cache, on_disk):
+    """Wait until a cache is within its limit of 200,000 bytes."""
     until = time.monotonic() + PATIENCE_SECONDS
     while on_disk(cache.path) > 200_000 and time.monotonic() < until:
         time.sleep(0.01)
     assert on_disk(cache.path) <= 200_000
 
 
-def test_what_is_over_a_smaller_limit_is_removed_by_nobody_who_reads(
-    tmp_path, on_disk, monkeypatch
-):
+def test_readers_do_not_evict_down_to_a_smaller_limit(tmp_path, on_disk, monkeypatch):
     for one in (ledger, room):
         monkeypatch.setattr(one, "EVICTED_AT_ONCE", 4)
     monkeypatch.setattr(index, "_LAG_SECONDS", 0.0)
@@ -111,33 +109,31 @@ def test_what_is_over_a_smaller_limit_is_removed_by_nobody_who_reads(
     removers = []
     remove = Files.remove
 
-    def noting(files, key):
+    def recording_remove(files, key):
         removers.append(threading.current_thread())
         remove(files, key)
 
-    monkeypatch.setattr(Files, "remove", noting)
+    monkeypatch.setattr(Files, "remove", recording_remove)
     cache = Cache(tmp_path / "c", 200_000)
     read(cache, 1)
-    shrunk(cache, on_disk)
+    wait_until_within_limit(cache, on_disk)
     assert removers.count(threading.main_thread()) <= 4
 
 
-def test_what_is_over_a_smaller_limit_goes_though_nothing_waits_for_it(
-    tmp_path, on_disk, monkeypatch
-):
+def test_cache_shrinks_to_a_smaller_limit_in_the_background(tmp_path, on_disk, monkeypatch):
     for one in (ledger, room):
         monkeypatch.setattr(one, "EVICTED_AT_ONCE", 1)
-    monkeypatch.setattr(module, "_KEPT_SECONDS", 0.0)
+    monkeypatch.setattr(later_module, "_KEPT_SECONDS", 0.0)
     with Cache(tmp_path / "c", "100 MB") as large:
         read(large, 60)
     cache = Cache(tmp_path / "c", 200_000)
     read(cache, 1, "another")
-    shrunk(cache, on_disk)
+    wait_until_within_limit(cache, on_disk)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs forks")
 @pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
-def test_a_child_stores_what_it_reads_itself(tmp_path):
+def test_forked_child_has_no_waiting_chunks(tmp_path):
     cache = Cache(tmp_path / "c", "100 MB")
     with in_use(cache):
         read(cache, 5)
@@ -148,8 +144,8 @@ def test_a_child_stores_what_it_reads_itself(tmp_path):
     cache.close()
 
 
-def test_the_thread_ends_when_there_is_nothing_to_do(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_IDLE_SECONDS", 0.0)
+def test_background_thread_ends_when_idle(tmp_path, monkeypatch):
+    monkeypatch.setattr(later_module, "_IDLE_SECONDS", 0.0)
 
     class Index:
         stored = ()
@@ -170,7 +166,7 @@ def test_the_thread_ends_when_there_is_nothing_to_do(tmp_path, monkeypatch):
     assert not later.waits()
 
 
-def test_what_fails_to_be_stored_is_in_nobodys_way(tmp_path, caplog):
+def test_failed_background_store_does_not_block_others(tmp_path, caplog):
     class Index:
         asked = ()
 
@@ -191,7 +187,7 @@ def test_what_fails_to_be_stored_is_in_nobodys_way(tmp_path, caplog):
     assert "could not be stored in the background: MemoryError()" in caplog.text
 
 
-def test_what_waits_keeps_no_cache_alive(tmp_path):
+def test_background_thread_keeps_no_cache_alive(tmp_path):
     cache = Cache(tmp_path / "c", "100 MB")
     read(cache, 3)
     index = weakref.ref(cache._index)
@@ -203,11 +199,11 @@ def test_what_waits_keeps_no_cache_alive(tmp_path):
         gc.enable()
 
 
-def test_who_reads_brings_little_of_what_was_used_into_the_ledger(tmp_path, monkeypatch):
+def test_readers_record_few_uses_in_the_ledger(tmp_path, monkeypatch):
     by_reader, by_thread = [], []
     record = ledger.Ledger.record
 
-    def counted(self, noted):
+    def counting_record(self, noted):
         reading = threading.current_thread() is threading.main_thread()
         (by_reader if reading else by_thread).append(len(noted))
         return record(self, noted)
@@ -217,7 +213,7 @@ def test_who_reads_brings_little_of_what_was_used_into_the_ledger(tmp_path, monk
     stores, hits, _ = cached = [cache.wrap(numbers, (1,)) for cache in caches]
     stores[slice(0, 150, 1),]
     caches[0].close()
-    monkeypatch.setattr(ledger.Ledger, "record", counted)
+    monkeypatch.setattr(ledger.Ledger, "record", counting_record)
     monkeypatch.setattr(index, "MOST", 100)
     hits[slice(0, 150, 1),]
     until = time.monotonic() + PATIENCE_SECONDS
@@ -226,6 +222,6 @@ def test_who_reads_brings_little_of_what_was_used_into_the_ledger(tmp_path, monk
     assert by_thread
     assert by_reader == []
     monkeypatch.setattr(index, "MOST", 1000)
-    cached[2][slice(0, 151, 1),]  # the last of which is stored
+    cached[2][slice(0, 151, 1),]  # the last chunk is new and is stored
     assert by_reader == [64]
     assert [cache._hits for cache in caches] == [0, 150, 150]

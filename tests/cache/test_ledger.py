@@ -1,4 +1,4 @@
-"""The ledger: what it counts, in which order things go, and what it does not believe."""
+"""The ledger: counts, order of eviction, damage, and sweeps."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def ledger(tmp_path):
     made.close()
 
 
-def test_it_counts_what_is_stored_replaced_and_taken_out(ledger):
+def test_entries_are_counted(ledger):
     with ledger.transaction():
         ledger.record([(0, key, 4096) for key in KEYS])
         ledger.record([(1, KEYS[0], 4096)])
@@ -41,7 +41,7 @@ def test_it_counts_what_is_stored_replaced_and_taken_out(ledger):
         assert ledger.counted(0) == ledger.counted(1) == (0, 0)
 
 
-def test_the_least_recently_used_goes_first_and_no_more_than_must(ledger):
+def test_evict_takes_as_few_least_recently_used_as_needed(ledger):
     with ledger.transaction():
         ledger.record([(0, key, 4096) for key in KEYS])
         ledger.record([(0, KEYS[0], None)])
@@ -51,7 +51,7 @@ def test_the_least_recently_used_goes_first_and_no_more_than_must(ledger):
     assert set(KEYS) - left == set(KEYS[1:4])
 
 
-def test_more_go_than_a_statement_takes_those_of_one_time_by_size(ledger):
+def test_evict_many_in_order_of_use_and_size(ledger):
     keys = [f"{number:040x}" for number in range(1200)]
     with ledger.transaction():
         assert ledger.evict(0, 1) == []
@@ -65,7 +65,7 @@ def test_more_go_than_a_statement_takes_those_of_one_time_by_size(ledger):
         assert ledger.run("SELECT * FROM entries") == []
 
 
-def test_what_fails_leaves_it_as_it_was(ledger):
+def test_failed_transaction_is_rolled_back(ledger):
     with ledger.transaction():
         ledger.record([(0, KEYS[0], 4096)])
 
@@ -80,7 +80,7 @@ def test_what_fails_leaves_it_as_it_was(ledger):
         assert ledger.counted(0) == (1, 4096)
 
 
-def test_who_comes_second_is_told_so(ledger):
+def test_concurrent_transaction_raises_busy_error(ledger):
     with ledger.transaction():
         pass
     other = Ledger(ledger.folder, ledger.kinds)
@@ -111,7 +111,7 @@ def test_a_changed_layout_is_damage(ledger, change, connected):
     other = sqlite3.connect(ledger.path)
     other.execute(change)
     other.close()
-    if connected or not change.endswith("WAL"):  # which connecting undoes
+    if connected or not change.endswith("WAL"):  # connecting undoes it
         with pytest.raises(DamagedError, match="another layout"), ledger.transaction():
             raise AssertionError
         ledger.remove()
@@ -122,7 +122,7 @@ def test_a_changed_layout_is_damage(ledger, change, connected):
 
 @pytest.mark.parametrize("value", ["9223372036854775807", "1 << 62", "-1", "'x'", "x'00'", "0.5"])
 @pytest.mark.parametrize("column", ["clock", "swept"])
-def test_a_counter_that_is_no_count_is_damage(ledger, column, value):
+def test_invalid_counter_is_damage(ledger, column, value):
     with ledger.transaction():
         ledger.record([(0, key, 4096) for key in KEYS])
     other = sqlite3.connect(ledger.path)
@@ -133,7 +133,7 @@ def test_a_counter_that_is_no_count_is_damage(ledger, column, value):
         assert ledger.counter("clock") + ledger.counter("swept") < 0
 
 
-def test_an_empty_key_is_damage(ledger):
+def test_empty_key_is_damage(ledger):
     with ledger.transaction():
         ledger.run("INSERT INTO entries VALUES (0, x'', 5, 1)")
     with pytest.raises(DamagedError), ledger.transaction():
@@ -141,18 +141,18 @@ def test_an_empty_key_is_damage(ledger):
 
 
 @pytest.mark.parametrize("size", [2**63, -(2**63) - 1])
-def test_a_number_that_sqlite_does_not_hold_is_damage(ledger, size):
+def test_size_beyond_64_bits_is_damage(ledger, size):
     with pytest.raises(DamagedError), ledger.transaction():
         ledger.record([(0, KEYS[0], size)])
 
 
 @pytest.mark.parametrize("key", [b"", b"\0" * 19, b"\0" * 21, "0" * 20, "../../victim", 7, None])
-def test_a_key_is_twenty_bytes(key):
+def test_keys_other_than_twenty_bytes_are_damage(key):
     with pytest.raises(DamagedError):
         hex_of(key)
 
 
-def test_a_planted_key_removes_nothing_outside(tmp_path):
+def test_planted_key_removes_no_file_outside_the_cache(tmp_path):
     victim = tmp_path / "victim"
     victim.write_text("precious")
     with Cache(tmp_path / "c", 500_000) as cache:
@@ -171,7 +171,7 @@ def test_a_planted_key_removes_nothing_outside(tmp_path):
 
 
 @pytest.mark.parametrize("years", [-56, -1, 1])
-def test_the_order_of_use_does_not_follow_the_clock(tmp_path, monkeypatch, years):
+def test_order_of_use_does_not_depend_on_the_system_clock(tmp_path, monkeypatch, years):
     cache = Cache(tmp_path / "c", 1_000_000)
     box = (slice(0, 200_000, 1),)
     old = cache.wrap(ObjectSource(np.arange(200_000, dtype="u1"), token="old"), (10_000,))
@@ -194,13 +194,13 @@ def test_the_order_of_use_does_not_follow_the_clock(tmp_path, monkeypatch, years
 # ---- sweeping ----
 
 
-def written(files, keys):
+def write_entries(files, keys):
     for key in keys:
         files.write(key, [b"x" * 5000])
 
 
-def swept(ledger, steps):
-    """Sweep some shards; return how many entries are counted then."""
+def sweep_steps(ledger, steps):
+    """Sweep `steps` shards; return the counted entries and bytes."""
     sweeper = Sweeper(ledger, ledger.folder / "writers")
     done = 0
     while done < steps:
@@ -210,19 +210,19 @@ def swept(ledger, steps):
         return ledger.counted(0)
 
 
-def test_each_sweep_is_of_one_shard_and_goes_on_where_the_last_one_ended(ledger):
-    written(ledger.kinds[0], KEYS)
-    counts = [swept(ledger, 8)[0] for _ in range(SHARDS // 8)]
+def test_sweeps_continue_shard_by_shard(ledger):
+    write_entries(ledger.kinds[0], KEYS)
+    counts = [sweep_steps(ledger, 8)[0] for _ in range(SHARDS // 8)]
     assert counts == list(range(1, 33))
-    assert swept(ledger, 1) == (32, 32 * 8192)
+    assert sweep_steps(ledger, 1) == (32, 32 * 8192)
 
 
-def test_what_was_found_goes_before_what_was_used_in_the_order_of_writing(ledger):
+def test_found_entries_are_evicted_before_used_ones(ledger):
     files = ledger.kinds[0]
     with ledger.transaction():
         ledger.record([(0, KEYS[0], 8192)])
-    written(files, KEYS[:1] + KEYS[4:8])
-    swept(ledger, 2 * SHARDS)
+    write_entries(files, KEYS[:1] + KEYS[4:8])
+    sweep_steps(ledger, 2 * SHARDS)
     with ledger.transaction():
         assert ledger.counted(0) == (5, 5 * 8192)
         for key, *_ in ledger.evict(0, 4 * 8192):
@@ -230,31 +230,31 @@ def test_what_was_found_goes_before_what_was_used_in_the_order_of_writing(ledger
     assert [key for key, _ in files.keys()] == KEYS[:1]  # noqa: SIM118 - not a mapping
 
 
-def test_what_has_gone_or_grown_is_counted_as_it_is(ledger):
+def test_sweep_corrects_removed_and_grown_entries(ledger):
     files = ledger.kinds[0]
-    written(files, KEYS[:3])
-    swept(ledger, 2 * SHARDS)
+    write_entries(files, KEYS[:3])
+    sweep_steps(ledger, 2 * SHARDS)
     files.remove(KEYS[0])
     files.write(KEYS[1], [b"x" * 50_000])
-    assert swept(ledger, 2 * SHARDS) == (2, 8192 + 53_248)
+    assert sweep_steps(ledger, 2 * SHARDS) == (2, 8192 + 53_248)
 
 
-@pytest.mark.parametrize("doomed", [None, 2**63 - 1])  # the latter by damage
-def test_what_a_dead_writer_was_granted_comes_back_once_all_is_swept(ledger, doomed):
+@pytest.mark.parametrize("doomed", [None, 2**63 - 1])  # the second value is damage
+def test_full_sweep_returns_the_grant_of_a_dead_writer(ledger, doomed):
     with ledger.transaction():
         ledger.grant("1-dead", 100_000)
         ledger.run("UPDATE writers SET doomed=?", doomed)
     files = ledger.kinds[0]
     files.writer = "1-dead"
-    written(files, KEYS[:1])
+    write_entries(files, KEYS[:1])
     alive = FolderWriter(ledger.folder / "writers")
     alive.begin()
     Path(f"{files.path(KEYS[0])}.1-dead.0-0").write_text("cut")
     Path(f"{files.path(KEYS[0])}.{alive.name}.0-0").write_text("cut")
-    swept(ledger, 2 * SHARDS - 1)
+    sweep_steps(ledger, 2 * SHARDS - 1)
     with ledger.transaction():
         assert ledger.granted("") == 100_000
-    swept(ledger, 1)
+    sweep_steps(ledger, 1)
     with ledger.transaction():
         assert ledger.granted("") == 0
     assert [path.name.split(".")[1:] for path in files.folder.glob("*/*.*")] == [

@@ -1,4 +1,4 @@
-"""What one process clears or pins holds at once for another, wherever that is at it."""
+"""Clearing and pinning take effect at once in other processes, whatever they are doing."""
 
 import contextlib
 import os
@@ -48,8 +48,8 @@ cache = Cache(sys.argv[1], int(sys.argv[3]))
 
 
 @contextlib.contextmanager
-def at_gate(cache, code):
-    """Have another process wait where its code says, and go on to its end after the block."""
+def other_process_at_gate(cache, code):
+    """Run `code` in another process; it waits at its gate during the block, then finishes."""
     command = [
         sys.executable,
         "-c",
@@ -73,22 +73,22 @@ def at_gate(cache, code):
     "gate",
     [
         "ObjectSource, '__getitem__'",  # while it is fetched
-        "Files, '_written'",  # before anything is there
-        "Files, '_put'",  # once it was looked whether it may be there
-        "Notes, 'store'",  # once it is there
+        "Files, '_written'",  # before the file exists
+        "Files, '_put'",  # after the check that it may be stored
+        "Notes, 'store'",  # after the file exists
     ],
 )
-def test_what_is_on_its_way_in_another_process_does_not_arrive(tmp_path, entries, gate):
+def test_clear_drops_a_chunk_in_flight_in_another_process(tmp_path, entries, gate):
     cache = Cache(tmp_path / "c", "100 MB")
     read(cache, 3)
-    with at_gate(cache, f"Gated({gate}); read(cache, 1, 'other'); cache.close()"):
+    with other_process_at_gate(cache, f"Gated({gate}); read(cache, 1, 'other'); cache.close()"):
         assert len(entries(cache)) in {3, 4}
         cache.clear()
         assert entries(cache) == []
     assert not list((cache.path / "entries").glob("*/*"))
 
 
-def test_what_waits_to_be_stored_in_another_process_does_not_arrive(tmp_path, entries):
+def test_clear_drops_waiting_chunks_of_another_process(tmp_path, entries):
     cache = Cache(tmp_path / "c", "100 MB")
     waiting = """if True:
         with in_use(cache):
@@ -96,44 +96,50 @@ def test_what_waits_to_be_stored_in_another_process_does_not_arrive(tmp_path, en
             Gated(Index, 'store_late')
         cache._index._later.drain(60)
     """
-    with at_gate(cache, waiting):
+    with other_process_at_gate(cache, waiting):
         cache.clear()
     assert entries(cache) == []
 
 
-def test_what_is_asked_for_once_it_was_cleared_is_stored(tmp_path, entries):
+def test_chunks_read_after_clear_are_stored(tmp_path, entries):
     cache = Cache(tmp_path / "c", "100 MB")
-    with at_gate(cache, "Gated(ObjectSource, '__getitem__'); read(cache, 3, 'other')"):
+    with other_process_at_gate(
+        cache, "Gated(ObjectSource, '__getitem__'); read(cache, 3, 'other')"
+    ):
         cache.clear()
         read(cache, 2, "another")
     assert len(entries(cache)) == 4
 
 
-def test_a_pin_waits_for_what_another_process_evicts(tmp_path, entries, monkeypatch):
-    """Once it holds, what is there stays."""
+def test_pin_waits_for_an_eviction_by_another_process(tmp_path, entries, monkeypatch):
+    """Chunks that are present when the pin takes effect stay."""
     monkeypatch.setattr(index, "PATIENCE_SECONDS", 0.0)
     cache = Cache(tmp_path / "c", LIMIT)
     numbers = read(cache, 20)
     cache.close()
     keys = [numbers.key((slice(i * CHUNK, (i + 1) * CHUNK, 1),)) for i in range(20)]
     sizes = dict.fromkeys(list(filter(cache.files.exists, keys))[:12], CHUNK)
-    with at_gate(cache, "Gated(Files, 'remove'); read(cache, 4, 'other'); cache.close()"):
-        there = set(filter(cache.files.exists, sizes))
+    with other_process_at_gate(
+        cache, "Gated(Files, 'remove'); read(cache, 4, 'other'); cache.close()"
+    ):
+        present = set(filter(cache.files.exists, sizes))
         with pytest.raises(CacheError, match="removing files"):
             cache.pin(sizes)
-        assert set(filter(cache.files.exists, sizes)) == there
+        assert set(filter(cache.files.exists, sizes)) == present
         assert cache.stats().pinned == 0
     monkeypatch.undo()
     cache.pin(sizes)
-    there = set(filter(cache.files.exists, sizes))
-    assert there
-    with at_gate(cache, "Gated(Files, 'remove'); read(cache, 9, 'more'); cache.close()"):
+    present = set(filter(cache.files.exists, sizes))
+    assert present
+    with other_process_at_gate(
+        cache, "Gated(Files, 'remove'); read(cache, 9, 'more'); cache.close()"
+    ):
         pass
-    assert set(filter(cache.files.exists, sizes)) == there
+    assert set(filter(cache.files.exists, sizes)) == present
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs forks")
-def test_a_pin_does_not_wait_for_a_child_of_who_has_evicted(tmp_path):
+def test_pin_does_not_wait_for_a_forked_child(tmp_path):
     cache = Cache(tmp_path / "c", LIMIT)
     reading, writing = os.pipe()
     with cache._index._evicting.under_way():
@@ -148,7 +154,7 @@ def test_a_pin_does_not_wait_for_a_child_of_who_has_evicted(tmp_path):
     assert os.waitpid(child, 0)[1] == 0
 
 
-def test_nothing_is_evicted_unseen_while_somebody_pins(tmp_path):
+def test_pinning_holds_off_evictions(tmp_path):
     cache, other = Cache(tmp_path / "c", LIMIT), Cache(tmp_path / "c", 2 * LIMIT)
     read(cache, 3)
     with cache._index._evicting.held_off():
@@ -158,7 +164,7 @@ def test_nothing_is_evicted_unseen_while_somebody_pins(tmp_path):
     assert not list(cache.files.keys())
 
 
-def test_on_a_full_disk_what_is_pinned_stays(tmp_path):
+def test_pinned_chunks_stay_on_a_full_disk(tmp_path):
     cache = Cache(tmp_path / "c", LIMIT)
     numbers = read(cache, 3)
     cache.close()

@@ -1,4 +1,4 @@
-"""The limit: blocks on the disk never pass it, whoever writes and whatever was damaged."""
+"""The size limit: disk usage stays below it, under load and after damage."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WRITER = """if True:
     import sys, threading, numpy as np
     from biggus.cache import Cache
     from biggus.sources.wrappers import ObjectSource
-    folder, limit, token, chunk, count, threads, spoken = sys.argv[1:]
+    folder, limit, token, chunk, count, threads, verbose = sys.argv[1:]
     limit, chunk, count, threads = int(limit), int(chunk), int(count), int(threads)
     values = np.arange(count * chunk, dtype="u1")
     cache = Cache(folder, limit)
@@ -36,7 +36,7 @@ WRITER = """if True:
         for i in range(first, count, threads):
             box = slice(i * chunk, (i + 1) * chunk, 1),
             assert (cached[box] == values[box]).all()
-            if spoken == "yes":
+            if verbose == "yes":
                 print(i, flush=True)
     workers = [threading.Thread(target=work, args=(i,)) for i in range(threads)]
     for worker in workers:
@@ -47,9 +47,9 @@ WRITER = """if True:
 """
 
 
-def writer(folder, limit, token, chunk, count, threads=1, spoken="no"):
-    """Begin a process that reads chunks through a cache, each once."""
-    arguments = [str(one) for one in (folder, limit, token, chunk, count, threads, spoken)]
+def writer(folder, limit, token, chunk, count, threads=1, verbose="no"):
+    """Start a process that reads chunks through a cache, each once."""
+    arguments = [str(one) for one in (folder, limit, token, chunk, count, threads, verbose)]
     return subprocess.Popen([sys.executable, "-c", WRITER, *arguments], stdout=subprocess.PIPE)
 
 
@@ -70,7 +70,7 @@ def write(cache, token, count=130):
     [(8, 1, 64_000, 8_000_000), (8, 1, 1_000, 2_000_000), (1, 8, 64_000, 8_000_000),
      (1, 8, 1_000, 2_000_000), (2, 4, 1_000_000, 20_000_000)],
 )  # fmt: skip
-def test_the_limit_is_kept_under_load(tmp_path, on_disk, processes, threads, chunk, limit):
+def test_limit_holds_under_concurrent_load(tmp_path, on_disk, processes, threads, chunk, limit):
     folder = tmp_path / "c"
     count = 3 * limit // max(chunk, 4096) // processes
     running = [
@@ -87,7 +87,7 @@ def test_the_limit_is_kept_under_load(tmp_path, on_disk, processes, threads, chu
     assert stats.entries > 0
 
 
-def test_threads_of_one_process_are_all_served(tmp_path):
+def test_threads_of_one_process_fill_the_cache(tmp_path):
     cache = Cache(tmp_path / "c", LIMIT)
     threads = [threading.Thread(target=write, args=(cache, str(i), 100)) for i in range(4)]
     for thread in threads:
@@ -97,21 +97,21 @@ def test_threads_of_one_process_are_all_served(tmp_path):
     assert cache.stats().bytes > 0.8 * LIMIT
 
 
-def test_what_is_stored_is_kept_up_to_the_limit(tmp_path, on_disk):
+def test_chunks_are_kept_up_to_the_limit(tmp_path, on_disk):
     folder = tmp_path / "c"
     kept = write(Cache(folder, 2 * LIMIT), "one")
     assert kept * ON_DISK >= 0.85 * 2 * LIMIT
     assert on_disk(folder) <= 2 * LIMIT
 
 
-def test_a_smaller_limit_is_kept_from_then_on(tmp_path, on_disk):
+def test_smaller_limit_is_enforced(tmp_path, on_disk):
     folder = tmp_path / "c"
     write(Cache(folder, 4 * LIMIT), "one")
     write(Cache(folder, LIMIT), "two", 20)
     assert on_disk(folder) <= LIMIT
 
 
-def test_descriptions_are_counted_and_bounded(tmp_path, on_disk):
+def test_descriptions_count_towards_the_limit(tmp_path, on_disk):
     cache = Cache(tmp_path / "c", LIMIT)
     for number in range(1000):
         cache.remember(str(number), {"shape": [number]})
@@ -123,7 +123,7 @@ def test_descriptions_are_counted_and_bounded(tmp_path, on_disk):
     assert write(cache, "one") > 20
 
 
-def test_descriptions_that_are_used_stay(tmp_path):
+def test_used_descriptions_are_not_evicted(tmp_path):
     cache = Cache(tmp_path / "c", LIMIT)
     cache.remember("first", {"shape": [1]})
     for number in range(200):
@@ -135,7 +135,7 @@ def test_descriptions_that_are_used_stay(tmp_path):
 # ---- after damage ----
 
 
-def garbage(path):
+def overwritten(path):
     path.write_bytes(os.urandom(5000))
 
 
@@ -143,73 +143,73 @@ def emptied(path):
     path.write_bytes(b"")
 
 
-def gone(path):
+def deleted(path):
     path.unlink()
 
 
-def cut(path):
+def truncated(path):
     os.truncate(path, path.stat().st_size // 2)
 
 
-def another(path):
+def replaced_by_another_database(path):
     path.unlink()
     database = sqlite3.connect(path)
     database.execute("CREATE TABLE entries (x)")
     database.close()
 
 
-def another_format(path):
+def with_another_format(path):
     database = sqlite3.connect(path)
     database.execute("PRAGMA user_version=99")
     database.close()
 
 
-def a_pipe(path):
+def replaced_by_a_pipe(path):
     path.unlink()
     os.mkfifo(path)
 
 
 def without_rows(path):
-    statement(path, "DELETE FROM entries")
+    execute(path, "DELETE FROM entries")
 
 
 def without_half_of_the_rows(path):
-    statement(path, "DELETE FROM entries WHERE hex(key) > '8'")
+    execute(path, "DELETE FROM entries WHERE hex(key) > '8'")
 
 
 def without_sums(path):
-    statement(path, "UPDATE shards SET bytes = 0")
+    execute(path, "UPDATE shards SET bytes = 0")
 
 
 def with_texts_for_sums(path):
-    statement(path, "UPDATE shards SET bytes = 'many', entries = 'some'")
+    execute(path, "UPDATE shards SET bytes = 'many', entries = 'some'")
 
 
 def with_negative_sums(path):
-    statement(path, "UPDATE shards SET bytes = -1000000000")
+    execute(path, "UPDATE shards SET bytes = -1000000000")
 
 
 def with_wrong_keys(path):
-    statement(path, "UPDATE entries SET key = CAST(hex(key) AS TEXT)")
+    execute(path, "UPDATE entries SET key = CAST(hex(key) AS TEXT)")
 
 
 def with_texts_for_sizes(path):
-    statement(path, "UPDATE entries SET bytes = 'large'")
+    execute(path, "UPDATE entries SET bytes = 'large'")
 
 
 def without_state(path):
-    statement(path, "DELETE FROM state")
+    execute(path, "DELETE FROM state")
 
 
 def with_a_text_for_the_clock(path):
-    statement(path, "UPDATE state SET clock = 'noon'")
+    execute(path, "UPDATE state SET clock = 'noon'")
 
 
 def without_a_table(path):
-    statement(path, "DROP TABLE shards")
+    execute(path, "DROP TABLE shards")
 
 
-def statement(path, text):
+def execute(path, text):
     database = sqlite3.connect(path)
     with database:
         database.execute(text)
@@ -217,18 +217,31 @@ def statement(path, text):
 
 
 HARMS = [
-    garbage, emptied, gone, cut, another, another_format, without_rows, without_half_of_the_rows,
-    without_sums, with_texts_for_sums, with_negative_sums, with_wrong_keys, with_texts_for_sizes,
-    without_state, with_a_text_for_the_clock, without_a_table,
-]  # fmt: skip
+    overwritten,
+    emptied,
+    deleted,
+    truncated,
+    replaced_by_another_database,
+    with_another_format,
+    without_rows,
+    without_half_of_the_rows,
+    without_sums,
+    with_texts_for_sums,
+    with_negative_sums,
+    with_wrong_keys,
+    with_texts_for_sizes,
+    without_state,
+    with_a_text_for_the_clock,
+    without_a_table,
+]
 if hasattr(os, "mkfifo"):
-    HARMS.append(a_pipe)
+    HARMS.append(replaced_by_a_pipe)
 
 
 @pytest.mark.parametrize(
-    ("harm", "anew"), [(harm, bool(number % 2)) for number, harm in enumerate(HARMS)]
+    ("harm", "new_cache"), [(harm, bool(number % 2)) for number, harm in enumerate(HARMS)]
 )
-def test_the_limit_is_kept_after_the_index_was_damaged(tmp_path, on_disk, monkeypatch, harm, anew):
+def test_limit_holds_after_damage_to_the_index(tmp_path, on_disk, monkeypatch, harm, new_cache):
     monkeypatch.setattr("biggus.cache.sweep._SWEEP_SHARE", 0)  # no pauses
     monkeypatch.setattr("biggus.cache.sweep.SWEEP_SECONDS", 0.001)
     folder = tmp_path / "c"
@@ -236,20 +249,20 @@ def test_the_limit_is_kept_after_the_index_was_damaged(tmp_path, on_disk, monkey
     write(cache, "one")
     cache._index.end()  # as at the end of a process
     harm(folder / NAME)
-    if anew:
+    if new_cache:
         del cache
         cache = Cache(folder, LIMIT)
     kept = 0
-    for number in range(12):  # by then all has been swept twice, one shard at a time
+    for number in range(12):  # enough writes for two sweeps of all shards
         kept = write(cache, f"two {number}")
         assert on_disk(folder) <= 1.02 * LIMIT or number == 0
         if kept > 20 and number:
             break
-    assert kept > 20, "it is used again"
+    assert kept > 20, "the cache is used again"
     assert cache.stats().bytes <= LIMIT
 
 
-def test_the_limit_is_kept_after_the_folder_was_removed(tmp_path, on_disk):
+def test_limit_holds_after_the_folder_was_removed(tmp_path, on_disk):
     folder = tmp_path / "c"
     before = os.umask(0)
     try:
@@ -281,14 +294,14 @@ def test_entries_of_the_first_format_are_adopted(tmp_path, on_disk):
     assert on_disk(folder) <= LIMIT
 
 
-def test_nothing_is_stored_that_cannot_be_counted(tmp_path, on_disk):
+def test_chunks_that_cannot_be_counted_are_not_stored(tmp_path, on_disk):
     folder = tmp_path / "c"
     (folder / NAME).mkdir(parents=True)
     assert write(Cache(folder, LIMIT), "one") == 0
     assert on_disk(folder) == 0
 
 
-def test_the_limit_is_kept_by_writers_that_are_killed(tmp_path, on_disk):
+def test_limit_holds_with_killed_writers(tmp_path, on_disk):
     folder = tmp_path / "c"
     most = 0
     for number in range(12):
@@ -305,7 +318,7 @@ def test_the_limit_is_kept_by_writers_that_are_killed(tmp_path, on_disk):
     assert on_disk(folder) <= LIMIT
     found = sum(1 for _ in cache.files.keys())  # noqa: SIM118 - not a mapping
     assert cache.stats().entries == found
-    assert cache.stats().bytes > 0.8 * LIMIT, "what they were granted has come back"
+    assert cache.stats().bytes > 0.8 * LIMIT, "the grants of the killed writers were returned"
     assert list((folder / "entries").glob("*/*.*")) == []
-    # Besides ours those of some killed before they were granted anything, as on a busy machine.
+    # The writer of this process, and some that were killed before they were granted anything.
     assert len(list((folder / "writers").iterdir())) <= 6

@@ -1,4 +1,4 @@
-"""What fails in one way for every chunk is said once, and once more when it is over."""
+"""Failures that repeat for every chunk are logged once, and once more when they end."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ ALL = (slice(0, 200, 1), slice(0, 200, 1))
 
 
 def read(cache, token="x"):
-    """Read 100 chunks, by way of a cache."""
+    """Read 100 chunks through a cache."""
     cached = cache.wrap(ObjectSource(VALUES, token=token), (20, 20))
     np.testing.assert_array_equal(cached[ALL], VALUES)
 
 
 @pytest.fixture
-def said(caplog):
-    """Give a function that returns the messages of a level, and forgets them."""
+def messages(caplog):
+    """Return a function that returns the messages of a level; its `clear` forgets them."""
     caplog.set_level(logging.INFO, "biggus.cache")
 
-    def taken(level="WARNING"):
+    def messages_of(level="WARNING"):
         records = [r for r in caplog.records if r.name == "biggus.cache" and r.levelname == level]
         found = [r.getMessage() for r in records]
         return [line for line in found if not line.startswith(("miss", "evicted"))]
 
-    taken.clear = caplog.clear
-    return taken
+    messages_of.clear = caplog.clear
+    return messages_of
 
 
-def failing(monkeypatch, number):
-    """Have all entries fail to be written; return what ends that."""
+def fail_writes(monkeypatch, number):
+    """Make writing entries fail; return a function that ends the failure."""
 
     def write(self, *_):
         raise OSError(number, os.strerror(number))
@@ -52,50 +52,48 @@ def failing(monkeypatch, number):
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG])
-def test_what_cannot_be_stored_is_said_once_and_that_it_can_again(
-    tmp_path, monkeypatch, said, number
-):
+def test_failure_and_recovery_of_storing_are_logged_once(tmp_path, monkeypatch, messages, number):
     cache = Cache(tmp_path / "c")
-    mended = failing(monkeypatch, number)
+    restore = fail_writes(monkeypatch, number)
     read(cache)
     read(cache)
     read(Cache(tmp_path / "c"))
     cache.remember("a", {})
-    (line,) = said()
+    (line,) = messages()
     assert line.startswith("a chunk could not be stored in")
     assert os.strerror(number) in line
-    mended()
-    said.clear()
+    restore()
+    messages.clear()
     read(cache)
-    assert not said()
-    assert said("INFO") == [f"{tmp_path / 'c'}: entries are stored again"]
+    assert not messages()
+    assert messages("INFO") == [f"{tmp_path / 'c'}: entries are stored again"]
 
 
-def test_what_fails_now_and_then_is_said_once(tmp_path, monkeypatch, said):
+def test_intermittent_failures_are_logged_once(tmp_path, monkeypatch, messages):
     cache = Cache(tmp_path / "c")
     for _ in range(4):
-        mended = failing(monkeypatch, errno.ENOSPC)
+        restore = fail_writes(monkeypatch, errno.ENOSPC)
         read(cache, "one")
-        mended()
+        restore()
         read(cache, "two")
         cache.clear()
-    assert len(said()) == 1
-    assert len(said("INFO")) == 1
+    assert len(messages()) == 1
+    assert len(messages("INFO")) == 1
 
 
-def test_what_fails_again_much_later_is_said_again(tmp_path, monkeypatch, said):
+def test_failure_after_a_quiet_period_is_logged_again(tmp_path, monkeypatch, messages):
     monkeypatch.setattr("biggus.cache.trouble.QUIET_SECONDS", 0.0)
     cache = Cache(tmp_path / "c")
     for number in range(3):
         with monkeypatch.context() as patch:
-            failing(patch, errno.ENOSPC)
+            fail_writes(patch, errno.ENOSPC)
             read(cache, f"lost {number}")
         read(cache, f"kept {number}")
-    assert len(said()) == 3
-    assert len(said("INFO")) == 3
+    assert len(messages()) == 3
+    assert len(messages("INFO")) == 3
 
 
-def test_many_threads_say_it_once(tmp_path, said):
+def test_failures_in_many_threads_are_logged_once(tmp_path, messages):
     one = trouble(tmp_path, "it works")
     begun = threading.Barrier(8)
 
@@ -109,25 +107,25 @@ def test_many_threads_say_it_once(tmp_path, said):
         thread.start()
     for thread in threads:
         thread.join()
-    assert said() == ["it fails: why (logged once until it is over)"]
+    assert messages() == ["it fails: why (logged once until it is over)"]
 
 
-def test_damaged_entries_are_said_once(tmp_path, said):
+def test_damaged_entries_are_logged_once(tmp_path, messages):
     cache = Cache(tmp_path / "c")
     read(cache)
     for path in (cache.path / "entries").glob("??/*"):
         *good, last = path.read_bytes()
         path.write_bytes(bytes([*good, last ^ 1]))
     read(cache)
-    assert len(said()) == 1
-    assert "is not used" in said()[0]
-    said.clear()
+    assert len(messages()) == 1
+    assert "is not used" in messages()[0]
+    messages.clear()
     read(cache)
-    assert not said()
-    assert said("INFO") == [f"{cache.path}: entries are used again"]
+    assert not messages()
+    assert messages("INFO") == [f"{cache.path}: entries are used again"]
 
 
-def test_entries_that_cannot_be_read_are_said_once(tmp_path, said):
+def test_unreadable_entries_are_logged_once(tmp_path, messages):
     cache = Cache(tmp_path / "c")
     read(cache)
     for path in (cache.path / "entries").glob("??/*"):
@@ -135,46 +133,49 @@ def test_entries_that_cannot_be_read_are_said_once(tmp_path, said):
         path.mkdir()
     read(cache)
     read(cache)
-    assert 1 <= len(said()) <= 2  # that they cannot be read, and not stored either
-    assert "cannot be read" in said()[0]
+    assert 1 <= len(messages()) <= 2  # one for reading, and one for storing
+    assert "cannot be read" in messages()[0]
 
 
-def test_descriptions_that_are_damaged_are_said_once(tmp_path, said):
+def test_damaged_descriptions_are_logged_once(tmp_path, messages):
     cache = Cache(tmp_path / "c")
     for number in range(20):
         cache.remember(str(number), {"shape": [number]})
     for path in (cache.path / "descriptions").glob("??/*"):
         path.write_bytes(b"biggus")
     assert list(cache.descriptions()) == []
-    assert len(said()) == 1
+    assert len(messages()) == 1
 
 
-def in_the_way(folder):
+def file_in_place_of_folder(folder):
     """Put a file where the folder was."""
     shutil.rmtree(folder)
     folder.write_text("in the way")
 
 
-def index_gone(folder):
+def folder_in_place_of_index(folder):
     """Put a folder where the index was."""
     for path in folder.glob("index.db*"):
         path.unlink()
     (folder / "index.db").mkdir()
 
 
-@pytest.mark.parametrize(("harm", "most"), [(in_the_way, 3), (shutil.rmtree, 1), (index_gone, 1)])
-def test_a_folder_that_was_harmed_is_said_once_a_kind(tmp_path, said, harm, most):
-    cache = Cache(tmp_path / "c", "100 kB")  # small: the index is brought up often
+@pytest.mark.parametrize(
+    ("harm", "most"),
+    [(file_in_place_of_folder, 3), (shutil.rmtree, 1), (folder_in_place_of_index, 1)],
+)
+def test_harmed_folder_is_logged_once_per_kind(tmp_path, messages, harm, most):
+    cache = Cache(tmp_path / "c", "100 kB")  # small, so that the index is updated often
     read(cache)
     cache.close()
     harm(cache.path)
     for number in range(3):
         read(cache, str(number))
         cache.close()
-    assert len(said()) <= most
+    assert len(messages()) <= most
 
 
-def test_an_index_that_is_damaged_again_and_again_is_said_once(tmp_path, said):
+def test_repeatedly_damaged_index_is_logged_once(tmp_path, messages):
     cache = Cache(tmp_path / "c")
     for number in range(4):
         read(cache, str(number))
@@ -183,8 +184,8 @@ def test_an_index_that_is_damaged_again_and_again_is_said_once(tmp_path, said):
         path.write_bytes(os.urandom(path.stat().st_size))
     read(cache)
     cache.close()
-    assert len(said()) == 1
-    assert "index" in said()[0]
+    assert len(messages()) == 1
+    assert "index" in messages()[0]
 
 
 PROGRAM = """if True:
@@ -201,8 +202,8 @@ PROGRAM = """if True:
 """
 
 
-def lines_of(folder, limit=""):
-    """Read 800 chunks in another process; return what it says, a line each."""
+def warnings_of_process(folder, limit=""):
+    """Read 800 chunks in another process; return the lines of its standard error."""
     command = [sys.executable, "-c", PROGRAM.format(limit=limit), str(folder)]
     done = subprocess.run(command, check=True, timeout=120, capture_output=True, text=True)
     return done.stderr.splitlines()
@@ -210,16 +211,16 @@ def lines_of(folder, limit=""):
 
 @pytest.mark.machine
 @pytest.mark.skipif(sys.platform == "win32", reason="needs limits on files")
-def test_files_that_may_not_be_so_long_are_said_once(tmp_path):
+def test_file_size_limit_is_logged_once(tmp_path):
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))"
-    lines = lines_of(tmp_path / "c", limit)
+    lines = warnings_of_process(tmp_path / "c", limit)
     assert 1 <= len(lines) <= 2  # the index may fail too
     assert any("could not be stored" in line for line in lines)
 
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """Give a disk of 2 MB, and what makes it read-only."""
+    """Mount a disk of 2 MB, and return its folder."""
     folder = tmp_path / "small"
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
@@ -231,15 +232,15 @@ def small_disk(tmp_path):
 
 
 @pytest.mark.machine
-def test_a_full_disk_is_said_once(small_disk):
-    lines = lines_of(small_disk / "c")
+def test_full_disk_is_logged_once(small_disk):
+    lines = warnings_of_process(small_disk / "c")
     assert 1 <= len(lines) <= 2
     assert any("could not be stored" in line for line in lines)
-    assert lines_of(small_disk / "c")  # by the next process again
+    assert warnings_of_process(small_disk / "c")  # the next process logs it again
 
 
-def test_a_disk_that_became_read_only_is_said_once(small_disk):
+def test_read_only_disk_is_logged_once(small_disk):
     limit = "import subprocess; subprocess.run(['mount', '-o', 'remount,ro', {!r}], check=True)"
-    lines = lines_of(small_disk / "c", limit.format(str(small_disk)))
+    lines = warnings_of_process(small_disk / "c", limit.format(str(small_disk)))
     assert 1 <= len(lines) <= 2
     assert any("stored" in line for line in lines)

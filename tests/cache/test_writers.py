@@ -1,4 +1,4 @@
-"""Writers are seen for as long as their processes live, stopped or not."""
+"""Writers count as alive as long as their processes exist, stopped or not."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from biggus.cache import writers
 from biggus.cache.writers import FolderWriter, lives
 
-BEGUN = """if True:
+WRITER = """if True:
     import sys
     from pathlib import Path
     from biggus.cache.writers import FolderWriter
@@ -23,7 +23,7 @@ BEGUN = """if True:
 """
 
 
-def test_a_writer_lives_from_beginning_to_end(tmp_path):
+def test_writer_lives_from_begin_to_end(tmp_path):
     folder = tmp_path / "writers"
     writer = FolderWriter(folder)
     assert not lives(folder, writer.name)
@@ -38,8 +38,8 @@ def test_a_writer_lives_from_beginning_to_end(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs processes that can be stopped")
-def test_a_stopped_process_lives_and_a_killed_one_does_not(tmp_path):
-    command = [sys.executable, "-c", BEGUN, str(tmp_path / "writers")]
+def test_stopped_writer_lives_and_killed_writer_does_not(tmp_path):
+    command = [sys.executable, "-c", WRITER, str(tmp_path / "writers")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         name = process.stdout.readline().decode().strip()
         process.send_signal(signal.SIGSTOP)
@@ -50,7 +50,7 @@ def test_a_stopped_process_lives_and_a_killed_one_does_not(tmp_path):
         assert (tmp_path / "writers" / name).exists()
 
 
-def test_a_folder_that_was_removed_is_made_again(tmp_path):
+def test_removed_folder_is_recreated(tmp_path):
     writer = FolderWriter(tmp_path / "writers")
     writer.begin()
     (tmp_path / "writers" / writer.name).unlink()
@@ -62,7 +62,7 @@ def test_a_folder_that_was_removed_is_made_again(tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs numbers of processes")
-def test_without_locks_a_process_of_that_number_has_to_do(tmp_path, monkeypatch):
+def test_without_file_locks_the_process_id_decides(tmp_path, monkeypatch):
     def refused(descriptor, *, exclusively):
         raise OSError("no locks")
 
