@@ -148,8 +148,8 @@ def read_regions_of(nodes: Sequence[Node]) -> dict[int, ReadRegion]:
         seen.add(key)
         needs = node.needs(selection)
         if needs is not None:
-            pairs = zip(node.children, needs, strict=True)
-            whole = [ask for child, ask in pairs if child.shape == node.shape]
+            # Broadcast operands are read without the axes that they repeat.
+            whole = [ask for ask in needs if ask[1].shape == selection.shape]
             waiting.extend(reversed(whole))
         elif not (id(node) in found or node.of_blocks or in_memory(node)):
             found[id(node)] = ReadRegion.of(node, selection)

@@ -203,6 +203,26 @@ def test_plan_counts_reads_of_blocks_that_do_not_nest(parts, chunks, run, block)
     assert (times_read(source) >= 1).all()
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.tuples(st.slices(9), st.slices(9)),
+    st.tuples(st.integers(0, 8), st.integers(0, 8)),
+    st.sampled_from([(True, False), (False, True), (True, True)]),
+    st.tuples(st.integers(2, 9), st.integers(2, 9)),
+)
+def test_broadcast_parts_are_computed_with_the_whole(key, at, repeats, chunks):
+    values = numbers((9, 9))
+    _, a = recorded(values, chunks)
+    one = tuple(
+        slice(n, n + 1) if repeat else part
+        for part, n, repeat in zip(key, at, repeats, strict=True)
+    )
+    wanted = [a, a[one] - a[key], (a[one] * a[key]).sum()]
+    expected = [values, values[one] - values[key], (values[one] * values[key]).sum()]
+    for found, right in zip(biggus.ndarrays(wanted), expected, strict=True):
+        np.testing.assert_array_equal(found, right)
+
+
 class PicklingExecutor(ThreadPoolExecutor):
     """Threads that pickle their tasks, except the sources, as processes do."""
 
