@@ -1,4 +1,4 @@
-"""Fixtures of tests of `biggus get`."""
+"""Fixtures of the tests of `biggus get`."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from biggus.cli import main
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    from get_stores import write_stores  # which needs libraries of formats
+    from get_stores import write_stores  # needs h5py and netCDF4
 
     made = tmp_path_factory.mktemp("stores")
     write_stores(made)
@@ -16,7 +16,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def get(folder, tmp_path, capsys):
-    """Return a function that runs the command and gives the path that it wrote."""
+    """Return a function that runs `biggus get`, checks its output, and returns the written path."""
 
     def run(store, selection, name="out.npy", *arguments):
         out = tmp_path / name
@@ -25,7 +25,7 @@ def get(folder, tmp_path, capsys):
         assert (code, captured.err) == (0, "")
         assert captured.out.startswith(str(out))
         assert list(tmp_path.iterdir()) == [out]
-        run.said = captured.out
+        run.output = captured.out
         return out
 
     return run
@@ -33,7 +33,7 @@ def get(folder, tmp_path, capsys):
 
 @pytest.fixture
 def refused(folder, tmp_path, capsys):
-    """Return a function that runs the command, which must refuse and leave nothing."""
+    """Return a function that runs `biggus get`, which must fail and leave no files."""
 
     def run(store, selection, name="out.npy", *arguments):
         assert (

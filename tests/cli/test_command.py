@@ -1,4 +1,4 @@
-"""The command as a process: its exit codes, its errors, what it does when it is stopped."""
+"""The command as a process: exit codes, errors, logging and signals."""
 
 import logging
 import os
@@ -43,7 +43,7 @@ def test_version():
 
 
 @pytest.mark.machine
-def test_the_script_is_the_module(store):
+def test_script_and_module_print_the_same(store):
     script = Path(sys.executable).with_name("biggus")
     if not script.exists():
         pytest.skip("biggus is not installed as a script here")
@@ -52,7 +52,7 @@ def test_the_script_is_the_module(store):
     assert "group/others" in by_script.stdout
 
 
-def test_an_error_is_one_line_and_exit_code_1(tmp_path):
+def test_error_is_one_line_with_exit_code_1(tmp_path):
     done = run("info", tmp_path / "nothing.nc")
     assert done.returncode == 1
     assert done.stdout == ""
@@ -78,7 +78,7 @@ def test_an_error_is_one_line_and_exit_code_1(tmp_path):
         ["cache", "burn"],
     ],
 )
-def test_usage_errors_are_one_line_and_exit_code_2(arguments, capsys):
+def test_usage_error_is_one_line_with_exit_code_2(arguments, capsys):
     assert main(arguments) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -99,13 +99,13 @@ def test_help(command, capsys):
     assert capsys.readouterr().out.startswith("usage: biggus")
 
 
-def test_the_selection_may_stand_behind_options(store, tmp_path, capsys):
+def test_selection_after_options(store, tmp_path, capsys):
     out = tmp_path / "out.npy"
     assert main(["get", str(store), "--backend", "hdf5", "numbers[1]", "-o", str(out)]) == 0
     assert np.load(out).tolist() == [4, 5, 6, 7]
 
 
-def test_a_bug_is_one_line_too(store, capsys, monkeypatch):
+def test_unexpected_exception_is_one_line(store, capsys, monkeypatch):
     def broken(*args, **kwargs):
         raise ZeroDivisionError("first line\nsecond line")
 
@@ -117,14 +117,14 @@ def test_a_bug_is_one_line_too(store, capsys, monkeypatch):
 
 
 @pytest.mark.machine
-def test_verbose_tells_what_is_done(store):
+def test_verbose_does_not_change_stdout(store):
     quiet, verbose = run("info", store, "numbers"), run("info", store, "numbers", "-vv")
     assert verbose.stdout == quiet.stdout
     assert quiet.stderr == ""
 
 
 @pytest.mark.machine
-def test_warnings_are_one_line_each(store, tmp_path):
+def test_warning_is_one_line(store, tmp_path):
     cache = tmp_path / "cache"
     assert run("info", store, "numbers", "--cache", cache).stderr == ""
     store.unlink()
@@ -134,14 +134,14 @@ def test_warnings_are_one_line_each(store, tmp_path):
     assert done.stderr.count("\n") == 1
 
 
-def test_the_log_is_left_as_it_was(store, capsys):
+def test_logging_settings_are_restored(store, capsys):
     log = logging.getLogger("biggus")
     before = log.level, list(log.handlers)
     assert main(["info", str(store), "-vv"]) == 0
     assert (log.level, list(log.handlers)) == before
 
 
-def test_a_reader_that_leaves_early_is_no_error(store):
+def test_closed_stdout_is_no_error(store):
     read, write = os.pipe()
     os.close(read)
     done = run("info", store, stdout=write)
@@ -154,7 +154,7 @@ def test_a_reader_that_leaves_early_is_no_error(store):
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 @pytest.mark.parametrize("key", ["[:9, :9]", "[:999, :999]"], ids=["one tile", "many tiles"])
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
-def test_stopped_in_the_middle_nothing_partial_stays(tmp_path, name, code, key):
+def test_interrupted_get_leaves_no_files(tmp_path, name, code, key):
     # A server that never answers keeps the command in the middle of its work.
     with socket.create_server(("127.0.0.1", 0)) as silent:
         template = f"http://127.0.0.1:{silent.getsockname()[1]}/{{z}}/{{x}}/{{y}}.png"
@@ -169,8 +169,8 @@ def test_stopped_in_the_middle_nothing_partial_stays(tmp_path, name, code, key):
         with connection:
             assert len(list(tmp_path.iterdir())) == 1
             process.send_signal(getattr(signal, name))
-            # Far less than the reads that wait would take to give up.
-            _, said = process.communicate(timeout=120)
+            # Much less than the timeouts of the pending reads.
+            _, errors = process.communicate(timeout=120)
     assert process.returncode == code
-    assert "Traceback" not in said
+    assert "Traceback" not in errors
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""The demo: its tile server, its pictures, and all of it from end to end."""
+"""The demo: its tile server, its pictures, and a whole run."""
 
 import io
 import json
@@ -45,16 +45,16 @@ def colours_of(picture):
     return len(np.unique(picture.reshape(-1, 3) @ [1, 256, 65536]))
 
 
-def fetched(url):
+def fetch(url):
     with urllib.request.urlopen(url, timeout=30) as answer:
         return answer.headers, answer.read()
 
 
-def test_tiles_are_pictures_with_what_caches_need(server):
-    headers, body = fetched(server.template.format(z=9, x=231, y=213))
+def test_tiles_have_caching_headers(server):
+    headers, body = fetch(server.template.format(z=9, x=231, y=213))
     assert headers["Content-Type"] == "image/jpeg"
     assert "max-age" in headers["Cache-Control"]
-    assert fetched(server.template.format(z=9, x=231, y=213))[1] == body
+    assert fetch(server.template.format(z=9, x=231, y=213))[1] == body
     request = urllib.request.Request(
         server.template.format(z=9, x=231, y=213), headers={"If-None-Match": headers["ETag"]}
     )
@@ -66,7 +66,7 @@ def test_tiles_are_pictures_with_what_caches_need(server):
 
 def test_requests_are_counted(server):
     before = server.requests()
-    fetched(server.url + "/0/0/0.png")
+    fetch(server.url + "/0/0/0.png")
     assert server.requests() == [*before, "/0/0/0.png"]
 
 
@@ -74,23 +74,23 @@ def test_requests_are_counted(server):
     "path",
     ["/", "/10/0/0.jpg", "/3/8/0.jpg", "/3/0/8.png", "/3/0/0.gif", "/../etc/passwd", "/3/-1/0.jpg"],
 )
-def test_there_is_nothing_else(server, path):
+def test_other_paths_are_not_found(server, path):
     with pytest.raises(urllib.error.HTTPError) as caught:
-        fetched(server.url + path)
+        fetch(server.url + path)
     assert caught.value.code == 404
     caught.value.close()
 
 
-def test_the_server_ends_with_its_parent():
+def test_server_stops_after_its_block():
     with TileServer() as running:
-        fetched(running.url + "/requests")
+        fetch(running.url + "/requests")
     assert not running.running
     with pytest.raises(OSError, match="refused"):
-        fetched(running.url + "/requests")
+        fetch(running.url + "/requests")
 
 
-def test_png_is_a_picture_too(server):
-    _, body = fetched(server.url + "/1/0/0.png")
+def test_png_tiles(server):
+    _, body = fetch(server.url + "/1/0/0.png")
     with image_module.open(io.BytesIO(body)) as image:
         values = np.asarray(image)
     assert values.shape == (256, 256, 3)
@@ -104,12 +104,12 @@ def gradient(height=90, width=180):
 
 
 @pytest.mark.parametrize(("zoom", "x", "y"), [(3, 4, 2), (5, 9, 13), (9, 231, 213), (2, 1, 3)])
-def test_tiles_show_what_lies_there(zoom, x, y):
+def test_tiles_show_their_longitudes_and_latitudes(zoom, x, y):
     tile = Earth(gradient()).tile(zoom, x, y).astype(float)
     rows, columns = np.mgrid[:256, :256] + 0.5
     longitude = (x * 256 + columns) / (256 * 2**zoom) * 360 - 180
     latitude = np.degrees(np.arctan(np.sinh(np.pi * (1 - 2 * (y * 256 + rows) / (256 * 2**zoom)))))
-    # Two degrees a pixel; within one of the picture's pixels at a border of it.
+    # A pixel of the picture has two degrees; at its borders, the next pixel is allowed.
     assert np.abs(tile[..., 0] - ((longitude + 180) / 2 - 0.5)).max() <= 0.6
     assert np.abs(tile[..., 1] - ((90 - latitude) / 2 - 0.5)).max() <= 0.6
     assert (tile[..., 2] == 7).all()
@@ -133,7 +133,7 @@ def test_a_uniform_earth_is_uniform_at_all_zooms():
 
 
 @pytest.mark.parametrize("tile", [(10, 0, 0), (-1, 0, 0), (3, 8, 0), (3, 0, -1)])
-def test_tiles_that_are_not(tile):
+def test_tile_outside_of_the_grid_raises(tile):
     with pytest.raises(LookupError):
         Earth(gradient()).tile(*tile)
 
@@ -151,7 +151,7 @@ def test_pixels_and_degrees_are_inverse():
 
 
 def run_demo(folder):
-    """Run the whole demo, as a user does; return its exit code, and what it said."""
+    """Run the whole demo; return its exit code, standard output and standard error."""
     done = subprocess.run(
         [sys.executable, "-m", "biggus", "demo", "--output", "out"],
         check=False,
@@ -164,8 +164,8 @@ def run_demo(folder):
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory):
-    """Run the demo once, however many processes run the tests."""
+def demo_run(tmp_path_factory):
+    """Run the demo once for all test processes; return its output folder and its text."""
     common = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         common = common.parent
@@ -187,8 +187,8 @@ def told(tmp_path_factory):
     return folder / "out", text
 
 
-def test_the_demo_tells_what_it_promises(told):
-    _, text = told
+def test_demo_output(demo_run):
+    _, text = demo_run
     assert "(131072, 131072, 3), 48 GiB" in text
     assert "nothing requested yet" in text
     paths = re.findall(r"^ +/(9/\d+/\d+)\.jpg$", text, re.MULTILINE)
@@ -198,24 +198,24 @@ def test_the_demo_tells_what_it_promises(told):
     assert "0 were fetched" in text
 
 
-def test_the_demo_hands_itself_on(told):
-    folder, text = told
+def test_demo_receipt_matches_its_bundle(demo_run):
+    folder, text = demo_run
     receipt = Bundle(folder / "demo.biggus").receipt
     assert f"the same values, of the same receipt,\n  {receipt}.\n" in text
     assert not (folder / "samples").exists()
     assert biggus.Cache(folder / "cache").stats().entries == 0
 
 
-def test_the_demo_reads_twice_the_same(told):
-    _, text = told
+def test_demo_times_every_dataset_twice(demo_run):
+    _, text = demo_run
     rows = re.findall(r"^  (\w+) +(\d+) ms +(\d+) ms  ([0-9a-f]{32})$", text, re.MULTILINE)
     assert [name for name, *_ in rows] == ["planet", "ocean", "climate"]
 
 
-def test_the_demo_shows_what_the_libraries_read(told):
+def test_demo_values_match_netcdf4(demo_run):
     import netCDF4
 
-    _, text = told
+    _, text = demo_run
     months = []
     for path in sorted((sample_folder() / "NEMO").glob("*.nc")):
         with netCDF4.Dataset(path) as dataset:
@@ -226,10 +226,10 @@ def test_the_demo_shows_what_the_libraries_read(told):
     assert f"from {part.min():.1f} to {part.max():.1f} degrees" in text
 
 
-def test_the_demo_computes_what_numpy_does(told):
+def test_demo_results_match_numpy(demo_run):
     import netCDF4
 
-    _, text = told
+    _, text = demo_run
     with netCDF4.Dataset(sample_folder() / "E1_north_america.nc") as dataset:
         air = np.asarray(dataset["air_temperature"][...], np.float64)
     anomaly = air[-10:].mean(axis=0) - air.mean(axis=0)
@@ -239,8 +239,8 @@ def test_the_demo_computes_what_numpy_does(told):
     assert all(float(number) < 1e-4 for number in worst)
 
 
-def test_the_demo_keeps_its_budget_and_its_results(told):
-    _, text = told
+def test_demo_stays_within_its_memory_and_is_reproducible(demo_run):
+    _, text = demo_run
     reads = re.search(r"reads of the store +(\d+) +(\d+)$", text, re.MULTILINE)
     assert (int(reads[1]), int(reads[2])) == (85, 0)  # each chunk once
     assert "the same to the last bit" in text
@@ -264,7 +264,7 @@ def test_weather_is_an_expression():
     assert -60 < map_of_a_day.min() < 0 < map_of_a_day.max() < 60
 
 
-def test_maps_by_slabs_are_those_of_all_values(tmp_path, monkeypatch):
+def test_maps_by_slabs_match_numpy(tmp_path, monkeypatch):
     monkeypatch.setattr("biggus.cli.demo.weather.DAYS", 12)
     monkeypatch.setattr("biggus.cli.demo.weather.YEAR", 4)
     values = np.random.default_rng(4).normal(15, 3, (12, 5, 6)).astype("f4")
@@ -275,14 +275,14 @@ def test_maps_by_slabs_are_those_of_all_values(tmp_path, monkeypatch):
     assert np.allclose(anomaly, values[-4:].mean(axis=0) - values.mean(axis=0), atol=1e-5)
 
 
-def test_a_process_that_fails_says_why(tmp_path):
+def test_error_of_a_failed_process_names_the_cause(tmp_path):
     with pytest.raises(DemoError, match=r"the process that computes failed: .*nothing.zarr"):
         _in_a_process(tmp_path / "nothing.zarr")
 
 
 @pytest.mark.parametrize("name", ["tenerife", "ocean", "climate", "anomaly", "weather"])
-def test_the_pictures_are_full_of_colour(told, name):
-    folder, _ = told
+def test_pictures_have_many_colours(demo_run, name):
+    folder, _ = demo_run
     with image_module.open(folder / f"{name}.png") as image:
         values = np.asarray(image.convert("RGB"))
     assert values.shape[0] > 400
@@ -291,37 +291,37 @@ def test_the_pictures_are_full_of_colour(told, name):
     assert (values == 255).all(axis=-1).mean() < 0.6
 
 
-def test_the_island_in_the_picture_is_that_of_the_tiles(told):
-    folder, _ = told
+def test_island_picture_matches_the_tiles(demo_run):
+    folder, _ = demo_run
     earth = Earth.installed()
 
-    def served(x, y):
+    def served_tile(x, y):
         with image_module.open(io.BytesIO(encode(earth.tile(9, x, y), "jpg"))) as image:
             return np.asarray(image)
 
     planet = np.concatenate(
-        [np.concatenate([served(x, y) for y in (213, 214)]) for x in (231, 232, 233)], axis=1
+        [np.concatenate([served_tile(x, y) for y in (213, 214)]) for x in (231, 232, 233)], axis=1
     )
     top, left = 54600 - 213 * 256, 59300 - 231 * 256
     island = planet[top : top + 400, left : left + 550]
     with image_module.open(folder / "tenerife.png") as image:
         drawn = np.asarray(image.convert("RGB"))
-    # Where the axes are: the picture's only pixels that are coloured like the sea.
+    # The pixels with colours of the island's tiles show where the axes of the picture are.
     colours = np.unique(island.reshape(-1, 3) @ [1, 256, 65536])
-    mine = np.isin(drawn @ [1, 256, 65536], colours)
-    rows = np.flatnonzero(mine.mean(axis=1) > 0.5)
-    columns = np.flatnonzero(mine.mean(axis=0) > 0.5)
+    is_sea = np.isin(drawn @ [1, 256, 65536], colours)
+    rows = np.flatnonzero(is_sea.mean(axis=1) > 0.5)
+    columns = np.flatnonzero(is_sea.mean(axis=0) > 0.5)
     area = drawn[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     at_rows = (np.arange(400) + 0.5) * len(area) / 400
     at_columns = (np.arange(550) + 0.5) * area.shape[1] / 550
-    seen = area[at_rows.astype(int)][:, at_columns.astype(int)]
-    # All but the lines that are drawn over it.
-    assert (np.abs(seen.astype(int) - island).max(axis=-1) <= 8).mean() > 0.95
+    sampled = area[at_rows.astype(int)][:, at_columns.astype(int)]
+    # Lines that are drawn over the image differ.
+    assert (np.abs(sampled.astype(int) - island).max(axis=-1) <= 8).mean() > 0.95
 
 
-def test_the_zoom_shows_the_planet_and_the_island(told):
-    """Two of its frames: blue and green of the planet, and the island in the sea."""
-    folder, said = told
+def test_zoom_picture_shows_planet_and_island(demo_run):
+    """Both frames show sea and land."""
+    folder, text = demo_run
     with image_module.open(folder / "zoom.png") as image:
         drawn = np.asarray(image.convert("RGB")).astype(int)
     rows, columns = drawn.shape[0] // 2, drawn.shape[1] // 2
@@ -331,13 +331,13 @@ def test_the_zoom_shows_the_planet_and_the_island(told):
         land = (frame[..., 0] > frame[..., 2] + 10).mean()
         assert sea > 0.2
         assert land > 0.01
-    counts = [int(n) for n in re.findall(r"^    \S.*?(\d+) tiles$", said, re.MULTILINE)]
+    counts = [int(n) for n in re.findall(r"^    \S.*?(\d+) tiles$", text, re.MULTILINE)]
     assert len(counts) == 4
     assert max(counts) <= 32
 
 
-def test_nothing_else_is_left(told):
-    folder, _ = told
+def test_demo_leaves_only_its_results(demo_run):
+    folder, _ = demo_run
     assert sorted(path.name for path in folder.iterdir()) == [
         "anomaly.png",
         "cache",
@@ -352,7 +352,7 @@ def test_nothing_else_is_left(told):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
-def test_an_interrupted_demo_leaves_no_server(tmp_path):
+def test_interrupted_demo_stops_its_server(tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", "biggus", "demo", "--output", "out"],
         cwd=tmp_path,
@@ -366,11 +366,11 @@ def test_an_interrupted_demo_leaves_no_server(tmp_path):
         if found:
             address = found[0]
             break
-    assert json.loads(fetched(address + "/requests")[1]) == []
+    assert json.loads(fetch(address + "/requests")[1]) == []
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
-    # A shell shows both as 130: the second is an interrupt in the last moments of Python.
-    assert process.returncode in (130, -signal.SIGINT), said
-    assert "Traceback" not in said
+    _, text = process.communicate(timeout=60)
+    # A shell shows both as 130; the second is an interrupt while Python exits.
+    assert process.returncode in (130, -signal.SIGINT), text
+    assert "Traceback" not in text
     with pytest.raises(OSError, match="refused"):
-        fetched(address + "/requests")
+        fetch(address + "/requests")

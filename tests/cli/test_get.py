@@ -1,4 +1,4 @@
-"""`biggus get`: a key selects as in NumPy, and a file appears whole or not at all."""
+"""`biggus get`: keys select like NumPy, and an output file is complete or absent."""
 
 import os
 import subprocess
@@ -39,7 +39,7 @@ image_module = pytest.importorskip("PIL.Image")
         ("[5:0:-2, 1]", np.s_[5:0:-2, 1]),
     ],
 )
-def test_a_key_selects_what_it_selects_in_numpy(text, key, get):
+def test_key_selects_like_numpy(text, key, get):
     values = np.load(get("a.h5", f"numbers{text}"))
     expected = NUMBERS[key]
     assert values.dtype == expected.dtype
@@ -48,18 +48,18 @@ def test_a_key_selects_what_it_selects_in_numpy(text, key, get):
 
 
 @pytest.mark.parametrize("words", [("a.h5::numbers[3]",), ("a.h5::numbers", "[3]")])
-def test_variable_and_key_may_stand_behind_the_location(words, folder, tmp_path):
+def test_variable_and_key_after_the_location(words, folder, tmp_path):
     location, *selection = words
     out = tmp_path / "out.npy"
     assert main(["get", str(folder / location), *selection, "-o", str(out)]) == 0
     assert np.array_equal(np.load(out), NUMBERS[3])
 
 
-def test_a_variable_is_named_once(refused):
+def test_naming_a_variable_twice_fails(refused):
     assert "named twice" in refused("a.h5::numbers[3]", "numbers[3]")
 
 
-def test_nothing_is_replaced_unasked(folder, tmp_path, capsys):
+def test_existing_output_needs_force(folder, tmp_path, capsys):
     out = tmp_path / "out.npy"
     out.write_text("mine")
     arguments = ["get", str(folder / "a.h5"), "grey", "-o", str(out)]
@@ -70,7 +70,7 @@ def test_nothing_is_replaced_unasked(folder, tmp_path, capsys):
     assert np.load(out).shape == (6, 5)
 
 
-def test_a_store_is_replaced_whole(folder, tmp_path):
+def test_force_replaces_a_whole_store(folder, tmp_path):
     out = tmp_path / "out.zarr"
     assert main(["get", str(folder / "a.h5"), "grey", "-o", str(out)]) == 0
     assert main(["get", str(folder / "a.h5"), "numbers", "-o", str(out), "--force"]) == 0
@@ -78,7 +78,7 @@ def test_a_store_is_replaced_whole(folder, tmp_path):
     assert list(tmp_path.iterdir()) == [out]
 
 
-def test_a_folder_that_is_no_store_is_never_replaced(folder, tmp_path, capsys):
+def test_folder_that_is_not_a_store_is_never_replaced(folder, tmp_path, capsys):
     out = tmp_path / "out.zarr"
     out.mkdir()
     (out / "precious").write_text("mine")
@@ -86,7 +86,7 @@ def test_a_folder_that_is_no_store_is_never_replaced(folder, tmp_path, capsys):
     assert (out / "precious").read_text() == "mine"
 
 
-def test_what_was_there_stays_after_an_error(folder, tmp_path, capsys):
+def test_existing_output_stays_after_an_error(folder, tmp_path, capsys):
     out = tmp_path / "out.npy"
     out.write_text("mine")
     assert main(["get", str(folder / "a.nc"), "t", "-o", str(out), "--force"]) == 1
@@ -94,7 +94,7 @@ def test_what_was_there_stays_after_an_error(folder, tmp_path, capsys):
     assert list(tmp_path.iterdir()) == [out]
 
 
-def test_the_input_is_never_the_output(tmp_path, capsys):
+def test_input_is_never_replaced(tmp_path, capsys):
     path = tmp_path / "a.nc"
     with netCDF4.Dataset(path, "w") as dataset:
         dataset.createDimension("x", 3)
@@ -107,7 +107,7 @@ def test_the_input_is_never_the_output(tmp_path, capsys):
     assert path.read_bytes() == before
 
 
-def test_a_write_that_fails_leaves_nothing(folder, tmp_path, capsys, monkeypatch):
+def test_failed_write_leaves_no_files(folder, tmp_path, capsys, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
@@ -120,7 +120,7 @@ def test_a_write_that_fails_leaves_nothing(folder, tmp_path, capsys, monkeypatch
 @pytest.mark.machine
 @pytest.mark.skipif(os.name != "posix", reason="limits of a process")
 @pytest.mark.parametrize("name", ["out.npy", "out.png", "out.nc", "out.zarr"])
-def test_a_full_disk_leaves_nothing(name, tmp_path):
+def test_file_size_limit_leaves_no_files(name, tmp_path):
     import resource
 
     store = tmp_path / "in.h5"
@@ -139,13 +139,13 @@ def test_a_full_disk_leaves_nothing(name, tmp_path):
     )
     assert done.returncode == 1
     # Old versions of other packages may warn of each other.
-    (said,) = [line for line in done.stderr.splitlines() if line.startswith("biggus")]
-    assert said.startswith("biggus: error: cannot write")
+    (message,) = [line for line in done.stderr.splitlines() if line.startswith("biggus")]
+    assert message.startswith("biggus: error: cannot write")
     assert "Traceback" not in done.stderr
     assert list(work.iterdir()) == []
 
 
-def test_a_path_beginning_with_a_tilde(folder, tmp_path, monkeypatch, capsys):
+def test_tilde_is_expanded(folder, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("HOME", str(folder))
     assert main(["get", "~/a.h5", "grey", "-o", str(tmp_path / "out.npy")]) == 0
     assert (tmp_path / "out.npy").exists()
@@ -165,10 +165,10 @@ keys = st.lists(
 
 @settings(max_examples=2 * settings.default.max_examples)
 @given(keys)
-def test_dims_have_the_names_of_the_axes_they_come_from(key):
+def test_dims_keep_names_through_selections(key):
     shape = (2, 3, 4)
     named = names_through(numpy_selection(tuple(key), shape), ("a", "b", "c"))
-    # Positions along the axis a dim is named after change along that dim alone.
+    # The positions along an axis change along the dim that has its name, and no other.
     selected = [np.broadcast_to(i, shape)[tuple(key)] for i in np.ogrid[:2, :3, :4]]
     assert len(named) == selected[0].ndim
     for dim, name in enumerate(named):

@@ -1,4 +1,4 @@
-"""`biggus get` into pictures, figures and films."""
+"""`biggus get` into pictures, figures and animations."""
 
 import numpy as np
 import pytest
@@ -15,25 +15,25 @@ def pixels(path):
         return image.mode, np.asarray(image)
 
 
-def test_a_picture_in_colours_is_written_as_it_is(get, folder):
+def test_rgb_values_are_written_unchanged(get, folder):
     mode, values = pixels(get("a.h5", "picture[1:, ::-1]", "out.png"))
     with h5py.File(folder / "a.h5") as file:
         assert np.array_equal(values, file["picture"][1:][:, ::-1])
     assert mode == "RGB"
 
 
-def test_a_grey_picture_is_written_as_it_is(get):
+def test_grey_values_are_written_unchanged(get):
     mode, values = pixels(get("a.h5", "grey", "out.png", "--pixels"))
     assert mode == "L"
     assert np.array_equal(values, np.arange(30).reshape(6, 5))
 
 
-def test_numbers_are_scaled_and_that_is_said(get):
+def test_numbers_are_scaled_to_grey_and_the_range_is_printed(get):
     mode, values = pixels(get("a.h5", "floats", "out.png", "--pixels"))
     assert mode == "L"
     floats = NUMBERS[0] / 7
     assert np.array_equal(values, np.rint(floats / floats.max() * 255))
-    assert "black is 0, white is 2.71429" in get.said
+    assert "black is 0, white is 2.71429" in get.output
 
 
 def test_missing_values_are_transparent(get, folder):
@@ -55,12 +55,12 @@ def test_booleans_are_black_and_white(get):
 @pytest.mark.parametrize(
     "selection", ["numbers", "words", "empty", "scalar", "complex", "picture[0, 0]", "gaps[:1, 1:]"]
 )
-def test_what_makes_no_picture(selection, refused):
+def test_arrays_that_are_no_pictures_fail(selection, refused):
     refused("a.h5", selection, "out.png", "--pixels")
 
 
 @pytest.mark.parametrize("name", ["out.png", "out.pdf", "out.svg"])
-def test_a_variable_becomes_a_figure(get, name):
+def test_figure_formats(get, name):
     pytest.importorskip("matplotlib")
     starts = {".png": b"\x89PNG", ".pdf": b"%PDF", ".svg": b"<?xml"}
     out = get("a.nc", "t[0]", name)
@@ -68,12 +68,12 @@ def test_a_variable_becomes_a_figure(get, name):
 
 
 @pytest.mark.parametrize("name", ["out.gif", "out.mp4"])
-def test_maps_along_an_axis_become_a_film(get, name):
+def test_maps_along_an_axis_are_animated(get, name):
     pytest.importorskip("matplotlib")
     if name == "out.mp4":
         pytest.importorskip("imageio_ffmpeg")
     out = get("a.nc", "t", name)
-    assert "3 maps" in get.said
+    assert "3 maps" in get.output
     if name == "out.gif":
         with image_module.open(out) as film:
             assert film.n_frames == 3
@@ -81,13 +81,13 @@ def test_maps_along_an_axis_become_a_film(get, name):
         assert out.read_bytes()[4:8] == b"ftyp"
 
 
-def test_raw_is_a_pixel_a_value(get):
+def test_raw_values_become_pixels(get):
     mode, values = pixels(get("a.nc", "t[0]", "out.png", "--raw"))
     assert (mode, values.shape) == ("L", (5, 7))
 
 
 @pytest.mark.parametrize("name", ["out.png", "out.gif"])
 @pytest.mark.parametrize("selection", ["words", "empty", "scalar", "complex"])
-def test_what_makes_no_figure(selection, name, refused):
+def test_arrays_that_are_no_figures_fail(selection, name, refused):
     pytest.importorskip("matplotlib")
     assert "cannot" in refused("a.h5", selection, name)

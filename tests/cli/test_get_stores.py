@@ -1,4 +1,4 @@
-"""`biggus get` into `.npy`, NetCDF and Zarr: values, dtypes, and what is said of them."""
+"""`biggus get` into `.npy`, NetCDF and Zarr: values, dtypes, fill values and attributes."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def test_dtypes_and_shapes(name, suffix, get, refused, folder):
         assert values.dtype == np.asarray(expected).dtype
 
 
-def test_strings(get, refused):
+def test_strings_to_npy(get, refused):
     assert np.load(get("a.h5", "words")).tolist() == ["one", "zwölf", ""]
 
 
@@ -57,16 +57,16 @@ def test_missing_values_need_a_fill_in_npy(refused, get, folder):
     assert np.array_equal(values[~np.isnan(values)], expected.compressed())
 
 
-def test_no_fill_is_needed_where_nothing_is_missing(get, folder):
+def test_no_fill_is_needed_without_missing_values(get, folder):
     assert np.array_equal(np.load(get("a.nc", "t[0, :2]")), decoded(folder)[0, :2])
 
 
 @pytest.mark.parametrize("fill", ["nan", "1e9", "300", "-1", "x", "0.5"])
-def test_a_fill_that_the_dtype_cannot_hold(fill, refused):
+def test_fill_beyond_the_dtype_fails(fill, refused):
     assert "--fill" in refused("a.nc", "counts", "out.npy", f"--fill={fill}")
 
 
-def test_a_fill_that_is_a_value(refused, get, folder):
+def test_fill_among_the_values_fails(refused, get, folder):
     assert "is among the values" in refused("a.nc", "counts", "out.nc", "--fill=5")
     with netCDF4.Dataset(get("a.nc", "counts", "out.nc", "--fill=77")) as dataset:
         assert dataset["counts"][:].tolist() == [0, 1, 2, None, 4, 5, 6]
@@ -88,7 +88,7 @@ def test_netcdf_keeps_mask_dims_and_attributes(get, folder):
     assert np.array_equal(values.compressed(), expected.compressed())
 
 
-def test_raw_values_keep_how_they_are_packed(get, folder):
+def test_raw_values_keep_packing_attributes(get, folder):
     with netCDF4.Dataset(get("a.nc", "t[0]", "out.nc", "--raw")) as dataset:
         assert dataset["t"].dtype == np.int16
         assert dataset["t"].scale_factor == 0.01
@@ -96,7 +96,7 @@ def test_raw_values_keep_how_they_are_packed(get, folder):
 
 
 @pytest.mark.parametrize("name", ["out.nc", "out.zarr"])
-def test_coordinates_go_with_it(name, get, folder):
+def test_coordinates_are_written(name, get, folder):
     with netCDF4.Dataset(folder / "named.nc", "w") as dataset:
         dataset.createDimension("x", 4)
         for variable in ("x", "v"):
@@ -107,7 +107,7 @@ def test_coordinates_go_with_it(name, get, folder):
 
 @pytest.fixture
 def packed(folder):
-    """Make a file of variables that are packed in several ways; give its name."""
+    """Write a file of variables that are packed in several ways; return its name."""
     with netCDF4.Dataset(folder / "packed.nc", "w") as dataset:
         dataset.createDimension("x", 6)
         for name, dtype, fill, attributes in (
@@ -129,7 +129,7 @@ def packed(folder):
 
 
 @pytest.mark.parametrize("name", ["fill", "default", "missing", "unsigned", "unfilled", "nan"])
-def test_raw_values_in_netcdf_decode_to_the_same(name, get, packed, folder):
+def test_raw_values_in_netcdf_decode_like_the_source(name, get, packed, folder):
     with netCDF4.Dataset(get(packed, name, "out.nc", "--raw")) as dataset:
         values = dataset[name][:]
         dataset.set_auto_maskandscale(False)
@@ -149,7 +149,7 @@ def test_raw_values_in_netcdf_decode_to_the_same(name, get, packed, folder):
     ("name", "fill"),
     [("fill", -9), ("nan", np.nan), ("unfilled", None), ("default", -2147483647), ("unsigned", -1)],
 )
-def test_raw_values_in_zarr_keep_what_is_missing(name, fill, get, packed, folder):
+def test_raw_values_in_zarr_keep_the_fill_value(name, fill, get, packed, folder):
     array = zarr.open_group(get(packed, name, "out.zarr", "--raw"), mode="r")[name]
     assert array.metadata.fill_value == fill or np.isnan([array.metadata.fill_value, fill]).all()
     with netCDF4.Dataset(folder / packed) as dataset:
@@ -173,7 +173,7 @@ def test_zarr_keeps_fill_dims_and_attributes(get, folder):
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".nc", ".zarr"])
-def test_what_is_larger_than_a_block(suffix, tmp_path):
+def test_array_larger_than_a_block(suffix, tmp_path):
     numbers = np.arange(3 * 700 * 1000, dtype="i4").reshape(3, 700, 1000)
     with h5py.File(tmp_path / "large.h5", "w") as file:
         file["numbers"] = numbers
@@ -190,7 +190,7 @@ def test_what_is_larger_than_a_block(suffix, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["out.nc", "out.zarr"])
-def test_values_that_others_take_for_missing_are_saved_as_values(tmp_path, name):
+def test_values_equal_to_default_fills_are_not_masked(tmp_path, name):
     values = np.array([[0, 255, 17], [254, 255, 1]], "u1")
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["bytes"] = values

@@ -1,4 +1,4 @@
-"""`biggus info` and `biggus cache`: what they tell is what the libraries say."""
+"""`biggus info` and `biggus cache`."""
 
 import json
 
@@ -30,8 +30,8 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def said(capsys):
-    """Return a function that runs the command and gives what it printed."""
+def run_info(capsys):
+    """Return a function that runs the command and returns its output."""
 
     def run(*arguments):
         code = main([*map(str, arguments)])
@@ -42,8 +42,8 @@ def said(capsys):
     return run
 
 
-def test_several_variables_are_listed(folder, said):
-    text = said("info", folder / "a.h5")
+def test_lists_several_variables(folder, run_info):
+    text = run_info("info", folder / "a.h5")
     assert "2 variables" in text
     (line,) = [line for line in text.splitlines() if "group/data" in line]
     assert "float32" in line
@@ -51,31 +51,31 @@ def test_several_variables_are_listed(folder, said):
     assert "chunks 10 x 50" in line
 
 
-def test_one_variable_is_told_of_with_its_attributes(folder, said):
-    text = said("info", folder / "a.h5", "group/data")
+def test_shows_attributes_of_one_variable(folder, run_info):
+    text = run_info("info", folder / "a.h5", "group/data")
     words = [line.split() for line in text.splitlines()]
     assert ["units", "m", "s-1"] in words
     assert ["name", "bytes"] in words
     assert ["levels", "[0,", "1,", "2]"] in words
 
 
-def test_the_only_variable_is_told_of_unasked(folder, said):
-    text = said("info", folder / "a.nc")
+def test_shows_the_only_variable(folder, run_info):
+    text = run_info("info", folder / "a.nc")
     assert "x: 7" in text
     assert "float32 masked (stored as int16)" in text
     assert "scale_factor" in text
 
 
-def test_raw(folder, said):
-    (facts,) = json.loads(said("info", folder / "a.nc", "--raw", "--json"))["variables"]
+def test_raw(folder, run_info):
+    (facts,) = json.loads(run_info("info", folder / "a.nc", "--raw", "--json"))["variables"]
     assert (facts["dtype"], facts["masked"]) == ("int16", False)
     assert "stored_dtype" not in facts
 
 
-def test_json(folder, said):
-    told = json.loads(said("info", folder / "a.h5", "--json"))
-    assert told["location"] == str(folder / "a.h5")
-    by_name = {facts["name"]: facts for facts in told["variables"]}
+def test_json(folder, run_info):
+    report = json.loads(run_info("info", folder / "a.h5", "--json"))
+    assert report["location"] == str(folder / "a.h5")
+    by_name = {facts["name"]: facts for facts in report["variables"]}
     assert by_name["group/data"] == {
         "name": "group/data",
         "shape": [100, 50],
@@ -89,43 +89,43 @@ def test_json(folder, said):
     assert by_name["scalar"]["shape"] == []
 
 
-def test_json_of_a_packed_variable(folder, said):
-    (facts,) = json.loads(said("info", folder / "a.nc", "only", "--json"))["variables"]
+def test_json_of_a_packed_variable(folder, run_info):
+    (facts,) = json.loads(run_info("info", folder / "a.nc", "only", "--json"))["variables"]
     assert (facts["dtype"], facts["stored_dtype"], facts["masked"]) == ("float32", "int16", True)
     assert facts["dims"] == ["x"]
     assert facts["attributes"]["scale_factor"] == 0.5
 
 
-def test_what_is_applied_to_the_values_of_hdf5_is_said(folder, said):
+def test_shows_decoding_of_hdf5_variables(folder, run_info):
     with h5py.File(folder / "b.h5", "w") as file:
         rain = file.create_dataset("rain", data=np.array([1, -9], "i2"))
         rain.attrs["_FillValue"], rain.attrs["scale_factor"] = np.int16(-9), 0.5
-    (facts,) = json.loads(said("info", folder / "b.h5", "--json"))["variables"]
+    (facts,) = json.loads(run_info("info", folder / "b.h5", "--json"))["variables"]
     assert (facts["dtype"], facts["stored_dtype"], facts["masked"]) == ("float64", "int16", True)
     assert facts["decoded"] == {"missing": [-9], "scale_factor": 0.5}
-    words = [line.split() for line in said("info", folder / "b.h5").splitlines()]
+    words = [line.split() for line in run_info("info", folder / "b.h5").splitlines()]
     assert ["decoded", "by", "missing", "-9;", "scale_factor", "0.5"] in words
-    (facts,) = json.loads(said("info", folder / "b.h5", "--json", "--raw"))["variables"]
+    (facts,) = json.loads(run_info("info", folder / "b.h5", "--json", "--raw"))["variables"]
     assert (facts["dtype"], facts["masked"], "decoded" in facts) == ("int16", False, False)
 
 
-def test_zarr(folder, said):
-    (facts,) = json.loads(said("info", folder / "a.zarr", "--json"))["variables"]
+def test_zarr(folder, run_info):
+    (facts,) = json.loads(run_info("info", folder / "a.zarr", "--json"))["variables"]
     assert (facts["shape"], facts["chunks"], facts["dtype"]) == ([5, 6], [2, 3], "uint8")
 
 
-def test_a_template_is_told_of_without_asking_the_server(said, tmp_path):
+def test_tile_template_needs_no_requests(run_info, tmp_path):
     pytest.importorskip("urllib3")
     template = "http://127.0.0.1:9/{z}/{x}/{y}.png"
-    text = said("info", template, "--zoom", 9, "--no-cache")
+    text = run_info("info", template, "--zoom", 9, "--no-cache")
     assert "131072" in text
     assert "48 GiB" in text
 
 
-def test_what_is_gone_is_told_of_from_the_cache(folder, said, capsys):
+def test_removed_file_is_described_from_the_cache(folder, run_info, capsys):
     cache = folder / "cache"
     arguments = ["info", folder / "a.nc", "--cache", cache, "--json"]
-    before = said(*arguments, "only")
+    before = run_info(*arguments, "only")
     (folder / "a.nc").unlink()
     for name in (["only"], []):
         assert main([*map(str, arguments), *name]) == 0
@@ -134,35 +134,35 @@ def test_what_is_gone_is_told_of_from_the_cache(folder, said, capsys):
         assert captured.err.startswith("biggus: warning: ")
 
 
-def test_a_cache_is_filled_told_of_listed_and_cleared(tmp_path, said):
+def test_cache_info_list_and_clear(tmp_path, run_info):
     values = np.arange(1000, dtype="f8")
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.create_dataset("v", data=values, chunks=(100,))
     folder = tmp_path / "cache"
     cache = biggus.Cache(folder)
-    # A source whose token promises that it does not change.
+    # The token says that the values do not change.
     biggus.ArrayAdapter(values, chunks=(100,), token="numbers", cache=cache)[:250].ndarray()
     cache.close()
-    said("info", tmp_path / "a.h5", "v", "--cache", folder)
-    told = said("cache", "info", "--path", folder).split()
-    assert told[0] == str(folder)
-    assert told[told.index("chunks") + 1] == "3"
-    assert told[told.index("variables") + 1] == "1"
-    listed = said("cache", "list", "--path", folder).split()
+    run_info("info", tmp_path / "a.h5", "v", "--cache", folder)
+    words = run_info("cache", "info", "--path", folder).split()
+    assert words[0] == str(folder)
+    assert words[words.index("chunks") + 1] == "3"
+    assert words[words.index("variables") + 1] == "1"
+    listed = run_info("cache", "list", "--path", folder).split()
     assert listed[:5] == [str(tmp_path / "a.h5"), "v", "1000", "float64", "7.812"]
-    assert "3 chunks removed" in said("cache", "clear", "--path", folder)
-    told = said("cache", "info", "--path", folder).split()
-    assert told[told.index("chunks") + 1] == "0"
-    assert "no variables" in said("cache", "list", "--path", folder)
+    assert "3 chunks removed" in run_info("cache", "clear", "--path", folder)
+    words = run_info("cache", "info", "--path", folder).split()
+    assert words[words.index("chunks") + 1] == "0"
+    assert "no variables" in run_info("cache", "list", "--path", folder)
 
 
-def test_the_default_cache_is_the_one_of_the_environment(said, monkeypatch, tmp_path):
+def test_default_cache_follows_the_environment(run_info, monkeypatch, tmp_path):
     monkeypatch.setenv("BIGGUS_CACHE_DIR", str(tmp_path / "mine"))
-    assert said("cache", "info").startswith(str(tmp_path / "mine"))
+    assert run_info("cache", "info").startswith(str(tmp_path / "mine"))
 
 
 @pytest.mark.parametrize("action", ["info", "list", "clear"])
-def test_no_cache_is_made_of_a_folder_that_is_none(action, tmp_path, capsys):
+def test_cache_commands_refuse_other_folders(action, tmp_path, capsys):
     (tmp_path / "precious").write_text("mine")
     assert main(["cache", action, "--path", str(tmp_path)]) == 1
     assert main(["cache", action, "--path", str(tmp_path / "new")]) == 1
@@ -171,7 +171,7 @@ def test_no_cache_is_made_of_a_folder_that_is_none(action, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("suffix", ["h5", "nc", "zarr"])
-def test_of_many_variables_the_file_is_opened_once(tmp_path, said, monkeypatch, suffix):
+def test_file_of_many_variables_is_opened_once(tmp_path, run_info, monkeypatch, suffix):
     from biggus.backends.hdf5 import files as hdf5_files
     from biggus.backends.netcdf import files as netcdf_files
     from biggus.backends.zarr import metadata
@@ -194,10 +194,10 @@ def test_of_many_variables_the_file_is_opened_once(tmp_path, said, monkeypatch, 
 
         monkeypatch.setattr(module, function, counted)
     pools = hdf5_files.files, netcdf_files.datasets
-    others = [set(pool.open_keys()) for pool in pools]  # what is not yet collected holds its file
-    told = json.loads(said("info", path, "--json"))["variables"]
-    assert sorted(facts["name"] for facts in told) == sorted(names)
-    if suffix == "zarr":  # format, array and attributes of each, and what there is at all
+    others = [set(pool.open_keys()) for pool in pools]  # held by arrays not yet collected
+    facts_of_all = json.loads(run_info("info", path, "--json"))["variables"]
+    assert sorted(facts["name"] for facts in facts_of_all) == sorted(names)
+    if suffix == "zarr":  # format, array and attributes of each variable, and the listing
         assert len(calls) <= 3 * len(names) + 2
     else:
         assert len(calls) == len(set(calls)) <= 2
@@ -206,9 +206,7 @@ def test_of_many_variables_the_file_is_opened_once(tmp_path, said, monkeypatch, 
 
 
 @pytest.mark.parametrize("records", [None, 3])
-def test_of_netcdf_neither_values_are_read_nor_a_second_library_opens_it(
-    tmp_path, said, monkeypatch, records
-):
+def test_info_of_netcdf_reads_no_values_and_opens_no_hdf5(tmp_path, run_info, monkeypatch, records):
     import netCDF4
 
     from biggus.backends.hdf5 import files as hdf5_files
@@ -220,26 +218,26 @@ def test_of_netcdf_neither_values_are_read_nor_a_second_library_opens_it(
         for number in range(20):
             variable = file.createVariable(f"v{number}", "i2", ("t", "x"), fill_value=-9)
             variable.scale_factor = 0.5
-        file["v7"][:3] = 1  # where t is unlimited, the others end before it does
+        file["v7"][:3] = 1  # if t is unlimited, the other variables are shorter
 
     def refuse(*given):
         raise AssertionError(f"asked for {given}")
 
-    asked, facts_of = [], dimensions.DimensionFacts
+    created, facts_of = [], dimensions.DimensionFacts
     for module, name in ((hdf5_files, "_open"), (stored, "end_of"), (source, "read_packed")):
         monkeypatch.setattr(module, name, refuse)
     monkeypatch.setattr(
-        dimensions, "DimensionFacts", lambda *given: asked.append(given) or facts_of(*given)
+        dimensions, "DimensionFacts", lambda *args: created.append(args) or facts_of(*args)
     )
-    assert said("info", tmp_path / "a.nc").count("t: 3, x: 4") == 20
-    assert asked == [("t", 3, records is None), ("x", 4, False)]
-    told = json.loads(said("info", tmp_path / "a.nc", "--json"))["variables"]
-    assert [facts["decoded"]["scale_factor"] for facts in told] == [0.5] * 20
-    assert len(asked) == 4
+    assert run_info("info", tmp_path / "a.nc").count("t: 3, x: 4") == 20
+    assert created == [("t", 3, records is None), ("x", 4, False)]
+    facts_of_all = json.loads(run_info("info", tmp_path / "a.nc", "--json"))["variables"]
+    assert [facts["decoded"]["scale_factor"] for facts in facts_of_all] == [0.5] * 20
+    assert len(created) == 4
     assert not dimensions._known
 
 
-def test_fields_are_told_without_their_places(tmp_path, capsys):
+def test_structured_dtype_is_shown_without_offsets(tmp_path, capsys):
     dtype = np.dtype([("a", "i1"), ("b", "f8", (2,))], align=True)
     np.save(tmp_path / "a.npy", np.zeros(3, dtype))
     assert main(["info", str(tmp_path / "a.npy")]) == 0

@@ -1,4 +1,4 @@
-"""Keys mean what they mean to Python, and nothing else is taken."""
+"""Parsing of keys: the meaning is Python's, and all other text is refused."""
 
 import string
 
@@ -14,8 +14,8 @@ small = st.integers(-20, 20)
 spaces = st.sampled_from(["", "", " ", "  ", "\t", "\n "])
 
 
-def evaluated(text):
-    """What Python itself makes of the text between brackets."""
+def python_key(text):
+    """Return the key that Python makes of `text` between brackets."""
     return eval(f"np.s_[{text}]", {"np": np, "newaxis": np.newaxis})
 
 
@@ -65,21 +65,21 @@ def key_texts(draw):
 
 
 @given(key_texts())
-def test_a_key_means_what_python_says(text):
-    assert same(parse_key(text), evaluated(text.replace("\n", " ")))
+def test_keys_mean_the_same_as_in_python(text):
+    assert same(parse_key(text), python_key(text.replace("\n", " ")))
 
 
 @given(st.text(alphabet="0123:,.-+[]()_ NoneTruewax", max_size=24))
-def test_what_is_accepted_python_accepts_with_the_same_meaning(text):
+def test_accepted_texts_mean_the_same_as_in_python(text):
     try:
         key = parse_key(text)
     except KeySyntaxError:
         return
-    assert same(key, evaluated(text))
+    assert same(key, python_key(text))
 
 
 @given(st.text(alphabet=string.printable, max_size=60))
-def test_any_text_is_a_key_or_a_one_line_error(text):
+def test_any_text_is_a_key_or_raises_one_line(text):
     problem = ""
     try:
         parse_key(text)
@@ -166,6 +166,6 @@ def test_selection(text, name, key):
 
 
 @pytest.mark.parametrize("text", ["a[0", "a]", "a[0]]", "a[]", "a[0]b[", "a[x]", "speed [m/s]"])
-def test_what_is_no_selection(text):
+def test_invalid_selections_raise(text):
     with pytest.raises(KeySyntaxError):
         split_selection(text)

@@ -1,7 +1,6 @@
-"""`biggus plan`: what `biggus stats` would read, and nothing is read for it."""
+"""`biggus plan`: the reads and the memory of `biggus stats`, without reading."""
 
 import json
-import time
 
 import pytest
 
@@ -12,7 +11,7 @@ h5py = pytest.importorskip("h5py")
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
+def files(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in "ab":
         with h5py.File(f"{name}.h5", "w") as file:
@@ -21,7 +20,7 @@ def here(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def planned(capsys):
+def run_plan(capsys):
     def run(*arguments):
         code = main(["plan", *arguments])
         captured = capsys.readouterr()
@@ -31,8 +30,8 @@ def planned(capsys):
     return run
 
 
-def test_all_is_read_once(planned):
-    found = planned("?.h5::v", "--json")
+def test_each_value_is_read_once(run_plan):
+    found = run_plan("?.h5::v", "--json")
     assert found["shape"] == [10_000, 2000]
     assert found["statistics"] == ["count", "nan", "mean", "std", "min", "max"]
     plan = found["plan"]
@@ -42,43 +41,42 @@ def test_all_is_read_once(planned):
     assert plan["cached_bytes"] == 0
 
 
-def test_the_memory_is_kept_to(planned):
+def test_plan_respects_the_memory_option(run_plan):
     much, little = (
-        planned("a.h5::v", "--memory", memory, "--workers", "4", "--json")["plan"]
+        run_plan("a.h5::v", "--memory", memory, "--workers", "4", "--json")["plan"]
         for memory in ("1 GB", "40 MB")
     )
     assert little["peak_bytes"] <= 40_000_000 < much["peak_bytes"]
     assert little["read_bytes"] == much["read_bytes"]
 
 
-def test_text(planned):
-    text = planned("a.h5::v", "--statistics", "median", "--axis", "0")
+def test_text_output(run_plan):
+    text = run_plan("a.h5::v", "--statistics", "median", "--axis", "0")
     assert "a.h5  v\n" in text
     assert "5000 x 2000" in text
     assert "count, nan, median" in text
     assert "pass 1" in text
 
 
-def test_nothing_is_read(planned, monkeypatch):
+def test_plan_reads_nothing(run_plan, monkeypatch):
     def read(*_):
         raise AssertionError("something is read")
 
-    for way in ("__getitem__", "stream"):
-        monkeypatch.setattr(HDF5Source, way, read)
-    planned("?.h5::v")
+    for method in ("__getitem__", "stream"):
+        monkeypatch.setattr(HDF5Source, method, read)
+    run_plan("?.h5::v")
 
 
-def test_what_is_kept_is_not_counted(planned, capsys, soon_settled):
-    time.sleep(0.2)
+def test_cached_results_are_not_counted(run_plan, capsys, settled):
     assert main(["stats", "a.h5::v", "--cache", "cache"]) == 0
     capsys.readouterr()
-    plan = planned("a.h5::v", "--cache", "cache", "--json")["plan"]
+    plan = run_plan("a.h5::v", "--cache", "cache", "--json")["plan"]
     assert (plan["requests"], plan["read_bytes"]) == (0, 0)
     assert plan["passes"][0]["kept_blocks"] > 0
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
         (["a.h5"], 1, "it has: v, w"),
         (["a.h5::v", "b.h5::w"], 1, "cannot join"),
@@ -89,8 +87,8 @@ def test_what_is_kept_is_not_counted(planned, capsys, soon_settled):
         ([], 2, "required"),
     ],
 )
-def test_what_makes_no_sense(arguments, code, said, capsys):
+def test_invalid_arguments(arguments, code, message, capsys):
     assert main(["plan", *arguments]) == code
     captured = capsys.readouterr()
-    assert said in captured.err
+    assert message in captured.err
     assert (captured.out, captured.err.count("\n")) == ("", 1)

@@ -1,7 +1,6 @@
-"""`biggus stats`: what it tells is what NumPy says of all values at once."""
+"""`biggus stats`: its statistics match NumPy's."""
 
 import json
-import time
 
 import numpy as np
 import pytest
@@ -22,7 +21,7 @@ PACKED = np.ma.masked_greater(np.arange(60.0).reshape(12, 5) / 2, 20)
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
+def files(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for first in (0, 6):
         with h5py.File(f"part{first}.h5", "w") as file:
@@ -37,8 +36,8 @@ def here(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def told(capsys):
-    """Return a function that runs the command, which must succeed, and gives what it said."""
+def run_stats(capsys):
+    """Return a function that runs the command, which must succeed, and returns its output."""
 
     def run(*arguments):
         code = main(["stats", *arguments])
@@ -51,7 +50,7 @@ def told(capsys):
 
 @pytest.fixture
 def refused(capsys):
-    """Return a function that runs the command, which must fail in one line."""
+    """Return a function that runs the command, which must fail with one line."""
 
     def run(*arguments, code=1):
         assert main(["stats", *arguments]) == code
@@ -69,8 +68,8 @@ def zarr_of(values, name="a.zarr", chunks=None):
     return name
 
 
-def test_several_files_are_one(told):
-    found = told("part*.h5::t", "--json")
+def test_several_files_are_joined(run_stats):
+    found = run_stats("part*.h5::t", "--json")
     values = NUMBERS.astype("f8")
     assert found["statistics"] == pytest.approx(
         {
@@ -90,21 +89,21 @@ def test_several_files_are_one(told):
     assert found["seconds"] > 0
 
 
-def test_one_name_is_enough_and_options_may_stand_between(told):
-    together = told("part*.h5::t", "--json")["statistics"]
-    assert told("part0.h5", "--json", "part6.h5::t")["statistics"] == together
-    backwards = told("part6.h5::t", "part0.h5", "--json")["statistics"]
+def test_one_variable_name_and_options_between_files(run_stats):
+    together = run_stats("part*.h5::t", "--json")["statistics"]
+    assert run_stats("part0.h5", "--json", "part6.h5::t")["statistics"] == together
+    backwards = run_stats("part6.h5::t", "part0.h5", "--json")["statistics"]
     assert backwards == pytest.approx(together, rel=1e-13)
 
 
-def test_along_another_axis(told):
-    found = told("part0.h5::t", "part6.h5::t", "--join-axis", "1", "--json")
+def test_join_along_another_axis(run_stats):
+    found = run_stats("part0.h5::t", "part6.h5::t", "--join-axis", "1", "--json")
     assert found["shape"] == [6, 14, 5]
     assert found["statistics"]["count"] == NUMBERS.size - 2
 
 
-def test_missing_values_are_honoured(told):
-    found = told("packed.nc", "--json")
+def test_missing_values(run_stats):
+    found = run_stats("packed.nc", "--json")
     assert found["statistics"] == pytest.approx(
         {
             "count": PACKED.count(),
@@ -119,42 +118,44 @@ def test_missing_values_are_honoured(told):
     assert (found["masked"], found["dims"], found["stored_dtype"]) == (True, ["time", "x"], "int16")
 
 
-def test_raw_values(told):
-    found = told("packed.nc::tos", "--raw", "--json")["statistics"]
+def test_raw_values(run_stats):
+    found = run_stats("packed.nc::tos", "--raw", "--json")["statistics"]
     assert (found["min"], found["masked"]) == (-99, 0)
 
 
-def test_text(told):
-    lines = [line.split() for line in told("packed.nc::tos").splitlines()]
+def test_text_output(run_stats):
+    lines = [line.split() for line in run_stats("packed.nc::tos").splitlines()]
     assert lines[0][1:] == ["tos"]
     words = dict(line[:2] for line in lines[1:])
     assert (words["count"], words["masked"], words["min"]) == ("41", "19", "0")
-    assert "2 more" in told("part0.h5::t", "part*.h5::t").splitlines()[0]
+    assert "2 more" in run_stats("part0.h5::t", "part*.h5::t").splitlines()[0]
 
 
 @pytest.mark.parametrize(("axis", "axes"), [("0", 0), ("0,2", (0, 2)), ("-1", 2)])
-def test_along_axes(axis, axes, told):
-    found = told("part*.h5::t", f"--axis={axis}", "--json")
+def test_statistics_along_axes(axis, axes, run_stats):
+    found = run_stats("part*.h5::t", f"--axis={axis}", "--json")
     mean = np.nanmean(NUMBERS.astype("f8"), axis=axes)
-    said = found["statistics"]["mean"]
-    assert (said.pop("shape"), said.pop("dtype")) == (list(mean.shape), "float64")
-    assert said == pytest.approx({"min": mean.min(), "mean": mean.mean(), "max": mean.max()})
+    summary = found["statistics"]["mean"]
+    assert (summary.pop("shape"), summary.pop("dtype")) == (list(mean.shape), "float64")
+    assert summary == pytest.approx({"min": mean.min(), "mean": mean.mean(), "max": mean.max()})
     counts = (~np.isnan(NUMBERS)).sum(axis=axes)
     assert found["statistics"]["count"]["min"] == counts.min()
     assert found["statistics"]["nan"]["max"] == np.isnan(NUMBERS).sum(axis=axes).max()
 
 
-def test_axes_have_names(told):
-    by_name, by_number = (told("packed.nc", "--axis", axis, "--json") for axis in ("time", "0"))
+def test_axis_by_name(run_stats):
+    by_name, by_number = (
+        run_stats("packed.nc", "--axis", axis, "--json") for axis in ("time", "0")
+    )
     assert by_name["statistics"] == by_number["statistics"]
     assert by_name["axis"] == [0]
-    assert "5, from" in told("packed.nc", "--axis", "time")
+    assert "5, from" in run_stats("packed.nc", "--axis", "time")
 
 
 @pytest.mark.parametrize("out", ["out.nc", "out.zarr", "out.h5"])
-def test_results_are_written(out, told):
+def test_results_are_written(out, run_stats):
     arguments = ["packed.nc", "--axis", "time", "--statistics", "mean,max", "--json"]
-    assert told(*arguments, "--out", out)["statistics"]["mean"]["shape"] == [5]
+    assert run_stats(*arguments, "--out", out)["statistics"]["mean"]["shape"] == [5]
     for name, expected in (
         ("mean", PACKED.mean(axis=0)),
         ("max", PACKED.max(axis=0)),
@@ -165,8 +166,8 @@ def test_results_are_written(out, told):
         assert np.array_equal(np.ma.getmaskarray(values), np.ma.getmaskarray(expected))
 
 
-def test_one_result_is_written_as_npy(told, refused):
-    assert "written to" in told(
+def test_one_result_is_written_as_npy(run_stats, refused):
+    assert "written to" in run_stats(
         "part*.h5::t", "--axis", "1", "--statistics", "median", "--out", "out.npy"
     )
     assert np.array_equal(np.load("out.npy"), np.nanmedian(NUMBERS, axis=1))
@@ -188,14 +189,14 @@ def test_one_result_is_written_as_npy(told, refused):
         (np.array([250, 251], "u1"), {"mean": 250.5, "max": 251}),
     ],
 )
-def test_values_of_all_kinds(values, expected, told):
-    found = told(zarr_of(values), "--json")["statistics"]
+def test_values_of_many_dtypes(values, expected, run_stats):
+    found = run_stats(zarr_of(values), "--json")["statistics"]
     assert {name: found.get(name, "?") for name in expected} == expected
 
 
-def test_of_dates_there_are_extremes(told, refused):
+def test_dates_have_extremes_but_no_mean(run_stats, refused):
     zarr_of(np.array(["2001-02-03", "NaT", "1999-12-31"], "M8[D]"))
-    found = told("a.zarr", "--json")["statistics"]
+    found = run_stats("a.zarr", "--json")["statistics"]
     assert found == {
         "count": 2,
         "masked": 0,
@@ -206,38 +207,37 @@ def test_of_dates_there_are_extremes(told, refused):
     assert "cannot compute mean of datetime64" in refused("a.zarr", "--statistics", "min,mean")
 
 
-def test_words_are_counted(told):
+def test_strings_are_counted(run_stats):
     with h5py.File("words.h5", "w") as file:
         file["words"] = np.array(["one", "two"], dtype=h5py.string_dtype())
-    found = told("words.h5", "--json")["statistics"]
+    found = run_stats("words.h5", "--json")["statistics"]
     assert found == {"count": 2, "masked": 0, "nan": 0}
 
 
-def test_in_little_memory(told):
+def test_statistics_in_little_memory(run_stats):
     values = RNG.random((400, 5000))
     zarr_of(values, chunks=(20, 1000))
-    found = told("a.zarr", "--memory", "60 MB", "--workers", "2", "--json")["statistics"]
+    found = run_stats("a.zarr", "--memory", "60 MB", "--workers", "2", "--json")["statistics"]
     assert found["mean"] == pytest.approx(values.mean(), rel=1e-13)
     assert found["std"] == pytest.approx(values.std(), rel=1e-13)
 
 
-def test_what_is_kept_is_used_again(told, soon_settled, capsys, monkeypatch):
-    time.sleep(0.2)
+def test_cached_results_are_reused(run_stats, settled, capsys, monkeypatch):
     arguments = ["part*.h5::t", "--json", "--cache", "cache"]
-    first = told(*arguments)["statistics"]
+    first = run_stats(*arguments)["statistics"]
 
     def read(*_):
         raise AssertionError("something is read")
 
-    for way in ("__getitem__", "stream"):
-        monkeypatch.setattr(HDF5Source, way, read)
-    assert told(*arguments)["statistics"] == first
+    for method in ("__getitem__", "stream"):
+        monkeypatch.setattr(HDF5Source, method, read)
+    assert run_stats(*arguments)["statistics"] == first
     assert main(["stats", "part0.h5::dates"]) == 1
     assert "something is read" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
         (["part0.h5"], 1, "it has: dates, t"),
         (["part0.h5::u"], 1, "no variable 'u'"),
@@ -261,8 +261,8 @@ def test_what_is_kept_is_used_again(told, soon_settled, capsys, monkeypatch):
         (["packed.nc", "--out", "packed.nc", "--force"], 1, "packed.nc"),
     ],
 )
-def test_what_makes_no_sense(arguments, code, said, refused, tmp_path):
-    assert said in refused(*arguments, code=code)
+def test_invalid_arguments(arguments, code, message, refused, tmp_path):
+    assert message in refused(*arguments, code=code)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "packed.nc",
         "part0.h5",

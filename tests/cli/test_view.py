@@ -1,4 +1,4 @@
-"""`biggus view`: a picture, a page, or a window, of what is named."""
+"""`biggus view`: a picture, a page or a window of a selection."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def run(path, *arguments):
 
 
 @pytest.mark.parametrize("suffix", [".png", ".pdf", ".svg"])
-def test_a_picture_is_written(path, tmp_path, suffix, capsys) -> None:
+def test_writes_a_picture(path, tmp_path, suffix, capsys) -> None:
     out = tmp_path / f"out{suffix}"
     assert run(path, "field", "-o", out) == 0
     assert capsys.readouterr().out.strip() == str(out)
@@ -52,7 +52,7 @@ def test_a_picture_is_written(path, tmp_path, suffix, capsys) -> None:
     assert run(path, "field", "-o", out, "--force") == 0
 
 
-def test_the_picture_is_of_what_is_named(path, tmp_path) -> None:
+def test_picture_shows_the_selection(path, tmp_path) -> None:
     out = tmp_path / "out.png"
     assert run(path, "field[:300, :200]", "-o", out) == 0
     with image_module.open(out) as image:
@@ -62,7 +62,7 @@ def test_the_picture_is_of_what_is_named(path, tmp_path) -> None:
 
 
 @pytest.mark.parametrize("key", [(), ("[0]",)])
-def test_the_variable_may_be_named_with_the_location(path, tmp_path, key) -> None:
+def test_variable_after_the_location(path, tmp_path, key) -> None:
     outs = [tmp_path / "one.png", tmp_path / "other.png"]
     assert run(f"{path}::cube", *key, "-o", outs[0]) == 0
     assert run(path, "".join(("cube", *key)), "-o", outs[1]) == 0
@@ -85,7 +85,7 @@ def test_the_variable_may_be_named_with_the_location(path, tmp_path, key) -> Non
         (("field",), 2, "--serve"),
     ],
 )
-def test_what_makes_no_sense_is_said(path, tmp_path, monkeypatch, capsys, arguments, code, problem):
+def test_invalid_arguments(path, tmp_path, monkeypatch, capsys, arguments, code, problem):
     monkeypatch.chdir(tmp_path)
     assert run(path, *arguments) == code
     error = capsys.readouterr().err
@@ -96,7 +96,7 @@ def test_what_makes_no_sense_is_said(path, tmp_path, monkeypatch, capsys, argume
 
 @pytest.fixture
 def broken(tmp_path):
-    """Of ``field`` a chunk is not what its checksum says, of ``mapped`` the latitudes."""
+    """Write a file in which a chunk of ``field`` and the latitudes of ``mapped`` are damaged."""
     path = tmp_path / "broken.h5"
     checked = {"chunks": True, "fletcher32": True}
     with h5py.File(path, "w") as file:
@@ -118,7 +118,7 @@ def broken(tmp_path):
 
 
 @pytest.mark.filterwarnings("default:parts of the image")  # as outside of tests
-def test_what_cannot_be_read_makes_no_picture(broken, tmp_path, capsys) -> None:
+def test_unreadable_values_make_no_picture(broken, tmp_path, capsys) -> None:
     assert run(broken, "field", "-o", tmp_path / "out.png") == 1
     error = capsys.readouterr().err
     assert "field" in error
@@ -126,7 +126,7 @@ def test_what_cannot_be_read_makes_no_picture(broken, tmp_path, capsys) -> None:
     assert list(tmp_path.iterdir()) == [broken]
 
 
-def test_a_coordinate_that_cannot_be_read_is_no_port(broken, monkeypatch, capsys) -> None:
+def test_unreadable_coordinate_is_named(broken, monkeypatch, capsys) -> None:
     monkeypatch.setattr("biggus.viewer.web.server.PageServer.serve", lambda server: None)
     assert run(broken, "mapped", "--serve") == 1
     error = capsys.readouterr().err
@@ -134,7 +134,7 @@ def test_a_coordinate_that_cannot_be_read_is_no_port(broken, monkeypatch, capsys
     assert "port" not in error
 
 
-def test_overviews_are_made_and_found_again(path, tmp_path, monkeypatch, soon_settled) -> None:
+def test_overviews_are_built_once(path, tmp_path, monkeypatch, soon_settled) -> None:
     cache = biggus.Cache(tmp_path / "cache")
     out = tmp_path / "out.png"
     arguments = ("field", "--cache", tmp_path / "cache", "-o", out)
@@ -145,7 +145,7 @@ def test_overviews_are_made_and_found_again(path, tmp_path, monkeypatch, soon_se
     assert run(path, *arguments, "--force") == 0
 
 
-def test_overviews_of_flags_are_flags(path, tmp_path, soon_settled) -> None:
+def test_overviews_of_flags_keep_flag_values(path, tmp_path, soon_settled) -> None:
     cache = biggus.Cache(tmp_path / "cache")
     arguments = ("kinds", "--cache", tmp_path / "cache", "--overviews", "-o", tmp_path / "o.png")
     assert run(path, *arguments) == 0
@@ -154,13 +154,13 @@ def test_overviews_of_flags_are_flags(path, tmp_path, soon_settled) -> None:
 
 
 @pytest.mark.parametrize("port", ["70000", "-1", "x"])
-def test_what_is_no_port_is_refused(path, capsys, port) -> None:
+def test_invalid_port(path, capsys, port) -> None:
     assert run(path, "cube", "--serve", f"--port={port}") == 2
     assert "--port" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
-def test_a_page_is_served_until_it_is_interrupted(path, tmp_path) -> None:
+def test_serves_a_page_until_interrupted(path, tmp_path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", "biggus", "view", str(path), "cube", "--serve"],
         cwd=tmp_path,
@@ -180,7 +180,7 @@ def test_a_page_is_served_until_it_is_interrupted(path, tmp_path) -> None:
     assert (process.returncode, error) == (130, "biggus: interrupted\n")
 
 
-def test_a_port_that_is_taken_is_said(path, capsys) -> None:
+def test_occupied_port(path, capsys) -> None:
     import socket
 
     with socket.socket() as taken:
