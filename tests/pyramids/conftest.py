@@ -1,4 +1,4 @@
-"""Makes the modules of this folder importable by the tests in it, and those that measure memory."""
+"""Makes the modules of this folder and the memory measurements of the engine importable."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The level between two others, for the view of all of a large array: right, kept, and small."""
+"""The extra level for the view of a whole large array: its values, caching and size."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from biggus.pyramids.of_array import kept_overviews
 from biggus.testing import ArraySource, RecordingSource
 
 SHAPE = (58_300, 61)
-"""Of which a row of pixels has 72 rows of elements."""
+"""On a screen, a row of pixels covers 72 rows of elements."""
 
 SIDE = 72
 
@@ -42,7 +42,7 @@ def level_between(pyramid: biggus.Pyramid) -> biggus.Array:
 
 @pytest.mark.parametrize("dtype", ["f4", "u1", ">i2"])
 @pytest.mark.parametrize("kept", [True, False])
-def test_it_is_of_means(dtype, kept, tmp_path) -> None:
+def test_extra_level_holds_means(dtype, kept, tmp_path) -> None:
     values = np.random.default_rng(3).integers(0, 255, SHAPE).astype(dtype)
     source = RecordingSource(ArraySource(values, (3000, 61), token="v"))
     array = biggus.ArrayAdapter(source)
@@ -53,7 +53,7 @@ def test_it_is_of_means(dtype, kept, tmp_path) -> None:
         right = blocks(values)
         assert found.dtype == dtype
         assert found.shape == right.shape
-        # Of levels that were rounded once: integers may be one off.
+        # The level below was rounded already: integers may be off by one.
         slack = 1 if np.dtype(dtype).kind in "iu" else 1e-3
         assert np.allclose(found.ndarray().astype("f8"), right.filled(0), rtol=0, atol=slack)
         assert not source.boxes
@@ -64,7 +64,7 @@ def test_it_is_of_means(dtype, kept, tmp_path) -> None:
             assert not source.boxes
 
 
-def test_what_is_missing_is_missing_in_it(tmp_path) -> None:
+def test_extra_level_keeps_missing_values(tmp_path) -> None:
     values = np.ones(SHAPE, "f4")
     values[100 * SIDE : 300 * SIDE] = np.nan
     values[500 * SIDE : 500 * SIDE + SIDE // 2] = np.nan
@@ -76,14 +76,14 @@ def test_what_is_missing_is_missing_in_it(tmp_path) -> None:
     assert np.array_equal(np.ma.getmaskarray(found), np.ma.getmaskarray(blocks(values)))
 
 
-def test_it_is_of_modes_of_categories() -> None:
+def test_extra_level_of_categories_holds_modes() -> None:
     values = np.full(SHAPE, 7, "u1")
     values[: SIDE * 300] = 200
     pyramid = biggus.overviews(biggus.ArrayAdapter(values), method="mode", cache=False)
     assert np.array_equal(level_between(pyramid).ndarray()[298:302, 0], [200, 200, 7, 7])
 
 
-def test_one_that_was_let_go_is_made_again_of_the_level_below(tmp_path) -> None:
+def test_evicted_extra_level_is_made_from_the_level_below(tmp_path) -> None:
     values = np.random.default_rng(3).random(SHAPE, dtype="f4")
     source = RecordingSource(ArraySource(values, (3000, 61), token="v"))
     array = biggus.ArrayAdapter(source)
@@ -103,7 +103,7 @@ LENGTHS = st.integers(1, 10**7)
 
 
 @given(LENGTHS, LENGTHS)
-def test_the_level_that_fills_a_screen_has_little_more_than_its_pixels(rows, columns) -> None:
+def test_level_that_fills_a_screen_has_few_more_elements_than_pixels(rows, columns) -> None:
     layout = PyramidLayout.of((rows, columns), (0, 1), None)
     elements = max(rows / SCREEN[0], columns / SCREEN[1])
     factors = [1 << level for level in range(layout.levels + 1)]

@@ -1,4 +1,4 @@
-"""Blocks of elements made one: against NumPy, block by block."""
+"""Means and modes of blocks of elements match NumPy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHAPES = st.tuples(st.integers(1, 13), st.integers(1, 13))
 
 
 def sizes(shape: tuple[int, int], factor: int) -> np.ndarray:
-    """How many elements lie in each block."""
+    """Return the number of elements of each block."""
     ones = np.ones(shape, np.int64)
     rows = np.add.reduceat(ones, range(0, shape[0], factor), axis=0)
     return np.add.reduceat(rows, range(0, shape[1], factor), axis=1)
@@ -61,7 +61,7 @@ def test_means_of_integers_are_exact_and_rounded_once(values: np.ndarray, times:
     npst.arrays(st.sampled_from([np.dtype(name) for name in ("f2", "f4", "f8", "c8")]), SHAPES),
     st.integers(1, 5),
 )
-def test_means_of_floats_leave_out_nan(values: np.ndarray, times: int) -> None:
+def test_means_of_floats_skip_nan(values: np.ndarray, times: int) -> None:
     values = np.where(np.isfinite(values) & (abs(values) < 1e3), values, np.nan).astype(
         values.dtype
     )
@@ -78,7 +78,7 @@ def test_means_of_floats_leave_out_nan(values: np.ndarray, times: int) -> None:
             np.testing.assert_allclose(np.ma.getdata(found)[i, j], mean, **slack)
 
 
-def test_sums_are_the_same_to_the_bit_however_they_are_cut() -> None:
+def test_sums_do_not_depend_on_the_split_into_parts() -> None:
     values = np.random.default_rng(1).standard_normal((32, 48)).astype("f4")
     whole = halved(values, 4).sums
     for rows, columns in ((16, 16), (32, 16), (16, 48)):
@@ -89,7 +89,7 @@ def test_sums_are_the_same_to_the_bit_however_they_are_cut() -> None:
                 assert part.tobytes() == np.ascontiguousarray(mine).tobytes()
 
 
-def test_the_greatest_values_do_not_overflow() -> None:
+def test_largest_values_do_not_overflow() -> None:
     for dtype in ["u1", "i1", "u2", "i2", "u4", "i4", "f2", "f4", "?"]:
         kind = np.dtype(dtype)
         top = True if dtype == "?" else (np.finfo if kind.kind == "f" else np.iinfo)(kind).max
@@ -104,7 +104,7 @@ def test_the_greatest_values_do_not_overflow() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["f4", "i2"])
-def test_what_numpy_converts_at_once_is_as_before(dtype: str) -> None:
+def test_numpy_buffer_size_and_error_state_are_restored(dtype: str) -> None:
     before, errors = np.getbufsize(), np.geterr()
     values = np.arange(4096).reshape(64, 64).astype(dtype)
     *_, last = halvings(values, (0, 1), 3)
@@ -114,7 +114,7 @@ def test_what_numpy_converts_at_once_is_as_before(dtype: str) -> None:
     assert (np.getbufsize(), np.geterr()) == (before, errors)
 
 
-def test_other_axes_are_left_alone() -> None:
+def test_other_axes_are_kept() -> None:
     values = np.arange(2 * 6 * 4 * 3, dtype="u1").reshape(2, 6, 4, 3)
     found = Sums.of(values).halved((1, 2)).means(np.int64(4), values.dtype)
     expected = values.reshape(2, 3, 2, 2, 2, 3).astype("f8").mean(axis=(2, 4))
@@ -122,7 +122,7 @@ def test_other_axes_are_left_alone() -> None:
 
 
 @given(arrays("u1 i2 ? f4 U1 >i4"), st.integers(1, 3))
-def test_the_mode_is_the_least_of_the_most_frequent(values: np.ndarray, times: int) -> None:
+def test_mode_is_the_smallest_most_frequent_value(values: np.ndarray, times: int) -> None:
     factor = 2**times
     found = modes(values, factor, (0, 1))
     assert found.dtype == values.dtype

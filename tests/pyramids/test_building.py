@@ -1,7 +1,7 @@
 """Making overviews takes no more memory than the option allows, however large the array is.
 
-Measured in a process of its own, by the peak of what is resident: Linux alone tells that
-for a part of a life.
+Measured in a separate process, by its peak resident memory.  Only Linux reports that for a part
+of a process's life.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CASES = ("missing*4", "deep*4", "planes*16")
 
 @pytest.mark.skipif(not peaks.peaks_are_available(), reason="needs /proc/self/clear_refs")
 @pytest.mark.parametrize("case", CASES)
-def test_no_more_is_taken_than_is_allowed(case):
+def test_peak_memory_stays_within_the_budget(case):
     done = subprocess.run(
         [sys.executable, "-W", "error", peak_overviews.__file__, case],
         stdout=subprocess.PIPE,
@@ -39,7 +39,7 @@ def test_no_more_is_taken_than_is_allowed(case):
 
 @pytest.mark.parametrize("method", ["mean", "mode"])
 @pytest.mark.parametrize("chunks", [None, (256, 256), (2000, 3000)])
-def test_what_does_not_fit_is_refused_before_anything_is_read(tmp_path, method, chunks):
+def test_overviews_over_budget_raise_before_reading(tmp_path, method, chunks):
     source = RecordingSource(ArraySource(np.ones((2000, 3000), "f4"), chunks, token="v"))
     array = biggus.ArrayAdapter(source)
     with (
@@ -53,7 +53,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_read(tmp_path, method, 
 
 @pytest.mark.parametrize("chunks", [(7, 60, 75), (3, 300, 450), (20, 64, 64)])
 @pytest.mark.parametrize("workers", [1, 2])
-def test_chunks_are_decoded_once_whatever_lies_beside_rows_and_columns(tmp_path, chunks, workers):
+def test_chunks_with_further_axes_are_decoded_once(tmp_path, chunks, workers):
     values = np.random.default_rng(1).integers(0, 99, (20, 600, 900)).astype("i2")
     source = RecordingSource(ArraySource(values, chunks, token="v"))
     with biggus.Cache(tmp_path / "cache") as cache, biggus.set_options(workers=workers):
@@ -64,7 +64,7 @@ def test_chunks_are_decoded_once_whatever_lies_beside_rows_and_columns(tmp_path,
     assert all(stop % chunks[0] == 0 or stop == len(values) for _, stop in depths)
 
 
-def test_levels_are_the_same_however_little_is_read_at_once(tmp_path):
+def test_levels_do_not_depend_on_memory(tmp_path):
     values = np.random.default_rng(2).standard_normal((40, 900, 700)).astype("f4")
     found, read = [], []
     for memory in ("1 GB", "80 MB"):

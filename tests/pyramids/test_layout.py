@@ -1,4 +1,4 @@
-"""How overviews are cut for reading: into pieces of whole chunks, and these into strips."""
+"""How overviews are split for reading: into pieces of whole chunks, and these into strips."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def layouts(draw) -> PyramidLayout:
 
 
 def counted(boxes: list, outer: tuple) -> np.ndarray:
-    """How often each place along each axis, but the first, lies in boxes that are side by side."""
+    """Return how many boxes cover each position along all axes but the first."""
     times = np.zeros(box_shape(outer)[1:], np.uint8)
     for box in boxes:
         assert box[0] == outer[0]
@@ -36,7 +36,7 @@ def counted(boxes: list, outer: tuple) -> np.ndarray:
 
 @settings(max_examples=60)
 @given(layouts(), st.data())
-def test_pieces_and_strips_cover_what_they_are_of_once(layout, data) -> None:
+def test_pieces_and_strips_cover_their_region_once(layout, data) -> None:
     level = data.draw(st.integers(min(1, layout.levels), min(layout.levels, EXACT_LEVELS)))
     boxes = [part.chunk for part in layout.regions(level).parts(whole(layout.shape_of(level)))]
     box = data.draw(st.sampled_from([boxes[0], boxes[-1]]))
@@ -60,7 +60,7 @@ def test_pieces_and_strips_cover_what_they_are_of_once(layout, data) -> None:
         ((3000, 4000), None),
     ],
 )
-def test_chunks_are_read_once_and_few_at_a_time(tmp_path, shape, chunks) -> None:
+def test_overviews_read_each_chunk_once(tmp_path, shape, chunks) -> None:
     source = ArraySource(np.zeros(shape, "u1"), chunks, token="v")
     source.io_bound = False
     recorded = RecordingSource(source)
@@ -72,7 +72,7 @@ def test_chunks_are_read_once_and_few_at_a_time(tmp_path, shape, chunks) -> None
     assert (times == 1).all()
 
 
-def test_what_is_under_a_tile_is_not_held_at_once() -> None:
+def test_reading_in_strips_needs_less_memory() -> None:
     values = np.zeros((8, 2048, 2048), "u1")
     peaks = {}
     for io_bound in (False, True):
@@ -84,7 +84,7 @@ def test_what_is_under_a_tile_is_not_held_at_once() -> None:
     assert peaks[False] < peaks[True] - values.nbytes / 2
 
 
-def test_what_is_missing_in_one_strip_leaves_the_others_whole(tmp_path) -> None:
+def test_missing_values_of_one_strip_do_not_mask_others(tmp_path) -> None:
     values = np.random.default_rng(4).random((3000, 2500), dtype="f4")
     values[700:750, 40:1000] = np.nan
     source = ArraySource(values, (500, 500), token="v")

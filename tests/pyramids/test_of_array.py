@@ -1,4 +1,4 @@
-"""Overviews that biggus makes: right, of one pass, kept, and made again when they must be."""
+"""Overviews made by biggus: their values, one pass, caching, and updates after changes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from biggus.testing import ArraySource, FaultySource, RecordingSource
 
 
 def expected_mean(values: np.ndarray, factor: int, axes: tuple[int, int]) -> np.ndarray:
-    """Block by block, by NumPy."""
+    """Return the means of blocks, by NumPy."""
     data = np.ma.masked_invalid(values) if values.dtype.kind == "f" else np.ma.asarray(values)
     sums = np.ma.filled(data, 0).astype("f8")
     counts = (~np.ma.getmaskarray(data)).astype("i8")
@@ -66,7 +66,7 @@ def check(pyramid: biggus.Pyramid, values: np.ndarray) -> None:
     ],
 )
 @pytest.mark.parametrize("kept", [True, False])
-def test_levels_are_means_of_all_values_below_them(shape, chunks, dtype, kept, tmp_path) -> None:
+def test_levels_are_means_of_the_finest_level(shape, chunks, dtype, kept, tmp_path) -> None:
     values = (np.random.default_rng(5).random(shape) * 200).astype(dtype)
     cache = biggus.Cache(tmp_path / "cache") if kept else False
     source = ArraySource(values, chunks, token="values")
@@ -75,7 +75,7 @@ def test_levels_are_means_of_all_values_below_them(shape, chunks, dtype, kept, t
 
 @settings(max_examples=30)
 @given(st.data())
-def test_what_is_missing_counts_for_nothing(data) -> None:
+def test_missing_values_do_not_count_in_means(data) -> None:
     shape = data.draw(st.tuples(st.integers(1, 40), st.integers(1, 40)))
     values = np.tile(
         data.draw(npst.arrays("f4", shape, elements=st.floats(-9, 9, width=32))), (20, 30)
@@ -89,7 +89,7 @@ def test_what_is_missing_counts_for_nothing(data) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i4", "?", "f4", "U2", "M8[D]"])
-def test_modes_are_the_commonest(dtype) -> None:
+def test_levels_of_modes(dtype) -> None:
     values = np.random.default_rng(2).integers(0, 2, (730, 750)).astype("i8").astype(dtype)
     pyramid = biggus.overviews(biggus.ArrayAdapter(values), method="mode")
     assert len(pyramid) == 3
@@ -103,14 +103,14 @@ def test_modes_are_the_commonest(dtype) -> None:
             assert found[i, j] == distinct[counts.argmax()]
 
 
-def test_categories_keep_their_values_however_far_out() -> None:
+def test_coarse_modes_hold_original_values_only() -> None:
     values = np.full((5000, 600), 7, "u1")
     values[:, 300:] = 200
     pyramid = biggus.overviews(biggus.ArrayAdapter(values), method="mode")
     assert set(np.unique(pyramid[-1].ndarray())) == {7, 200}
 
 
-def test_each_value_is_read_once_and_then_never(tmp_path) -> None:
+def test_array_is_read_once_and_then_from_the_cache(tmp_path) -> None:
     values = np.random.default_rng(0).random((2100, 3000), dtype="f4")
     source = RecordingSource(ArraySource(values, (300, 500), token="v"))
     array = biggus.ArrayAdapter(source)
@@ -138,7 +138,7 @@ def test_slicing_an_overview_reads_nothing_of_the_array(tmp_path) -> None:
     assert not source.boxes
 
 
-def test_results_are_the_same_to_the_bit_for_any_workers_memory_and_what_is_kept(tmp_path) -> None:
+def test_levels_are_the_same_to_the_bit_for_any_workers_memory_and_cache(tmp_path) -> None:
     values = np.random.default_rng(9).standard_normal((4500, 3100)).astype("f4")
     array = biggus.ArrayAdapter(ArraySource(values, (500, 400), token="v"))
     found = []
@@ -147,7 +147,7 @@ def test_results_are_the_same_to_the_bit_for_any_workers_memory_and_what_is_kept
         with biggus.set_options(workers=workers, memory=memory):
             pyramid = biggus.overviews(array, cache=cache)
             found.append([level.array.ndarray().tobytes() for level in pyramid.levels[1:]])
-    # Made again one by one, when the cache has let them go:
+    # Made again one by one after the cache is cleared:
     cache.clear()
     found.append([level.array.ndarray().tobytes() for level in pyramid.levels[1:]])
     with biggus.set_options(cache=False):
@@ -156,7 +156,7 @@ def test_results_are_the_same_to_the_bit_for_any_workers_memory_and_what_is_kept
     assert all(each == found[0] for each in found)
 
 
-def test_what_changed_is_made_again(tmp_path, soon_settled) -> None:
+def test_overviews_of_a_changed_file_are_made_again(tmp_path, soon_settled) -> None:
     h5py = pytest.importorskip("h5py")
     path, cache = tmp_path / "a.h5", biggus.Cache(tmp_path / "cache")
     for value in (1.0, 2.0):
@@ -168,14 +168,14 @@ def test_what_changed_is_made_again(tmp_path, soon_settled) -> None:
         assert (pyramid[-1].ndarray() == value).all()
 
 
-def test_an_expression_has_overviews_too(tmp_path) -> None:
+def test_overviews_of_an_expression(tmp_path) -> None:
     values = np.random.default_rng(1).integers(0, 99, (800, 900)).astype("i2")
     array = biggus.ArrayAdapter(ArraySource(values, (100, 100), token="v"))
     celsius = (array - 273)[::-1, 10:]
     check(biggus.overviews(celsius, cache=biggus.Cache(tmp_path / "c")), (values - 273)[::-1, 10:])
 
 
-def test_a_failure_is_raised_and_keeps_nothing_wrong(tmp_path) -> None:
+def test_failure_leaves_no_wrong_levels_in_the_cache(tmp_path) -> None:
     values = np.ones((2000, 2000))
     good = ArraySource(values, (250, 250), token="v")
     cache = biggus.Cache(tmp_path / "cache")
@@ -185,40 +185,40 @@ def test_a_failure_is_raised_and_keeps_nothing_wrong(tmp_path) -> None:
     check(biggus.overviews(biggus.ArrayAdapter(good), cache=cache), values)
 
 
-def test_progress_is_told(tmp_path) -> None:
-    told = []
+def test_progress_ends_at_all_bytes(tmp_path) -> None:
+    calls = []
     values = np.ones((900, 1100))
-    with biggus.set_options(progress=lambda done, total: told.append((done, total))):
+    with biggus.set_options(progress=lambda done, total: calls.append((done, total))):
         biggus.overviews(
             biggus.ArrayAdapter(ArraySource(values, (100, 100), token="v")),
             cache=biggus.Cache(tmp_path / "c"),
         )
-    assert told[-1] == (values.nbytes, values.nbytes)
+    assert calls[-1] == (values.nbytes, values.nbytes)
 
 
-def test_what_cannot_be_kept_goes_to_memory_or_is_refused() -> None:
+def test_uncacheable_overviews_stay_in_memory_or_raise() -> None:
     plain = biggus.zeros((3000, 3000))
     assert len(biggus.overviews(plain)) == 5
     with biggus.set_options(memory="20 MB"), pytest.raises(MemoryBudgetError, match="token="):
         biggus.overviews(biggus.ArrayAdapter(np.zeros((3000, 3000))))
 
 
-@pytest.mark.parametrize("said", ["beside", "in the options"])
-def test_without_a_cache_none_is_asked_or_filled(said) -> None:
-    array = biggus.ArrayAdapter(ArraySource(np.ones((600, 600)), token=f"no cache {said}"))
-    asked = {"cache": False} if said == "beside" else {}
-    with biggus.set_options(**({} if asked else {"cache": False})):
-        assert len(biggus.overviews(array, **asked)) == 3
-        assert kept_overviews(array, **asked) is None
+@pytest.mark.parametrize("way", ["argument", "option"])
+def test_cache_false_neither_reads_nor_fills_a_cache(way) -> None:
+    array = biggus.ArrayAdapter(ArraySource(np.ones((600, 600)), token=f"no cache {way}"))
+    arguments = {"cache": False} if way == "argument" else {}
+    with biggus.set_options(**({} if arguments else {"cache": False})):
+        assert len(biggus.overviews(array, **arguments)) == 3
+        assert kept_overviews(array, **arguments) is None
         assert kept_overviews(array, cache=True) is None
         biggus.overviews(array, cache=True)
         assert kept_overviews(array, cache=True) is not None
-        assert kept_overviews(array, **asked) is None
+        assert kept_overviews(array, **arguments) is None
         with biggus.set_options(memory="1 kB"), pytest.raises(MemoryBudgetError, match="no cache"):
-            biggus.overviews(array, **asked)
+            biggus.overviews(array, **arguments)
 
 
-def test_a_state_that_is_unknown_is_said(tmp_path, monkeypatch) -> None:
+def test_source_without_a_validator_raises_cache_error(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("biggus.pyramids.of_array._SETTLING_SECONDS", 0.0)
     source = ArraySource(np.ones((600, 600)), token="v")
     monkeypatch.setattr(source, "cached_validator", lambda box: None, raising=False)
@@ -236,13 +236,13 @@ def test_a_state_that_is_unknown_is_said(tmp_path, monkeypatch) -> None:
         (np.zeros((5, 5), "c8"), {"method": "mode"}, TypeError, "the mode of"),
     ],
 )
-def test_what_makes_no_sense_is_refused(array, options, kind, problem) -> None:
+def test_invalid_arguments_raise(array, options, kind, problem) -> None:
     with pytest.raises(kind, match=problem):
         biggus.overviews(biggus.ArrayAdapter(array), **options)
 
 
 @pytest.mark.parametrize("method", ["mean", "mode"])
-def test_coarsened_is_the_first_level_that_is_small_enough(method) -> None:
+def test_coarsened_is_the_finest_level_that_is_small_enough(method) -> None:
     values = np.ma.masked_less(np.random.default_rng(0).integers(-2, 9, (2499, 300)), 0)
     array = biggus.ArrayAdapter(values)
     levels = biggus.overviews(array, method=method, cache=False).levels
@@ -257,7 +257,7 @@ def test_coarsened_is_the_first_level_that_is_small_enough(method) -> None:
         assert np.ma.allclose(ours, theirs), most
 
 
-def test_coarsened_holds_what_it_returns_and_no_finer_level(monkeypatch) -> None:
+def test_coarsened_keeps_only_the_returned_level(monkeypatch) -> None:
     held = []
 
     def spy(reducer, keeper):

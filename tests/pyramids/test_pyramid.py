@@ -1,4 +1,4 @@
-"""Pyramids: which level a screen is filled from."""
+"""Pyramids: their attributes, and the level that fills a screen."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def made(*factors: tuple[float, ...], shape: tuple[int, ...] = (64, 48)) -> Pyra
     )
 
 
-def test_what_it_is_is_what_its_finest_level_is() -> None:
+def test_attributes_are_those_of_the_finest_level() -> None:
     pyramid = made((1, 1), (2, 2), (4, 4))
     assert (pyramid.shape, pyramid.dtype, pyramid.ndim) == ((64, 48), np.dtype("u1"), 2)
     assert (len(pyramid), pyramid[2].shape, pyramid[-1].shape) == (3, (16, 12), (16, 12))
@@ -29,14 +29,14 @@ def test_what_it_is_is_what_its_finest_level_is() -> None:
     assert not pyramid.masked
 
 
-def test_a_pyramid_is_masked_where_a_level_is() -> None:
+def test_pyramid_is_masked_if_a_level_is_masked() -> None:
     fine = biggus.zeros((4, 4))
     coarse = biggus.ArrayAdapter(np.ma.masked_equal(np.zeros((2, 2)), 0))
     assert Pyramid([(fine, (1, 1)), (coarse, (2, 2))]).masked
 
 
 @given(st.floats(0.01, 200), st.floats(0.01, 200))
-def test_the_level_is_the_coarsest_that_fills_the_screen(rows: float, columns: float) -> None:
+def test_level_for_is_the_coarsest_that_fills_the_screen(rows: float, columns: float) -> None:
     pyramid = made((1, 1), (2, 2), (8, 8), (16, 32))
     level = pyramid.level_for(rows, columns)
     number = pyramid.levels.index(level)
@@ -51,7 +51,7 @@ def test_the_level_is_the_coarsest_that_fills_the_screen(rows: float, columns: f
 
 @pytest.mark.parametrize("further", [(), (4,), (3, 2)])
 @pytest.mark.parametrize("last", [None, 1, 2, 3, 4, 5])
-def test_rows_and_columns_are_the_same_axes_whoever_looks_for_them(further, last) -> None:
+def test_viewer_and_overviews_agree_on_rows_and_columns(further, last) -> None:
     shape = (*further, 6, 7, *(() if last is None else (last,)))
     array = biggus.zeros(shape)
     first = len(shape) - 2 - (last in {1, 3, 4})
@@ -80,7 +80,7 @@ def test_rows_and_columns_can_be_any_axes() -> None:
         ([((4, 4), (1, 1))], (0, 2), "axes="),
     ],
 )
-def test_what_is_no_pyramid_is_refused(levels, axes, problem) -> None:
+def test_invalid_levels_raise(levels, axes, problem) -> None:
     made = [(biggus.zeros(a) if isinstance(a, tuple) else a, f) for a, f in levels]
     with pytest.raises((ValueError, TypeError), match=problem):
         Pyramid(made, axes)

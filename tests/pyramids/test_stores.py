@@ -1,4 +1,4 @@
-"""Pyramids that are stored: as the conventions write them, by zarr-python."""
+"""Stored pyramids, written by zarr-python in the layouts of the conventions."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_ome_images(tmp_path, zarr_format) -> None:
 
 
 @pytest.mark.parametrize("zarr_format", [2, 3])
-def test_an_image_in_a_group_of_a_store(tmp_path, zarr_format) -> None:
+def test_ome_image_in_a_group(tmp_path, zarr_format) -> None:
     zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=zarr_format)
     ome(tmp_path / "a.zarr" / "plate" / "7", zarr_format, paths=("s0", "s1", "s2"))
     check(biggus.open_pyramid(tmp_path / "a.zarr", "plate/7"))
@@ -68,7 +68,7 @@ def test_an_image_in_a_group_of_a_store(tmp_path, zarr_format) -> None:
         biggus.open_pyramid(tmp_path / "a.zarr")
 
 
-def test_a_variable_may_be_named_with_the_location(tmp_path) -> None:
+def test_variable_in_the_location(tmp_path) -> None:
     ome(tmp_path / "a.zarr" / "plate" / "7", 3, paths=("s0", "s1", "s2"))
     zarr.create_array(tmp_path / "a.zarr", name="plate/alone", data=VALUES)
     check(biggus.open_pyramid(f"{tmp_path / 'a.zarr'}::plate/7"))
@@ -78,7 +78,7 @@ def test_a_variable_may_be_named_with_the_location(tmp_path) -> None:
         biggus.open_pyramid(f"{tmp_path / 'a.zarr'}::plate/7", "plate/alone")
 
 
-def test_a_store_is_listed_once_however_many_resolutions_there_are(tmp_path, monkeypatch) -> None:
+def test_store_is_listed_once(tmp_path, monkeypatch) -> None:
     ome(tmp_path / "a.zarr", 3)
     listed = []
     listing = ZarrBackend.variables
@@ -94,7 +94,7 @@ def test_a_store_is_listed_once_however_many_resolutions_there_are(tmp_path, mon
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0)])
 @pytest.mark.parametrize("relative", [True, False])
-def test_layouts_of_the_multiscales_convention(tmp_path, order, relative) -> None:
+def test_multiscales_layouts(tmp_path, order, relative) -> None:
     group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=3)
     layout = []
     for number in range(3):
@@ -109,7 +109,7 @@ def test_layouts_of_the_multiscales_convention(tmp_path, order, relative) -> Non
     check(biggus.open_pyramid(tmp_path / "a.zarr"))
 
 
-def test_resolutions_that_are_groups_of_variables(tmp_path) -> None:
+def test_multiscales_of_groups_of_variables(tmp_path) -> None:
     group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=3)
     bands = {"red": VALUES[0], "nir": VALUES[1]}
     for number in range(3):
@@ -122,7 +122,7 @@ def test_resolutions_that_are_groups_of_variables(tmp_path) -> None:
         biggus.open_pyramid(tmp_path / "a.zarr")
 
 
-def test_the_only_variable_beside_coordinates_needs_no_name(tmp_path) -> None:
+def test_single_variable_beside_coordinates_needs_no_name(tmp_path) -> None:
     group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=3)
     for number in range(3):
         group.create_array(f"{number}/data", data=coarser(VALUES, 2**number))
@@ -131,23 +131,23 @@ def test_the_only_variable_beside_coordinates_needs_no_name(tmp_path) -> None:
     check(biggus.open_pyramid(tmp_path / "a.zarr"))
 
 
-def test_what_is_said_of_sizes_holds_only_if_it_agrees_with_the_shapes(tmp_path) -> None:
+def test_scales_that_contradict_the_shapes_are_ignored(tmp_path) -> None:
     group = ome(tmp_path / "a.zarr", 3)
-    said = json.loads(json.dumps(group.attrs["ome"]))
-    for dataset in said["multiscales"][0]["datasets"]:
+    metadata = json.loads(json.dumps(group.attrs["ome"]))
+    for dataset in metadata["multiscales"][0]["datasets"]:
         dataset["coordinateTransformations"][0]["scale"] = [1.0, 7.0, 7.0]
-    group.attrs["ome"] = said
+    group.attrs["ome"] = metadata
     check(biggus.open_pyramid(tmp_path / "a.zarr"))
 
 
-def test_what_has_one_resolution_is_a_pyramid_of_one_level(tmp_path) -> None:
+def test_single_array_is_a_pyramid_of_one_level(tmp_path) -> None:
     zarr.create_array(tmp_path / "a.zarr", data=VALUES)
     pyramid = biggus.open_pyramid(tmp_path / "a.zarr")
     assert (len(pyramid), pyramid.shape, pyramid.axes) == (1, VALUES.shape, (1, 2))
 
 
 @pytest.mark.parametrize(
-    "said",
+    "attributes",
     [
         {"multiscales": 3},
         {"multiscales": []},
@@ -158,14 +158,14 @@ def test_what_has_one_resolution_is_a_pyramid_of_one_level(tmp_path) -> None:
         {"ome": {"multiscales": [{"datasets": [{"path": 3}, 7]}]}},
     ],
 )
-def test_what_makes_no_sense_is_no_pyramid(tmp_path, said) -> None:
+def test_invalid_multiscales_are_ignored(tmp_path, attributes) -> None:
     group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=3)
     group.create_array("v", data=VALUES)
-    group.attrs.update(said)
+    group.attrs.update(attributes)
     assert len(biggus.open_pyramid(tmp_path / "a.zarr", "v")) == 1
 
 
-def test_layouts_that_go_in_circles_are_read_by_their_shapes(tmp_path) -> None:
+def test_circular_layouts_are_ordered_by_shape(tmp_path) -> None:
     group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=3)
     layout = []
     for number in range(3):
@@ -177,7 +177,7 @@ def test_layouts_that_go_in_circles_are_read_by_their_shapes(tmp_path) -> None:
     check(biggus.open_pyramid(tmp_path / "a.zarr"))
 
 
-def test_resolutions_of_unlike_images_are_refused(tmp_path) -> None:
+def test_levels_with_different_axes_raise(tmp_path) -> None:
     group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=3)
     group.create_array("0", data=VALUES)
     group.create_array("1", data=VALUES[0])
@@ -186,7 +186,7 @@ def test_resolutions_of_unlike_images_are_refused(tmp_path) -> None:
         biggus.open_pyramid(tmp_path / "a.zarr")
 
 
-def test_what_is_not_there_is_gone(tmp_path) -> None:
+def test_missing_store_or_level_raises(tmp_path) -> None:
     with pytest.raises(GoneError):
         biggus.open_pyramid(tmp_path / "none.zarr")
     group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=3)

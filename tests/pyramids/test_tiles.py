@@ -1,4 +1,4 @@
-"""Tile pyramids: zoom levels, and where a place lies in them."""
+"""Tile pyramids: zoom levels, and windows of longitudes and latitudes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def world() -> TilePyramid:
     return TilePyramid(TEMPLATE, cache=False)
 
 
-def test_each_level_is_what_open_gives(world: TilePyramid) -> None:
+def test_levels_match_open_with_zoom(world: TilePyramid) -> None:
     assert world.zooms == tuple(range(20))
     for zoom in (0, 7, 19):
         opened = biggus.open(TEMPLATE, zoom=zoom, cache=False)
@@ -33,7 +33,7 @@ def test_each_level_is_what_open_gives(world: TilePyramid) -> None:
     assert world.shape == (256 << 19, 256 << 19, 3)
 
 
-def test_options_are_those_of_open() -> None:
+def test_options_of_open_apply() -> None:
     grey = TilePyramid(TEMPLATE, zooms=(3, 4, 5), tile_size=512, bands=1, cache=False)
     assert [level.array.shape for level in grey.levels] == [(512 << z,) * 2 for z in (5, 4, 3)]
     assert [level.factors for level in grey.levels] == [(1, 1), (2, 2), (4, 4)]
@@ -41,7 +41,7 @@ def test_options_are_those_of_open() -> None:
         TilePyramid(TEMPLATE, bands=7, cache=False)
 
 
-def test_tiles_have_no_other_variable_and_no_other_axes() -> None:
+def test_open_pyramid_of_tiles_rejects_other_variables_and_axes() -> None:
     for named in ({"axes": (0, 1)}, {"variable": "tiles"}, {"backend": "tiles"}):
         assert len(biggus.open_pyramid(TEMPLATE, cache=False, **named)) == 20
     with pytest.raises(VariableError, match="no variable 'red'"):
@@ -50,7 +50,7 @@ def test_tiles_have_no_other_variable_and_no_other_axes() -> None:
         biggus.open_pyramid(TEMPLATE, axes=(1, 0), cache=False)
 
 
-def test_zooms_that_are_not_there_are_refused(world: TilePyramid) -> None:
+def test_missing_zooms_raise(world: TilePyramid) -> None:
     with pytest.raises(IndexError, match="0 to 19"):
         world[20]
     with pytest.raises(IndexError):
@@ -59,7 +59,7 @@ def test_zooms_that_are_not_there_are_refused(world: TilePyramid) -> None:
         TilePyramid(TEMPLATE, zooms=(), cache=False)
 
 
-def test_a_screen_is_filled_from_the_coarsest_zoom_that_will_do(world: TilePyramid) -> None:
+def test_level_for_is_the_coarsest_zoom_that_fills_the_screen(world: TilePyramid) -> None:
     for zoom in range(20):
         elements = 2.0 ** (19 - zoom)
         assert world.level_for(elements, elements).array.shape == world[zoom].shape
@@ -71,7 +71,7 @@ latitudes = st.floats(-85.05, 85.05, allow_nan=False)
 
 
 @given(st.tuples(longitudes, latitudes), st.tuples(longitudes, latitudes), st.integers(0, 19))
-def test_a_window_holds_what_was_asked_for_and_hardly_more(one, other, zoom) -> None:
+def test_window_is_the_smallest_that_covers_the_area(one, other, zoom) -> None:
     world = TilePyramid(TEMPLATE, cache=False)
     (west, east), (south, north) = (sorted(pair) for pair in zip(one, other, strict=True))
     if west == east or south == north:
@@ -84,7 +84,7 @@ def test_a_window_holds_what_was_asked_for_and_hardly_more(one, other, zoom) -> 
     left, bottom = mercantile.xy(west, south)
     right, top = mercantile.xy(east, north)
     slack = 1e-4 * size
-    # It holds all of it, and no row or column that holds none of it.
+    # The window covers the area; each of its rows and columns overlaps the area.
     assert extent[0] <= left + slack < extent[0] + size + 2 * slack
     assert extent[1] >= right - slack > extent[1] - size - 2 * slack
     assert extent[2] <= bottom + slack < extent[2] + size + 2 * slack
@@ -92,7 +92,7 @@ def test_a_window_holds_what_was_asked_for_and_hardly_more(one, other, zoom) -> 
 
 
 @pytest.mark.parametrize("zoom", [0, 3, 12])
-def test_the_window_of_a_tile_is_that_tile(world: TilePyramid, zoom: int) -> None:
+def test_window_of_a_tile_is_that_tile(world: TilePyramid, zoom: int) -> None:
     for x, y in {(0, 0), (2**zoom - 1, 2**zoom - 1), (2**zoom // 3, 2**zoom // 2)}:
         bounds = mercantile.bounds(x, y, zoom)
         (rows, columns), extent = world.window(*bounds, zoom)
@@ -105,7 +105,7 @@ def test_the_window_of_a_tile_is_that_tile(world: TilePyramid, zoom: int) -> Non
             assert math.isclose(edge, exact, abs_tol=1e-6)
 
 
-def test_the_whole_world_is_all_of_the_array(world: TilePyramid) -> None:
+def test_window_of_the_world_is_the_whole_array(world: TilePyramid) -> None:
     assert world.window(-180, -90, 180, 90, 2).slices == (slice(0, 1024), slice(0, 1024))
 
 
@@ -116,6 +116,6 @@ def test_the_whole_world_is_all_of_the_array(world: TilePyramid) -> None:
         *((-181, 0, 5, 5), (0, -91, 5, 5), (0, 0, math.nan, 5)),
     ],
 )
-def test_what_is_no_window_is_refused(world: TilePyramid, edges) -> None:
+def test_invalid_window_raises(world: TilePyramid, edges) -> None:
     with pytest.raises(ValueError, match="degrees"):
         world.window(*edges)

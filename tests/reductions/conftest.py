@@ -1,4 +1,4 @@
-"""Makes the modules of this folder importable by the tests in it."""
+"""Makes the modules of this folder importable by its tests."""
 
 import sys
 from pathlib import Path

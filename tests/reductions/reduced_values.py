@@ -1,4 +1,4 @@
-"""Reductions of lazy arrays, compared with those of NumPy."""
+"""Checks that reductions of lazy arrays match NumPy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ODD_AXES = [3, -4, (0, 0), (0, 3), 1.0, "0", [0], True, np.int64(1), np.array(1)
 
 
 def values_of(dtype, shape=(3, 4, 2)):
-    """Return small values, some of them equal, in no order."""
+    """Return small values in random order, some of them equal."""
     dtype = np.dtype(dtype)
     numbers = np.random.default_rng(0).integers(0, 7, shape)
     if dtype.kind == "V":
@@ -41,7 +41,7 @@ def quietly(act):
 
 
 def tolerance(dtype):
-    """Return what relative error is allowed."""
+    """Return the relative error that is allowed."""
     if dtype == "O":
         return 1e-15
     if dtype.kind not in "fc":
@@ -61,10 +61,10 @@ def check_equal(got, right):
 
 
 def check(name, values, *arguments, **keywords):
-    """Compare a function of a lazy array with NumPy's, the method and what NumPy hands over."""
+    """Compare the result of a function for a lazy array with NumPy's."""
     function = getattr(np, name)
     if name in QUANTILES and np.ndim(arguments[0]) > 1:
-        # Of quantiles in more than one axis, NumPy's nan-twins lose track.
+        # NumPy's nan-functions fail for quantiles with more than one axis.
         function = getattr(np, name.removeprefix("nan"))
     try:
         right = quietly(lambda: function(values, *arguments, **keywords))
@@ -78,6 +78,6 @@ def check(name, values, *arguments, **keywords):
     result = quietly(made.ndarray)
     expected = np.asarray(right)
     if values.dtype == "O" and made.dtype == "O":
-        expected = np.array(right, "O")  # NumPy takes an object out of an array of no axes
+        expected = np.array(right, "O")  # NumPy returns a bare object for zero-dimensional results
     assert made.dtype == expected.dtype
     check_equal(result, expected)

@@ -29,13 +29,13 @@ import biggus
 def test_every_reduction_of_every_dtype(name, dtype):
     values = values_of(dtype)
     if name in ("std", "nanstd") and dtype == "O":
-        return  # floats have no square root of their own; NumPy finds that of one only
+        return  # Python floats have no sqrt method
     for axis, keepdims in itertools.product(AXES, [False, True]):
         check(name, values, axis=axis, keepdims=keepdims)
 
 
 @pytest.mark.parametrize("name", [*PLAIN, *NAN_TWINS])
-def test_axes_that_are_not_there(name):
+def test_invalid_axes_raise_as_numpy(name):
     for axis in ODD_AXES:
         check(name, values_of("f8"), axis=axis)
     for axis in (None, 0, -1, 1, ()):
@@ -52,7 +52,7 @@ def test_odd_shapes(name, shape):
 @pytest.mark.parametrize(
     "made", [lambda a: a[1:1], lambda a: (a + a.sum())[:, 2:2], lambda a: a * 0]
 )
-def test_medians_of_nothing(made):
+def test_medians_of_empty_arrays(made):
     values = values_of("f8")
     array = made(ADAPT(values))
     for axis, keepdims in itertools.product([0, 1, (0, 1), None], [False, True]):
@@ -71,7 +71,7 @@ def test_medians_of_nothing(made):
 
 
 @pytest.mark.parametrize("name", [*PLAIN, *NAN_TWINS])
-def test_values_that_are_no_numbers(name):
+def test_nan_inf_and_nat(name):
     values = values_of("f8")
     values[0, 0] = np.nan
     values[1] = np.nan
@@ -108,7 +108,7 @@ def test_methods_of_quantiles(method):
 @pytest.mark.parametrize(
     "name", ["sum", "prod", "mean", "std", "var", "nansum", "nanmean", "nanvar"]
 )
-def test_another_dtype(name):
+def test_dtype_argument(name):
     for old, new in itertools.product(["?", "i1", "f4", "f8", "c8"], ["f4", "f8", "i4", "c16"]):
         if name in ("std", "var", "nanvar") and new == "i4":
             continue  # refused

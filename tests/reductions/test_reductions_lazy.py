@@ -1,4 +1,4 @@
-"""Reductions that are not computed yet: what they read, and what they refuse."""
+"""Lazy reductions: what they read, and which arguments they reject."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import biggus
 from biggus.testing import UnreadableSource
 
 
-def test_nothing_is_read_before_it_is_asked_for():
+def test_building_reductions_reads_nothing():
     a = ADAPT(UnreadableSource((3, 4, 5), np.dtype("f4")))
     made = [
         a.mean(),
@@ -35,7 +35,7 @@ def test_nothing_is_read_before_it_is_asked_for():
         repr(one), one.grid, one.nbytes, one.masked, one.fill_value
 
 
-def test_what_is_selected_of_a_reduction_reads_no_more(recorded):
+def test_selection_of_a_reduction_reads_only_its_chunks(recorded):
     values = np.arange(600.0).reshape(20, 30)
     source = recorded(values)
     a = ADAPT(source, chunks=(5, 6))
@@ -82,7 +82,7 @@ def test_selections_and_chains(act, chunks):
     np.testing.assert_allclose(got.ndarray(), right, rtol=1e-13)
 
 
-def test_what_numpy_hands_over():
+def test_numpy_functions_dispatch_to_lazy_arrays():
     values = values_of("f8")
     array = ADAPT(values)
     for name in [*PLAIN, *NAN_TWINS, "amax", "amin"]:
@@ -98,9 +98,9 @@ def test_what_numpy_hands_over():
     assert np.mean(array, 0, None, None, True).shape == (1, 4, 2)
 
 
-def test_what_is_refused_says_what_to_do():
+def test_unsupported_arguments_raise_with_advice():
     array = ADAPT(UnreadableSource((3,), np.dtype("f8")))
-    for act, said in [
+    for act, message in [
         (lambda: array.sum(out=np.ones(())), "out="),
         (lambda: np.ptp(array, initial=3), "initial"),
         (lambda: np.sum(array, None, None, None, False, 3), "combine"),
@@ -109,15 +109,15 @@ def test_what_is_refused_says_what_to_do():
         (lambda: np.std(array, mean=1.0), "mean="),
         (lambda: array.mean(no_such=1), "no_such"),
     ]:
-        with pytest.raises(TypeError, match=said):
+        with pytest.raises(TypeError, match=message):
             act()
     assert np.sum(array, out=None, where=True, initial=None).shape == ()
 
 
 @pytest.mark.parametrize("shape", list(itertools.product((0, 1, 2), repeat=3)))
 @pytest.mark.parametrize("name", ["median", "quantile", "nanmedian", "nanquantile"])
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of means of nothing: NumPy's, and ours
-def test_medians_of_any_small_shape_are_numpys_or_raise_as_it_does(name, shape):
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # mean of an empty slice
+def test_medians_of_small_shapes_match_numpy(name, shape):
     q = {"q": 0.25} if "quantile" in name else {}
     values = np.ones(shape)
     for count in (1, 2, 3):

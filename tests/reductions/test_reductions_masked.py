@@ -1,4 +1,4 @@
-"""Reductions of masked arrays: values and masks are those of np.ma."""
+"""Reductions of masked arrays match np.ma in values and masks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def masked_values(dtype, shape=(3, 4, 2)):
 
 
 def check_masked(array, right, dtype=None):
-    """Compare what is there of a result with that of np.ma."""
+    """Compare the mask and the unmasked values of a result with np.ma."""
     result = quietly(array.masked_array)
     right = quietly(lambda: np.ma.asarray(right))
     assert result.shape == array.shape == right.shape
@@ -45,9 +45,9 @@ def check_masked(array, right, dtype=None):
 
 @pytest.mark.parametrize("name", OF_MASKED)
 @pytest.mark.parametrize("dtype", NUMBERS)
-def test_what_is_masked_is_left_out(name, dtype):
+def test_masked_values_are_skipped(name, dtype):
     if dtype == "?" and name.startswith("arg"):
-        return  # np.ma fills with what may be there, and finds that
+        return  # np.ma finds its own fill value
     values = masked_values(dtype)
     for axis, keepdims in itertools.product([None, 0, 1, (0, 2), (0, 1, 2)], [False, True]):
         keywords = {"axis": axis, "keepdims": keepdims}
@@ -65,7 +65,7 @@ def test_what_is_masked_is_left_out(name, dtype):
     "name", ["mean", "std", "var", "min", "max", "nanmean", "nanstd", "nanmax"]
 )
 @pytest.mark.parametrize("dtype", NUMBERS)
-def test_where_masks_more(name, dtype):
+def test_where_argument_of_masked_arrays(name, dtype):
     values = masked_values(dtype)
     chosen = np.random.default_rng(2).random(values.shape) < 0.6
     array = ADAPT(values)
@@ -81,7 +81,7 @@ def test_where_masks_more(name, dtype):
 
 @pytest.mark.parametrize("name", ["nanmean", "nanstd", "nanvar", "nansum", "nanmax"])
 @pytest.mark.parametrize("dtype", NUMBERS)
-def test_where_of_nan_twins(name, dtype):
+def test_where_argument_of_nan_functions(name, dtype):
     values = values_of(dtype)
     if values.dtype.kind in "fc":
         values[values == 1] = np.nan
@@ -92,7 +92,7 @@ def test_where_of_nan_twins(name, dtype):
 
 @pytest.mark.parametrize("name", ["median", "quantile", "percentile", "nanmedian", "nanquantile"])
 @pytest.mark.parametrize("axis", [None, 0, 1, 2, (0, 1), (1, 2), (0, 2)])
-def test_quantiles_of_what_is_there(name, axis):
+def test_quantiles_of_masked_arrays(name, axis):
     values = masked_values("f8", (5, 6, 7))
     values[2, 3, 4] = np.ma.masked
     if name.startswith("nan"):
@@ -117,7 +117,7 @@ def test_quantiles_of_what_is_there(name, axis):
         np.testing.assert_allclose(result, right, rtol=1e-14)
 
 
-def test_a_part_of_the_values_that_may_be_missing():
+def test_mdtol():
     values = np.ma.masked_array([[1.0, 2, 3, 4], [5, 6, 7, 8]], [[0, 0, 0, 1], [0, 1, 1, 1]])
     array = ADAPT(values)
     for name in ("sum", "prod", "mean", "std", "min", "max", "any", "all", "ptp"):

@@ -1,4 +1,4 @@
-"""Statistics of sliding windows: what NumPy gives, and no pass of their own."""
+"""Statistics of sliding windows match NumPy, without a pass of their own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VALUES = np.random.default_rng(0).integers(-3, 9, (13, 4, 5))
 
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8", ">f4", "i1", "u2", "?", "c8", "g"])
 @pytest.mark.parametrize("name", ["sum", "mean", "min", "max", "any", "all"])
-def test_it_is_what_numpy_gives(name, dtype):
+def test_window_statistics_match_numpy(name, dtype):
     values = np.abs(VALUES).astype(dtype)
     if values.dtype.kind in "fc":
         values[3, 1, 2] = np.nan
@@ -33,7 +33,7 @@ def test_it_is_what_numpy_gives(name, dtype):
         np.testing.assert_array_equal(lazy[key].ndarray(), lazy.ndarray()[key])
 
 
-def test_it_is_read_once_in_one_pass_whatever_the_memory():
+def test_window_statistics_take_one_pass_in_any_memory():
     values = np.random.default_rng(1).normal(size=(600, 8, 9)).astype("f4")
     source = RecordingSource(ArraySource(values, chunks=(60, 8, 9)))
     lazy = windows(biggus.ArrayAdapter(source), 7, 0).mean(-1)
@@ -45,12 +45,12 @@ def test_it_is_read_once_in_one_pass_whatever_the_memory():
         with biggus.set_options(memory=memory, workers=2, chunk_memory=0):
             found.append((total.ndarray(), lazy.ndarray()))
         read = sum(np.prod([s.stop - s.start for s in box]) for box in source.boxes)
-        assert read < 2.5 * values.size  # each twice, and a little of what is after it
+        assert read < 2.5 * values.size  # two evaluations, and a little overlap
     for one, other in zip(*found, strict=True):
         assert_same(one, other)
 
 
-def test_what_is_no_statistic_of_windows_is_reduced():
+def test_other_reductions_of_windows_match_numpy():
     masked = np.ma.masked_equal(VALUES.astype("f8"), 3)
     for values, operate in (
         (masked, lambda a: windows(a, 3, 0).sum(-1)),
@@ -71,7 +71,7 @@ def test_what_is_no_statistic_of_windows_is_reduced():
 
 
 @pytest.mark.parametrize("window", [*range(2, 18), 63, 257])
-def test_windows_of_any_length_hold_each_value_once(window):
+def test_windows_of_any_length_match_numpy(window):
     values = VALUES[:, 0, 0].repeat(30)
     for name in ("sum", "max"):
         for dtype in ("f8", "?", "i8"):

@@ -1,4 +1,4 @@
-"""Sums in which NaN counts as zero, as xarray writes them, are those that leave NaN out."""
+"""Sums with NaN replaced by zero, as xarray writes them, become nansum."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def replaced(a, zero=0.0):
 
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
 @pytest.mark.parametrize("keywords", [{}, {"axis": 0}, {"axis": (0, 1), "keepdims": True}])
-def test_it_is_the_same_sum(dtype, keywords):
+def test_sum_of_zero_filled_nan_becomes_nansum(dtype, keywords):
     values = VALUES.astype(dtype)
     lazy = biggus.ArrayAdapter(values, chunks=(2, 5))
     for zero in (0, np.zeros((), dtype), biggus.ArrayAdapter(np.zeros((), dtype))):
@@ -30,7 +30,7 @@ def test_it_is_the_same_sum(dtype, keywords):
         np.testing.assert_allclose(found.ndarray(), right, rtol=1e-2 if dtype == "f2" else 1e-6)
 
 
-def test_others_are_what_they_were():
+def test_similar_expressions_are_left_unchanged():
     other = biggus.ArrayAdapter(VALUES + 1)
     for operate in (
         lambda a: replaced(a, 1.0).sum(),

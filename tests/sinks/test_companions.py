@@ -1,4 +1,4 @@
-"""What is saved beside an array: its coordinates, their bounds, and the mapping of its grid."""
+"""Coordinates, bounds and grid mappings are saved together with an array."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import biggus
 netCDF4 = pytest.importorskip("netCDF4")
 xr = pytest.importorskip("xarray")
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # xarray's own, of times and of Zarr
+pytestmark = pytest.mark.filterwarnings("ignore")  # warnings of xarray about times and Zarr
 
 
 def write(path, times=(0.5, 1.5, 2.5, 3.5), since="2000-01-01"):
@@ -55,7 +55,7 @@ def seen(path):
 
 @pytest.mark.parametrize("suffix", [".nc", ".zarr"])
 @pytest.mark.parametrize("decode", [True, False])
-def test_all_that_belongs_to_an_array_is_there(source, tmp_path, suffix, decode):
+def test_coordinates_and_grid_mapping_are_saved(source, tmp_path, suffix, decode):
     if suffix == ".zarr":
         pytest.importorskip("zarr")
     path = tmp_path / f"out{suffix}"
@@ -63,14 +63,14 @@ def test_all_that_belongs_to_an_array_is_there(source, tmp_path, suffix, decode)
     xr.testing.assert_identical(seen(path), seen(source))
 
 
-def test_of_a_part(source, tmp_path):
+def test_coordinates_of_a_selection(source, tmp_path):
     biggus.save(biggus.open(source, "tas")[2, ::-1], tmp_path / "out.nc::inner/tas")
     found = xr.open_dataset(tmp_path / "out.nc", group="inner", decode_coords="all").load()
     right = seen(source).isel(time=2, y=slice(None, None, -1))
     xr.testing.assert_identical(found.reset_coords(), right.reset_coords())
 
 
-def test_of_what_was_computed(source, tmp_path):
+def test_coordinates_of_reductions_and_anomalies(source, tmp_path):
     tas = biggus.open(source, "tas")
     biggus.save(
         [tas.mean("time"), tas - tas.mean("time")], [tmp_path / "m.nc::m", tmp_path / "d.nc::d"]
@@ -93,13 +93,13 @@ def bounds_of(path, name):
         return each[...].tolist(), ends[...].tolist()
 
 
-def test_what_a_statistic_was_taken_over(source, tmp_path):
+def test_bounds_of_a_reduced_axis(source, tmp_path):
     tas = biggus.open(source, "tas")
     path = tmp_path / "mean.nc"
     biggus.save(2 * tas[1:].mean("time") + 1, f"{path}::m")
     assert bounds_of(path, "time") == (2.5, [1, 4])
     biggus.save([tas.std(("y", "x")), tas.max()], [f"{tmp_path}/s.nc::{name}" for name in "ab"])
-    assert bounds_of(tmp_path / "s.nc", "x") == (2, [0, 4])  # of the values: there are no bounds
+    assert bounds_of(tmp_path / "s.nc", "x") == (2, [0, 4])  # the range of x, which has no bounds
     assert bounds_of(tmp_path / "s.nc", "time_span") == (2, [0, 4])
     found = seen(tmp_path / "s.nc")
     assert found["a"].cell_methods == "area: mean y: x: standard_deviation"
@@ -109,7 +109,7 @@ def test_what_a_statistic_was_taken_over(source, tmp_path):
     assert "time" not in biggus.open(path, "m").attrs["coordinates"]
 
 
-def test_each_of_several_spans_has_a_name_of_its_own(source, tmp_path):
+def test_different_spans_have_different_names(source, tmp_path):
     with netCDF4.Dataset(source, "a") as file:
         file["time"].standard_name = "time"
     tas, path = biggus.open(source, "tas"), tmp_path / "out.nc"
@@ -124,12 +124,12 @@ def test_each_of_several_spans_has_a_name_of_its_own(source, tmp_path):
     assert beside == ["", " time_span", " time_span1", " time_span", ""]
     assert bounds_of(path, "time_span")[1] == [0, 4]
     assert bounds_of(path, "time_span1")[1] == [0, 2]
-    # Side by side they are of several.
+    # A stack of means covers several spans, so none is saved.
     biggus.save(biggus.ArrayStack([tas[:2].mean(0), tas[2:].mean(0)]), tmp_path / "s.nc::s")
     assert "time" not in seen(tmp_path / "s.nc")
 
 
-def test_an_anomaly_keeps_the_axis(source, tmp_path):
+def test_anomaly_keeps_the_time_axis(source, tmp_path):
     tas = biggus.open(source, "tas")
     for number, anomaly in enumerate([tas.mean("time") - tas, tas - tas.mean("time")]):
         biggus.save(anomaly, tmp_path / f"{number}.nc::d")
@@ -138,7 +138,7 @@ def test_an_anomaly_keeps_the_axis(source, tmp_path):
         )
 
 
-def test_of_files_that_were_joined(source, tmp_path):
+def test_coordinates_of_joined_files(source, tmp_path):
     other = write(tmp_path / "source2.nc", times=(0.5, 1.5), since="2000-01-05")
     joined = biggus.open_many([source, other], "tas")
     biggus.save(joined, tmp_path / "out.nc::tas")
@@ -155,7 +155,7 @@ def test_of_files_that_were_joined(source, tmp_path):
     assert found["tas"].attrs == right["tas"].attrs
 
 
-def test_coordinates_that_differ_are_left_out(source, tmp_path, caplog):
+def test_conflicting_coordinates_are_left_out(source, tmp_path, caplog):
     tas = biggus.open(source, "tas")
     with caplog.at_level(logging.WARNING, "biggus.sinks"):
         biggus.save([tas, tas[:, ::-1]], [tmp_path / "out.nc::a", tmp_path / "out.nc::b"])
@@ -167,7 +167,7 @@ def test_coordinates_that_differ_are_left_out(source, tmp_path, caplog):
     assert found["a"].encoding["coordinates"] == "height"
 
 
-def test_what_is_saved_anyway_is_not_saved_twice(source, tmp_path):
+def test_coordinates_saved_as_arrays_are_not_saved_twice(source, tmp_path):
     ds = biggus.open_dataset(source, decode=False)
     targets = [tmp_path / f"out.nc::{name}" for name in ds]
     biggus.save(list(ds.values()), targets)
@@ -176,7 +176,7 @@ def test_what_is_saved_anyway_is_not_saved_twice(source, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".nc", ".h5", ".zarr"])
-def test_what_is_said_of_all_that_is_in_a_store(source, tmp_path, suffix):
+def test_global_attributes_are_kept_if_all_sources_agree(source, tmp_path, suffix):
     if suffix == ".zarr":
         pytest.importorskip("zarr")
     with netCDF4.Dataset(source, "a") as file:
@@ -184,23 +184,23 @@ def test_what_is_said_of_all_that_is_in_a_store(source, tmp_path, suffix):
     tas = biggus.open(source, "tas")
     places = [tmp_path / f"out{suffix}::{name}" for name in ("tas", "mean", "own")]
     biggus.save([tas, tas.mean("time"), biggus.ones(2)], places)
-    told = biggus.open_dataset(tmp_path / f"out{suffix}").attrs
+    attributes = biggus.open_dataset(tmp_path / f"out{suffix}").attrs
     right = {"title": "a test", "Conventions": "CF-1.8", "version": 3}
-    assert {name: told[name] for name in right} == right
+    assert {name: attributes[name] for name in right} == right
     with netCDF4.Dataset(write(tmp_path / "other.nc"), "a") as file:
         file.title, file.version = "another", np.int32(3)
     other = biggus.open(tmp_path / "other.nc", "tas")
     biggus.save([tas, other], [f"{tmp_path}/two{suffix}::{name}" for name in ("one", "two")])
-    told = biggus.open_dataset(tmp_path / f"two{suffix}").attrs
-    assert "title" not in told
-    assert told["version"] == 3
-    # Of copies, too.
+    attributes = biggus.open_dataset(tmp_path / f"two{suffix}").attrs
+    assert "title" not in attributes
+    assert attributes["version"] == 3
+    # A copy of the copy keeps them, too.
     again = biggus.open(tmp_path / f"out{suffix}", "tas")
     biggus.save(again[1:], tmp_path / f"copy{suffix}::tas")
     assert biggus.open_dataset(tmp_path / f"copy{suffix}").attrs["title"] == "a test"
 
 
-def test_coordinates_that_are_whole_name_no_fill_value(source, tmp_path):
+def test_coordinates_without_missing_values_have_no_fill_value(source, tmp_path):
     biggus.save(biggus.open(source, "tas"), tmp_path / "out.nc::tas")
     with netCDF4.Dataset(tmp_path / "out.nc") as out, netCDF4.Dataset(source) as given:
         for name in ("time", "time_bnds", "y", "x", "lat", "height"):

@@ -1,4 +1,4 @@
-"""How new arrays are cut and compressed: as is said, or as what they are made of."""
+"""Chunks and compression of new arrays: as given, or as those of the source."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def zarr_codec(path):
 
 
 @pytest.mark.parametrize("chunks", [(10, -1, 5), (10, 30, 5)])
-def test_chunks_are_as_is_said(tmp_path, chunks):
+def test_chunks_argument(tmp_path, chunks):
     targets = [f"{tmp_path}/a.h5::a", f"{tmp_path}/a.nc::a", f"{tmp_path}/a.zarr"]
     biggus.save([A, A, A], targets, chunks=chunks)
     assert {biggus.open(target).grid for target in targets} == {(10, 30, 5)}
@@ -39,7 +39,7 @@ def test_chunks_are_as_is_said(tmp_path, chunks):
         np.testing.assert_array_equal(biggus.open(target).ndarray(), VALUES)
 
 
-def test_rechunked_is_saved_so(tmp_path):
+def test_rechunked_array_is_saved_in_its_chunks(tmp_path):
     a = A.rechunk((40, 3, -1))
     assert a.grid == (40, 3, 20)
     assert (a.shape, a.dtype) == (A.shape, A.dtype)
@@ -51,11 +51,11 @@ def test_rechunked_is_saved_so(tmp_path):
     assert biggus.open(tmp_path / "a.zarr").grid == (40, 3, 20)
 
 
-def test_each_has_its_own(tmp_path):
+def test_chunks_and_compression_per_array(tmp_path):
     out = np.empty(VALUES.shape, "f4")
     targets = [f"{tmp_path}/a.h5::a", f"{tmp_path}/b.h5::a", out]
-    how = {"chunks": [(2, 30, 20), None, None], "compression": [None, ("gzip", 2), None]}
-    biggus.save([A, A, A], targets, **how)
+    keywords = {"chunks": [(2, 30, 20), None, None], "compression": [None, ("gzip", 2), None]}
+    biggus.save([A, A, A], targets, **keywords)
     assert hdf5_filters(tmp_path / "a.h5")[:2] == ((2, 30, 20), None)
     assert hdf5_filters(tmp_path / "b.h5") == ((40, 30, 20), "gzip", 2, True)
 
@@ -70,7 +70,7 @@ COMPRESSIONS = {
 
 
 @pytest.mark.parametrize("given", COMPRESSIONS)
-def test_a_zarr_store_has_most(tmp_path, given):
+def test_compressions_of_zarr(tmp_path, given):
     biggus.save(A, tmp_path / "a.zarr", compression=given)
     _, codecs = zarr_codec(tmp_path / "a.zarr")
     assert COMPRESSIONS[given].items() <= codecs[-1].items()
@@ -78,7 +78,7 @@ def test_a_zarr_store_has_most(tmp_path, given):
     assert zarr_codec(tmp_path / "b.zarr")[1] == codecs
 
 
-def test_it_is_kept_from_one_format_to_another(tmp_path):
+def test_compression_is_kept_between_formats(tmp_path):
     biggus.save(A, f"{tmp_path}/a.h5::a", compression=("gzip", 3), chunks=(5, 30, 20))
     a = biggus.open(f"{tmp_path}/a.h5::a")
     biggus.save([a, a * 1, a], [f"{tmp_path}/{b}" for b in ("b.nc::a", "b.h5::a", "b.zarr")])
@@ -92,7 +92,7 @@ def test_it_is_kept_from_one_format_to_another(tmp_path):
     assert hdf5_filters(tmp_path / "d.h5")[1] is None
 
 
-def test_what_a_format_lacks(tmp_path):
+def test_unsupported_compression_or_chunks_raise(tmp_path):
     biggus.save(A, tmp_path / "a.zarr", compression="lz4")
     biggus.save(biggus.open(tmp_path / "a.zarr"), f"{tmp_path}/a.h5::a")
     assert hdf5_filters(tmp_path / "a.h5")[1] is None
@@ -106,7 +106,7 @@ def test_what_a_format_lacks(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("how", "error"),
+    ("keywords", "error"),
     [
         ({"chunks": (1, 2)}, ValueError),
         ({"chunks": (0, 30, 20)}, ValueError),
@@ -118,15 +118,15 @@ def test_what_a_format_lacks(tmp_path):
         ({"compression": 4}, TypeError),
     ],
 )
-def test_what_makes_no_sense(tmp_path, how, error):
+def test_invalid_arguments_raise(tmp_path, keywords, error):
     with pytest.raises(error):
-        biggus.save(A, tmp_path / "a.zarr", **how)
+        biggus.save(A, tmp_path / "a.zarr", **keywords)
     with pytest.raises(ValueError, match="for new arrays"):
         biggus.save(A, np.empty(VALUES.shape, "f4"), chunks=(1, 30, 20))
     assert not list(tmp_path.iterdir())
 
 
-def test_a_plan_tells_how_it_is_saved(tmp_path):
+def test_plan_save(tmp_path):
     source = UnreadableSource((500, 200, 200), "f4", chunks=(1, 200, 200), io_bound=False)
     a = biggus.ArrayAdapter(source)
     with biggus.set_options(memory="20 MB"):

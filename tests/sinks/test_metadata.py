@@ -1,4 +1,4 @@
-"""Attributes of every type: told of, remembered, and saved, or left out by name."""
+"""Attributes of every type are shown, remembered and saved, or left out with a warning."""
 
 import json
 import logging
@@ -25,7 +25,7 @@ def ragged(*rows):
 PAIR = np.dtype([("a", "i4"), ("b", "f8"), ("c", "S3")])
 ENUM = h5py.enum_dtype({"LAND": 1, "SEA": 2}, "i1")
 
-# What is stored, in which type, what `info` says of it, and what is saved: None if it is left out.
+# Value, stored dtype, output of `info`, and saved value (None if the attribute is left out).
 KINDS = {
     "long_double": (np.longdouble("0.1"), None, 0.1, 0.1),
     "long_doubles": (np.array([1, 0.5], np.longdouble), None, [1, 0.5], [1, 0.5]),
@@ -70,7 +70,7 @@ def kind(request):
     return request.param
 
 
-def test_info_tells_what_it_is(tmp_path, kind, capsys):
+def test_info_shows_attributes_of_every_type(tmp_path, kind, capsys):
     stored(tmp_path / "a.h5", kind)
     assert main(["info", str(tmp_path / "a.h5")]) == 0
     assert main(["info", str(tmp_path / "a.h5"), "--json"]) == 0
@@ -81,7 +81,7 @@ def test_info_tells_what_it_is(tmp_path, kind, capsys):
     assert captured.err == ""
 
 
-def test_it_is_remembered_with_its_dtype(tmp_path, kind):
+def test_description_keeps_attributes_and_dtypes(tmp_path, kind):
     stored(tmp_path / "a.h5", kind)
     source = biggus.open(tmp_path / "a.h5", "v").node.source
     again = DescribedSource(json.loads(json.dumps(describe(source)))).attributes
@@ -89,7 +89,7 @@ def test_it_is_remembered_with_its_dtype(tmp_path, kind):
 
 
 @pytest.mark.parametrize("suffix", ["h5", "nc", "zarr"])
-def test_it_is_saved_as_it_is_or_left_out_by_name(tmp_path, kind, suffix, caplog):
+def test_attributes_are_saved_or_left_out_with_a_warning(tmp_path, kind, suffix, caplog):
     stored(tmp_path / "a.h5", kind)
     expected = KINDS[kind][3]
     path = tmp_path / f"out.{suffix}"
@@ -114,7 +114,7 @@ def saved(path):
     return zarr.open_group(path, mode="r")["v"].attrs.get("kept")
 
 
-def test_a_ragged_list_is_kept_where_a_format_has_such(tmp_path, caplog):
+def test_ragged_attribute_is_saved_in_zarr_only(tmp_path, caplog):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["v"] = np.arange(3.0)
         file["v"].attrs.create("kept", ragged([1, 2], [3]), dtype=h5py.vlen_dtype("i4"))

@@ -1,4 +1,4 @@
-"""Saving into variables of netCDF4: numbers, missing and packed values, strings."""
+"""Saving into netCDF4 variables: numbers, missing and packed values, strings."""
 
 import numpy as np
 import pytest
@@ -56,7 +56,7 @@ def test_unlimited_dimensions_grow(dataset):
     assert np.array_equal(first[...], np.ones((9, 10)))
 
 
-def test_a_scalar(dataset):
+def test_scalar(dataset):
     variable = dataset.createVariable("v", "f8", ())
     biggus.save(lazy(NUMBERS).sum() * 1.0, variable)
     assert variable[...] == NUMBERS.sum()
@@ -90,7 +90,7 @@ def test_packed_values(dataset):
     assert variable[0, 0] == -20
 
 
-def test_unpacked_values_do_not_fit_where_the_variable_packs_none(dataset):
+def test_floats_into_a_variable_without_auto_scale_raise(dataset):
     variable = dataset.createVariable("v", "i2", ("y", "x"))
     variable.scale_factor = 0.5
     variable.set_auto_scale(False)
@@ -98,7 +98,7 @@ def test_unpacked_values_do_not_fit_where_the_variable_packs_none(dataset):
         biggus.save(lazy(NUMBERS / 2), variable)
 
 
-def test_without_masking_the_fill_value_is_written(dataset):
+def test_fill_value_is_written_without_auto_mask(dataset):
     variable = dataset.createVariable("v", "f4", ("y", "x"), fill_value=-9)
     variable.set_auto_mask(False)
     biggus.save(lazy(missing(values_of("f4"))), variable)
@@ -112,7 +112,7 @@ def test_strings(dataset):
     assert variable[...].tolist() == words.tolist()
 
 
-def test_a_closed_dataset_is_refused(tmp_path):
+def test_closed_dataset_raises(tmp_path):
     with netCDF4.Dataset(tmp_path / "b.nc", "w") as dataset:
         dataset.createDimension("y", 7)
         dataset.createDimension("x", 10)

@@ -1,4 +1,4 @@
-"""A save that does not come to its end leaves nothing that looks as if it had."""
+"""An unfinished save leaves nothing that looks like a finished store."""
 
 import subprocess
 import sys
@@ -26,12 +26,12 @@ def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def there():
+def files_here():
     return sorted(path.name for path in Path().iterdir())
 
 
 class Failing:
-    """Raises when it is read for the third time."""
+    """A source whose third read raises."""
 
     shape, dtype = SHAPE, VALUES.dtype
 
@@ -57,16 +57,16 @@ def failing(error):
 @pytest.mark.parametrize(
     "error", [RuntimeError("broken"), KeyboardInterrupt()], ids=["error", "^C"]
 )
-def test_a_read_that_fails_leaves_nothing(target, error, workers):
+def test_failed_read_leaves_no_file(target, error, workers):
     expected = KeyboardInterrupt if isinstance(error, KeyboardInterrupt) else biggus.SourceError
     with biggus.set_options(workers=workers), pytest.raises(expected):
         biggus.save(failing(error) + 1, target)
-    assert there() == []
+    assert files_here() == []
     assert not placing._unfinished
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_what_was_there_stays_after_a_failure(target):
+def test_failed_overwrite_keeps_the_old_store(target):
     values = np.arange(6.0)
     biggus.save(values, target)
     with pytest.raises(biggus.SourceError):
@@ -76,14 +76,14 @@ def test_what_was_there_stays_after_a_failure(target):
         assert np.array_equal(np.load(path), values)
     else:
         assert np.array_equal(biggus.open(path, name or None).ndarray(), values)
-    assert there() == [path]
+    assert files_here() == [path]
 
 
-def test_one_failure_among_several_targets_leaves_none():
+def test_failure_of_one_array_leaves_no_target():
     a = biggus.ArrayAdapter(VALUES)
     with pytest.raises(biggus.SourceError):
         biggus.save([a, failing(RuntimeError("broken"))], ["a.npy", "b.h5::b"])
-    assert there() == []
+    assert files_here() == []
 
 
 class Full:
@@ -96,14 +96,14 @@ class Full:
             raise OSError(28, "No space left on device")
 
 
-def test_a_target_that_fails_ends_the_save_of_all():
+def test_failing_target_ends_the_whole_save():
     a = biggus.ArrayAdapter(VALUES, chunks=(5, 100_000))
     with pytest.raises(OutputError, match=r"the Full \[.*:40, 0:100000\]: .*No space left"):
         biggus.save([a, a + 1], [Full(), "out.zarr"])
-    assert there() == []
+    assert files_here() == []
 
 
-def test_a_store_that_cannot_be_finished_leaves_nothing(monkeypatch):
+def test_failure_while_finishing_a_store_leaves_nothing(monkeypatch):
     def full(*args):
         raise OSError(28, "No space left on device")
 
@@ -111,15 +111,15 @@ def test_a_store_that_cannot_be_finished_leaves_nothing(monkeypatch):
     a = biggus.ArrayAdapter(VALUES)
     with pytest.raises(OutputError, match=r"out\.zarr: .*No space left"):
         biggus.save([a, a], ["other.npy", "out.zarr::a"])
-    assert there() == []
+    assert files_here() == []
 
 
-def test_a_dtype_that_the_format_does_not_hold_is_known_before_anything_is_read(recorded):
+def test_unsupported_dtype_raises_before_reading(recorded):
     source = recorded(np.zeros(3, [("x", "i4"), ("y", "f8")]))
     with pytest.raises(OutputError, match=r"out\.zarr"):
         biggus.save(biggus.ArrayAdapter(source), "out.zarr")
     assert source.boxes == []
-    assert there() == []
+    assert files_here() == []
 
 
 KILLED = """
@@ -144,8 +144,8 @@ with biggus.set_options(workers=1):
 """
 
 
-def killed(*arguments):
-    """Save in another process, and kill that in the middle."""
+def save_and_kill(*arguments):
+    """Save in another process, and kill it halfway."""
     with subprocess.Popen(
         [sys.executable, "-c", KILLED, *arguments], stdout=subprocess.PIPE, text=True
     ) as process:
@@ -155,21 +155,21 @@ def killed(*arguments):
 
 @pytest.mark.machine
 @pytest.mark.parametrize("target", TARGETS[:1] + TARGETS[2:])
-def test_a_process_that_is_killed_leaves_nothing_that_looks_finished(target):
+def test_killed_process_leaves_partial_files_only(target):
     path, _, name = target.partition("::")
-    killed(target)
-    assert all(left.startswith(f".{path}.") and left.endswith(".partial") for left in there())
+    save_and_kill(target)
+    assert all(left.startswith(f".{path}.") and left.endswith(".partial") for left in files_here())
     assert list(Path().glob("out*")) == []
     with pytest.raises(biggus.errors.GoneError):
         biggus.open(path, name or None, backend="hdf5" if path.endswith("y") else None)
-    biggus.save(VALUES[:2], target)  # what is left is in nobody's way
+    biggus.save(VALUES[:2], target)  # partial files do not disturb a new save
     if path == "out.npy":
         assert np.array_equal(np.load(path), VALUES[:2])
     else:
         assert np.array_equal(biggus.open(path, name).ndarray(), VALUES[:2])
 
 
-def test_a_process_that_is_killed_leaves_what_was_there():
+def test_killed_overwrite_keeps_the_old_store():
     biggus.save(VALUES[:2], "out.h5::a")
-    killed("out.h5::a", "overwrite")
+    save_and_kill("out.h5::a", "overwrite")
     assert np.array_equal(biggus.open("out.h5", "a").ndarray(), VALUES[:2])

@@ -1,4 +1,4 @@
-"""A .npy file is written through maps of short parts of it."""
+"""A .npy file is written through memory maps of short windows."""
 
 import numpy as np
 import pytest
@@ -9,9 +9,7 @@ from biggus.sinks import npy
 
 @pytest.mark.parametrize("window", [1, 40, 300, 2**23])
 @pytest.mark.parametrize("chunks", [(1, 9, 7), (2, 2, 2), (5, 3, 7), (5, 9, 1)])
-def test_values_come_where_they_belong_however_short_the_parts(
-    window, chunks, tmp_path, monkeypatch
-):
+def test_windows_of_any_length_write_the_whole_array(window, chunks, tmp_path, monkeypatch):
     monkeypatch.setattr(npy, "_WINDOW", window)
     values = np.arange(5 * 9 * 7, dtype="i2").reshape(5, 9, 7)
     mapped = []

@@ -1,4 +1,4 @@
-"""Saving into objects: what is assigned is what NumPy would compute, each chunk once and whole."""
+"""Saving into objects assigns the values of NumPy, each chunk whole and once."""
 
 import threading
 
@@ -34,7 +34,7 @@ def missing(values):
 
 @pytest.fixture(params=["ndarray", "fortran", "memmap", "hdf5", "contiguous", "zarr2", "zarr3"])
 def make(request, tmp_path):
-    """Return a function that makes a target, and one that reads it back."""
+    """Return a function that makes a target."""
     kept = []
 
     def target(shape, dtype, chunks=(2, 5)):
@@ -72,25 +72,25 @@ def test_every_dtype(make, dtype):
 
 
 @pytest.mark.parametrize(("given", "kept"), [("f8", "f4"), ("i4", "f8"), ("?", "u1"), ("i8", "i2")])
-def test_what_numpy_casts_within_a_kind_is_cast(make, given, kept):
+def test_same_kind_casts(make, given, kept):
     target = make(SHAPE, kept)
     biggus.save(lazy(values_of(given)), target)
     assert np.array_equal(target[...], values_of(given).astype(kept))
 
 
 @pytest.mark.parametrize(("given", "kept"), [("f8", "i8"), ("c8", "f8"), ("i8", "?"), ("i4", "u4")])
-def test_what_would_lose_its_kind_is_refused(make, given, kept):
+def test_casts_to_another_kind_raise(make, given, kept):
     with pytest.raises(TypeError, match="astype"):
         biggus.save(lazy(values_of(given)), make(SHAPE, kept))
 
 
-def test_a_scalar(make):
+def test_scalar(make):
     target = make((), "f8")
     biggus.save(lazy(NUMBERS).mean(), target)
     assert target[()] == NUMBERS.mean()
 
 
-def test_an_expression_and_a_reduction_in_one_pass(make, recorded):
+def test_expression_and_reduction_in_one_pass(make, recorded):
     source = recorded(NUMBERS.astype("f8"))
     a = biggus.ArrayAdapter(source, chunks=(3, 4))
     target, mean = make(SHAPE, "f8"), np.zeros(10)
@@ -101,7 +101,7 @@ def test_an_expression_and_a_reduction_in_one_pass(make, recorded):
 
 @pytest.mark.parametrize("chunks", [(2, 5), (7, 10), (1, 3)])
 @pytest.mark.parametrize("grid", [(3, 4), ((1, 4, 2), (9, 1)), (7, 10)])
-def test_grids_that_do_not_fit(make, chunks, grid):
+def test_chunks_unlike_those_of_the_target(make, chunks, grid):
     target = make(SHAPE, "i8", chunks)
     biggus.save(lazy(NUMBERS, grid)[::-1], target)
     assert np.array_equal(target[...], NUMBERS[::-1])
@@ -116,42 +116,42 @@ def test_missing_numbers_become_nan(make, dtype):
 
 
 @pytest.mark.parametrize("dtype", ["i4", "?", "u1"])
-def test_a_missing_value_that_has_no_place_is_an_error(make, dtype):
+def test_missing_values_without_representation_raise(make, dtype):
     target = make(SHAPE, dtype)
     with pytest.raises(MaskedValueError, match="cannot write the"):
         biggus.save(lazy(missing(values_of(dtype))), target)
 
 
-def test_missing_integers_become_nan_where_the_target_has_it(make):
+def test_missing_integers_become_nan_in_a_float_target(make):
     target = make(SHAPE, "f8")
     biggus.save(lazy(missing(NUMBERS)), target)
     assert np.array_equal(target[...], missing(NUMBERS * 1.0).filled(np.nan), equal_nan=True)
 
 
-def test_a_missing_scalar(make):
+def test_missing_scalar(make):
     target = make((), "f4")
     biggus.save(biggus.ArrayAdapter(np.ma.masked_array(1, mask=True, dtype="f4")), target)
     assert np.isnan(target[()])
 
 
-def test_no_place_is_needed_where_nothing_is_missing(make):
+def test_masked_array_without_missing_values(make):
     target = make(SHAPE, "i4")
     biggus.save(lazy(np.ma.MaskedArray(NUMBERS.astype("i4"))), target)
     assert np.array_equal(target[...], NUMBERS)
 
 
-def test_another_shape_is_refused(make):
+def test_other_shape_raises(make):
     with pytest.raises(ValueError, match="does not fit"):
         biggus.save(lazy(NUMBERS), make((7, 9), "i8"))
 
 
-def test_an_array_without_elements(make):
+def test_empty_array(make):
     target = make((0, 10), "i8", (1, 5))
     biggus.save(lazy(NUMBERS)[3:3], target)
     assert target.shape == (0, 10)
 
 
-def test_a_masked_array_keeps_the_mask():
+def test_masked_array_target_gets_the_mask():
     target = np.ma.zeros(SHAPE, "i8")
     target[0, 0] = np.ma.masked
     biggus.save(lazy(missing(NUMBERS)), target)
@@ -160,7 +160,7 @@ def test_a_masked_array_keeps_the_mask():
 
 
 @pytest.mark.parametrize("zarr_format", [2, 3])
-def test_a_zarr_array_with_a_fill_value_takes_missing_values(tmp_path, zarr_format):
+def test_missing_values_become_the_fill_value_of_zarr(tmp_path, zarr_format):
     target = zarr.create_array(
         store=tmp_path / "a.zarr",
         shape=SHAPE,
@@ -173,7 +173,7 @@ def test_a_zarr_array_with_a_fill_value_takes_missing_values(tmp_path, zarr_form
     assert np.array_equal(target[...], missing(NUMBERS).filled(-9))
 
 
-def test_a_fill_value_is_not_cut_short(tmp_path):
+def test_fill_value_keeps_its_precision(tmp_path):
     target = zarr.create_array(
         store=tmp_path / "a.zarr", shape=SHAPE, dtype="f4", chunks=(2, 5), fill_value=-0.1
     )
@@ -181,7 +181,7 @@ def test_a_fill_value_is_not_cut_short(tmp_path):
     assert np.array_equal(target[...], missing(NUMBERS.astype("f4")).filled(-0.1))
 
 
-def test_a_value_that_becomes_the_fill_value_is_an_error(tmp_path):
+def test_value_cast_to_the_fill_value_raises(tmp_path):
     target = zarr.create_array(
         store=tmp_path / "a.zarr", shape=SHAPE, dtype="f4", chunks=(2, 5), fill_value=0.1
     )
@@ -191,16 +191,16 @@ def test_a_value_that_becomes_the_fill_value_is_an_error(tmp_path):
         biggus.save(lazy(values), target)
 
 
-def test_a_value_that_means_missing_is_an_error(tmp_path):
+def test_value_equal_to_the_fill_value_raises(tmp_path):
     target = zarr.create_array(
         store=tmp_path / "a.zarr", shape=SHAPE, dtype="i8", chunks=(2, 5), fill_value=6
     )
     with pytest.raises(OutputError, match="is among the values"):
         biggus.save(lazy(missing(NUMBERS)), target)
-    biggus.save(lazy(NUMBERS), target)  # nothing can be missing: then it is a value like any other
+    biggus.save(lazy(NUMBERS), target)  # without a mask it is an ordinary value
 
 
-def test_a_sharded_array_is_written_by_whole_shards(tmp_path):
+def test_sharded_array_is_written_by_whole_shards(tmp_path):
     target = zarr.create_array(
         store=tmp_path / "a.zarr", shape=SHAPE, dtype="i8", chunks=(1, 2), shards=(4, 4)
     )
@@ -208,14 +208,14 @@ def test_a_sharded_array_is_written_by_whole_shards(tmp_path):
     assert np.array_equal(target[...], NUMBERS)
 
 
-def test_times():
+def test_missing_times_become_nat():
     times = NUMBERS.astype("M8[h]")
     target = np.zeros(SHAPE, "M8[s]")
     biggus.save(lazy(missing(times)), target)
     assert np.array_equal(target, missing(times).filled(np.datetime64("NaT", "s")), equal_nan=True)
 
 
-def test_strings_are_not_cut_short(tmp_path):
+def test_strings_are_not_truncated(tmp_path):
     words = np.array(["one", "zwölf", ""])
     target = np.zeros(3, "U9")
     biggus.save(lazy(words, (2,)), target)
@@ -228,8 +228,8 @@ def test_strings_are_not_cut_short(tmp_path):
         assert dataset.asstr()[...].tolist() == words.tolist()
 
 
-class Recording:
-    """A target of the user's own, which takes whole chunks only, one thread at a time."""
+class RecordingTarget:
+    """A user's target, which accepts whole chunks only, from one thread at a time."""
 
     def __init__(self, shape, dtype, chunks):
         self.shape, self.dtype, self.chunks = shape, np.dtype(dtype), chunks
@@ -252,9 +252,12 @@ class Recording:
 
 
 @pytest.mark.parametrize("grid", [None, (100, 700), (96, 1000), ((400, 1, 599), (1000,))])
-def test_each_chunk_of_a_target_is_written_once_and_whole(grid):
+def test_each_target_chunk_is_written_whole_and_once(grid):
     values = np.arange(10**6, dtype="f4").reshape(1000, 1000)
-    first, second = Recording((1000, 1000), "f8", (64, 300)), Recording((1000,), "f8", (70,))
+    first, second = (
+        RecordingTarget((1000, 1000), "f8", (64, 300)),
+        RecordingTarget((1000,), "f8", (70,)),
+    )
     a = biggus.ArrayAdapter(values, chunks=grid)
     with biggus.set_options(workers=4, memory="16 MB"):
         biggus.save([a + 1, a.mean(axis=1, dtype="f8")], [first, second])
@@ -264,7 +267,7 @@ def test_each_chunk_of_a_target_is_written_once_and_whole(grid):
     np.testing.assert_allclose(second.values, values.mean(axis=1, dtype="f8"))
 
 
-def test_a_target_that_fails_is_named_with_the_box():
+def test_failing_target_error_names_target_and_box():
     class Full:
         shape = SHAPE
 
@@ -275,7 +278,7 @@ def test_a_target_that_fails_is_named_with_the_box():
         biggus.save(lazy(NUMBERS), Full())
 
 
-def test_a_failing_source_is_what_is_raised():
+def test_failing_source_raises_source_error():
     class Broken:
         shape, dtype = SHAPE, NUMBERS.dtype
 
@@ -298,33 +301,33 @@ def test_a_failing_source_is_what_is_raised():
         (NUMBERS, np.broadcast_to(0, SHAPE), ValueError),
     ],
 )
-def test_what_makes_no_sense_is_refused(arrays, targets, error):
+def test_invalid_arguments_raise(arrays, targets, error):
     with pytest.raises(error):
         biggus.save(arrays, targets)
 
 
-def test_one_target_for_two_arrays_is_refused():
+def test_one_target_for_two_arrays_raises():
     target = np.zeros(SHAPE)
     with pytest.raises(ValueError, match="two arrays"):
         biggus.save([NUMBERS, NUMBERS], [target, target])
 
 
-def test_files_that_are_closed_or_only_read_are_refused(tmp_path):
+def test_read_only_dataset_raises(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["a"] = np.zeros(SHAPE)
     with h5py.File(tmp_path / "a.h5") as file, pytest.raises(ValueError, match="for reading only"):
         biggus.save(lazy(NUMBERS), file["a"])
 
 
-def test_progress_is_told():
-    told = []
-    with biggus.set_options(progress=lambda done, total: told.append((done, total))):
+def test_progress_ends_at_all_bytes():
+    calls = []
+    with biggus.set_options(progress=lambda done, total: calls.append((done, total))):
         biggus.save(lazy(NUMBERS), np.zeros(SHAPE))
-    done, total = told[-1]
+    done, total = calls[-1]
     assert done == total > 0
 
 
-def test_parts_of_an_array_are_saved_with_the_whole(monkeypatch):
+def test_array_and_its_parts_are_read_once(monkeypatch):
     monkeypatch.setattr("biggus.indexing.reduction_blocks.RUN", 1)
     monkeypatch.setattr("biggus.indexing.reduction_blocks.BLOCK", 1)
     values = np.random.default_rng(0).random((60, 40, 50)).astype("f4")

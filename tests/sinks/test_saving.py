@@ -1,4 +1,4 @@
-"""Saving into new stores: read back by the formats' own libraries, and by biggus."""
+"""New stores are read back by their formats' own libraries and by biggus."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ DTYPES = ["?", "i1", "u2", ">i4", "i8", "u8", "f2", ">f4", "f8", "c8", ">c16", "
 TARGETS = ["out.npy", "out.zarr", "out.zarr::a/b", "out.h5::a/b", "out.nc::a/b"]
 
 
-def there():
+def files_here():
     return sorted(path.name for path in Path().iterdir())
 
 
@@ -36,14 +36,14 @@ def lazy(values, chunks=(3, 4)):
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
-    """Be in an empty folder, in which nothing but the target may be at the end."""
+    """Work in an empty folder, which holds no partial files at the end."""
     monkeypatch.chdir(tmp_path)
     yield
-    assert [name for name in there() if "partial" in name or name.endswith(".old")] == []
+    assert [name for name in files_here() if "partial" in name or name.endswith(".old")] == []
 
 
 def stored(target):
-    """Read what a target holds, with the library of its format."""
+    """Read a target with the library of its format."""
     path, _, name = target.partition("::")
     if path.endswith(".npy"):
         return np.load(path)
@@ -68,7 +68,7 @@ def test_every_dtype(target, dtype):
     if ".nc" in target and values.dtype.kind in "cMm":
         with pytest.raises(OutputError, match="cannot store values of dtype"):
             biggus.save(lazy(values), target)
-        assert there() == []
+        assert files_here() == []
         return
     biggus.save(lazy(values), target)
     found = stored(target)
@@ -80,7 +80,7 @@ def test_every_dtype(target, dtype):
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_a_scalar_and_an_array_without_elements(target):
+def test_scalar_and_empty_array(target):
     biggus.save(lazy(NUMBERS).mean(), target)
     assert stored(target) == NUMBERS.mean()
     biggus.save(lazy(NUMBERS)[4:4], target, overwrite=True)
@@ -108,7 +108,7 @@ def test_missing_integers(target, dtype):
     if "npy" in target:
         with pytest.raises(MaskedValueError, match=r"out\.npy"):
             biggus.save(lazy(values), target)
-        assert there() == []
+        assert files_here() == []
         return
     biggus.save(lazy(values), target)
     if "h5" in target:
@@ -122,7 +122,7 @@ def test_missing_integers(target, dtype):
 
 
 @pytest.mark.parametrize("target", ["out.zarr", "out.nc::a"])
-def test_the_fill_value_of_an_array_is_kept(target):
+def test_fill_value_is_kept(target):
     values = missing(NUMBERS)
     values.fill_value = -5
     biggus.save(lazy(values), target)
@@ -150,17 +150,17 @@ def test_bytes(target):
 
 
 @pytest.mark.parametrize("target", ["out.npy", "out.h5::a"])
-def test_structures(target):
+def test_structured_dtypes(target):
     values = np.zeros(5, [("x", "i4"), ("y", ">f8")])
     values["x"], values["y"] = range(5), 0.5
     biggus.save(lazy(values, (2,)), target)
     assert np.array_equal(stored(target), values)
 
 
-def test_objects_that_are_no_strings_are_refused():
+def test_objects_other_than_strings_raise():
     with pytest.raises(OutputError, match="other than strings"):
         biggus.save(lazy(np.array([1, "a"], object), (2,)), "out.h5::a")
-    assert there() == []
+    assert files_here() == []
 
 
 @pytest.mark.parametrize("path", ["out.zarr", "out.h5", "out.nc"])
@@ -173,10 +173,10 @@ def test_several_arrays_in_one_file(path, recorded):
     assert np.array_equal(stored(f"{path}::a"), NUMBERS)
     assert np.array_equal(stored(f"{path}::g/mean"), NUMBERS.mean(axis=0))
     assert np.array_equal(stored(f"{path}::g/b"), NUMBERS[:, 3:] * 2)
-    assert there() == [path]
+    assert files_here() == [path]
 
 
-def test_several_files_and_an_object_at_once():
+def test_several_files_and_an_object():
     a, target = lazy(NUMBERS), np.zeros(SHAPE)
     biggus.save([a, a + 1, a + 2], ["a.npy", "b.h5::b", target])
     assert np.array_equal(np.load("a.npy"), NUMBERS)
@@ -186,10 +186,10 @@ def test_several_files_and_an_object_at_once():
 
 @pytest.mark.parametrize("path", ["out.zarr", "out.h5", "out.nc"])
 @pytest.mark.parametrize(("first", "second"), [("a", "a"), ("a", "a/b"), ("a/b", "a"), ("/a", "a")])
-def test_names_in_each_others_way_are_refused(path, first, second):
+def test_conflicting_names_raise(path, first, second):
     with pytest.raises(OutputError, match="one store"):
         biggus.save([NUMBERS, NUMBERS], [f"{path}::{first}", f"{path}::{second}"])
-    assert there() == []
+    assert files_here() == []
 
 
 @pytest.mark.parametrize(
@@ -199,37 +199,37 @@ def test_names_in_each_others_way_are_refused(path, first, second):
         *("s3://bucket/out.zarr", "https://host/out.zarr::a", "out.zarr::../a", "out.h5::a//b"),
     ],
 )
-def test_locations_that_cannot_be_written(target):
+def test_invalid_locations_raise(target):
     with pytest.raises(OutputError, match="cannot write"):
         biggus.save(NUMBERS, target)
-    assert there() == []
+    assert files_here() == []
 
 
-def test_paths(tmp_path):
+def test_path_object_as_target(tmp_path):
     biggus.save(NUMBERS, tmp_path / "out.npy")
     assert np.array_equal(np.load("out.npy"), NUMBERS)
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_what_is_there_is_replaced_when_that_is_wanted(target):
+def test_overwrite_replaces_an_existing_store(target):
     biggus.save(lazy(NUMBERS), target)
     with pytest.raises(OutputError, match="overwrite=True"):
         biggus.save(lazy(NUMBERS) + 1, target)
     assert np.array_equal(stored(target), NUMBERS)
     biggus.save(lazy(NUMBERS)[1:] + 2, target, overwrite=True)
     assert np.array_equal(stored(target), NUMBERS[1:] + 2)
-    assert len(there()) == 1
+    assert len(files_here()) == 1
 
 
 @pytest.mark.parametrize("path", ["out.zarr", "out.h5", "out.nc"])
-def test_other_arrays_in_a_store_are_not_lost(path):
+def test_overwrite_of_a_store_with_other_arrays_raises(path):
     biggus.save([NUMBERS, NUMBERS], [f"{path}::a", f"{path}::b"])
     with pytest.raises(OutputError, match="would be lost: b"):
         biggus.save(lazy(NUMBERS) + 1, f"{path}::a", overwrite=True)
     assert np.array_equal(stored(f"{path}::a"), NUMBERS)
 
 
-def test_a_folder_that_is_no_store_is_never_replaced(tmp_path):
+def test_overwrite_of_a_folder_without_a_store_raises(tmp_path):
     (tmp_path / "out.zarr").mkdir()
     (tmp_path / "out.zarr" / "precious").write_text("mine")
     with pytest.raises(OutputError, match="without a Zarr store"):
@@ -238,7 +238,7 @@ def test_a_folder_that_is_no_store_is_never_replaced(tmp_path):
 
 
 @pytest.mark.parametrize("path", ["out.zarr", "out.h5"])
-def test_chunks_are_those_of_the_array(path):
+def test_chunks_default_to_those_of_the_array(path):
     a = biggus.ArrayAdapter(np.zeros((10, 600, 200)), chunks=(10, 300, 100))
     biggus.save([a, a + 1, a[:, 1:], a[0, 0, :9]], [f"{path}::{name}" for name in "abcd"])
     if path == "out.zarr":
@@ -252,7 +252,7 @@ def test_chunks_are_those_of_the_array(path):
 
 
 @pytest.mark.parametrize("target", ["out.zarr::b", "out.h5::b", "out.nc::b"])
-def test_names_of_axes_and_attributes_are_kept(target):
+def test_dims_and_attributes_are_kept(target):
     with netCDF4.Dataset("in.nc", "w") as dataset:
         dataset.createDimension("time", 7)
         dataset.createDimension("x", 10)
@@ -279,8 +279,8 @@ def test_names_of_axes_and_attributes_are_kept(target):
     assert attributes["scale_factor"] == 0.5
     biggus.save(a.mean(axis=0), "mean.zarr")
     mean = zarr.open_array("mean.zarr", mode="r")
-    told = {"units": "K", "cell_methods": "time: mean"}
-    assert dict(mean.attrs) == {"_ARRAY_DIMENSIONS": ["x"], **told}
+    expected = {"units": "K", "cell_methods": "time: mean"}
+    assert dict(mean.attrs) == {"_ARRAY_DIMENSIONS": ["x"], **expected}
 
 
 @pytest.mark.parametrize("target", ["out.zarr::t", "out.nc::t"])
@@ -298,7 +298,7 @@ def test_packed_values_stay_packed(target):
 
 
 @pytest.mark.parametrize("dtype", ["c8", "M8[s]"])
-def test_missing_values_of_other_kinds_in_zarr(dtype):
+def test_missing_complex_numbers_and_times_in_zarr(dtype):
     values = missing(values_of(dtype))
     biggus.save(lazy(values), "out.zarr")
     found = opened("out.zarr").masked_array()
@@ -310,7 +310,7 @@ def test_missing_values_of_other_kinds_in_zarr(dtype):
 
 
 @pytest.mark.parametrize("target", ["out.h5::a", "out.nc::a"])
-def test_an_attribute_that_a_format_does_not_hold_is_left_out(target, caplog):
+def test_unsupported_attribute_is_left_out(target, caplog):
     with h5py.File("in.h5", "w") as file:
         dataset = file.create_dataset("a", data=NUMBERS)
         dataset.attrs["flag"] = True
@@ -326,14 +326,14 @@ def test_an_attribute_that_a_format_does_not_hold_is_left_out(target, caplog):
     assert attributes["flag"] == 1
 
 
-def test_one_file_by_two_names():
+def test_one_file_by_two_paths():
     biggus.save(
         [NUMBERS, NUMBERS + 1], ["out.h5::a", "../" + Path().absolute().name + "/out.h5::b"]
     )
     assert np.array_equal(stored("out.h5::a") + 1, stored("out.h5::b"))
 
 
-def test_dimensions_of_one_name_and_several_lengths():
+def test_dimensions_of_one_name_and_different_lengths():
     a = biggus.ArrayAdapter(np.zeros((3, 4)))
     biggus.save([a, a.T, a[0]], ["o.nc::a", "o.nc::b", "o.nc::c"])
     with netCDF4.Dataset("o.nc") as dataset:
@@ -341,7 +341,7 @@ def test_dimensions_of_one_name_and_several_lengths():
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_what_is_larger_than_a_block(target):
+def test_array_larger_than_a_block(target):
     values = np.arange(3 * 700 * 1000, dtype="f4").reshape(3, 700, 1000)
     with biggus.set_options(workers=4):
         biggus.save(biggus.ArrayAdapter(values, chunks=(1, 300, 1000)) + 1, target)
@@ -349,7 +349,7 @@ def test_what_is_larger_than_a_block(target):
 
 
 @pytest.mark.parametrize("target", ["new.h5", "new.nc"])
-def test_an_array_has_the_name_that_it_had(target):
+def test_target_without_a_name_uses_the_name_of_the_source(target):
     with h5py.File("old.h5", "w") as file:
         file["sst"] = NUMBERS
     array = biggus.open("old.h5", "sst")

@@ -1,4 +1,4 @@
-"""Whatever is saved is what is opened: values, mask and dtype, of every dtype in every format."""
+"""Round trips keep values, mask and dtype, for every dtype in every format."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ netCDF4 = pytest.importorskip("netCDF4")
 pytest.importorskip("zarr")
 st = hypothesis.strategies
 
-# Times without a unit are among the dtypes; NumPy 2.5 and later advise against them.
+# Times without a unit are among the dtypes; NumPy 2.5 deprecates them.
 pytestmark = pytest.mark.filterwarnings("ignore:The 'generic' unit:DeprecationWarning")
 
 TARGETS = ["out.nc::v", "out.h5::g/v", "out.zarr", "out.zarr::g/v", "out.npy"]
@@ -45,7 +45,7 @@ REFUSED = {
 
 
 def is_refused(target, dtype, masked):
-    """Tell whether a format has no place for values of a dtype, and says so beforehand."""
+    """Return whether saving a dtype in a format raises before anything is written."""
     path = target.partition("::")[0]
     if dtype.kind in REFUSED[path]:
         return True
@@ -55,12 +55,12 @@ def is_refused(target, dtype, masked):
 
 
 def default_fill(dtype):
-    """Return what the netCDF library takes for missing where it is told nothing."""
+    """Return the default fill value of the netCDF library."""
     return netCDF4.default_fillvals.get(dtype.str[1:])
 
 
 def edges(dtype):
-    """Return values that some reader or writer gives a meaning of its own."""
+    """Return values to which some reader or writer gives a special meaning."""
     if dtype.kind in "iu":
         info = np.iinfo(dtype)
         found = [info.min, info.min + 1, info.max - 1, info.max, 0, 1]
@@ -91,7 +91,7 @@ def cases(draw):
     shape = tuple(draw(st.lists(st.integers(0, 9), max_size=3)))
     values = np.asarray(sample(shape, dtype, draw(st.integers(0, 99))))
     known = edges(dtype)
-    if known.size and draw(st.booleans()):  # nothing but a few of them
+    if known.size and draw(st.booleans()):  # only these
         chosen = draw(st.lists(st.sampled_from(range(known.size)), min_size=1, max_size=3))
         values = np.array(known[np.resize(chosen, shape)], dtype).reshape(shape)
     chunks = tuple(draw(st.integers(1, 5)) for _ in shape) or None
@@ -123,7 +123,7 @@ def here(tmp_path, monkeypatch):
 
 
 def check_round_trip(values, chunks, target):
-    """Save, open, compare; or be refused beforehand, with nothing read or left behind."""
+    """Save, open and compare, or check that saving raises and leaves nothing behind."""
     for path in Path().iterdir():
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     array = lazy(values, chunks)
@@ -146,9 +146,9 @@ def check_round_trip(values, chunks, target):
     assert got.shape == array.shape
     found = got.masked_array()
     expected = np.ma.asarray(array.masked_array())
-    if target == "out.npy":  # there, NaN and NaT are what is missing
+    if target == "out.npy":  # missing values are NaN and NaT there
         expected = np.ma.asarray(np.asarray(array.ndarray()))
-    if values.dtype.char in "gG":  # of these, not all bits have a meaning
+    if values.dtype.char in "gG":  # long doubles have padding bits
         np.testing.assert_array_equal(np.ma.getmaskarray(found), np.ma.getmaskarray(expected))
         np.testing.assert_array_equal(found.compressed(), expected.compressed())
         return
@@ -157,7 +157,7 @@ def check_round_trip(values, chunks, target):
 
 @hypothesis.settings(max_examples=8 * hypothesis.settings.default.max_examples)
 @hypothesis.given(cases(), st.sampled_from(TARGETS))
-def test_what_is_saved_is_opened(case, target):
+def test_round_trip(case, target):
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         check_round_trip(*case, target)
@@ -176,14 +176,14 @@ def by_netcdf4(name="v"):
 
 @pytest.mark.parametrize("dtype", NUMBERS)
 @pytest.mark.parametrize("hit", [False, True])
-def test_default_fill_values_that_are_values_are_masked_by_nobody(dtype, hit):
+def test_values_equal_to_the_default_fill_value_are_not_masked(dtype, hit):
     dtype = np.dtype(dtype)
     values = np.array([0, 1, 2, default_fill(dtype) if hit else 3], dtype)
     assert_same(saved(values, "out.nc::v").masked_array(), np.ma.asarray(values))
     found, attributes = by_netcdf4()
     assert not np.ma.is_masked(found)
     assert np.array_equal(found, values)
-    # What is told needlessly makes floats of integers for readers that have no masks.
+    # A needless _FillValue makes readers without masks convert integers to floats.
     assert ("_FillValue" in attributes) == (hit and dtype.itemsize > 1)
     xarray = pytest.importorskip("xarray")
     with xarray.open_dataset("out.nc") as dataset:
@@ -195,7 +195,7 @@ def test_default_fill_values_that_are_values_are_masked_by_nobody(dtype, hit):
 @pytest.mark.parametrize("target", ["out.nc::v", "out.h5::v", "out.zarr"])
 @pytest.mark.parametrize("dtype", ["i1", "u1", "i2", "u2"])
 @pytest.mark.parametrize("masked", [False, True])
-def test_one_value_that_is_left_is_enough(target, dtype, masked):
+def test_single_unused_value_becomes_the_fill_value(target, dtype, masked):
     every = np.arange(2 ** (8 * np.dtype(dtype).itemsize)).astype(dtype)
     values = np.ma.MaskedArray(every, mask=(every == 7) & masked)
     values[every == 7] = np.ma.masked if masked else 6
@@ -205,7 +205,7 @@ def test_one_value_that_is_left_is_enough(target, dtype, masked):
 @pytest.mark.parametrize("target", ["out.nc::v", "out.h5::v", "out.zarr"])
 @pytest.mark.parametrize(("dtype", "wider"), [("i1", "i2"), ("u1", "i2"), ("i2", "i4")])
 @pytest.mark.parametrize("masked", [False, True])
-def test_where_no_value_is_left_that_is_said_with_what_helps(target, dtype, wider, masked):
+def test_no_unused_value_raises_and_suggests_astype(target, dtype, wider, masked):
     every = np.arange(2 ** (8 * np.dtype(dtype).itemsize)).astype(dtype)
     values = np.append(every, every[:1])
     if masked:
@@ -219,11 +219,11 @@ def test_where_no_value_is_left_that_is_said_with_what_helps(target, dtype, wide
 
 
 BLOCKS = (4, 1024, 1100)
-"""Of each a chunk is more than what is taken together."""
+"""A shape whose chunks are larger than a block."""
 
 
-def one_in_the_way(dtype, at):
-    """Return values of which those of one block are equal to the fill value of all."""
+def values_with_fill_value_in_block(dtype, at):
+    """Return masked values; those of block `at` are equal to the fill value."""
     marker = np.dtype(dtype).type(3)
     random = np.random.default_rng(0)
     data = random.integers(4, 100, BLOCKS).astype(dtype)
@@ -236,10 +236,10 @@ def one_in_the_way(dtype, at):
 
 @pytest.mark.parametrize("target", ["out.nc::v", "out.h5::v", "out.zarr", "out.zarr::v"])
 @pytest.mark.parametrize(("dtype", "at"), [("i4", 0), (">i8", 2), ("f4", 3), ("c8", 2)])
-def test_a_fill_value_that_is_a_value_in_some_chunk(target, dtype, at):
+def test_fill_value_among_the_values_is_replaced(target, dtype, at):
     if dtype == "c8" and ".nc" in target:
         dtype = ">f8"
-    values = one_in_the_way(dtype, at)
+    values = values_with_fill_value_in_block(dtype, at)
     with biggus.set_options(workers=3, memory="30 MB"):
         got = saved(values, target, chunks=(1, *BLOCKS[1:]))
     assert got.fill_value != values.fill_value
@@ -252,9 +252,7 @@ def test_a_fill_value_that_is_a_value_in_some_chunk(target, dtype, at):
 
 @pytest.mark.parametrize(("at", "again"), [(None, 0), (3, 3), (0, 0)])
 @pytest.mark.parametrize("suffix", [".nc", ".zarr"])
-def test_what_is_written_twice_is_only_what_came_before_the_value_in_the_way(
-    suffix, at, again, monkeypatch
-):
+def test_replaced_fill_value_rewrites_only_earlier_chunks(suffix, at, again, monkeypatch):
     cls = _Variable if suffix == ".nc" else Assigning
     written, write = [], cls.write
 
@@ -263,17 +261,17 @@ def test_what_is_written_twice_is_only_what_came_before_the_value_in_the_way(
         write(self, box, values)
 
     monkeypatch.setattr(cls, "write", spy)
-    values = one_in_the_way("i4", at)
+    values = values_with_fill_value_in_block("i4", at)
     with biggus.set_options(workers=1, memory="30 MB"):
         got = saved(values, f"out{suffix}::v", chunks=(1, *BLOCKS[1:]))
     assert sorted(written[:4]) == list(range(4))
-    # Chunks of nothing but the fill value are not there in Zarr, and have to be if it is a value.
+    # Zarr omits chunks of the fill value alone, which are written once it is a value.
     assert len(written) - 4 == again + (suffix == ".zarr" and at is not None)
     assert_same(got.masked_array(), values)
 
 
 @pytest.mark.parametrize("target", ["out.nc::v", "out.h5::v", "out.zarr::v"])
-def test_truth_values_of_which_some_are_missing(target):
+def test_missing_booleans(target):
     values = np.ma.MaskedArray([True, False, True], mask=[0, 0, 1])
     got = saved(values, target)
     assert got.dtype == bool
@@ -284,12 +282,12 @@ def test_truth_values_of_which_some_are_missing(target):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with xarray.open_dataset(target.split("::")[0], engine=engine) as dataset:
-            # With xarray's own mark of truth values, it would take the missing one for True.
+            # With xarray's mark of booleans, xarray would read the missing one as True.
             assert np.array_equal(dataset.v.values, [1, 0, np.nan], equal_nan=True)
 
 
 @pytest.mark.parametrize("engine", ["netcdf4", "h5netcdf", "zarr"])
-def test_truth_values_that_xarray_wrote_and_reads(engine):
+def test_booleans_written_and_read_by_xarray(engine):
     xarray = pytest.importorskip("xarray")
     pytest.importorskip({"netcdf4": "netCDF4"}.get(engine, engine))
     values = np.array([[True, False], [False, False]])
@@ -311,7 +309,7 @@ def test_truth_values_that_xarray_wrote_and_reads(engine):
         assert np.array_equal(again.v.values, values)
 
 
-def test_the_packed_fill_value_is_a_value_elsewhere():
+def test_values_equal_to_the_packed_fill_value():
     with netCDF4.Dataset("in.nc", "w") as dataset:
         dataset.createDimension("x", 4)
         variable = dataset.createVariable("v", "i2", ("x",), fill_value=np.int16(0))
@@ -334,7 +332,7 @@ PACKED = {
 
 @pytest.mark.parametrize("target", ["out.nc::v", "out.h5::v", "out.zarr::v"])
 @pytest.mark.parametrize("packing", PACKED)
-def test_packed_values_mean_the_same_when_they_are_saved_as_they_are(target, packing):
+def test_raw_packed_values_keep_their_meaning(target, packing):
     attributes = dict(PACKED[packing])
     with netCDF4.Dataset("in.nc", "w") as dataset:
         dataset.createDimension("x", 6)
@@ -364,7 +362,7 @@ def test_masked_hdf5_is_read_by_other_libraries():
 
 
 @pytest.mark.parametrize("target", ["out.nc::v", "out.h5::v"])
-def test_strings_that_a_format_would_cut_short_are_refused(target):
+def test_strings_with_nul_raise(target):
     with pytest.raises(OutputError, match="NUL"):
         saved(np.array(["a\0b", "c"], object), target)
     assert not list(Path().iterdir())
@@ -372,7 +370,7 @@ def test_strings_that_a_format_would_cut_short_are_refused(target):
 
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("dtype", ["U1", "O", "S1", "?", "i4"])
-def test_what_is_said_to_help_where_a_value_is_missing_helps(target, dtype):
+def test_advice_for_missing_values_works(target, dtype):
     numbers = np.array([1, 0, 1])
     data = numbers.astype(str if dtype == "O" else dtype).astype(dtype)
     values = np.ma.MaskedArray(data, mask=[0, 0, 1])

@@ -1,4 +1,4 @@
-"""What was packed is saved as it was packed, to the bit, and what was computed as it is."""
+"""Packed values are saved in their packing, to the bit; computed values are saved unpacked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TARGETS = ["out.nc", "out.zarr", "out.h5"]
 
 PACKED = np.array([[-7, 0, 3, 9], [2, -9, 5, 30000], [1, 1, -32767, 4]], "i2")
 
-TOLD = {
+PACKINGS = {
     "double": {"scale_factor": 0.01, "add_offset": 273.15, "_FillValue": np.int16(-9)},
     "single": {"scale_factor": np.float32(0.01), "add_offset": np.float32(2)},
     "mixed": {"scale_factor": np.float32(0.1), "add_offset": 2.0, "_FillValue": np.int16(9)},
@@ -27,17 +27,19 @@ TOLD = {
 }
 
 
-def write(path, told, packed=PACKED):
+def write(path, attributes, packed=PACKED):
     with netCDF4.Dataset(path, "w") as file:
         for name, n in zip("yx", packed.shape, strict=True):
             file.createDimension(name, n)
         for name, values in {"v": packed, "x": np.arange(4, dtype="i2")}.items():
-            about = dict(told) if name == "v" else {"scale_factor": 0.5, "add_offset": 10.0}
-            fill = about.pop("_FillValue", None)
+            own_attributes = (
+                dict(attributes) if name == "v" else {"scale_factor": 0.5, "add_offset": 10.0}
+            )
+            fill = own_attributes.pop("_FillValue", None)
             dims = ("y", "x")[-values.ndim :]
             each = file.createVariable(name, values.dtype, dims, fill_value=fill)
             each.set_auto_maskandscale(False)
-            each.setncatts(about)
+            each.setncatts(own_attributes)
             each[...] = values
     return path
 
@@ -46,21 +48,21 @@ def raw(path):
     return biggus.open(path, "v", decode=False).ndarray()
 
 
-@pytest.mark.parametrize("told", TOLD)
+@pytest.mark.parametrize("packing", PACKINGS)
 @pytest.mark.parametrize("target", TARGETS)
-def test_it_is_packed_as_it_was(tmp_path, told, target):
-    source = write(tmp_path / "in.nc", TOLD[told])
+def test_packing_is_kept(tmp_path, packing, target):
+    source = write(tmp_path / "in.nc", PACKINGS[packing])
     array, path = biggus.open(source, "v"), tmp_path / target
     for key in (np.s_[:], np.s_[::-1, 1], np.s_[[2, 0]]):
         biggus.save(array[key], f"{path}::v", overwrite=True)
         assert_same(biggus.open(path, "v").masked_array(), array[key].masked_array())
-        widths = target == "out.zarr" and told == "mixed"  # there are none in JSON
+        widths = target == "out.zarr" and packing == "mixed"  # JSON numbers have no dtype
         if not widths:
             assert_same(raw(path), PACKED[key])
     biggus.save(array, f"{path}::v", overwrite=True, pack=False)
     assert_same(biggus.open(path, "v").masked_array(), array.masked_array())
     assert raw(path).dtype == array.dtype
-    # From there, too.
+    # Copies of the copy keep it, too.
     biggus.save(array, f"{path}::v", overwrite=True)
     for number, further in enumerate(TARGETS):
         place = tmp_path / f"{number}-{further}"
@@ -70,10 +72,10 @@ def test_it_is_packed_as_it_was(tmp_path, told, target):
         assert again.dtype == array.dtype
 
 
-@pytest.mark.filterwarnings("ignore:saving variable")  # xarray's own, of its first release with it
-@pytest.mark.parametrize("told", ["double", "unsigned"])
-def test_xarray_writes_the_same(tmp_path, told):
-    source = write(tmp_path / "in.nc", TOLD[told])
+@pytest.mark.filterwarnings("ignore:saving variable")  # of older xarray
+@pytest.mark.parametrize("packing", ["double", "unsigned"])
+def test_packed_values_match_xarray(tmp_path, packing):
+    source = write(tmp_path / "in.nc", PACKINGS[packing])
     biggus.save(biggus.open(source, "v"), tmp_path / "own.nc::v")
     with xr.open_dataset(source, engine="netcdf4") as ds:
         ds.to_netcdf(tmp_path / "other.nc", engine="netcdf4")
@@ -86,23 +88,25 @@ def test_xarray_writes_the_same(tmp_path, told):
         assert own["v"].__dict__ == it["v"].__dict__
 
 
-def test_joined_and_cut_otherwise(tmp_path):
-    paths = [write(tmp_path / f"{n}.nc", TOLD["double"], PACKED + np.int16(n)) for n in range(3)]
+def test_joined_and_rechunked_arrays_stay_packed(tmp_path):
+    paths = [
+        write(tmp_path / f"{n}.nc", PACKINGS["double"], PACKED + np.int16(n)) for n in range(3)
+    ]
     joined = biggus.LinearMosaic([biggus.open(path, "v") for path in paths], 0)
     path = tmp_path / "out.zarr"
     biggus.save(joined.T.rechunk((2, 9)), f"{path}::v")
     assert_same(raw(path), np.concatenate([PACKED + np.int16(n) for n in range(3)]).T)
     assert biggus.open(path, "v").grid == (2, 9)
-    # Those that are packed otherwise have no packing in common.
-    paths[1] = write(tmp_path / "other.nc", TOLD["single"])
+    # Arrays of different packings are saved unpacked.
+    paths[1] = write(tmp_path / "other.nc", PACKINGS["single"])
     joined = biggus.LinearMosaic([biggus.open(path, "v") for path in paths], 0)
     biggus.save(joined, f"{path}::v", overwrite=True)
     assert_same(biggus.open(path, "v").masked_array(), joined.masked_array())
     assert raw(path).dtype == np.float64
 
 
-def test_what_was_computed_is_as_it_is(tmp_path):
-    array = biggus.open(write(tmp_path / "in.nc", TOLD["double"]), "v")
+def test_computed_values_are_saved_unpacked(tmp_path):
+    array = biggus.open(write(tmp_path / "in.nc", PACKINGS["double"]), "v")
     computed = [array + 0, array.filled(0), array.astype("f4"), array.max(0)]
     places = [tmp_path / f"{n}.nc" for n in range(4)]
     biggus.save(computed, [f"{place}::v" for place in places])
@@ -114,7 +118,7 @@ def test_what_was_computed_is_as_it_is(tmp_path):
     assert_same(into, array.masked_array().filled(0))
 
 
-def test_truth_values_stay_what_they_are(tmp_path):
+def test_booleans_stay_booleans(tmp_path):
     path = tmp_path / "flags.nc"
     biggus.save(biggus.ArrayAdapter(np.array([True, False])), f"{path}::v")
     biggus.save(biggus.open(path, "v"), tmp_path / "flags.zarr::v")

@@ -1,4 +1,4 @@
-"""The chunks of a new Zarr array are those that zarr-python would write."""
+"""Chunk files of new Zarr arrays are identical to those of zarr-python."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CODECS = (False, "zstd", ("blosc:lz4", 5))
 def _values(dtype: str, shape: tuple[int, ...]) -> Any:
     plain = np.random.default_rng(0).integers(0, 2, shape)
     values = plain.astype("S3" if dtype[0] == "S" else dtype)
-    values[:2, :3] = np.zeros((), values.dtype)  # a chunk of nothing
+    values[:2, :3] = np.zeros((), values.dtype)  # a chunk of zeros
     return values
 
 
@@ -31,7 +31,7 @@ def _files(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize(("dtype", "compression"), [*zip(DTYPES, 4 * CODECS, strict=True)])
-def test_chunks_are_those_of_zarr_python(tmp_path: Path, dtype: str, compression: Any) -> None:
+def test_chunk_files_match_zarr_python(tmp_path: Path, dtype: str, compression: Any) -> None:
     values = _values(dtype, (5, 7))
     biggus.save(
         biggus.ArrayAdapter(values),
@@ -57,7 +57,7 @@ def test_chunks_are_those_of_zarr_python(tmp_path: Path, dtype: str, compression
     assert ("0.0" in own_files) == (dtype[0] in "mM")
 
 
-def test_no_axes_and_no_values(tmp_path: Path) -> None:
+def test_scalar_and_empty_array(tmp_path: Path) -> None:
     for shape in ((), (0, 3)):
         values = np.full(shape, 7, "i2")
         biggus.save(biggus.ArrayAdapter(values), tmp_path / "out.zarr", overwrite=True)
@@ -65,14 +65,14 @@ def test_no_axes_and_no_values(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [-0.0, complex(0.0, -0.0), np.nan])
-def test_what_is_nearly_nothing_is_stored_to_the_bit(tmp_path: Path, value: Any) -> None:
+def test_negative_zero_and_nan_are_stored_to_the_bit(tmp_path: Path, value: Any) -> None:
     values = np.full((4, 4), value)
     biggus.save(biggus.ArrayAdapter(values), tmp_path / "out.zarr", chunks=(2, 2))
     assert zarr.open_array(tmp_path / "out.zarr")[...].tobytes() == values.tobytes()
 
 
-def test_what_is_missing_takes_no_room(tmp_path: Path) -> None:
-    """Also where the marker is another in the end, as the first one is a value."""
+def test_missing_chunks_are_not_stored(tmp_path: Path) -> None:
+    """Even if the fill value is replaced, because the default one is a value."""
     usual = np.ma.default_fill_value(np.dtype("f8"))
     values = np.ma.masked_array(np.arange(16.0).reshape(4, 4), mask=np.zeros((4, 4), bool))
     values[:2, :2] = np.ma.masked

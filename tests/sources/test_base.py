@@ -1,4 +1,4 @@
-"""Values that are read to where they are to be: the same, and no more memory than they take."""
+"""Sources read into the result array directly, with the same values."""
 
 from __future__ import annotations
 
@@ -56,22 +56,22 @@ def mosaic(request, tmp_path):
 
 
 @pytest.mark.parametrize("key", KEYS, ids=str)
-def test_pieces_of_a_mosaic_go_where_they_belong(mosaic, key):
+def test_selections_of_a_mosaic_match_numpy(mosaic, key):
     lazy, values = mosaic
     np.testing.assert_array_equal(lazy[key].ndarray(), values[key], strict=True)
 
 
 @pytest.mark.parametrize("transposed", list(itertools.permutations(range(3))), ids=str)
-def test_axes_may_be_in_any_order(mosaic, transposed):
+def test_transposed_mosaic_matches_numpy(mosaic, transposed):
     lazy, values = mosaic
     found = lazy.transpose(transposed).ndarray()
     np.testing.assert_array_equal(found, values.transpose(transposed), strict=True)
 
 
-class Into(Source):
-    """A source that puts values where they are to be."""
+class DirectSource(Source):
+    """A source that reads into the result array."""
 
-    name = "into"
+    name = "direct"
     dtype = np.dtype("f8")
     io_bound = False
     reads_into = True
@@ -82,7 +82,7 @@ class Into(Source):
         self.put = []
 
     def __getitem__(self, box):
-        raise AssertionError("it is asked the other way")
+        raise AssertionError("not read into")
 
     def read_into(self, box, out):
         if self.fails:
@@ -93,23 +93,23 @@ class Into(Source):
         return True
 
 
-def test_only_what_lies_in_one_piece_is_put_there():
-    tall, wide = Into((4, 3)), Into((2, 3))
+def test_only_contiguous_parts_of_the_result_are_read_into():
+    tall, wide = DirectSource((4, 3)), DirectSource((2, 3))
     rows = biggus.LinearMosaic([biggus.ArrayAdapter(tall), biggus.ArrayAdapter(wide)], axis=0)
     assert (rows.ndarray() == 7).all()
     assert tall.put == [np.s_[0:4:1, 0:3:1]]
     columns = biggus.LinearMosaic([biggus.ArrayAdapter(tall)] * 2, axis=1)
-    with pytest.raises(SourceError, match="the other way"):
+    with pytest.raises(SourceError, match="not read into"):
         columns.ndarray()
 
 
-def test_an_error_names_the_source_and_the_box():
-    rows = [biggus.ArrayAdapter(Into((4, 3), fails)) for fails in (False, True)]
-    with pytest.raises(SourceError, match=r"into.*\[0:4, 0:3\].*disk is gone"):
+def test_error_names_the_source_and_the_box():
+    rows = [biggus.ArrayAdapter(DirectSource((4, 3), fails)) for fails in (False, True)]
+    with pytest.raises(SourceError, match=r"direct.*\[0:4, 0:3\].*disk is gone"):
         biggus.LinearMosaic(rows, axis=0).ndarray()
 
 
-def test_wrappers_stand_in_the_way_unless_they_change_nothing(tmp_path):
+def test_read_into_passes_only_through_transparent_wrappers(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["v"] = VALUES[0, 0]
     source = HDF5Source(str(tmp_path / "a.h5"), "v")
@@ -120,7 +120,7 @@ def test_wrappers_stand_in_the_way_unless_they_change_nothing(tmp_path):
     np.testing.assert_array_equal(out, VALUES[0, 0], strict=True)
 
 
-def test_what_only_the_library_reads_is_not_put_anywhere(tmp_path):
+def test_read_into_is_refused_where_only_h5py_can_decode(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.create_dataset("v", data=np.arange(8), chunks=(4,), scaleoffset=0)
     source = HDF5Source(str(tmp_path / "a.h5"), "v")
@@ -140,15 +140,15 @@ def test_what_only_the_library_reads_is_not_put_anywhere(tmp_path):
     ],
     ids=str,
 )
-def test_what_is_in_order(key, expected):
+def test_selection_in_order(key, expected):
     node = biggus.ArrayAdapter(np.zeros((4, 5)))[key].node
     selection = node.selection if isinstance(node, nodes.View) else Selection.identity(node.shape)
     assert selection.in_order is expected
 
 
 @pytest.mark.parametrize("attributes", [{}, {"valid_max": 1000.0}, {"add_offset": np.float32(2)}])
-def test_values_are_decoded_where_they_belong(tmp_path, monkeypatch, attributes):
-    """Those that are missing are noted; what comes to lie elsewhere is put there."""
+def test_values_are_decoded_in_the_result_array(tmp_path, monkeypatch, attributes):
+    """Missing values are masked, and reordered selections are copied into place."""
     monkeypatch.setattr("biggus.graph.leaf.LONGEST_READ", 2**10)
     values = np.arange(5000, dtype="f4").reshape(50, 100)
     with h5py.File(tmp_path / "a.h5", "w") as file:

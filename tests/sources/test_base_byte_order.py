@@ -1,4 +1,4 @@
-"""Another order of bytes than promised is the same values: they are taken, and turned."""
+"""Values in another byte order than the promised dtype are accepted and swapped."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def values_of(dtype):
 
 
 class Other:
-    """A plain object that gives the values of one array and promises the dtype of another."""
+    """A plain object whose dtype differs from that of its values."""
 
     def __init__(self, values, dtype):
         self.values, self.shape, self.dtype = values, values.shape, np.dtype(dtype)
@@ -61,8 +61,8 @@ def equal(got, right):
         assert got.tobytes() == right.tobytes()
 
 
-def test_an_order_that_is_named_and_native_is_not_named():
-    """Equal dtypes that differ in this would stand for one another wherever one is looked up."""
+def test_explicit_native_byte_order_is_normalized():
+    """Equal dtypes with different byte order marks would differ as dictionary keys."""
     named = np.dtype("f8").newbyteorder("<" if sys.byteorder == "little" else ">")
     assert named.byteorder != np.dtype("f8").byteorder
     values = np.arange(6.0).astype(named)
@@ -76,7 +76,7 @@ def test_an_order_that_is_named_and_native_is_not_named():
 @pytest.mark.parametrize("order", ["<", ">", "S"])
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("wrap", [Other, OtherSource])
-def test_what_is_read_has_the_promised_dtype(wrap, dtype, order):
+def test_read_values_have_the_promised_dtype(wrap, dtype, order):
     right = values_of(dtype)
     given = right.astype(right.dtype.newbyteorder(order))
     array = ADAPT(wrap(given, right.dtype))
@@ -94,7 +94,7 @@ def test_what_is_read_has_the_promised_dtype(wrap, dtype, order):
 
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("dtype", [">i2", "<i4", ">f4", "<f8", ">c8", ">M8[D]"])
-def test_what_is_computed_of_them(dtype, order):
+def test_expressions_of_swapped_values(dtype, order):
     right = values_of(dtype)
     array = ADAPT(Other(right.astype(right.dtype.newbyteorder(order)), right.dtype), (2, 3))
     equal((array - array[:1]).ndarray(), right - right[:1])
@@ -107,7 +107,7 @@ def test_what_is_computed_of_them(dtype, order):
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_pickled_arrays(dtype, protocol):
-    # NumPy unpickles to the native order, unless an array is contiguous and the protocol 5.
+    # NumPy unpickles to native order, unless the array is contiguous and the protocol 5.
     values = values_of(dtype)
     for right in (values, values[::-1, ::2], values.T, values[0, 1, ...]):
         again = pickle.loads(pickle.dumps(ADAPT(right), protocol))
@@ -136,9 +136,9 @@ def test_masked_values(order):
     assert array.sum().masked_array() == right.sum()
 
 
-def test_as_sections_of_fits_files_are():
+def test_native_dtype_with_big_endian_values():
     right = values_of(">f4")
-    section = Other(right, np.dtype("f4").newbyteorder("="))  # says native, gives as stored
+    section = Other(right, np.dtype("f4").newbyteorder("="))  # as sections of FITS files
     equal(ADAPT(section)[1:].ndarray(), right[1:].astype("=f4"))
 
 
@@ -150,7 +150,7 @@ def test_as_sections_of_fits_files_are():
         ([("a", "<i2")], [("b", ">i2")]),
     ],
 )
-def test_other_values_are_still_refused(given, promised):
+def test_values_of_another_dtype_raise(given, promised):
     assert not same_but_for_order(np.dtype(given), np.dtype(promised))
     with pytest.raises(biggus.SourceError, match="got dtype"):
         ADAPT(Other(np.zeros(3, given), promised)).ndarray()

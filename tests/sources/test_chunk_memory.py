@@ -1,4 +1,4 @@
-"""The chunk memory: what stays in it, and what gives way."""
+"""The chunk memory: which chunks stay in it, and which are evicted."""
 
 import contextvars
 import os
@@ -21,7 +21,7 @@ def memory():
 
 
 def read(memory, keys):
-    """Read chunks that take `CHUNK` bytes each; return how many had to be decoded."""
+    """Read chunks of `CHUNK` bytes each; return how many had to be decoded."""
     decoded = 0
     for key in keys:
         if memory.find(key) is None:
@@ -31,27 +31,27 @@ def read(memory, keys):
     return decoded
 
 
-def test_what_fits_is_decoded_once_however_many_rows_follow(memory):
+def test_rows_that_fit_are_decoded_once(memory):
     for row in range(10):
         keys = [(row, at) for at in range(ROOM // 2)]
         assert [read(memory, keys) for _ in range(5)] == [len(keys), 0, 0, 0, 0]
 
 
-def test_a_row_that_fills_it_is_decoded_twice_at_most(memory):
+def test_row_that_fills_the_memory_is_decoded_at_most_twice(memory):
     for row in range(10):
         keys = [(row, at) for at in range(ROOM)]
         assert sum(read(memory, keys) for _ in range(50)) <= 2 * ROOM + 2
 
 
 @pytest.mark.parametrize("times", [2, 4, 10])
-def test_of_a_loop_that_does_not_fit_a_part_stays(memory, times):
+def test_part_of_a_loop_that_does_not_fit_stays(memory, times):
     for row in range(3):
         keys = [(row, at) for at in range(times * ROOM)]
         decoded = [read(memory, keys) for _ in range(8)]
         assert decoded[-1] <= len(keys) - 0.9 * ROOM
 
 
-def test_a_scan_washes_out_nothing_that_repeats(memory):
+def test_single_scan_evicts_no_repeated_chunks(memory):
     often = [("often", at) for at in range(ROOM - 10)]
     read(memory, often)
     read(memory, often)
@@ -59,14 +59,14 @@ def test_a_scan_washes_out_nothing_that_repeats(memory):
     assert read(memory, often) == 0
 
 
-def test_what_repeats_no_more_gives_way(memory):
+def test_chunks_no_longer_used_are_evicted(memory):
     before = [("before", at) for at in range(ROOM)]
     assert sum(read(memory, before) for _ in range(3)) == ROOM
     now = [("now", at) for at in range(ROOM)]
     assert sum(read(memory, now) for _ in range(50)) <= 2 * ROOM + 2
 
 
-def test_values_cannot_be_written_to(memory):
+def test_kept_values_are_read_only(memory):
     values = np.ma.masked_equal(np.arange(3), 1)
     memory.keep("key", values, b"validator")
     held = memory.find("key").values
@@ -79,7 +79,7 @@ def test_values_cannot_be_written_to(memory):
     assert memory.find("copy").values.tolist() == [0, 1, 2]
 
 
-def test_a_plan_takes_room_from_it(memory):
+def test_allowing_lowers_the_limit(memory):
     read(memory, range(ROOM))
     with memory.allowing(10 * CHUNK), memory.allowing(20 * CHUNK):
         assert memory.stats().chunks == 10
@@ -90,13 +90,13 @@ def test_a_plan_takes_room_from_it(memory):
     assert memory.limit == ROOM * CHUNK
 
 
-def test_what_has_no_validator_is_not_kept(memory):
+def test_chunks_without_a_validator_are_not_kept(memory):
     assert not memory.keep("key", np.arange(3), None)
     assert memory.find("key") is None
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks")
-def test_a_child_has_a_memory_of_its_own(memory):
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_forked_child_starts_with_an_empty_memory(memory):
     memory.keep("key", np.arange(3), b"validator")
     with memory._lock:
         child = os.fork()
@@ -106,7 +106,7 @@ def test_a_child_has_a_memory_of_its_own(memory):
     assert memory.find("key") is not None
 
 
-def test_many_threads_stay_within_its_limit(memory):
+def test_concurrent_threads_stay_within_the_limit(memory):
     def work(seed):
         rng = np.random.default_rng(seed)
         read(memory, rng.integers(0, 3 * ROOM, 3000).tolist())

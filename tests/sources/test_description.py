@@ -1,4 +1,4 @@
-"""Descriptions give back all that was said, and sources made of them serve from a cache alone."""
+"""Descriptions round-trip, and sources made from them read from a cache alone."""
 
 import json
 import math
@@ -28,15 +28,15 @@ def through_json(value):
     return json.loads(json.dumps(value, allow_nan=False))
 
 
-class Told(Source):
-    """A source that says whatever it is told to say."""
+class CustomSource(Source):
+    """A source with the attributes given as keywords."""
 
-    def __init__(self, values, **said):
+    def __init__(self, values, **attributes):
         self.values = values
         self.shape, self.dtype = values.shape, values.dtype
-        self.token = "told"
+        self.token = "custom"
         self.now = b"\x00state"
-        for name, value in said.items():
+        for name, value in attributes.items():
             setattr(self, name, value)
 
     def __getitem__(self, box):
@@ -57,7 +57,7 @@ class Told(Source):
         (np.void, 0), "S0",
     ],
 )  # fmt: skip
-def test_dtypes_come_back(dtype):
+def test_dtypes_round_trip(dtype):
     dtype = np.dtype(dtype)
     back = decode_dtype(through_json(encode_dtype(dtype)))
     assert back == dtype
@@ -91,13 +91,13 @@ def alike(a, b):
 
 
 @given(plain)
-def test_plain_values_come_back(value):
+def test_plain_values_round_trip(value):
     alike(decode_value(through_json(encode_value(value))), value)
 
 
 @given(hnp.arrays(hnp.scalar_dtypes() | hnp.nested_dtypes(max_itemsize=100),
                   hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3)))  # fmt: skip
-def test_arrays_and_scalars_come_back(array):
+def test_arrays_and_scalars_round_trip(array):
     for value in (array, array[()] if array.ndim == 0 else array):
         back = decode_value(through_json(encode_value(value)))
         assert type(back) is type(value)
@@ -116,7 +116,7 @@ def test_scalars_keep_their_dtype(dtype):
     assert back == value
 
 
-def test_object_and_masked_arrays_and_numpy_strings():
+def test_object_arrays_masked_arrays_and_strings_round_trip():
     for value in (np.array(["a", "bcd", None], object), np.array(["x"], np.dtypes.StringDType())):
         back = decode_value(through_json(encode_value(value)))
         assert back.dtype == value.dtype
@@ -128,17 +128,17 @@ def test_object_and_masked_arrays_and_numpy_strings():
     assert type(decode_value(through_json(encode_value(np.str_("s"))))) is np.str_
 
 
-def test_unknown_things_are_refused_but_lose_no_other_attribute():
+def test_unsupported_values_raise_but_keep_other_attributes():
     with pytest.raises(TypeError, match="set cannot"):
         encode_value({"a": {1, 2}})
     with pytest.raises(ValueError, match="unknown"):
         decode_value({"$other": 1})
-    described = describe(Told(np.zeros(3), attributes={"odd": {1}, "units": "K"}))
+    described = describe(CustomSource(np.zeros(3), attributes={"odd": {1}, "units": "K"}))
     assert DescribedSource(through_json(described)).attributes == {"units": "K"}
 
 
-def test_a_described_source_says_the_same():
-    source = Told(
+def test_described_source_has_the_same_attributes():
+    source = CustomSource(
         np.zeros((4, 6), ">i2"), chunks=(2, (1, 5)), name="somewhere/x", masked=True,
         fill_value=np.int16(-9), dims=("y", "x"), conventions="CF", remote=True,
         attributes={"scale_factor": np.float32(0.1), "units": "K",
@@ -158,14 +158,14 @@ def test_a_described_source_says_the_same():
     assert through_json(describe(gone)) == through_json(describe(source))
 
 
-def test_what_has_no_chunks_dims_or_state():
-    gone = DescribedSource(through_json(describe(Told(np.array(1.5), now=None))))
+def test_described_source_without_chunks_dims_or_state():
+    gone = DescribedSource(through_json(describe(CustomSource(np.array(1.5), now=None))))
     assert gone.shape == ()
     assert gone.chunks is gone.dims is gone.fill_value is gone.state() is None
 
 
-def test_reading_what_is_gone_says_so():
-    gone = DescribedSource(describe(Told(np.zeros(3), name="somewhere/x")))
+def test_reading_a_described_source_raises_offline_error():
+    gone = DescribedSource(describe(CustomSource(np.zeros(3), name="somewhere/x")))
     box = (slice(0, 2, 1),)
     for read in (gone.__getitem__, gone.fetch):
         with pytest.raises(OfflineError) as caught:
@@ -175,19 +175,19 @@ def test_reading_what_is_gone_says_so():
         )
 
 
-def test_the_state_that_was_described_is_served_and_no_other():
-    gone = DescribedSource(describe(Told(np.zeros(3))))
+def test_described_source_validates_only_its_own_state():
+    gone = DescribedSource(describe(CustomSource(np.zeros(3))))
     assert gone.revalidate((), b"\x00state") == b"\x00state"
     assert gone.revalidate((), b"other") is None
-    by_chunk = DescribedSource(describe(Told(np.zeros(3), now=None)))
+    by_chunk = DescribedSource(describe(CustomSource(np.zeros(3), now=None)))
     assert by_chunk.revalidate((), b"anything") == b"anything"
 
 
 @pytest.mark.parametrize("offline", [False, True])
 @pytest.mark.parametrize("remote", [False, True])
-def test_a_cache_serves_a_source_that_is_gone(tmp_path, offline, remote):
+def test_cache_serves_a_described_source(tmp_path, offline, remote):
     values = np.ma.MaskedArray(np.arange(40.0).reshape(4, 10), mask=np.eye(4, 10, dtype=bool))
-    source = Told(values, chunks=(2, 5), masked=True, remote=remote, fill_value=-1.0)
+    source = CustomSource(values, chunks=(2, 5), masked=True, remote=remote, fill_value=-1.0)
     cache = Cache(tmp_path / "c")
     cached = cache.wrap(source)
     top = slice(0, 2, 1), slice(0, 10, 1)

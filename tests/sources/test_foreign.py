@@ -1,4 +1,4 @@
-"""Arrays of dask and tensorstore: adapted, and computed with."""
+"""Arrays of dask and tensorstore are adapted, and mix with lazy arrays."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def equal(lazy, right):
     assert lazy.masked == isinstance(right, np.ma.MaskedArray)
 
 
-class DtypeOfItsOwn:
-    """A dtype that NumPy cannot interpret, and that names NumPy's."""
+class ForeignDtype:
+    """A dtype that NumPy cannot interpret, with the attribute `numpy_dtype`."""
 
     def __init__(self, numpy_dtype):
         self.numpy_dtype = np.dtype(numpy_dtype)
 
 
-class WithDtypeOfItsOwn:
+class WithForeignDtype:
     def __init__(self, values):
-        self.values, self.shape, self.dtype = values, values.shape, DtypeOfItsOwn(values.dtype)
+        self.values, self.shape, self.dtype = values, values.shape, ForeignDtype(values.dtype)
 
     def __getitem__(self, box):
         return self.values[box]
@@ -44,10 +44,10 @@ class WithDtypeOfItsOwn:
         self.values[box] = values
 
 
-def test_a_dtype_that_names_numpys():
-    array = ADAPT(WithDtypeOfItsOwn(VALUES))
+def test_foreign_dtype_with_numpy_dtype_attribute():
+    array = ADAPT(WithForeignDtype(VALUES))
     equal(array[1:, ::2], VALUES[1:, ::2])
-    target = WithDtypeOfItsOwn(np.zeros_like(VALUES))
+    target = WithForeignDtype(np.zeros_like(VALUES))
     biggus.save([array], [target])
     np.testing.assert_array_equal(target.values, VALUES)
 
@@ -67,7 +67,7 @@ class TestTensorStore:
             equal(ADAPT(store)[key], values[key])
         equal(ADAPT(store, chunks=(2, 3)).max(axis=0), values.max(axis=0))
 
-    def test_what_was_cut_out_counts_from_where_it_was(self, ts):
+    def test_sliced_store_keeps_its_origin(self, ts):
         store = ts.array(VALUES)
         cuts = [np.s_[2:5], np.s_[1:, 3:7], np.s_[::-1, 5:], np.s_[::2, 1::3], 2, np.s_[1, 1]]
         for cut in cuts:
@@ -96,7 +96,7 @@ class TestDask:
         again = pickle.loads(pickle.dumps(ADAPT(da.from_array(VALUES, chunks=2))))
         equal(again[::2], VALUES[::2])
 
-    def test_nothing_is_computed_before_it_is_asked_for(self, da):
+    def test_mixing_arrays_computes_nothing(self, da):
         fails = da.from_array(VALUES, chunks=2).map_blocks(lambda _: 1 / 0, dtype="f8")
         both = ADAPT(UnreadableSource(VALUES.shape, VALUES.dtype))
         for found in (fails + both, both + fails, np.add(fails, both), fails == both):
@@ -104,7 +104,7 @@ class TestDask:
             with pytest.raises(biggus.SourceError):
                 found.ndarray()
 
-    def test_an_unknown_shape_is_refused(self, da):
+    def test_unknown_shape_raises(self, da):
         dask = da.from_array(VALUES, chunks=2).ravel()
         with pytest.raises(TypeError, match="compute_chunk_sizes"):
             ADAPT(dask[dask > 3])

@@ -1,4 +1,4 @@
-"""Decoded chunks that stay in memory: each is decoded once, and every read gives NumPy's values."""
+"""Decoded chunks stay in memory: each is decoded once, with the right values."""
 
 import os
 import pickle
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("settled")
 
 
 class Encoded(Source):
-    """A source that notes what is decoded of it."""
+    """A source that records the boxes decoded from it."""
 
     owns_data = True
     io_bound = False
@@ -80,7 +80,7 @@ STORES = {"a.h5": hdf5, "a.nc": netcdf, "a.zarr": zarr}
 
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("room", [10**6, 3 * 8 * 10 * 10 * 5, 1, 0])
-def test_any_box_is_numpys(room, masked):
+def test_random_boxes_match_numpy(room, masked):
     values = numbers()
     if masked:
         values = np.ma.masked_where(values % 7 == 0, values)
@@ -101,7 +101,7 @@ def test_any_box_is_numpys(room, masked):
 
 
 @pytest.mark.parametrize("name", STORES)
-def test_a_loop_over_steps_decodes_each_chunk_once(tmp_path, name):
+def test_loop_over_steps_decodes_each_chunk_once(tmp_path, name):
     values = numbers()
     STORES[name](tmp_path / name, values)
     lazy = biggus.open(tmp_path / name, "v")
@@ -109,14 +109,14 @@ def test_a_loop_over_steps_decodes_each_chunk_once(tmp_path, name):
     for step in range(SHAPE[0]):
         found = lazy[step].ndarray()
         np.testing.assert_array_equal(found, values[step])
-        found[...] = -1  # what was read is the reader's own
+        found[...] = -1  # the result does not share memory with the chunks
     after = chunk_memory.stats()
     assert after.misses - before.misses == after.chunks == 3 * 3 * 2
     assert after.hits - before.hits == (SHAPE[0] - 3) * 3 * 2
 
 
 @pytest.mark.parametrize("name", STORES)
-def test_a_file_that_changed_is_read_anew(tmp_path, name):
+def test_changed_file_is_read_again(tmp_path, name):
     values = numbers()
     STORES[name](tmp_path / name, values)
     lazy = biggus.open(tmp_path / name, "v")
@@ -132,7 +132,7 @@ def test_a_file_that_changed_is_read_anew(tmp_path, name):
     assert lazy[0, 0, :5].ndarray().tolist() == (values[0, 0, :5] + 7).tolist()
 
 
-def test_what_is_read_once_in_bulk_is_not_kept():
+def test_bulk_read_keeps_no_chunks():
     encoded = Encoded(numbers((64, 64, 64)), chunks=(32, 32, 32))
     source = MemoryCached(encoded)
     for step in range(0, 64, 32):
@@ -140,7 +140,7 @@ def test_what_is_read_once_in_bulk_is_not_kept():
     assert chunk_memory.stats().chunks == 0
 
 
-def test_what_is_read_in_bulk_again_is_kept():
+def test_repeated_bulk_read_keeps_chunks():
     encoded = Encoded(numbers((64, 64, 64)), chunks=(32, 32, 32))
     lazy = biggus.ArrayAdapter(encoded)
     for _ in range(4):
@@ -152,7 +152,7 @@ def test_what_is_read_in_bulk_again_is_kept():
     assert len(encoded.decoded) == 2
 
 
-def test_a_part_of_a_chunk_is_a_view_that_nobody_writes_to():
+def test_part_of_a_chunk_is_a_read_only_view():
     source = MemoryCached(Encoded(numbers()))
     box = (slice(0, 2, 1), slice(0, 2, 1), slice(0, 2, 1))
     one, other = read(source, box), read(source, box)
@@ -160,7 +160,7 @@ def test_a_part_of_a_chunk_is_a_view_that_nobody_writes_to():
     assert not one.flags.writeable
 
 
-def test_another_state_is_no_hit():
+def test_changed_state_is_a_miss():
     encoded = Encoded(numbers())
     source = MemoryCached(encoded)
     corner = (slice(0, 1, 1),) * 3
@@ -170,7 +170,7 @@ def test_another_state_is_no_hit():
     assert len(encoded.decoded) == 4
 
 
-def test_two_arrays_of_one_file_share_their_chunks():
+def test_arrays_of_one_file_share_chunks():
     one, other = Encoded(numbers()), Encoded(numbers())
     corner = (slice(0, 1, 1),) * 3
     read(MemoryCached(one), corner)
@@ -180,7 +180,7 @@ def test_two_arrays_of_one_file_share_their_chunks():
     assert other.decoded == []
 
 
-def test_threads_that_want_one_chunk_decode_it_once():
+def test_concurrent_threads_decode_a_chunk_once():
     gate, inside = threading.Event(), threading.Event()
 
     class Slow(Encoded):
@@ -206,7 +206,7 @@ def test_threads_that_want_one_chunk_decode_it_once():
     assert [each.item() for each in found] == [encoded.values[1, 1, 1]] * 4
 
 
-def test_what_fails_is_not_kept():
+def test_failed_reads_are_not_kept():
     class Failing(Encoded):
         def __getitem__(self, box):
             super().__getitem__(box)
@@ -219,7 +219,7 @@ def test_what_fails_is_not_kept():
     assert len(encoded.decoded) == 2
 
 
-def test_a_cache_on_disk_lies_beneath(tmp_path):
+def test_disk_cache_beneath_the_chunk_memory(tmp_path):
     encoded = Encoded(numbers())
     with biggus.Cache(tmp_path) as cache:
         lazy = biggus.ArrayAdapter(encoded, cache=cache)
@@ -229,8 +229,8 @@ def test_a_cache_on_disk_lies_beneath(tmp_path):
         assert cache.stats().hits == 0
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks")
-def test_it_is_gone_after_a_fork():
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_forked_child_starts_with_an_empty_memory():
     source = MemoryCached(Encoded(numbers()))
     read(source, (slice(0, 1, 1),) * 3)
     child = os.fork()
@@ -239,8 +239,8 @@ def test_it_is_gone_after_a_fork():
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3
 
 
-def test_what_does_not_stay_is_said_once(caplog):
-    encoded = Encoded(numbers(), token="said once")
+def test_too_small_chunk_memory_warns_once(caplog):
+    encoded = Encoded(numbers(), token="warned once")
     lazy = biggus.ArrayAdapter(encoded)
     with biggus.set_options(chunk_memory=8 * 10 * 10 * 4):
         for step in range(8):
@@ -251,7 +251,7 @@ def test_what_does_not_stay_is_said_once(caplog):
     assert len(encoded.decoded) < 8 * 6  # a part of it stays
 
 
-def test_a_plan_shows_what_is_in_memory_and_what_does_not_stay():
+def test_plan_shows_bytes_in_memory_and_repeated_decoding():
     lazy = biggus.ArrayAdapter(Encoded(numbers()))
     before = biggus.plan([lazy[0]])
     assert (before.in_memory_bytes, before.passes[0].decodes_again) == (0, False)
@@ -267,7 +267,7 @@ def test_a_plan_shows_what_is_in_memory_and_what_does_not_stay():
 
 
 @pytest.mark.parametrize("chunks", [CHUNKS, (8, (10, 4, 11), 10)])
-def test_what_is_selected_in_one_chunk_is_taken_from_there(chunks):
+def test_selection_within_one_chunk_is_taken_from_memory(chunks):
     source = MemoryCached(Encoded(numbers(), chunks))
     array = biggus.ArrayAdapter(source)
     for _ in range(2):

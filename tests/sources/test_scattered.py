@@ -1,4 +1,4 @@
-"""Index arrays where there are no chunks: how often a source is asked, and for how much."""
+"""Index arrays into sources without chunks: the number of reads, and their sizes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 
 class Numbers:
-    """Values that tell where they are from, in an array of any size."""
+    """An array of any shape whose values are the flat positions of its elements."""
 
     def __init__(self, shape, dtype="i8"):
         self.shape = shape
@@ -36,13 +36,13 @@ class Numbers:
 
 
 class Flat(ObjectSource):
-    """That, of values that lie in one piece."""
+    """A source of contiguous values."""
 
     streams = True
 
 
-def asked(obj, select, kind=ObjectSource):
-    """Return what a selection of an object gives, and the boxes that it was asked for."""
+def values_and_boxes(obj, select, kind=ObjectSource):
+    """Return the values of a selection of an object, and the boxes that were read."""
     source = RecordingSource(kind(obj))
     return select(biggus.ArrayAdapter(source)).ndarray(), source.boxes
 
@@ -68,8 +68,8 @@ def scattered_keys(draw, shape):
     return (orthogonal_selection if orthogonal else numpy_selection)(key, shape)
 
 
-def test_runs_that_reach_over_the_cells_of_others_are_read_once(monkeypatch):
-    """Two diagonals of clumps that cross: the cells hold points, and not runs of them."""
+def test_overlapping_runs_are_read_once(monkeypatch):
+    """Two crossing diagonals of clumps: cells hold single points instead of runs."""
     steps = np.arange(0, 4000, 40)
     rows = (np.repeat(steps, 7) + np.tile(np.arange(7), steps.size)) % 4000
     points = {(int(row), int(row + along) % 4000) for row in rows for along in range(20)}
@@ -85,7 +85,7 @@ def test_runs_that_reach_over_the_cells_of_others_are_read_once(monkeypatch):
 
 
 @given(st.data())
-def test_each_element_is_read_once_at_most_and_none_outside_of_what_is_touched(data):
+def test_each_element_inside_the_bounding_box_is_read_at_most_once(data):
     shape = data.draw(strategies.shapes(min_dims=1, max_dims=4, min_side=1, max_side=12))
     selection = data.draw(scattered_keys(shape))
     assume(0 < math.prod(selection.shape) < 10_000)
@@ -121,8 +121,8 @@ def test_each_element_is_read_once_at_most_and_none_outside_of_what_is_touched(d
     assert not read[outside].any()
     wanted = len(np.unique(right))
     if not flat and not tied(selection) and read.sum() == wanted and calls <= limits["MANY_READS"]:
-        return  # what is wanted and no more, in a few reads
-    # To read all that is touched, in parts, is one way to do it.
+        return  # exactly the wanted elements, in a few reads
+    # It costs no more than reading the whole bounding box in parts.
     part = limits["PART_BYTES"]
     call, seek = limits["OF_FILE" if flat else "OF_OBJECT"]
     extent = math.prod(box_shape(box))
@@ -140,13 +140,13 @@ def tied(selection):
     return len(set(joint)) < len(joint)
 
 
-def test_few_rows_are_read_and_nothing_between_them():
-    boxes = asked(Numbers((131_072, 131_072, 3), "u1"), lambda a: a[[0, -1], :10])[1]
+def test_few_rows_are_read_without_the_rows_between():
+    boxes = values_and_boxes(Numbers((131_072, 131_072, 3), "u1"), lambda a: a[[0, -1], :10])[1]
     assert sorted(boxes, key=lambda box: box[0].start) == [  # by threads, in any order
         (slice(row, row + 1, 1), slice(0, 10, 1), slice(0, 3, 1)) for row in (0, 131_071)
     ]
     for kind in (ObjectSource, Flat):
-        values, boxes = asked(
+        values, boxes = values_and_boxes(
             Numbers((131_072, 1000, 1000)), lambda a: a[[131_071, 0], 5, ::100], kind
         )
         assert values[1].tolist() == list(range(5000, 6000, 100))
@@ -157,8 +157,8 @@ def test_few_rows_are_read_and_nothing_between_them():
 @given(
     st.lists(st.integers(-31, 30), min_size=1, max_size=12), st.lists(st.integers(0, 3), min_size=1)
 )
-def test_few_rows_and_columns_are_read_and_nothing_between_them(rows, columns):
-    values, boxes = asked(Numbers((31, 5)), lambda a: a.oindex[rows, columns])
+def test_few_rows_and_columns_are_read_without_those_between(rows, columns):
+    values, boxes = values_and_boxes(Numbers((31, 5)), lambda a: a.oindex[rows, columns])
     right = np.arange(31 * 5).reshape(31, 5)[np.ix_(rows, columns)]
     np.testing.assert_array_equal(values, right)
     assert elements(boxes) == len(np.unique(right))
@@ -168,12 +168,12 @@ def test_few_rows_and_columns_are_read_and_nothing_between_them(rows, columns):
 @pytest.mark.parametrize(
     ("kind", "most_reads", "most_bytes"), [(ObjectSource, 80, 40e6), (Flat, 40, 94.7e6)]
 )
-def test_rows_and_columns(kind, most_reads, most_bytes):
-    """The product of their runs is 1,600 reads; of a file of one piece, in 600,000 pieces."""
+def test_orthogonal_rows_and_columns_take_few_reads(kind, most_reads, most_bytes):
+    """Reading each combination of runs would take 1,600 reads."""
     rng = np.random.default_rng(0)
     rows, columns = (rng.choice(n, size, replace=False) for n, size in ((180, 40), (360, 60)))
     obj = Numbers((365, 180, 360), "f4")
-    values, boxes = asked(obj, lambda a: a.oindex[:, rows, columns], kind)
+    values, boxes = values_and_boxes(obj, lambda a: a.oindex[:, rows, columns], kind)
     right = obj[slice(0, 365, 1), slice(0, 180, 1), slice(0, 360, 1)]
     np.testing.assert_array_equal(values, right[:, rows][:, :, columns])
     assert len(boxes) <= most_reads
@@ -184,54 +184,54 @@ def test_rows_and_columns(kind, most_reads, most_bytes):
 
 @pytest.mark.parametrize(("kind", "most_reads"), [(ObjectSource, 500), (Flat, 30)])
 @pytest.mark.parametrize("order", [np.sort, np.flip, np.asarray])
-def test_points(kind, most_reads, order):
+def test_random_points_take_few_reads(kind, most_reads, order):
     rng = np.random.default_rng(1)
     shape = (365, 180, 360)
     flat = order(rng.choice(math.prod(shape), 5000))
     points = np.unravel_index(flat, shape)
-    values, boxes = asked(Numbers(shape, "f4"), lambda a: a[points], kind)
+    values, boxes = values_and_boxes(Numbers(shape, "f4"), lambda a: a[points], kind)
     np.testing.assert_array_equal(values, flat.astype("f4"))
     assert len(boxes) <= most_reads
     assert elements(boxes) <= math.prod(shape)
 
 
 @pytest.mark.parametrize("kind", [ObjectSource, Flat])
-def test_points_far_apart_are_read_one_by_one(kind):
+def test_distant_points_are_read_one_by_one(kind):
     rng = np.random.default_rng(2)
     points = tuple(rng.integers(0, 2**20, 200) for _ in range(3))
-    _, boxes = asked(Numbers((2**20,) * 3, "f4"), lambda a: a[points], kind)
+    _, boxes = values_and_boxes(Numbers((2**20,) * 3, "f4"), lambda a: a[points], kind)
     assert len(boxes) == elements(boxes) == 200
 
 
 @pytest.mark.parametrize("kind", [ObjectSource, Flat])
-def test_groups_of_points_are_read_a_group_each(kind):
+def test_clusters_of_points_take_few_reads(kind):
     rng = np.random.default_rng(3)
     middles = rng.integers(100, 2**20, (20, 3))
     points = np.concatenate([middle + rng.integers(0, 5, (50, 3)) for middle in middles])
     source = Numbers((2**20, 2**20, 2**20), "f4")
-    _, boxes = asked(source, lambda a: a[tuple(points.T)], kind)
+    _, boxes = values_and_boxes(source, lambda a: a[tuple(points.T)], kind)
     assert len(boxes) <= 20 * 5 * 5
     assert elements(boxes) * 4 <= len(boxes) * OF_OBJECT.read
     near = tuple((points % [2**20, 5000, 8]).T)
-    _, boxes = asked(Numbers((2**20, 5120, 8), "f4"), lambda a: a[near], kind)
+    _, boxes = values_and_boxes(Numbers((2**20, 5120, 8), "f4"), lambda a: a[near], kind)
     assert len(boxes) <= 20 * 6
 
 
-def test_a_mask_of_much_is_read_in_parts():
+def test_boolean_mask_of_most_elements_is_read_in_parts():
     values = np.arange(3_000_000).reshape(3, 1000, 1000)
     mask = values % 3 > 0
-    got, boxes = asked(Numbers(values.shape), lambda a: a[mask])
+    got, boxes = values_and_boxes(Numbers(values.shape), lambda a: a[mask])
     np.testing.assert_array_equal(got, values[mask])
     assert len(boxes) <= 9
     assert elements(boxes) <= values.size
 
 
-def test_positions_may_be_more_than_fit_an_integer():
+def test_positions_beyond_int64():
     shape = (2**40, 2**40)
     points = np.array([0, 2**40 - 1, 17, 2**39, 17]), np.array([0, 2**40 - 1, 5, 1, 6])
-    values, boxes = asked(Numbers((2**40, 1)), lambda a: a[[2**40 - 1, 3, 2**39], 0])
+    values, boxes = values_and_boxes(Numbers((2**40, 1)), lambda a: a[[2**40 - 1, 3, 2**39], 0])
     assert values.tolist() == [(2**40 - 1) % 2**31, 3, 2**39 % 2**31]
-    got, boxes = asked(Pairs(shape), lambda a: a[points])
+    got, boxes = values_and_boxes(Pairs(shape), lambda a: a[points])
     assert got.tolist() == [int(a) ^ int(b) for a, b in zip(*points, strict=True)]
     assert len(boxes) == 3
     assert elements(boxes) <= 18 * 7 + 2
@@ -243,10 +243,10 @@ class Pairs(Numbers):
         return rows[:, None] ^ columns
 
 
-def test_repeated_and_empty():
-    values, boxes = asked(Numbers((50, 4)), lambda a: a[[7, 7, -43, 7]])
+def test_repeated_and_empty_indices():
+    values, boxes = values_and_boxes(Numbers((50, 4)), lambda a: a[[7, 7, -43, 7]])
     assert values[:, 0].tolist() == [28] * 4
     assert len(boxes) == 1
     assert elements(boxes) == 4
     for key in ([], (np.zeros((0, 3), int), 1), np.zeros((50, 4), bool)):
-        assert asked(Numbers((50, 4)), lambda a, key=key: a[key])[1] == []
+        assert values_and_boxes(Numbers((50, 4)), lambda a, key=key: a[key])[1] == []

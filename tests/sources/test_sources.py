@@ -1,4 +1,4 @@
-"""The conformance suite over every backend, plain and within each wrapper."""
+"""The conformance suite for every backend, plain and within each wrapper."""
 
 import threading
 from typing import ClassVar
@@ -21,7 +21,7 @@ EMPTY = ((0,), (3, 0, 2))
 
 
 class NpyFile:
-    """A user's class as simple as can be: it reads a file when it is asked."""
+    """A minimal user's class that reads a file on each access."""
 
     def __init__(self, path):
         self.path = path
@@ -65,7 +65,7 @@ class OnDisk(SourceTests):
         return backend_named(self.backend).open(Location(self.target(folder)), self.variable)
 
     def decoded(self, values, folder):
-        """Return what `biggus.open` must give, by the format's own library where it decodes."""
+        """Return the values that `biggus.open` must give, decoded by the format's library."""
         return values
 
 
@@ -79,7 +79,7 @@ class HDF5(OnDisk):
     def store(self, values, folder):
         h5py = pytest.importorskip("h5py")
         options = self.options if values.size and values.shape else {}
-        # Another file in its place: libhdf5 truncates none that it has open.
+        # Remove the file first: libhdf5 does not truncate a file that it has open.
         self.target(folder).unlink(missing_ok=True)
         with h5py.File(self.target(folder), "w") as file:
             file.create_dataset("group/values", data=values, **options)
@@ -101,7 +101,7 @@ class Npy(OnDisk):
 
 
 class NpyFortran(Npy):
-    """Of these, the first axis is the one whose values are neighbours."""
+    """Arrays in Fortran order."""
 
     dtypes = ("f8", ">i2", "U3", "i4,f8,S2")
 
@@ -201,7 +201,7 @@ class NetCDFClassic(NetCDFBase):
 
 
 class NetCDFPacked(NetCDFClassic):
-    """Packed values: the source gives them as they are stored."""
+    """Packed values, which the source returns as stored."""
 
     dtypes = ("i2", "i1")
     shapes = ((3, 4, 5), (7,))
@@ -212,7 +212,7 @@ class NetCDFPacked(NetCDFClassic):
         "valid_min": np.int16(-30000),
     }
 
-    def test_it_says_how_values_are_packed(self, tmp_path):
+    def test_packing_is_described(self, tmp_path):
         source, _, _ = self._new(tmp_path)
         assert source.conventions == "CF"
         assert source.attributes["scale_factor"] == np.float32(0.01)
@@ -224,7 +224,7 @@ class Recorded:
 
 
 class Cached:
-    """Cached in a folder that outlives what is stored."""
+    """Cached in a folder that outlives the store."""
 
     survives = True
 
@@ -248,15 +248,15 @@ STORES = [
 ]
 
 WRAPPED = [UserObject, HDF5Chunked, NpyFortran, Zarr3Sharded, NetCDFPacked]
-"""What differs for a wrapper: no backend, chunks, another order, shards, a decoder beneath."""
+"""The stores that differ for a wrapper: no backend, chunks, Fortran order, shards, decoding."""
 
 for store in STORES:
     for wrappers in ((), (Recorded,), (Cached,)) if store in WRAPPED else ((),):
         name = "Test" + "".join(cls.__name__ for cls in (*wrappers, store))
-        said = {"__module__": __name__}
+        namespace = {"__module__": __name__}
         if wrappers and store not in (UserObject, HDF5Chunked):
-            said["test_reads_in_other_processes"] = None  # as wrapped or not as any of these
-        globals()[name] = type(name, (*wrappers, store), said)
+            namespace["test_reads_in_other_processes"] = None  # as for the others
+        globals()[name] = type(name, (*wrappers, store), namespace)
 
 
 @pytest.mark.parametrize("store", [store for store in STORES if issubclass(store, OnDisk)])
@@ -275,7 +275,7 @@ def test_opened_arrays_index_as_numpy_does(store, tmp_path):
     @hypothesis.settings(deadline=None, database=None)
     @hypothesis.given(advanced_keys(shape, invalid=False))
     def check(key):
-        # Not of the masked array itself, which knows no 0-d values but one of its own.
+        # Index data and mask, as 0-d results of masked arrays differ.
         right = np.ma.array(np.asarray(data[key]), mask=mask[key])
         for array in arrays:
             got = array[key]

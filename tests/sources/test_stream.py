@@ -1,4 +1,4 @@
-"""Streams: what is accumulated while it is read, to the bit as if it were read before."""
+"""Streams: statistics accumulated during reading are the same to the bit as after it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from biggus.testing import RecordingSource
 h5py = pytest.importorskip("h5py")
 
 SHAPE = (9, 700, 1500)
-"""Some 9 million values: several reduction blocks of several long runs."""
+"""About 9 million values: several reduction blocks of several long runs."""
 
 VALUES = np.random.default_rng(5).standard_normal(SHAPE, "f4") * np.float32(20) + np.float32(280)
 
@@ -33,7 +33,7 @@ DTYPES = ["<f4", ">f4", "<f8", "<i2", ">u2", "u1", "<c8"]
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    """Return a file of the same values in several dtypes, each stored in one piece."""
+    """Write a file of the same values in several dtypes, each contiguous."""
     path = tmp_path_factory.mktemp("streams") / "a.h5"
     with h5py.File(path, "w") as file:
         for dtype in DTYPES:
@@ -46,8 +46,8 @@ def stored(dtype):
     return values + 1j * values[::-1] if values.dtype.kind == "c" else values
 
 
-def asked_of(a):
-    """Return statistics of each kind over everything."""
+def statistics_of(a):
+    """Return statistics of each kind over all axes."""
     found = [a.mean(), a.std(), a.sum(dtype=np.result_type(a.dtype, "i8")), a.count()]
     if a.dtype.kind != "c":
         found += [a.min(), a.max(), a.ptp(), a.argmin(), a.argmax(), a.median()]
@@ -61,17 +61,17 @@ def check(found, expected):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_to_the_bit_as_what_is_read_before_and_numpy_s(path, dtype):
+def test_streamed_statistics_match_unstreamed_ones_and_numpy(path, dtype):
     a = biggus.open(path, dtype)
     assert a.node.streams
-    alone = [each.ndarray() for each in asked_of(a)]
-    check(biggus.ndarrays(asked_of(a)), alone)
-    # What is written block by block has to be there as a whole.
-    *beside, copy = biggus.ndarrays([*asked_of(a), a[...]])
+    alone = [each.ndarray() for each in statistics_of(a)]
+    check(biggus.ndarrays(statistics_of(a)), alone)
+    # The copy needs whole blocks, so nothing is streamed.
+    *beside, copy = biggus.ndarrays([*statistics_of(a), a[...]])
     check(beside, alone)
     values = stored(dtype)
     np.testing.assert_array_equal(copy, values)
-    # And these are NumPy's.
+    # They match NumPy.
     wide = values.astype("c16" if values.dtype.kind == "c" else "f8")
     np.testing.assert_allclose(alone[0], wide.mean(), rtol=1e-6)
     np.testing.assert_allclose(alone[1], wide.std(), rtol=1e-5)
@@ -83,7 +83,7 @@ def test_to_the_bit_as_what_is_read_before_and_numpy_s(path, dtype):
 @pytest.mark.parametrize(
     "key", [np.s_[2:7], np.s_[3], np.s_[1:2, 100:600], np.s_[4, 7, 3:1400], np.s_[8, 699, 1499]]
 )
-def test_parts_that_lie_in_one_piece_are_streamed(path, key):
+def test_contiguous_parts_are_streamed(path, key):
     part = biggus.open(path, "<f4")[key]
     assert part.node.streams
     assert part.max().ndarray() == VALUES[key].max()
@@ -93,14 +93,14 @@ def test_parts_that_lie_in_one_piece_are_streamed(path, key):
 @pytest.mark.parametrize(
     "key", [np.s_[::2], np.s_[::-1], np.s_[:, 1:], np.s_[..., :9], np.s_[[1, 2]], np.s_[0:0]]
 )
-def test_other_parts_are_not(path, key):
+def test_other_parts_are_not_streamed(path, key):
     part = biggus.open(path, "<f4")[key]
     assert not part.node.streams
     assert part.sum(dtype="f8").ndarray() == pytest.approx(VALUES[key].sum(dtype="f8"))
 
 
 def mosaic_of(folder, axis):
-    """Return a mosaic of files of unlike lengths, and its values."""
+    """Return a mosaic of files of different lengths."""
     parts = np.split(VALUES, (2, 3) if axis == 0 else (100, 350), axis=axis)
     tiles = []
     for number, part in enumerate(parts):
@@ -111,11 +111,11 @@ def mosaic_of(folder, axis):
 
 
 @pytest.mark.parametrize(("axis", "key"), [(0, np.s_[1:8]), (1, np.s_[3])])
-def test_so_are_mosaics_of_files(tmp_path, axis, key):
+def test_mosaics_of_contiguous_files_are_streamed(tmp_path, axis, key):
     a = mosaic_of(tmp_path, axis)
     assert a.node.streams
-    alone = [each.ndarray() for each in asked_of(a)]
-    *beside, copy = biggus.ndarrays([*asked_of(a), a[...]])
+    alone = [each.ndarray() for each in statistics_of(a)]
+    *beside, copy = biggus.ndarrays([*statistics_of(a), a[...]])
     check(beside, alone)
     np.testing.assert_array_equal(copy, VALUES)
     assert a.argmax().ndarray() == VALUES.argmax()
@@ -125,7 +125,7 @@ def test_so_are_mosaics_of_files(tmp_path, axis, key):
         assert biggus.plan([a.std()]).peak_bytes < biggus.plan([a.std(), a[...]]).peak_bytes
 
 
-def test_mosaics_of_unlike_tiles_are_not(tmp_path):
+def test_mosaics_of_unlike_tiles_are_not_streamed(tmp_path):
     a = mosaic_of(tmp_path, 0)
     for other in (VALUES, a[:, :, ::-1], a.astype("f8"), np.ma.masked_less(VALUES, 250)):
         joined = biggus.LinearMosaic([a, biggus.ArrayAdapter(other)], axis=0)
@@ -138,14 +138,14 @@ def test_mosaics_of_unlike_tiles_are_not(tmp_path):
 
 @pytest.mark.parametrize("workers", [1, 3])
 @pytest.mark.parametrize("memory", ["17 MB", "1 GB"])
-def test_the_same_with_any_workers_and_memory(path, workers, memory):
+def test_streamed_statistics_do_not_depend_on_workers_and_memory(path, workers, memory):
     a = biggus.open(path, "<f4")
     expected = biggus.ndarrays([a.std(), a.min()])
     with biggus.set_options(workers=workers, memory=memory):
         check(biggus.ndarrays([a.std(), a.min()]), expected)
 
 
-def test_the_same_in_other_processes(path, tmp_path):
+def test_streamed_statistics_in_processes(path, tmp_path):
     arrays = [biggus.open(path, "<f4"), mosaic_of(tmp_path, 0), mosaic_of(tmp_path, 1)[2:]]
     expected = [biggus.ndarrays([a.std(), a.min()]) for a in arrays]
     with (
@@ -156,17 +156,17 @@ def test_the_same_in_other_processes(path, tmp_path):
             check(biggus.ndarrays([a.std(), a.min()]), found)
 
 
-def test_a_block_needs_no_room_as_a_whole(path):
+def test_streaming_needs_less_memory_than_a_block(path):
     a = biggus.open(path, "<f4")
     block = math.prod(a.std().node.operand.shape[1:]) * 4 * 3
     with biggus.set_options(workers=1):
         assert biggus.plan([a.std()]).peak_bytes < block < biggus.plan([a.std(), a[...]]).peak_bytes
 
 
-class Flowing(Source):
-    """A source that counts what is asked of it."""
+class StreamingSource(Source):
+    """A source that records its reads and streams."""
 
-    name = "flowing"
+    name = "streaming"
     dtype = np.dtype("f4")
     shape = SHAPE
     streams = True
@@ -188,7 +188,7 @@ class Flowing(Source):
 
 
 class Counted(Slabs):
-    """A stream that fails after some values."""
+    """A stream that counts its values, and fails after some of them."""
 
     def read_into(self, start, out):
         source = self._source
@@ -198,8 +198,8 @@ class Counted(Slabs):
         super().read_into(start, out)
 
 
-def test_each_value_is_read_once():
-    source = Flowing()
+def test_each_value_is_streamed_once():
+    source = StreamingSource()
     a = biggus.ArrayAdapter(source)
     biggus.ndarrays([a.mean(), a.std(), a.min(), a.max()])
     assert source.read == VALUES.size
@@ -219,8 +219,8 @@ def test_each_value_is_read_once():
     ],
     ids=["axis", "part", "expression", "values"],
 )
-def test_nothing_is_streamed_that_others_need_as_well(others):
-    source = Flowing()
+def test_values_that_others_need_are_not_streamed(others):
+    source = StreamingSource()
     a = biggus.ArrayAdapter(source)
     mean, *_ = biggus.ndarrays([a.mean(dtype="f8"), *others(a)])
     assert mean == pytest.approx(VALUES.mean(dtype="f8"))
@@ -231,25 +231,25 @@ def test_nothing_is_streamed_that_others_need_as_well(others):
     assert (covered == 1).all()
 
 
-def test_a_source_may_compute_statistics_to_give_its_values():
-    class Busy(Flowing):
+def test_source_that_computes_statistics_to_read():
+    class Busy(StreamingSource):
         def __getitem__(self, box):
-            biggus.ArrayAdapter(Flowing())[:1].std().ndarray()
+            biggus.ArrayAdapter(StreamingSource())[:1].std().ndarray()
             return VALUES[box]
 
         stream = Source.stream
 
     a = biggus.ArrayAdapter(Busy())
-    check([a.std().ndarray()], [biggus.ArrayAdapter(Flowing()).std().ndarray()])
+    check([a.std().ndarray()], [biggus.ArrayAdapter(StreamingSource()).std().ndarray()])
 
 
-def test_an_error_ends_all_and_names_the_source_and_the_box():
-    source = Flowing(fails_at=1_500_000)
-    with pytest.raises(SourceError, match=r"flowing.*\[.*\].*disk is gone"):
+def test_stream_error_names_the_source_and_the_box():
+    source = StreamingSource(fails_at=1_500_000)
+    with pytest.raises(SourceError, match=r"streaming.*\[.*\].*disk is gone"):
         biggus.ArrayAdapter(source).mean().ndarray()
 
 
-def test_a_file_that_changes_while_it_is_read(path, tmp_path):
+def test_file_changed_while_streaming_raises(path, tmp_path):
     copy = tmp_path / "copy.h5"
     copy.write_bytes(path.read_bytes())
     stream = biggus.open(copy, "<f4").node.stream(Selection.identity(SHAPE))
@@ -262,7 +262,7 @@ def test_a_file_that_changes_while_it_is_read(path, tmp_path):
         stream.read_into(10, out)
 
 
-def test_a_file_that_is_cut_short(path, tmp_path):
+def test_truncated_file_raises(path, tmp_path):
     copy = tmp_path / "copy.h5"
     copy.write_bytes(path.read_bytes())
     stream = biggus.open(copy, "<f4").node.stream(Selection.identity(SHAPE))
@@ -272,7 +272,7 @@ def test_a_file_that_is_cut_short(path, tmp_path):
         stream.read_into(10_000, np.empty(10, "f4"))
 
 
-def test_a_file_that_has_gone(path, tmp_path):
+def test_deleted_file_raises(path, tmp_path):
     copy = tmp_path / "copy.h5"
     copy.write_bytes(path.read_bytes())
     a = biggus.open(copy, "<f4")
@@ -281,7 +281,7 @@ def test_a_file_that_has_gone(path, tmp_path):
         a.mean().ndarray()
 
 
-def test_a_dataset_that_can_not_be_read_directly_any_more(path, tmp_path):
+def test_changed_file_of_an_h5py_dataset_is_read_by_h5py(path, tmp_path):
     copy = tmp_path / "copy.h5"
     copy.write_bytes(path.read_bytes())
     with h5py.File(copy) as file:
@@ -289,13 +289,13 @@ def test_a_dataset_that_can_not_be_read_directly_any_more(path, tmp_path):
         assert a.node.streams
         stat = copy.stat()
         os.utime(copy, ns=(stat.st_atime_ns, stat.st_mtime_ns + 10**9))
-        # The library reads on, as it would for its own user: a few rows at a time.
+        # h5py still reads its open file, a few rows at a time.
         assert a.max().ndarray() == VALUES.max()
 
 
-def test_wrappers_stand_in_the_way_unless_they_change_nothing():
+def test_streams_pass_only_through_transparent_wrappers():
     box = whole(SHAPE)
-    inner = Flowing()
+    inner = StreamingSource()
     assert type(streamed(RecordingSource(inner), box)) is Slabs
     assert type(streamed(Annotated(inner, lock=Unlocked()), box)) is Slabs
     assert type(streamed(Annotated(inner, token="mine"), box)) is Counted
@@ -317,7 +317,7 @@ BOXES = st.lists(
 
 
 @given(BOXES, st.integers(1, 40))
-def test_slabs_are_the_box_in_order(box, most):
+def test_slabs_cover_the_box_in_order(box, most):
     values = np.arange(9 ** len(box)).reshape((9,) * len(box))
     parts = [values[part] for part in slabs(box, most)]
     assert all(1 <= part.size <= most for part in parts)
@@ -327,7 +327,7 @@ def test_slabs_are_the_box_in_order(box, most):
 
 
 @given(BOXES, st.lists(st.integers(1, 50), min_size=1, max_size=5))
-def test_any_source_gives_runs_of_any_length(box, lengths):
+def test_stream_of_any_source_reads_runs_of_any_length(box, lengths):
     values = np.arange(9 ** len(box)).reshape((9,) * len(box))
     stream = streamed(ObjectSource(values), box)
     expected = values[box].reshape(-1)
@@ -341,7 +341,7 @@ def test_any_source_gives_runs_of_any_length(box, lengths):
             return
 
 
-def test_what_lies_flat():
+def test_lies_flat():
     shape = (3, 1, 4)
     values = np.arange(math.prod(shape)).reshape(shape)
     starts_stops_steps = [

@@ -1,4 +1,4 @@
-"""Wrappers: they say what the source inside says, and nothing finds a way around them."""
+"""Wrappers delegate to the source inside, and no read bypasses them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from biggus.sources.wrappers import Annotated, ObjectSource, Wrapper
 BOX = (slice(2, 6, 1),)
 
 
-class Telling(Source):
-    """A source each of whose answers is an object of its own, which notes what it is asked."""
+class SentinelSource(Source):
+    """A source whose attributes and methods give distinct sentinels, and that records its calls."""
 
     shape, dtype = (8,), np.dtype("i8")
 
     def __init__(self):
-        self.asked = []
+        self.calls = []
         self.answers = {
             name: object() for name in Wrapper.delegated if name not in {"shape", "dtype"}
         }
@@ -30,7 +30,7 @@ class Telling(Source):
 
     def _method(self, name):
         def answer(*arguments):
-            self.asked.append((name, *arguments))
+            self.calls.append((name, *arguments))
             return self.answers[name]
 
         return answer
@@ -43,8 +43,8 @@ def public(kind):
     return {name for name in {*kind.__annotations__, *vars(kind)} if not name.startswith("_")}
 
 
-class Encoded(Telling):
-    """A source that has its values as bytes, too, under no validator."""
+class Encoded(SentinelSource):
+    """A source that can return encoded values, without a validator."""
 
     def fetch(self, box):
         return self[box], None
@@ -53,24 +53,24 @@ class Encoded(Telling):
         return [(self[box], None, self[box].tobytes()) for box in boxes]
 
 
-def test_what_is_said_of_a_source_changes_nothing_of_its_stored_bytes():
-    annotated = Annotated(Encoded(), token="said", lock=threading.Lock())
+def test_annotated_source_keeps_its_encoded_values():
+    annotated = Annotated(Encoded(), token="token", lock=threading.Lock())
     ((values, validator, data),) = annotated.fetch_encoded([BOX])
     assert (validator, data) == (b"token", np.arange(2, 6).tobytes())
     np.testing.assert_array_equal(values, np.arange(2, 6))
-    # A wrapper may change values: then they are not those of the bytes.
+    # Other wrappers may change values, so they return no encoded values.
     assert Wrapper(Encoded()).fetch_encoded([BOX])[0][1:] == (None, None)
 
 
-def test_all_but_the_ways_of_reading_is_delegated():
+def test_wrapper_delegates_everything_but_reads():
     of_many = {"fetch_many", "fetch_encoded", "revalidate_many"}
     apart = {"fetch", *of_many, "cached_read", "read_into", "stream"}
     assert set(Wrapper.delegated) == public(Source) - apart
-    inner = Telling()
+    inner = SentinelSource()
     wrapped = Wrapper(inner)
     for name, answer in inner.answers.items():
-        told = getattr(wrapped, name)
-        assert (told(BOX, b"held") if callable(told) else told) is answer, name
+        found = getattr(wrapped, name)
+        assert (found(BOX, b"held") if callable(found) else found) is answer, name
     methods = {name for name in Wrapper.delegated if callable(getattr(Source, name, None))}
     assert methods == {
         *(
@@ -85,11 +85,11 @@ def test_all_but_the_ways_of_reading_is_delegated():
         ),
         *("sibling", "group_attributes"),
     }
-    assert sorted(inner.asked) == sorted((name, BOX, b"held") for name in methods)
+    assert sorted(inner.calls) == sorted((name, BOX, b"held") for name in methods)
 
 
 class Doubling(Wrapper):
-    """A wrapper that changes values, by the two ways of reading that there are."""
+    """A wrapper that changes values, in both methods that read."""
 
     def __getitem__(self, box):
         return self.source[box] * 2
@@ -99,11 +99,11 @@ class Doubling(Wrapper):
         return values * 2, validator
 
 
-def test_what_is_at_hand_finds_no_way_around_a_wrapper(tmp_path):
+def test_cached_reads_do_not_bypass_a_wrapper(tmp_path):
     with biggus.Cache(tmp_path) as cache:
         cached = cache.wrap(ObjectSource(np.arange(8), chunks=(2,), token="eight"))
         array = biggus.ArrayAdapter(Doubling(cached))
-        for _ in range(2):  # from the source, and from the cache
+        for _ in range(2):  # from the source, then from the cache
             np.testing.assert_array_equal(array.ndarray(), 2 * np.arange(8))
             assert cache.wrap(cached).cached_read((slice(0, 2, 1),)) is not None
         annotated = Annotated(cached, token="mine")
@@ -111,7 +111,7 @@ def test_what_is_at_hand_finds_no_way_around_a_wrapper(tmp_path):
 
 
 class Guarded(Source):
-    """A source that is only read while a lock is held."""
+    """A source that may only be read while a lock is held."""
 
     shape, dtype, chunks = (8,), np.dtype("i8"), (2,)
     token, name = "guarded", "guarded"
@@ -129,8 +129,8 @@ class Guarded(Source):
 
 
 @pytest.mark.parametrize("own", [False, True])
-def test_a_lock_that_is_given_is_held_cached_or_not(tmp_path, own):
-    lock = threading.Lock()  # which nobody can take twice
+def test_given_lock_is_held_with_and_without_a_cache(tmp_path, own):
+    lock = threading.Lock()  # not reentrant
     source = Guarded(lock, lock if own else None)
     annotated = Annotated(source, lock=lock)
     assert read(annotated, BOX).tolist() == [2, 3, 4, 5]
@@ -143,7 +143,7 @@ def test_a_lock_that_is_given_is_held_cached_or_not(tmp_path, own):
 
 
 class TileLoader:
-    """An object of a user's, none of whose reads succeed."""
+    """A user's object whose reads fail."""
 
     shape, dtype = (8,), np.dtype("i8")
 
@@ -151,37 +151,37 @@ class TileLoader:
         raise OSError("the disk is on fire")
 
 
-class Called(TileLoader):
-    """One that says what it is called, and notes how often it was asked."""
+class WithRepr(TileLoader):
+    """A user's object with a given repr, which counts the calls of it."""
 
-    def __init__(self, called):
-        self.called = called
-        self.asked = 0
+    def __init__(self, text):
+        self.text = text
+        self.calls = 0
 
     def __repr__(self):
-        self.asked += 1
-        if isinstance(self.called, Exception):
-            raise self.called
-        return self.called
+        self.calls += 1
+        if isinstance(self.text, Exception):
+            raise self.text
+        return self.text
 
 
 @pytest.mark.parametrize(
     ("obj", "name"),
     [
         (TileLoader(), "TileLoader object"),
-        (Called("Tiles of z=9"), "Tiles of z=9"),
-        (Called("Tiles\nof z=9"), "Tiles"),
-        (Called("x" * 80), "x" * 80),
-        (Called("x" * 81), "x" * 77 + "..."),
-        (Called(""), "Called object"),
-        (Called(None), "Called object"),
-        (Called(ValueError("no words")), "Called object"),
+        (WithRepr("Tiles of z=9"), "Tiles of z=9"),
+        (WithRepr("Tiles\nof z=9"), "Tiles"),
+        (WithRepr("x" * 80), "x" * 80),
+        (WithRepr("x" * 81), "x" * 77 + "..."),
+        (WithRepr(""), "WithRepr object"),
+        (WithRepr(None), "WithRepr object"),
+        (WithRepr(ValueError("no words")), "WithRepr object"),
     ],
 )
-def test_the_name_of_an_object_is_what_it_says_of_itself(obj, name):
+def test_error_names_an_object_by_its_repr(obj, name):
     array = biggus.ArrayAdapter(obj)[2:6]
-    _ = array.shape, array.dtype, repr(array)
-    assert getattr(obj, "asked", 0) == 0
+    _ = array.shape, array.dtype
+    assert getattr(obj, "calls", 0) == 0
     with pytest.raises(biggus.SourceError) as caught:
         array.ndarray()
     assert str(caught.value) == f"cannot read {name} [2:6]: the disk is on fire"
