@@ -92,12 +92,12 @@ def open(
     """
     where, variable = located(location, variable)
     chosen = chosen_cache(cache, bool(where.scheme))
-    said = [variable, backend, {**options, "decode": decode}]
+    arguments = [variable, backend, {**options, "decode": decode}]
     try:
         source = studying.call(
             studying.OPEN,
             where,
-            said,
+            arguments,
             lambda: _opened(where, variable, backend, chosen, decode, options),
         )
     except GoneError as error:
@@ -139,8 +139,8 @@ def variables_of(server: Backend, where: Location, options: dict[str, Any]) -> t
     OpenError
         If it cannot be opened.
     """
-    said = [server.name, options]
-    names = studying.call("variables", where, said, lambda: server.variables(where, **options))
+    arguments = [server.name, options]
+    names = studying.call("variables", where, arguments, lambda: server.variables(where, **options))
     return tuple(names)
 
 
@@ -154,9 +154,9 @@ def resolutions_of(
     OpenError
         If it cannot be opened.
     """
-    said = [server.name, group, options]
+    arguments = [server.name, group, options]
     found: Any = studying.call(
-        "resolutions", where, said, lambda: server.resolutions(where, group, **options)
+        "resolutions", where, arguments, lambda: server.resolutions(where, group, **options)
     )
     return [Resolution(*each) for each in found]
 
@@ -171,9 +171,9 @@ def attributes_of(
     OpenError
         If it cannot be opened.
     """
-    said = [server.name, group, options]
+    arguments = [server.name, group, options]
     found: Any = studying.call(
-        "attributes", where, said, lambda: dict(server.attributes(where, group, **options))
+        "attributes", where, arguments, lambda: dict(server.attributes(where, group, **options))
     )
     return dict(found)
 
@@ -212,14 +212,14 @@ def _opened(
 ) -> Source:
     """Open a source; if it is gone but the cache remembers it, return a stand-in."""
     memory = Memory(cache, where)
-    gone = None
+    error_if_gone = None
     try:
         server = backend_named(backend) if backend else backend_for(where)
     except GoneError as error:
         known = memory.backend()
         if known is None:
             raise
-        server, gone = backend_named(known), error
+        server, error_if_gone = backend_named(known), error
     given = {**options, "decode": decode} if server.decodes else options
     with options_of(server, options):
         if where.scheme and option_values.current().offline:
@@ -227,8 +227,8 @@ def _opened(
             if remembered is not None:
                 return remembered
         try:
-            if gone is not None:
-                raise gone
+            if error_if_gone is not None:
+                raise error_if_gone
             found = _only_variable(server, where, options) if variable is None else variable
             source = server.open(where, found, **given)
         except VariableError as error:

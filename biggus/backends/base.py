@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 
-from biggus.backends.identity import said
+from biggus.backends.identity import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -167,7 +167,7 @@ class Backend(ABC):
         object
             Consists of strings, numbers, lists and mappings; contains no secrets.
         """
-        return [location.public, variable, said(options)]
+        return [location.public, variable, without_secrets(options)]
 
     def records(
         self,

@@ -17,7 +17,7 @@ from biggus.sources.description import encode_value
 ADDRESS = re.compile(r"\b0x[0-9a-fA-F]+")
 
 
-def said(options: Mapping[str, Any]) -> dict[str, Any]:
+def without_secrets(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return options as JSON values, without those that are credentials by their names.
 
     Secrets are removed from URLs.  Other text with secrets, and objects that JSON cannot hold,
@@ -26,19 +26,21 @@ def said(options: Mapping[str, Any]) -> dict[str, Any]:
 
     Examples
     --------
-    >>> said({"fill": (255, 0, 0), "api_key": "s3cret", "dtype": np.uint8, "deep": {"sig": "x"}})
-    {'fill': [255, 0, 0], 'dtype': {'$type': 'numpy.uint8'}, 'deep': {}}
-    >>> said({"endpoint_url": "https://me:pw@host/?sig=abc"})
+    >>> without_secrets({"fill": (9, 0), "api_key": "s3cret", "dtype": np.uint8, "d": {"sig": 1}})
+    {'fill': [9, 0], 'dtype': {'$type': 'numpy.uint8'}, 'd': {}}
+    >>> without_secrets({"endpoint_url": "https://me:pw@host/?sig=abc"})
     {'endpoint_url': 'https://***@host/?sig=***'}
     """
-    return {str(name): _said(value) for name, value in options.items() if not is_secret(str(name))}
+    return {
+        str(name): _json_value(value) for name, value in options.items() if not is_secret(str(name))
+    }
 
 
-def _said(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return said(value)
+        return without_secrets(value)
     if isinstance(value, (list, tuple)):
-        return [_said(item) for item in value]
+        return [_json_value(item) for item in value]
     if isinstance(value, str):
         shown = redacted(value)
         return shown if shown == value or "://" in value else _digest(value)

@@ -100,11 +100,11 @@ class Claims:
             If the deadline of the evaluation passes.
         """
         pause, longest = _POLL_SECONDS
-        begun = time.monotonic()
+        started = time.monotonic()
         while (owner := self._owner(key)) is not None:
             state = _state(owner)
             patience = _MOST_SECONDS if state else _STRANGER_SECONDS
-            if state in _STOPPED or time.monotonic() - begun > patience:
+            if state in _STOPPED or time.monotonic() - started > patience:
                 return
             deadlines.check()
             time.sleep(pause)

@@ -311,15 +311,15 @@ class Ledger:
         )
         ((found,),) = self.run(oldest, kind, STAYS, rounds * EVICTED_AT_ONCE)
         rows = [row.split(" ") for row in found.split(",")] if found else []
-        gone: list[tuple[bytes, int, int]] = []
+        evicted: list[tuple[bytes, int, int]] = []
         freed = 0
         for used, size, key in sorted((int(u), int(b), bytes.fromhex(k)) for u, b, k in rows):
             if freed >= amount:
                 break
-            gone.append((key, size, used))
+            evicted.append((key, size, used))
             freed += size
-        self.take(kind, [(key, size) for key, size, _ in gone])
-        return [(hex_of(key), size, used) for key, size, used in gone]
+        self.take(kind, [(key, size) for key, size, _ in evicted])
+        return [(hex_of(key), size, used) for key, size, used in evicted]
 
     def oldest(self, kind: int) -> int | None:
         """Return the last use of the entry of a kind that is evicted next, if there is one."""

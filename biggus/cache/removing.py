@@ -32,8 +32,8 @@ def remove_all(remove: Callable[[str], None], keys: Iterable[str]) -> None:
     b
     """
     left = deque(sorted(keys))  # one folder after the other
-    begun = time.monotonic()
-    while left and time.monotonic() - begun < _ALONE_SECONDS:
+    start = time.monotonic()
+    while left and time.monotonic() - start < _ALONE_SECONDS:
         remove(left.popleft())
     helpers = [
         threading.Thread(target=_work, args=(remove, left), name="biggus-cache-remove", daemon=True)

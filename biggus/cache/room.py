@@ -116,5 +116,5 @@ def seen_most(ledger: Ledger) -> int:
     return min(_SEEN_SHARE * entries, _SEEN_MOST)
 
 
-def _bytes(gone: list[tuple[str, int, int]]) -> int:
-    return sum(size for _, size, _ in gone)
+def _bytes(entries: list[tuple[str, int, int]]) -> int:
+    return sum(size for _, size, _ in entries)

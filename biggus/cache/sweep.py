@@ -104,19 +104,19 @@ class Sweeper:
         found = dict(files.shard(f"{shard:02x}"))
         first, last = bytes([shard]), bytes([shard]) + b"\xff" * 20
         within = "SELECT key, bytes, used FROM entries WHERE kind=? AND key>=? AND key<=?"
-        gone = []
+        lost = []
         total = count = 0
         for key, size, used in ledger.run(within, kind, first, last):
             state = found.pop(hex_of(key), None)
             # A file that was not listed may have been stored since.
             there = files.size(key.hex()) if state is None else files.blocks(state)
             if there is None:
-                gone.append((key, size))
+                lost.append((key, size))
                 continue
             if there != size:
                 ledger.put(kind, key, there, used, size)
             count, total = count + 1, total + there
-        ledger.take(kind, gone)
+        ledger.take(kind, lost)
         for name, state in found.items():
             there = files.size(name)
             if there is not None:

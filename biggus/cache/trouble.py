@@ -40,15 +40,15 @@ class Trouble:
         self._folder = folder
         self._works = works
         self._lock = threading.Lock()
-        self._said = False
+        self._is_logged = False
         self._quiet_until = 0.0
 
     def arose(self, message: str, *parts: object) -> None:
         """Log a failure as a warning, unless this trouble was logged and is not over."""
         with self._lock:
-            first = not self._said and time.monotonic() >= self._quiet_until
+            first = not self._is_logged and time.monotonic() >= self._quiet_until
             if first:
-                self._said = True
+                self._is_logged = True
                 self._quiet_until = time.monotonic() + QUIET_SECONDS
         if first:
             logger.warning(f"{message} (logged once until it is over)", *parts)  # noqa: G004
@@ -57,10 +57,10 @@ class Trouble:
 
     def over(self) -> None:
         """Note that the folder works; log that if the failure was logged."""
-        if not self._said:
+        if not self._is_logged:
             return
         with self._lock:
-            first, self._said = self._said, False
+            first, self._is_logged = self._is_logged, False
         if first:
             logger.info("%s: %s again", self._folder, self._works)
 

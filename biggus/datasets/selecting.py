@@ -154,17 +154,17 @@ class AxisPositions:
 
     def _instead_of(self, value: Any, method: str, tolerance: Any) -> npt.NDArray[np.intp]:
         """Return the positions of the nearest value on a side of `value`; of two, the greater."""
-        values, apart = self.values, self._apart(value)
-        there = ~np.isnan(apart)
+        values, distances = self.values, self._distances(value)
+        there = ~np.isnan(distances)
         if method in _SMALLER:
             there &= values <= value
         elif method in _GREATER:
             there &= values >= value
         if tolerance is not None:
-            there &= apart <= self._distance(tolerance)
+            there &= distances <= self._distance(tolerance)
         if not there.any():
             return np.zeros(0, np.intp)
-        nearest = values[there & (apart == apart[there].min())].max()
+        nearest = values[there & (distances == distances[there].min())].max()
         return np.flatnonzero(values == nearest)
 
     def _distance(self, tolerance: Any) -> Any:
@@ -177,7 +177,7 @@ class AxisPositions:
                 return np.timedelta64(tolerance) / np.timedelta64(1, unit)
         return tolerance
 
-    def _apart(self, value: Any) -> npt.NDArray[Any]:
+    def _distances(self, value: Any) -> npt.NDArray[Any]:
         values = self.values
         if values.dtype.kind not in "iu" or not isinstance(value, Integral):
             floats: npt.NDArray[Any] = np.abs(np.asarray(values - value, float))
@@ -185,8 +185,8 @@ class AxisPositions:
         # In integers, without overflow.
         least, most = int(values.min()), int(values.max())
         one = values.dtype.type(min(max(int(value), least), most))
-        apart: npt.NDArray[Any] = np.maximum(values, one) - np.minimum(values, one)
-        return apart.view(values.dtype.str.replace("i", "u"))
+        distances: npt.NDArray[Any] = np.maximum(values, one) - np.minimum(values, one)
+        return distances.view(values.dtype.str.replace("i", "u"))
 
     def _bounds(self, label: Any) -> tuple[Any, Any]:
         """Return the half-open interval of values that a label selects; empty for one value."""

@@ -71,7 +71,7 @@ class PartialCache:
         self.reduction = reduction
         self._asks = asks
         self.cache = cache
-        self._begun = cache.cleared
+        self._clears = cache.cleared
         self._has_fingerprints = True  # until one cannot be made
         # For each subtree to be stored its fingerprint, and the validators before it was read.
         self._before: dict[Subtree, tuple[Fingerprint, tuple[bytes, ...]]] = {}
@@ -124,7 +124,7 @@ class PartialCache:
                 payload = encoded(aggregator.restrict(partial, part))
                 if payload is not None:
                     self.cache.store_bytes(
-                        self._key(made_of, part, subtree, box), payload, validator, self._begun
+                        self._key(made_of, part, subtree, box), payload, validator, self._clears
                     )
 
     def _looked_up(self, subtree: Subtree) -> list[Partial] | None:

@@ -96,9 +96,9 @@ class _Shared:
         helpers: list[Future[None]] = []
         reader = Reader()
         try:
-            begun = [*self._first(tasks), *itertools.islice(tasks, 1)]
-            self._tasks = itertools.chain(begun, tasks)
-            for _ in range(self._most - 1 if len(begun) > 1 else 0):
+            first = [*self._first(tasks), *itertools.islice(tasks, 1)]
+            self._tasks = itertools.chain(first, tasks)
+            for _ in range(self._most - 1 if len(first) > 1 else 0):
                 # The threads have the options of the caller.
                 context = reader.context()
                 helpers.append(computing.submit(context.run, self._work))

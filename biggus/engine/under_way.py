@@ -47,26 +47,26 @@ class UnderWay:
         self._read = read
         self._most = most
         self._room = room
-        self._taken = 0
+        self._bytes = 0
         self._reader = Reader()
         self._pieces: dict[Future[None], tuple[Piece, int]] = {}
 
     def add(self, piece: Piece) -> None:
         """Give a piece to a thread; first wait for others, as long as they leave no room for it."""
         takes = 0 if self._room is None else piece_bytes(piece)
-        while self._pieces and self._room is not None and self._taken + takes > self._room:
+        while self._pieces and self._room is not None and self._bytes + takes > self._room:
             self._settle(FIRST_COMPLETED)
         # The reads have the options of the caller.
         context = self._reader.context()
         future = self._pool.submit(context.run, self._read, piece)
         self._pieces[future] = (piece, takes)
-        self._taken += takes
+        self._bytes += takes
         if len(self._pieces) >= self._most:
             self._settle(FIRST_COMPLETED)
 
-    def _taken_out(self, future: Future[None]) -> Piece:
+    def _remove(self, future: Future[None]) -> Piece:
         piece, takes = self._pieces.pop(future)
-        self._taken -= takes
+        self._bytes -= takes
         return piece
 
     def finish(self) -> None:
@@ -88,11 +88,11 @@ class UnderWay:
             return
         for future in waiting:
             if future.cancel():
-                self._read(self._taken_out(future))
+                self._read(self._remove(future))
                 return
 
     def _end(self, future: Future[None]) -> None:
-        self._taken_out(future)
+        self._remove(future)
         try:
             future.result()
         finally:

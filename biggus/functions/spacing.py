@@ -43,8 +43,8 @@ def _linspace(
     if not retstep:
         return found
     parts = how["num"] - bool(endpoint)
-    apart = (as_array(stop) * 1.0 - as_array(start) * 1.0) / (parts or np.nan)
-    return found, apart
+    step = (as_array(stop) * 1.0 - as_array(start) * 1.0) / (parts or np.nan)
+    return found, step
 
 
 @implements(np.logspace)

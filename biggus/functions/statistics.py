@@ -94,7 +94,7 @@ def function_of(name: str) -> Function:
     _, *others = inspect.signature(entry.signature).parameters.values()
     signature = inspect.Signature([first, *others], return_annotation="Array")
     words = signature.parameters
-    lines = [said for word, said in _PARAMETERS.items() if word in words]
+    lines = [text for word, text in _PARAMETERS.items() if word in words]
     if name.startswith("nan") and "mdtol" in words:
         lines[-1] = _MDTOL_OF_TWINS
     refused = [word for word in words if word not in _PARAMETERS]
@@ -105,10 +105,12 @@ def function_of(name: str) -> Function:
     notes = f"\n    Notes\n    -----\n    {entry.note}\n" if entry.note else ""
     q = ", 0.5" if name.endswith("quantile") else ", 50" if name.endswith("percentile") else ""
     example = _EXAMPLE.format(name=name, whole=entry.whole, along=entry.along, q=q)
-    taken = "\n    ".join(["", "Parameters", "----------", *lines])
+    parameters = "\n    ".join(["", "Parameters", "----------", *lines])
     reduce.__name__ = reduce.__qualname__ = name
     like = f", as :func:`numpy.{name}`" if hasattr(np, name) else ""
-    reduce.__doc__ = f"Return {entry.summary}{like}.{more}\n{taken}\n{_RETURNS}{notes}{example}"
+    reduce.__doc__ = (
+        f"Return {entry.summary}{like}.{more}\n{parameters}\n{_RETURNS}{notes}{example}"
+    )
     reduce.__signature__ = signature  # type: ignore[attr-defined]
     handed_over = [getattr(np, alias, None) for alias in (name, f"a{name}")]
     return implements(*[function for function in handed_over if function is not None])(reduce)

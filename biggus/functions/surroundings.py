@@ -77,13 +77,15 @@ def _gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> A
         len(varargs) == 1 < len(axes) and np.ndim(varargs[0])
     ):
         raise TypeError("invalid number of arguments")
-    apart: list[Any] = [np.asarray(one)[()] for one in varargs] or [1.0]
-    apart = apart * len(axes) if len(apart) == 1 else apart
-    slopes = [_slope(array, place, one, edge_order) for place, one in zip(axes, apart, strict=True)]
+    spacing: list[Any] = [np.asarray(one)[()] for one in varargs] or [1.0]
+    spacing = spacing * len(axes) if len(spacing) == 1 else spacing
+    slopes = [
+        _slope(array, place, one, edge_order) for place, one in zip(axes, spacing, strict=True)
+    ]
     return slopes[0] if len(slopes) == 1 else tuple(slopes)
 
 
-def _slope(array: Array, axis: int, apart: Any, edge_order: int) -> Array:
+def _slope(array: Array, axis: int, spacing: Any, edge_order: int) -> Array:
     length = array.shape[axis]
     if length < edge_order + 1:
         raise ValueError(
@@ -91,9 +93,9 @@ def _slope(array: Array, axis: int, apart: Any, edge_order: int) -> Array:
             "(edge_order + 1) elements are required."
         )
     # NumPy is called with few values, to find the dtype and errors.
-    few = np.ones(length if np.ndim(apart) else edge_order + 1, array.dtype)
-    dtype = np.asarray(_numpys_gradient(few, apart, edge_order=edge_order)).dtype
-    return lined(array, axis, _Slope(apart), {"edge_order": edge_order}, dtype=dtype)
+    few = np.ones(length if np.ndim(spacing) else edge_order + 1, array.dtype)
+    dtype = np.asarray(_numpys_gradient(few, spacing, edge_order=edge_order)).dtype
+    return lined(array, axis, _Slope(spacing), {"edge_order": edge_order}, dtype=dtype)
 
 
 class _Slope:
@@ -101,8 +103,8 @@ class _Slope:
 
     __name__ = "gradient"
 
-    def __init__(self, apart: Any) -> None:
-        self.apart = apart
+    def __init__(self, spacing: Any) -> None:
+        self.spacing = spacing
 
     def __call__(self, block: Any, axis: int, edge_order: int) -> Any:
-        return _numpys_gradient(block, self.apart, axis=axis, edge_order=edge_order)
+        return _numpys_gradient(block, self.spacing, axis=axis, edge_order=edge_order)

@@ -176,9 +176,9 @@ def _axes_to_cut(
     for axis, (m, cut) in enumerate(zip(selection.maps, edges, strict=True)):
         if cut.count < 2 or type(m) is ConstantMap:
             continue
-        apart = type(m) is ArrayMap or (_skips(m, cut) and not source.skips_chunks)
-        if apart or source.io_bound:
-            chosen.append((axis, cut if apart else shards[axis]))
+        separate = type(m) is ArrayMap or (_skips(m, cut) and not source.skips_chunks)
+        if separate or source.io_bound:
+            chosen.append((axis, cut if separate else shards[axis]))
             dense = False
         elif dense and (coarse := _coarse(source, selection, axis, cut)) is not None:
             chosen.append((axis, coarse))

@@ -119,11 +119,11 @@ class _Strips(NamedTuple):
         Runs are more than `far` bytes apart, unless a run would become too long.
         """
         gaps = np.diff(self.starts)
-        apart = gaps > far // itemsize + self.length
+        begins_run = gaps > far // itemsize + self.length
         most = max(1, _RUN_BYTES // itemsize)
         windows = (self.starts - self.starts[0]) // most
-        apart |= windows[1:] != windows[:-1]
-        return np.concatenate([[0], np.flatnonzero(apart) + 1, [len(self.starts)]])
+        begins_run |= windows[1:] != windows[:-1]
+        return np.concatenate([[0], np.flatnonzero(begins_run) + 1, [len(self.starts)]])
 
 
 def _strips(selection: Selection, box: Box, source: Source) -> _Strips:

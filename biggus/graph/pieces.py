@@ -51,18 +51,18 @@ def pieces_of(node: Node, selection: Selection, out_selection: Selection) -> Ite
 
 
 def _opened(parts: Iterator[Any]) -> Iterator[Piece]:
-    begun = [parts]
-    while begun:
-        for node, selection, out_selection, steps in begun[-1]:
+    stack = [parts]
+    while stack:
+        for node, selection, out_selection, steps in stack[-1]:
             inner = iter(node.parts(selection, out_selection, steps))
             first: Any = next(inner)
             if type(first) is NodePart:
-                begun.append(itertools.chain((first,), inner))
+                stack.append(itertools.chain((first,), inner))
                 break
             yield first
             yield from inner
         else:
-            begun.pop()
+            stack.pop()
 
 
 class Piece:

@@ -76,7 +76,7 @@ class Walk(Generic[_Answer]):
     def __call__(self, *ask: Any) -> _Answer:
         """Return the answer for a node, or for a node and a selection of it."""
         known = self._known
-        begun: list[tuple[Any, Any, Any]] = []
+        suspended: list[tuple[Any, Any, Any]] = []
         answer: Any = None
         while True:
             key = id(ask[0]) if len(ask) == 1 else (id(ask[0]), key_of(ask[1]))
@@ -86,18 +86,18 @@ class Walk(Generic[_Answer]):
             else:
                 answer = self.answer(*ask)
                 if type(answer) is GeneratorType:
-                    begun.append((key, ask, answer))
+                    suspended.append((key, ask, answer))
                     answer = None
                 else:
                     known[key] = (ask, answer)
-            while begun:
-                key, ask, asking = begun[-1]
+            while suspended:
+                key, ask, asking = suspended[-1]
                 try:
                     request = asking.send(answer)
                 except StopIteration as done:
                     answer = done.value
                     known[key] = (ask, answer)
-                    begun.pop()
+                    suspended.pop()
                 else:
                     ask = request if type(request) is tuple else (request,)
                     break

@@ -114,9 +114,11 @@ def after_statistic(
         dropped |= {"units"}
     found = {word: value for word, value in attributes.items() if word not in dropped}
     if method is not None and dims and None not in dims:
-        said = f"{' '.join(f'{dim}:' for dim in dims)} {method}"
+        methods = f"{' '.join(f'{dim}:' for dim in dims)} {method}"
         before = attributes.get("cell_methods")
-        found["cell_methods"] = f"{before} {said}" if isinstance(before, str) and before else said
+        found["cell_methods"] = (
+            f"{before} {methods}" if isinstance(before, str) and before else methods
+        )
     return found
 
 
@@ -151,9 +153,9 @@ def counted_in(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 def after_recount(step: Recount, attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Return the attributes of times that were converted to other units."""
-    gone = {*cf.PACKING, *_RANGES, *_COUNTED}
-    kept = {name: value for name, value in attributes.items() if name not in gone}
-    return {**kept, **step.said}
+    dropped = {*cf.PACKING, *_RANGES, *_COUNTED}
+    kept = {name: value for name, value in attributes.items() if name not in dropped}
+    return {**kept, **step.attributes}
 
 
 def counted_alike(several: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -88,9 +88,9 @@ class Coordinate:
     @property
     def downward(self) -> bool:
         """Whether the values increase downwards, as depths and pressures do."""
-        said = str(self.attributes.get("positive", "")).lower()
+        positive = str(self.attributes.get("positive", "")).lower()
         units = str(self.attributes.get("units", "")).lower()
-        return said == "down" or (said != "up" and units in _PRESSURES)
+        return positive == "down" or (positive != "up" and units in _PRESSURES)
 
 
 def selected(each: Coordinate, selection: Selection) -> Coordinate | None:
@@ -151,10 +151,10 @@ def joined(several: Sequence[Coordinate], axis: int) -> Coordinate | None:
 
 def _in_units_of(first: Coordinate, other: Coordinate, node: Node) -> Node | None:
     """Convert values of a coordinate to the units of another; None if that is impossible."""
-    said = [(str(c.attributes.get("units", "")), calendar_of(c)) for c in (first, other)]
-    if said[0] == said[1]:
+    units_given = [(str(c.attributes.get("units", "")), calendar_of(c)) for c in (first, other)]
+    if units_given[0] == units_given[1]:
         return node
-    wanted, units = (time_units(*each) for each in said)
+    wanted, units = (time_units(*each) for each in units_given)
     if wanted is None or units is None or not comparable(units, wanted):
         return None
     return Elementwise(Recount(node.dtype, units, wanted), node)

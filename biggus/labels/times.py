@@ -203,9 +203,9 @@ class Recount(BaseStep):
         dtype: np.dtype[Any],
         units: TimeUnits,
         wanted: TimeUnits,
-        said: Mapping[str, str] | None = None,
+        attributes: Mapping[str, str] | None = None,
     ) -> None:
-        self.said = dict(said or {})
+        self.attributes = dict(attributes or {})
         terms = (units.length, units.start - wanted.start, wanted.length)
         common = math.gcd(*terms)
         # A value v becomes (factor * v + offset) / divisor.

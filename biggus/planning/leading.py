@@ -64,21 +64,21 @@ def shared_scans_of(
 ) -> list[SharedScan]:
     """Return the shared scans that compute the jobs of a pass."""
     found: list[SharedScan] = []
-    apart: list[JobGroup] = []
+    separate: list[JobGroup] = []
     led: set[int] = set()
     for interleaved in _interleaved(reductions):
         alone = [JobGroup([each.reduction], [], memory) for each in interleaved]
         if _is_led([*reductions, *outputs], interleaved):
-            apart += alone
+            separate += alone
         else:
             scans, others = _read_for(interleaved, alone, memory)
             if not scans:
                 continue
             found += scans
-            apart += others
+            separate += others
         led.update(id(each.reduction) for each in interleaved)
     rest = [reduction for reduction in reductions if id(reduction) not in led]
-    groups = [*grouped(rest, outputs, memory), *apart]
+    groups = [*grouped(rest, outputs, memory), *separate]
     leaders: dict[int, list[int]] = {}  # by the id of a node, the numbers of the scans that read it
     for group in sorted(groups, key=lambda group: -math.prod(group.shape)):
         numbers = {number: None for key in group.read_regions for number in leaders.get(key, ())}

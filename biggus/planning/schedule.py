@@ -49,7 +49,7 @@ class Schedule(Walk[int]):
     ----------
     asks : iterable of (Node, Selection)
         The wanted values; no selection is empty.
-    apart : collection of int
+    separate : collection of int
         The ids of nodes that are read on their own, whatever they are made of.
     kept : KeptValues, optional
         The store of values that several blocks need.
@@ -63,13 +63,13 @@ class Schedule(Walk[int]):
     def __init__(
         self,
         asks: Iterable[tuple[Node, Selection]],
-        apart: Collection[int] = _NONE,
+        separate: Collection[int] = _NONE,
         kept: KeptValues | None = None,
         filling: bool = False,
         in_parts: Collection[int] = _NONE,
     ) -> None:
         super().__init__()
-        self._apart = apart
+        self._separate = separate
         self._kept = kept
         self._filling = filling
         self._unknown: dict[Any, tuple[Node, Selection]] = {}
@@ -106,12 +106,12 @@ class Schedule(Walk[int]):
         if kept is None or not self._unknown:
             return None
         asks = [ask for ask in self._unknown.values() if not kept.knows(*ask)]
-        return Schedule(asks, self._apart, kept, filling=True) if asks else None
+        return Schedule(asks, self._separate, kept, filling=True) if asks else None
 
     def answer(self, *ask: Any) -> int | Generator[Any, int, int]:
         """Return the number of the entry of a selection of a node; the node is no view."""
         node, selection = ask
-        if id(node) not in self._apart:
+        if id(node) not in self._separate:
             needs = node.needs(selection)
             if needs is not None:
                 return self._computed(node, selection, needs)

@@ -222,8 +222,8 @@ def modes(values: Values, factor: int, axes: tuple[int, int]) -> Values:
     missing = np.ma.getmaskarray(values)
     if data.dtype.kind == "f":
         missing = missing | np.isnan(data)
-    blocks, gone = _blocks(data, missing, factor, axes)
-    ordered, present = _sorted(blocks, ~gone)
+    blocks, absent = _blocks(data, missing, factor, axes)
+    ordered, present = _sorted(blocks, ~absent)
     best = ordered[..., 0]
     run = present[..., 0].astype(np.int64)
     most = run.copy()

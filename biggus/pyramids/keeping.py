@@ -96,7 +96,7 @@ class InCache:
 
     def __init__(self, cache: Cache, levels: Sequence[Cached]) -> None:
         self.cache = cache
-        self._begun = cache.cleared
+        self._clears = cache.cleared
         self.levels = levels
         self.rooms: list[Room] = []
         """The memory of finished batches, which others reuse: fresh memory costs as much as all
@@ -108,7 +108,7 @@ class InCache:
 
     def keep(self, level: int, chunk: Box, values: Values, validator: bytes) -> None:
         """Store a chunk."""
-        self.cache.store(self.levels[level - 1].key(chunk), values, validator, self._begun)
+        self.cache.store(self.levels[level - 1].key(chunk), values, validator, self._clears)
 
 
 class _Chunks:

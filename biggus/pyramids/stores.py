@@ -77,12 +77,14 @@ def open_pyramid(
         if axes not in (None, (0, 1)):
             raise ValueError(f"the rows and columns of tiles are axes 0 and 1, not axes={axes}")
         return TilePyramid(where.text, variable=variable, backend=backend, **options)
-    said = {name: value for name, value in options.items() if name not in {"cache", "chunks"}}
-    found, name = _found(server, where, variable, said)
+    source_options = {
+        name: value for name, value in options.items() if name not in {"cache", "chunks"}
+    }
+    found, name = _found(server, where, variable, source_options)
     if not found:
         array = api.open(where, variable, backend=backend, **options)
         return Pyramid([(array, (1,) * array.ndim)], axes or picture_axes(array.shape))
-    paths = _paths(server, where, found, name, said)
+    paths = _paths(server, where, found, name, source_options)
     arrays = [api.open(where, path, backend=backend, **options) for path in paths]
     return _pyramid(where, found, arrays, axes)
 
@@ -178,9 +180,9 @@ def _factors(
         return by_shape
     if not len(each.scale) == len(finest.scale) == len(shape):
         return by_shape
-    said = tuple(a / b for a, b in zip(each.scale, finest.scale, strict=True))
+    by_scale = tuple(a / b for a, b in zip(each.scale, finest.scale, strict=True))
     agrees = all(
         factor >= 1 and math.isfinite(factor) and abs(m - n / factor) < 1
-        for factor, n, m in zip(said, whole, shape, strict=True)
+        for factor, n, m in zip(by_scale, whole, shape, strict=True)
     )
-    return said if agrees else by_shape
+    return by_scale if agrees else by_shape

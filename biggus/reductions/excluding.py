@@ -69,11 +69,11 @@ def excluding(
     TypeError
         If `initial` cannot be a value of this statistic.
     """
-    begun = initial is not NOT_GIVEN and initial is not None
+    has_initial = initial is not NOT_GIVEN and initial is not None
     if where is not True and where is not NOT_GIVEN:
         condition = operand(where)
         where = condition if isinstance(condition, Node) else node_of(condition)
-        neutral = _NEUTRAL.get(name, initial if begun else None)
+        neutral = _NEUTRAL.get(name, initial if has_initial else None)
         if a.masked and neutral is None:
             missing = np.ma.MaskedArray(np.zeros((), a.dtype), mask=True)
             return make(name, _chosen(where, a, operand(missing)), *given, **keywords)
@@ -89,7 +89,7 @@ def excluding(
             )
         a = _chosen(where, a, np.asarray(neutral).astype(a.dtype)[()])
     found = make(name, a, *given, **keywords)
-    if not begun:
+    if not has_initial:
         return found
     first = np.asarray(initial)
     if first.ndim:

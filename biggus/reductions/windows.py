@@ -49,7 +49,7 @@ class OfWindows(BaseStep):
         self.name = name
         self.factors = dict(factors)
         self.parameters = dict(parameters)
-        self.of = node.dtype
+        self.input_dtype = node.dtype
         size = math.prod(factors.values())
         made = self._made((1, size), node.masked)
         self.dtype = np.dtype(made.dtype)
@@ -61,14 +61,16 @@ class OfWindows(BaseStep):
             given = dict(self.parameters)
             q = (given.pop("q"),) if "q" in given else ()
             method = given if q else {}
-            return Ranked(self.name, self.of, shape, (1,), q, method)
-        return statistics.statistic(self.name, self.of, masked, shape, (1,), **self.parameters)
+            return Ranked(self.name, self.input_dtype, shape, (1,), q, method)
+        return statistics.statistic(
+            self.name, self.input_dtype, masked, shape, (1,), **self.parameters
+        )
 
     @property
     def key(self) -> str | None:
         """A text that equal steps share; None if there is none."""
         given = text_of((*self.factors.items(), *sorted(self.parameters.items())))
-        return None if given is None else f"{self.name} of windows {given} {self.of!r}"
+        return None if given is None else f"{self.name} of windows {given} {self.input_dtype!r}"
 
     def __call__(self, place: BlockPlace, *blocks: Values) -> Values:
         """Return the statistic of each window of a block; the last may be cut short."""

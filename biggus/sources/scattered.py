@@ -112,30 +112,32 @@ class _Level(NamedTuple):
 
     def in_order(self, axis: int, gap: int) -> _Level:
         """Join clusters with equal positions before `axis` and gaps of at most `gap` along it."""
-        apart = self.lows[axis][1:] - self.highs[axis][:-1] > gap + 1
+        begins_cluster = self.lows[axis][1:] - self.highs[axis][:-1] > gap + 1
         for before in self.lows[:axis]:
-            apart |= before[1:] != before[:-1]
-        return self._joined(self.lows, self.highs, apart, None)
+            begins_cluster |= before[1:] != before[:-1]
+        return self._joined(self.lows, self.highs, begins_cluster, None)
 
     def in_cells(self, bits: int) -> _Level:
         """Join clusters that lie in one cell of a grid of side ``2**bits``."""
         cells = [low >> bits for low in self.lows]
         order = np.lexsort(cells[::-1])
-        apart = np.zeros(self.clusters - 1, bool)
+        begins_cluster = np.zeros(self.clusters - 1, bool)
         for cell in cells:
-            apart |= np.diff(cell[order]) != 0
+            begins_cluster |= np.diff(cell[order]) != 0
         lows = tuple([low[order] for low in self.lows])
-        return self._joined(lows, tuple([high[order] for high in self.highs]), apart, order)
+        return self._joined(
+            lows, tuple([high[order] for high in self.highs]), begins_cluster, order
+        )
 
     def _joined(
         self,
         lows: tuple[Positions, ...],
         highs: tuple[Positions, ...],
-        apart: npt.NDArray[np.bool],
+        begins_cluster: npt.NDArray[np.bool],
         order: Positions | None,
     ) -> _Level:
-        starts = np.concatenate([[0], np.flatnonzero(apart) + 1])
-        numbers = np.concatenate([[0], np.cumsum(apart)])
+        starts = np.concatenate([[0], np.flatnonzero(begins_cluster) + 1])
+        numbers = np.concatenate([[0], np.cumsum(begins_cluster)])
         return _Level(
             self,
             numbers if order is None else _undone(order, numbers),
@@ -184,8 +186,8 @@ class _AxisGroup:
         points = _Level(None, _undone(order, np.arange(size)), ordered, ordered)
         if stored.flat:
             # Points this near are read together, and a cell has as many pieces as its points.
-            apart = math.prod(stored.shape[axes[-1] + 1 :]) * stored.itemsize
-            self.levels = list(_in_order(points, lengths, OF_FILE.seek // apart))
+            begins_cluster = math.prod(stored.shape[axes[-1] + 1 :]) * stored.itemsize
+            self.levels = list(_in_order(points, lengths, OF_FILE.seek // begins_cluster))
             return
         first, *others = _in_order(points, lengths)
         cells = _in_cells(points, stored.itemsize) if len(axes) > 1 else ()

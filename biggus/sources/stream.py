@@ -71,10 +71,10 @@ class Slabs(Stream):
         while done < out.size:
             if not self._left.size:
                 self._left = np.asarray(read(self._source, next(self._boxes))).reshape(-1)
-            taken = self._left[: out.size - done]
-            out[done : done + taken.size] = taken
-            self._left = self._left[taken.size :]
-            done += taken.size
+            part = self._left[: out.size - done]
+            out[done : done + part.size] = part
+            self._left = self._left[part.size :]
+            done += part.size
 
 
 def streamed(source: Source, box: Box, shape: tuple[int, ...] | None = None) -> Stream:

@@ -46,8 +46,8 @@ class Ends(Aggregator):
 
     def merge(self, left: Partial, right: Partial) -> Partial:
         there, values = owned(left)
-        taken = right[0] > 0 if self.last else there == 0
-        np.copyto(values, right[1], where=taken)
+        replaced = right[0] > 0 if self.last else there == 0
+        np.copyto(values, right[1], where=replaced)
         return np.maximum(there, right[0]), values
 
     def identity(self, shape: tuple[int, ...]) -> Partial:

@@ -162,20 +162,20 @@ def _merged(left: list[Any], right: list[Any]) -> tuple[Any, ...]:
     _, _, _, low_b, deviations_b = right
     mean = sum_a / np.maximum(count_a, 1)
     # The difference of the means, corrected by the rounding errors of both.
-    apart = sum_b / np.maximum(count_b, 1)
+    difference = sum_b / np.maximum(count_b, 1)
     if not count_a.all():
         # So that the mean of the other side is not rounded.
-        mean = np.where(count_a == 0, apart, mean)
-    apart -= mean
-    apart += low_b
-    apart -= low
+        mean = np.where(count_a == 0, difference, mean)
+    difference -= mean
+    difference += low_b
+    difference -= low
     count = np.maximum(count_a + count_b, 1)
-    shift = apart * count_b / count
+    shift = difference * count_b / count
     mean -= sums / count
     low += shift
     low += mean
     # In this order, 0 times an overflow is 0 where one side has no values.
-    between = product(shift, count_a * apart)
+    between = product(shift, count_a * difference)
     between += deviations_b
     deviations += between
     return sums, rest, low, deviations
@@ -307,10 +307,10 @@ class MomentsAccumulator(Accumulator):
         if len(sums) == 1:
             return added, rest, lows[0], squares[0]
         total = np.maximum(total, 1)
-        apart = means - added / total
-        apart += lows
-        weighted = count * apart
-        squares += product(weighted, apart)
+        difference = means - added / total
+        difference += lows
+        weighted = count * difference
+        squares += product(weighted, difference)
         low = np.add.reduce(weighted, axis=0)
         of_low = low / total
         square = np.add.reduce(squares, axis=0)
@@ -325,8 +325,8 @@ def _added(sums: AnyArray) -> tuple[AnyArray, AnyArray]:
     if len(sums) == 1:
         return sums[0], np.negative(np.zeros(sums.shape[1:], sums.dtype))
     running = np.add.accumulate(sums, axis=0)
-    taken = _rounded(running[1:], running[:-1], sums[1:])
-    return running[-1], np.negative(np.add.reduce(taken, axis=0))
+    errors = _rounded(running[1:], running[:-1], sums[1:])
+    return running[-1], np.negative(np.add.reduce(errors, axis=0))
 
 
 def _left(sums: AnyArray, count: AnyArray, mean: AnyArray) -> AnyArray:

@@ -61,13 +61,13 @@ class Positions(Aggregator):
     def merge(self, left: Partial, right: Partial) -> Partial:
         values, places = owned(left)
         right_values, right_places = right
-        taken = np.less(places, 0)
-        both = np.nonzero(~taken & (right_places >= 0))
+        replaced = np.less(places, 0)
+        both = np.nonzero(~replaced & (right_places >= 0))
         sides = (values[both], right_values[both])
         earlier = right_places[both] < places[both]
-        taken[both] = self._precedes(sides[1], sides[0], earlier)
-        np.copyto(values, right_values, where=taken)
-        np.copyto(places, right_places, where=taken)
+        replaced[both] = self._precedes(sides[1], sides[0], earlier)
+        np.copyto(values, right_values, where=replaced)
+        np.copyto(places, right_places, where=replaced)
         return values, places
 
     def _precedes(self, one: AnyArray, other: AnyArray, earlier: AnyArray) -> AnyArray:

@@ -110,10 +110,10 @@ def interpolated(
     elif not weight.any():
         return lower.astype(dtype)
     with np.errstate(all="ignore"):
-        apart = np.subtract(upper, lower)
+        distance = np.subtract(upper, lower)
         # From the nearer end, so that the result is monotonic in the weight.
         found: AnyArray = np.where(
-            weight < 0.5, lower + apart * weight, upper - apart * (1 - weight)
+            weight < 0.5, lower + distance * weight, upper - distance * (1 - weight)
         )
         return found.astype(dtype)
 

@@ -84,13 +84,13 @@ def _accumulated(
     for accumulator in accumulators:
         alike.setdefault(accumulator.layout, []).append(accumulator)
     if isinstance(values, np.ndarray):
-        taken = _of_block(values)
+        values_of = _of_block(values)
     else:
-        taken = _of_parts(values) if isinstance(values, ComputedParts) else _of_stream(values)
+        values_of = _of_parts(values) if isinstance(values, ComputedParts) else _of_stream(values)
     # Overflow and NaN show in the result.
     with np.errstate(all="ignore"):
         for layout, run in _in_turn(tuple(alike)):
-            part = RunValues(run, layout.axes, *taken(layout, run))
+            part = RunValues(run, layout.axes, *values_of(layout, run))
             for accumulator in alike[layout]:
                 accumulator.add(part)
         return [accumulator.partial() for accumulator in accumulators]

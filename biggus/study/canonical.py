@@ -141,11 +141,11 @@ def _bytes_of(array: npt.NDArray[Any]) -> bytes | memoryview:
 def _text_bytes(data: npt.NDArray[Any], mask: Any) -> bytes:
     found = []
     missing = np.zeros(data.shape, bool) if mask is None else mask
-    for element, gone in zip(data.ravel().tolist(), missing.ravel().tolist(), strict=True):
-        if not isinstance(element, str) and not gone:
+    for element, is_missing in zip(data.ravel().tolist(), missing.ravel().tolist(), strict=True):
+        if not isinstance(element, str) and not is_missing:
             kind = type(element).__name__
             raise StudyError(f"a study holds numbers and text, not Python objects such as {kind}")
-        text = b"" if gone else element.encode("utf-8", "surrogatepass")
+        text = b"" if is_missing else element.encode("utf-8", "surrogatepass")
         found += [_LENGTH.pack(len(text)), text]
     return b"".join(found)
 

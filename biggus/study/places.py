@@ -6,7 +6,7 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from biggus.backends.identity import said as sayable
+from biggus.backends.identity import without_secrets
 from biggus.backends.location import public_url
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def names_of(where: Location) -> dict[str, str]:
 
 def said_json(said: Sequence[Any]) -> list[Any]:
     """Return the other arguments of a call as JSON values, without credentials."""
-    return [_same_later(each) for each in sayable({"said": list(said)})["said"]]
+    return [_same_later(each) for each in without_secrets({"said": list(said)})["said"]]
 
 
 def _same_later(value: Any) -> Any:

@@ -64,7 +64,7 @@ class Spool:
         self._files: tuple[BinaryIO, BinaryIO] | None = None
         self._start = 0
         self._kept: dict[tuple[str, Place], SpooledChunk] = {}
-        self._said: set[bytes] = set()
+        self._notes_written: set[bytes] = set()
         self._pid = os.getpid()
 
     def _open(self) -> tuple[BinaryIO, BinaryIO]:
@@ -109,9 +109,9 @@ class Spool:
         """Write a note, unless this process has written the same before."""
         line = hashlib.sha256(plain_json([kind, told]).encode()).digest()
         with self._lock:
-            if line not in self._said:
+            if line not in self._notes_written:
                 self._note(kind, told)
-                self._said.add(line)
+                self._notes_written.add(line)
 
     def _note(self, kind: str, told: Any) -> None:
         self._write(self._open()[1], plain_json([kind, told]).encode() + b"\n")

@@ -163,7 +163,7 @@ class ArrayImage(AxesImage):
 
     def autoscale(self) -> None:
         """Set the colour limits from the values in the current view."""
-        self._limits = Limits(self.norm, anew=True)
+        self._limits = Limits(self.norm, fresh=True)
         self._find_limits()
 
     def autoscale_None(self) -> None:  # noqa: N802 - matplotlib's name

@@ -36,11 +36,11 @@ class Limits:
         Whether the limits are final.
     """
 
-    def __init__(self, norm: Any, *, anew: bool = False) -> None:
+    def __init__(self, norm: Any, *, fresh: bool = False) -> None:
         self.norm = norm
-        self.settled = norm.scaled() and not anew
+        self.settled = norm.scaled() and not fresh
         self._ours = (norm.vmin, norm.vmax)
-        self._given = [None, None] if anew else list(self._ours)
+        self._given = [None, None] if fresh else list(self._ours)
         self._extremes: dict[Hashable, npt.NDArray[Any]] = {}
 
     def begin_again(self) -> None:

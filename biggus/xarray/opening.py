@@ -78,8 +78,8 @@ def open(
     """
     several = not isinstance(locations, (str, os.PathLike))
     paths: list[Any] = list(locations) if several else _matching(locations)  # type: ignore[arg-type]
-    said = {"backend": backend, "cache": cache, **(options or {})}
-    how = {"group": group, "options": said}
+    options_given = {"backend": backend, "cache": cache, **(options or {})}
+    how = {"group": group, "options": options_given}
     opening: dict[str, Any] = {"engine": Engine, "backend_kwargs": how}
     if len(paths) == 1 and not several:
         return xr.open_dataset(paths[0], **opening, **keywords)
@@ -104,8 +104,8 @@ def _with_values(parts: Sequence[xr.Dataset]) -> list[xr.Dataset]:
     longest: dict[Any, int] = {}
     for part in parts:
         for dim, length in part.sizes.items():
-            of = frozenset(part.data_vars), dim
-            longest[of] = max(length, longest.get(of, 0))
+            key = frozenset(part.data_vars), dim
+            longest[key] = max(length, longest.get(key, 0))
     return [
         part
         for part in parts

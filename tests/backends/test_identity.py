@@ -1,4 +1,4 @@
-"""What is said of options: enough to compare them by, and no secret."""
+"""What is without_secrets of options: enough to compare them by, and no secret."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from biggus.backends.base import Backend
-from biggus.backends.identity import said
+from biggus.backends.identity import without_secrets
 from biggus.backends.location import Location
 
 PLAIN = {
@@ -35,8 +35,8 @@ class Untold:
 
 
 def test_what_is_plain_is_said_as_it_is() -> None:
-    assert said(PLAIN) == PLAIN
-    assert said({"a": (1, 2), "b": np.dtype("f4"), "c": np.float32}) == {
+    assert without_secrets(PLAIN) == PLAIN
+    assert without_secrets({"a": (1, 2), "b": np.dtype("f4"), "c": np.float32}) == {
         "a": [1, 2],
         "b": {"$dtype": "dtype('float32')"},
         "c": {"$type": "numpy.float32"},
@@ -72,15 +72,17 @@ def test_secrets_in_values_are_not_said(value) -> None:
     ],
 )
 def test_what_differs_is_not_the_same(one, other) -> None:
-    assert said({"option": one}) != said({"option": other})
+    assert without_secrets({"option": one}) != without_secrets({"option": other})
 
 
 def test_an_object_that_is_known_by_its_address_is_never_the_same() -> None:
     # Another one may have the address that this one had.
-    found = [json.dumps(said({"a": made})) for made in [Untold(), [Untold()], lambda: 0] * 2]
+    found = [
+        json.dumps(without_secrets({"a": made})) for made in [Untold(), [Untold()], lambda: 0] * 2
+    ]
     assert len(set(found)) == 6
     held = Untold()
-    assert said({"a": held}) != said({"a": held})
+    assert without_secrets({"a": held}) != without_secrets({"a": held})
 
 
 class Named(Backend):

@@ -126,13 +126,13 @@ def lifetime(headers: Mapping[str, str], default: float) -> float | None:
     directives = {part.split("=")[0].strip() for part in control.split(",")}
     if "no-store" in directives:
         return None
-    said = _said(headers, control, directives)
-    seconds = default if said is None else said
+    stated = _stated_seconds(headers, control, directives)
+    seconds = default if stated is None else stated
     age = headers.get("Age", "").strip()
     return max(0.0, seconds - float(age[:10])) if age.isdecimal() and age.isascii() else seconds
 
 
-def _said(headers: Mapping[str, str], control: str, directives: set[str]) -> float | None:
+def _stated_seconds(headers: Mapping[str, str], control: str, directives: set[str]) -> float | None:
     if "no-cache" in directives:
         return 0.0
     max_age = _MAX_AGE.search(control)

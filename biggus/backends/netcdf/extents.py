@@ -178,16 +178,16 @@ class Unsure:
         self.dtype = dtype
 
     def __getitem__(self, box: Box) -> Any:
-        apart = self._apart(box)
+        single_axes = self._single_axes(box)
         counts = box_shape(box)
-        if all(counts[axis] == 1 for axis in apart):
+        if all(counts[axis] == 1 for axis in single_axes):
             return self._read(box)
         values = np.empty(counts, self.dtype)
-        for piece, where in _one_by_one(box, apart):
+        for piece, where in _one_by_one(box, single_axes):
             values[where] = self._read(piece)
         return values
 
-    def _apart(self, box: Box) -> Sequence[int]:
+    def _single_axes(self, box: Box) -> Sequence[int]:
         """Return the axes along which indices are read one by one."""
         counts = box_shape(box)
         if counts[self.last] > 1 and box[self.last].step == 1:

@@ -71,33 +71,39 @@ def preset_named(text: str) -> Preset:
         provider = _by_path(name, xyzservices.providers) or xyzservices.providers.query_name(name)
     except ValueError:
         raise OpenError(text, _unknown(name, xyzservices.providers.flatten())) from None
-    said = dict(provider)
-    if said.get("zoomOffset"):
+    fields_given = dict(provider)
+    if fields_given.get("zoomOffset"):
         raise OpenError(text, "its zoom levels have an offset, which is not supported")
-    crs = str(said.get("crs", "EPSG:3857")).upper()
+    crs = str(fields_given.get("crs", "EPSG:3857")).upper()
     if crs.rpartition(":")[2] not in {"3857", "900913"}:
         raise OpenError(text, f"its maps are in {crs}, not in Web Mercator")
-    fields = set(re.findall(r"\{([^{}]*)\}", said["url"]))
-    secrets = {key: _secret(text, said["name"], key) for key in fields & set(_KEYS)}
-    missing = sorted(field for field in fields - _POSITION - set(secrets) if field not in said)
+    fields = set(re.findall(r"\{([^{}]*)\}", fields_given["url"]))
+    secrets = {key: _secret(text, fields_given["name"], key) for key in fields & set(_KEYS)}
+    missing = sorted(
+        field for field in fields - _POSITION - set(secrets) if field not in fields_given
+    )
     if missing:
         raise OpenError(text, f"its template has an unknown placeholder {missing[0]}")
-    url = said["url"].replace("{y}", "{-y}") if said.get("tms") else said["url"]
-    plain = {field: str(said[field]) for field in fields - _POSITION - set(secrets)}
+    url = (
+        fields_given["url"].replace("{y}", "{-y}")
+        if fields_given.get("tms")
+        else fields_given["url"]
+    )
+    plain = {field: str(fields_given[field]) for field in fields - _POSITION - set(secrets)}
     return Preset(
         _filled(url, plain | secrets),
         _filled(url, plain | dict.fromkeys(secrets, "KEY")),
-        said.get("attribution", ""),
-        tuple(filter(None, said.get("subdomains", "abc"))) or "abc",
-        _size(said),
-        (int(said.get("min_zoom", 0)), int(said.get("max_zoom", 22))),
+        fields_given.get("attribution", ""),
+        tuple(filter(None, fields_given.get("subdomains", "abc"))) or "abc",
+        _size(fields_given),
+        (int(fields_given.get("min_zoom", 0)), int(fields_given.get("max_zoom", 22))),
     )
 
 
-def _size(said: dict[str, Any]) -> int:
+def _size(fields_given: dict[str, Any]) -> int:
     """Return the tile size of a provider; its fields may hold other things than numbers."""
     for name in ("tileSize", "size"):
-        text = str(said.get(name, ""))
+        text = str(fields_given.get(name, ""))
         if text.isascii() and text.isdigit() and int(text):
             return int(text)
     return 256

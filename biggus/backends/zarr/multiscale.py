@@ -30,12 +30,12 @@ def resolutions(attributes: Mapping[str, Any]) -> tuple[Resolution, ...]:
     (Resolution(path='0', scale=None), Resolution(path='1', scale=None))
     """
     within = attributes.get("ome")
-    said = (within if isinstance(within, dict) else attributes).get("multiscales")
-    if isinstance(said, list):
-        said = next((image for image in said if isinstance(image, dict)), None)
-        return tuple(_of_ome(said or {}))
-    if isinstance(said, dict) and isinstance(said.get("layout"), list):
-        return tuple(_of_layout([each for each in said["layout"] if isinstance(each, dict)]))
+    images = (within if isinstance(within, dict) else attributes).get("multiscales")
+    if isinstance(images, list):
+        images = next((image for image in images if isinstance(image, dict)), None)
+        return tuple(_of_ome(images or {}))
+    if isinstance(images, dict) and isinstance(images.get("layout"), list):
+        return tuple(_of_layout([each for each in images["layout"] if isinstance(each, dict)]))
     return ()
 
 

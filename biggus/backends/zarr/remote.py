@@ -22,7 +22,7 @@ from biggus import options
 from biggus.backends.http.absence import GONE, absent_statuses
 from biggus.backends.http.deadline import DEFAULT_TIMEOUT, timeout_option
 from biggus.backends.http.settings import HttpSettings
-from biggus.backends.identity import said
+from biggus.backends.identity import without_secrets
 from biggus.backends.zarr import metadata as zarr_metadata
 from biggus.backends.zarr.http import ABSENT, FsspecStore, HttpStore, RemoteStore
 from biggus.backends.zarr.source import ZarrSource
@@ -128,7 +128,7 @@ def variant_of(location: Location, options: Mapping[str, Any]) -> str:
     refuse_unknown(options)
     further = sorted(absent_statuses(location.public, options.get("absent", ())) - GONE)
     variant = f"|absent={further}" if further else ""
-    storage = said(options.get("storage_options") or {})
+    storage = without_secrets(options.get("storage_options") or {})
     told = {name: value for name, value in storage.items() if name not in _ACCESS}
     if told:
         text = json.dumps(told, sort_keys=True)
@@ -145,7 +145,7 @@ class _Held(NamedTuple):
     tags: list[str | None]
     """The states of its objects."""
 
-    said: float | None
+    good_for: float | None
     """The seconds for which it is valid from then on, as the server said; None if it did not."""
 
 
@@ -213,8 +213,8 @@ class RemoteZarrSource(ZarrSource):
             tags.append(record.tags.get(key, ABSENT))
         if record.good_for is None:
             return None  # the server forbids keeping a copy
-        said = record.good_for if math.isfinite(record.good_for) else None
-        return self._validator(_Held(now, tags, said))
+        good_for = record.good_for if math.isfinite(record.good_for) else None
+        return self._validator(_Held(now, tags, good_for))
 
     def revalidate(self, box: Box, validator: bytes) -> bytes | None:
         """Check whether a copy is valid: by its age, or else by asking the server."""
@@ -277,7 +277,7 @@ class RemoteZarrSource(ZarrSource):
         return not self._is_fresh(found, time.time())
 
     def _good_for(self, held: _Held) -> float:
-        return self.fresh_for if held.said is None or self._asked else held.said
+        return self.fresh_for if held.good_for is None or self._asked else held.good_for
 
     def _is_fresh(self, held: _Held, now: float) -> bool:
         return 0 <= now - held.checked < self._good_for(held)
@@ -287,9 +287,9 @@ class RemoteZarrSource(ZarrSource):
         try:
             fields = json.loads(validator)
             if fields["structure"] == self._structure:
-                said = fields.get("good_for")
+                good_for = fields.get("good_for")
                 checked, tags = float(fields["checked"]), list(fields["tags"])
-                return _Held(checked, tags, None if said is None else float(said))
+                return _Held(checked, tags, None if good_for is None else float(good_for))
         except (ValueError, KeyError, TypeError):
             pass
         return None
@@ -298,8 +298,8 @@ class RemoteZarrSource(ZarrSource):
         # Rounded down, lest a coarse clock makes a copy seem to be from the future.
         checked = int(held.checked * 1000) / 1000
         fields = {"checked": checked, "structure": self._structure, "tags": held.tags}
-        if held.said is not None:
-            fields["good_for"] = held.said
+        if held.good_for is not None:
+            fields["good_for"] = held.good_for
         return json.dumps(fields, separators=(",", ":")).encode()
 
     def _same_metadata(self, now: float) -> bool:

@@ -48,13 +48,13 @@ def write_png(path: Path, picked: Picked) -> str | None:
         )
     values = picked.all()
     missing = np.ma.getmaskarray(values)
-    data, said = _shades(np.ma.getdata(values), missing)
+    data, description = _shades(np.ma.getdata(values), missing)
     if missing.any() or (kind == "f" and np.isnan(np.ma.getdata(values)).any()):
         data = _with_alpha(data, missing, values)
     if data.ndim == 3 and data.shape[2] == 1:
         data = data[:, :, 0]
     PIL.Image.fromarray(np.ascontiguousarray(data)).save(path, format="PNG")
-    return said
+    return description
 
 
 def _shades(
@@ -75,8 +75,8 @@ def _shades(
     with np.errstate(all="ignore"):
         share = (numbers / 2 - low / 2) / span if span > 0 else np.zeros_like(numbers)
     share = np.nan_to_num(share, nan=0.0, posinf=1.0, neginf=0.0).clip(0, 1)
-    said = f"scaled to shades of grey: black is {low:g}, white is {high:g}"
-    return np.rint(share * 255).astype(np.uint8), said
+    description = f"scaled to shades of grey: black is {low:g}, white is {high:g}"
+    return np.rint(share * 255).astype(np.uint8), description
 
 
 def _with_alpha(

@@ -34,9 +34,11 @@ def label_of(meaning: Labels) -> str:
 
 def _with_units(name: str, attributes: Any) -> str:
     attributes = dict(attributes)
-    said = attributes.get("long_name") or str(attributes.get("standard_name", "")).replace("_", " ")
+    long_name = attributes.get("long_name") or str(attributes.get("standard_name", "")).replace(
+        "_", " "
+    )
     units = shortened(str(attributes.get("units", "")))
-    text = shortened(str(said or name))
+    text = shortened(str(long_name or name))
     return f"{text} ({units})" if units not in ("", "1") and text else text or units
 
 

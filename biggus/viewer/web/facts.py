@@ -193,8 +193,8 @@ def _dated(each: Coordinate, place: int | None = None) -> Any:
 
 def _text(each: Coordinate, value: Any) -> str:
     text = labels.place_text(each, value)
-    said = each.kind in ("latitude", "longitude") or labels.is_date(value)
-    return text if said else f"{each.name} {text}"
+    is_clear = each.kind in ("latitude", "longitude") or labels.is_date(value)
+    return text if is_clear else f"{each.name} {text}"
 
 
 def _exact(value: Any) -> Any:
