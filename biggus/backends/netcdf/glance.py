@@ -51,9 +51,14 @@ class Glance:
 
     def __init__(self, file: Any) -> None:
         self._file = file
+        self._root: Any = None
         if file is not None:
             self._name = h5py().h5f.get_name(file)
             self._root = h5py().h5g.open(file, b"/")
+
+    def close(self) -> None:
+        """Release the root group, which would keep the file open."""
+        self._file = self._root = None
 
     def see(self, name: str, facts: PackedFacts, wanted: bool) -> Seen:
         """Return what h5py finds of a variable with these properties by netCDF-C.
@@ -99,4 +104,8 @@ def _lies_here(dataset: Any) -> bool:
 def glance_at(path: str) -> Iterator[Glance]:
     """Open a file for the length of a with block, if h5py can.  The caller holds the lock."""
     with opened_briefly(path) as file:
-        yield Glance(file)
+        glance = Glance(file)
+        try:
+            yield glance
+        finally:
+            glance.close()

@@ -31,7 +31,7 @@ def without_locks() -> bool:
 def opened_briefly(path: str) -> Iterator[Any]:
     """Open a file by h5py for the length of a with block; give its FileID, or None if it fails.
 
-    The caller holds the lock.
+    The caller holds the lock, and keeps no object of the file: the file would stay open.
     """
     file = None
     try:
@@ -49,7 +49,6 @@ def _access() -> Any:
     """Return the properties for opening files, the same as in `biggus.backends.hdf5.files`."""
     library = h5py()
     access = library.h5p.create(library.h5p.FILE_ACCESS)
-    access.set_fclose_degree(library.h5f.CLOSE_STRONG)  # must be the same for all handles
     if hasattr(access, "set_file_locking"):
         access.set_file_locking(True, ignore_when_disabled=True)
     return access

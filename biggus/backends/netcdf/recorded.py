@@ -15,6 +15,7 @@ import numpy as np
 from biggus.backends.base import RecordedGroup, SourceRecord
 from biggus.backends.hdf5.contiguous import ContiguousStorage
 from biggus.backends.native import hdf5_lock
+from biggus.backends.netcdf.alike import ContiguousExtent, become_example, record_alike
 from biggus.backends.netcdf.dimensions import asked_once
 from biggus.backends.netcdf.extents import End
 from biggus.backends.netcdf.files import dataset_at, datasets, opened_at, variable_in
@@ -75,14 +76,19 @@ def records_of(
     None if the group is empty, the file cannot be opened, or JSON cannot hold the record.
 
     First one library reads all files, then the other: in turns they would take a quarter longer,
-    for each fills much of the processor's caches.
+    for each fills much of the processor's caches.  Neither reads files like others that are known.
     """
+    asked = group, wanted, decode
     with hdf5_lock:
-        told = [_tried(_told_of, path, group, wanted, decode) for path in paths]
-        return [
-            None if each is None else _tried(_seen_of, path, each, decode)
-            for path, each in zip(paths, told, strict=True)
-        ]
+        alike = {path: record_alike(path, asked) for path in paths}
+        told = {
+            path: _tried(_told_of, path, *asked) for path, found in alike.items() if found is None
+        }
+        read = {
+            path: None if each is None else _tried(_seen_of, path, each, asked)
+            for path, each in told.items()
+        }
+    return [read.get(path, alike[path]) for path in paths]
 
 
 def _tried(look: Callable[..., T | None], path: str, *arguments: Any) -> T | None:
@@ -116,9 +122,10 @@ def _told_of(path: str, group: str, wanted: Choice, decode: bool) -> _Told | Non
     return told if variables else None
 
 
-def _seen_of(path: str, told: _Told, decode: bool) -> RecordedGroup | None:
+def _seen_of(path: str, told: _Told, asked: tuple[str, Choice, bool]) -> RecordedGroup | None:
     """Complete a record by h5py, or by netCDF-C; None if JSON cannot hold it."""
-    variables, values = {}, told.values
+    variables, values, extents = {}, told.values, {}
+    *_, decode = asked
     with glance_at(path) as glance, datasets.visit(path):
         for name, (facts, small) in told.variables.items():
             full = told.prefix + name
@@ -128,13 +135,17 @@ def _seen_of(path: str, told: _Told, decode: bool) -> RecordedGroup | None:
             elif small and name not in values:
                 variable = variable_in(dataset_at(path), path, full)
                 values[name] = read_packed(variable, whole(facts.shape), facts, end=None)
+            if seen.offset is not None:
+                extents[name] = ContiguousExtent(seen.offset, facts.stored_shape, facts.dtype)
             placed = facts.shape and not small
             record = _record(full, facts, decode, seen.offset if placed else None)
             if record is None:
                 return None
             variables[name] = record
     look_again([(path, told.signature)])
-    return RecordedGroup(told.attributes, variables, values)
+    found = RecordedGroup(told.attributes, variables, values)
+    become_example(path, told.signature, asked, found, extents)
+    return found
 
 
 def _record(full: str, facts: PackedFacts, decode: bool, offset: int | None) -> SourceRecord | None:
