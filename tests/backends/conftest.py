@@ -1,4 +1,4 @@
-"""Makes what tests of backends have in common importable; not this folder, in which is a `zarr`."""
+"""Make the folder `helpers` importable; not this folder, which has a subfolder `zarr`."""
 
 import sys
 from pathlib import Path
@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent / "helpers"))
 
 @pytest.fixture
 def fetched(monkeypatch):
-    """Return how many bytes each read of a file gave."""
+    """Return a list that receives the number of bytes of each read of a file."""
     counts = []
     read_into, read_at_hand = Descriptor.read_into, Descriptor.read_at_hand
 

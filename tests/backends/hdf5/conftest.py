@@ -1,11 +1,11 @@
-"""Makes sure that the library reads no values."""
+"""Fixtures of the HDF5 tests."""
 
 import pytest
 
 
 @pytest.fixture
 def unaided(monkeypatch):
-    """The library may not be asked for values."""
+    """Fail the test if values are read through libhdf5."""
     from hdf5_direct import refuse
 
     monkeypatch.setattr("biggus.backends.hdf5.source.read_values", refuse)

@@ -1,4 +1,4 @@
-"""Attributes whose values are in a damaged heap: errors, in files of any size."""
+"""Attributes whose values are in a damaged heap raise errors, in files of any size."""
 
 import subprocess
 import sys
@@ -24,12 +24,12 @@ except biggus.BiggusError as error:
 
 
 @pytest.fixture(autouse=True)
-def _all_files_are_large(monkeypatch):
+def treat_all_files_as_large(monkeypatch):
     monkeypatch.setattr(heaps, "MOST_BYTES", 0)
     monkeypatch.setattr(attribute_checks, "_last", [])
 
 
-def _written(path, count=1, **how):
+def write_file(path, count=1, **how):
     with h5py.File(path, "w", **how) as file:
         for name in "vw":
             dataset = file.create_dataset(name, data=np.arange(4.0), track_order=True)
@@ -40,20 +40,20 @@ def _written(path, count=1, **how):
     return path
 
 
-def _zero(path):
-    """Put zeros in the place of all objects of the first heap."""
+def zero_first_heap(path):
+    """Overwrite all objects of the first heap with zeros."""
     data = path.read_bytes()
     start = data.index(b"GCOL") + 16
     path.write_bytes(data[:start] + bytes(4080) + data[start + 4080 :])
 
 
-def _replace(path, old, new):
+def replace_bytes(path, old, new):
     data = path.read_bytes()
     assert old in data
     path.write_bytes(data.replace(old, new))
 
 
-def _opened(path):
+def output_of_opening(path):
     command = [sys.executable, "-c", OPEN, str(path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     return done.stdout
@@ -61,8 +61,8 @@ def _opened(path):
 
 @pytest.mark.parametrize("libver", ["earliest", "latest"])
 @pytest.mark.parametrize("count", [1, 30])
-def test_sound_ones_are_read(tmp_path, libver, count):
-    path = _written(tmp_path / "a.h5", count, libver=libver, userblock_size=512)
+def test_valid_attributes_are_read(tmp_path, libver, count):
+    path = write_file(tmp_path / "a.h5", count, libver=libver, userblock_size=512)
     array = biggus.open(path, "w")
     assert array.attrs["text0"] == ""
     assert array.attrs[f"text{count - 1}"] == "K" * (count - 1)
@@ -71,9 +71,9 @@ def test_sound_ones_are_read(tmp_path, libver, count):
 
 @pytest.mark.parametrize("libver", ["earliest", "latest"])
 @pytest.mark.parametrize("count", [1, 30])
-def test_a_heap_without_an_end_is_an_error(tmp_path, libver, count):
-    path = _written(tmp_path / "a.h5", count, libver=libver)
-    _zero(path)
+def test_heap_without_an_end_raises(tmp_path, libver, count):
+    path = write_file(tmp_path / "a.h5", count, libver=libver)
+    zero_first_heap(path)
     for name in "vw":
         with pytest.raises(OpenError, match=r"a\.h5.* global heap .* no end"):
             biggus.open(path, name)
@@ -81,44 +81,44 @@ def test_a_heap_without_an_end_is_an_error(tmp_path, libver, count):
         biggus.open_dataset(path)
 
 
-def test_more_values_than_there_are_bytes_are_an_error(tmp_path):
+def test_attribute_longer_than_the_file_raises(tmp_path):
     path = tmp_path / "a.h5"
     with h5py.File(path, "w") as file:
         file["v"] = 1.0
         file["v"].attrs["units"] = "of 13 letters"
     address = path.read_bytes().index(b"GCOL").to_bytes(8, "little")
     count = (13).to_bytes(4, "little")
-    _replace(path, count + address, b"\x0d\0\0\x70" + address)
+    replace_bytes(path, count + address, b"\x0d\0\0\x70" + address)
     with pytest.raises(OpenError, match=r"a\.h5.* does not hold 1879048205 values"):
         biggus.open(path, "v")
 
 
-def test_many_values_that_are_nowhere_are_an_error(tmp_path):
+def test_attribute_with_a_wrong_heap_address_raises(tmp_path):
     path = tmp_path / "a.h5"
     with h5py.File(path, "w") as file:
         file["v"] = 1.0
         file["v"].attrs["units"] = "of 13 letters"
     address = path.read_bytes().index(b"GCOL").to_bytes(8, "little")
     nowhere = (8).to_bytes(8, "little")
-    _replace(path, b"\x0d\0\0\0" + address, b"\x0d\0\0\x70" + nowhere)
+    replace_bytes(path, b"\x0d\0\0\0" + address, b"\x0d\0\0\x70" + nowhere)
     with pytest.raises(OpenError, match=r"a\.h5.* does not hold 1879048205 values"):
         biggus.open(path, "v")
 
 
-def test_a_dataset_that_is_being_written_is_not_checked(tmp_path):
+def test_dataset_being_written_is_not_checked(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["v"] = np.arange(4.0)
-        file["v"].attrs["units"] = "K"  # in libhdf5's memory alone
+        file["v"].attrs["units"] = "K"  # only in libhdf5's memory
         assert biggus.ArrayAdapter(file["v"]).attrs["units"] == "K"
 
 
-def test_opening_comes_back(tmp_path):
-    path = _written(tmp_path / "a.h5")
-    _zero(path)
-    assert "global heap" in _opened(path)
+def test_opening_a_damaged_file_does_not_hang(tmp_path):
+    path = write_file(tmp_path / "a.h5")
+    zero_first_heap(path)
+    assert "global heap" in output_of_opening(path)
 
 
-def test_opening_netcdf_comes_back(tmp_path):
+def test_opening_a_damaged_netcdf_file_does_not_hang(tmp_path):
     netcdf4 = pytest.importorskip("netCDF4")
     path = tmp_path / "a.nc"
     with netcdf4.Dataset(path, "w") as file:
@@ -127,6 +127,6 @@ def test_opening_netcdf_comes_back(tmp_path):
             place.createDimension("t", 4)
             place.createVariable("t", "f8", ("t",))
             place.createVariable("v", "f8", ("t",))[:] = np.arange(4)
-    assert _opened(path) == ""
-    _zero(path)
-    assert "it is damaged: the global heap" in _opened(path)
+    assert output_of_opening(path) == ""
+    zero_first_heap(path)
+    assert "it is damaged: the global heap" in output_of_opening(path)

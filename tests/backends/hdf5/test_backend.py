@@ -1,4 +1,4 @@
-"""Which locations are HDF5 files, by content and by name; options, and what is logged."""
+"""The HDF5 backend: claims by content and by name, options, and logging."""
 
 import logging
 import os
@@ -31,7 +31,7 @@ def test_claims_by_content_behind_user_blocks(tmp_path, block):
     assert read(source, whole((3,))).tolist() == [0, 1, 2]
 
 
-def test_claims_by_suffix_and_not_at_all(tmp_path):
+def test_claims_by_suffix_and_declines(tmp_path):
     claims = HDF5Backend().claims
     for name, content, claim in [
         ("a.h5", b"", Backend.BY_SUFFIX),
@@ -70,14 +70,14 @@ def test_claims_never_raise(tmp_path, monkeypatch, text, claim):
         biggus.open(text, "v")
 
 
-def test_options_that_are_not_there(tmp_path):
+def test_unknown_options_raise(tmp_path):
     with pytest.raises(TypeError, match="zoom"):
         HDF5Backend().open(Location(tmp_path / "a.h5"), "v", zoom=3)
     with pytest.raises(TypeError, match="zoom"):
         HDF5Backend().variables(Location(tmp_path / "a.h5"), zoom=3)
 
 
-def test_logs_what_is_read(tmp_path, caplog):
+def test_reads_are_logged(tmp_path, caplog):
     path = str(tmp_path / "a.h5")
     with h5py.File(path, "w") as file:
         file["v"] = np.arange(3)

@@ -1,4 +1,4 @@
-"""Values are read beside the library, which has a file open only to tell where they lie."""
+"""Values are read without libhdf5, which opens a file only to locate them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LAYOUTS = {
 }
 
 
-def _written(path, values, layout):
+def write_file(path, values, layout):
     with hdf5_lock, h5py.File(path, "w") as file:
         for name, length in zip("xy", SHAPE, strict=True):
             file.create_dataset(name, data=np.arange(length)).make_scale(name)
@@ -41,14 +41,14 @@ def values():
 
 
 @pytest.fixture(params=[HDF5Source, NetCDFSource])
-def opened(request):
+def open_source(request):
     return lambda path: request.param(path, "v")
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_the_library_need_not_have_a_file_open(tmp_path, monkeypatch, opened, values, layout):
-    path = _written(tmp_path / "a.h5", values, layout)
-    source = opened(path)
+def test_values_are_read_without_the_library(tmp_path, monkeypatch, open_source, values, layout):
+    path = write_file(tmp_path / "a.h5", values, layout)
+    source = open_source(path)
     everything = whole(SHAPE)
     np.testing.assert_array_equal(read(source, everything), values)
     assert path not in hdf5_files.files
@@ -62,13 +62,13 @@ def test_the_library_need_not_have_a_file_open(tmp_path, monkeypatch, opened, va
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("copied", [False, True])
-def test_a_file_that_is_replaced_is_read_anew(tmp_path, opened, values, layout, copied):
-    path = _written(tmp_path / "a.h5", values, layout)
-    source = opened(path)
+@pytest.mark.parametrize("pickled", [False, True])
+def test_replaced_file_is_read_again(tmp_path, open_source, values, layout, pickled):
+    path = write_file(tmp_path / "a.h5", values, layout)
+    source = open_source(path)
     np.testing.assert_array_equal(read(source, whole(SHAPE)), values)
     other = "compressed" if layout == "chunked" else "chunked"
-    Path(_written(tmp_path / "b.h5", values + 1, other)).replace(path)
-    if copied:
+    Path(write_file(tmp_path / "b.h5", values + 1, other)).replace(path)
+    if pickled:
         source = pickle.loads(pickle.dumps(source))
     np.testing.assert_array_equal(read(source, whole(SHAPE)), values + 1)

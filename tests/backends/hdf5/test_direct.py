@@ -1,4 +1,4 @@
-"""Reading past libhdf5 gives what h5py gives, over all that can be stored."""
+"""Reading without libhdf5 matches h5py, for all layouts, filters and dtypes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ FILTERS = {
     "lzf": {"compression": "lzf"},
     "lzf-all": {"compression": "lzf", "shuffle": True, "fletcher32": True},
 }
-needs_lzf = pytest.mark.skipif(not lzf.available(), reason="nothing here decodes LZF")
+needs_lzf = pytest.mark.skipif(not lzf.available(), reason="no decoder of LZF is installed")
 EACH_FILTER = [
     pytest.param(options, id=name, marks=needs_lzf if "lzf" in name else ())
     for name, options in FILTERS.items()
@@ -60,7 +60,7 @@ def clipped(box, shape):
     )
 
 
-# Where chunks lie has nothing to do with what is in them.
+# The index of chunks does not depend on their filters and dtype.
 CHUNKED = [
     *itertools.product(INDEXES, FILTERS, ["<f4"]),
     *itertools.product(["btree2"], ["plain", "all", "lzf-all"], DTYPES),
@@ -70,7 +70,7 @@ CHUNKED = [
 @pytest.mark.parametrize(("index", "filters", "dtype"), dict.fromkeys(CHUNKED))
 def test_chunked(tmp_path, monkeypatch, index: str, filters: str, dtype: str) -> None:
     if "lzf" in filters and not lzf.available():
-        pytest.skip("nothing here decodes LZF")
+        pytest.skip("no decoder of LZF is installed")
     filters, options = FILTERS[filters], dict(INDEXES[index])
     libver, single = options.pop("libver"), options.pop("single", False)
     path = str(tmp_path / "a.h5")
@@ -92,7 +92,7 @@ def test_chunked(tmp_path, monkeypatch, index: str, filters: str, dtype: str) ->
         for name, (shape, _) in SHAPES.items():
             source = HDF5Source(path, name)
             assert source.lock is None
-            if name == "even":  # others have chunks that may be stored without filters
+            if name == "even":  # partial edge chunks may be stored without filters
                 monkeypatch.setattr(source, "_read", refuse)
             for box in BOXES:
                 same(source, file[name], clipped(box, shape))
@@ -115,7 +115,7 @@ def test_contiguous(tmp_path, unaided, libver: str, dtype: str, user_block: int)
 
 @pytest.mark.parametrize("filters", EACH_FILTER)
 @pytest.mark.parametrize("index", INDEXES)
-def test_behind_a_user_block(tmp_path, unaided, index: str, filters) -> None:
+def test_file_with_a_user_block(tmp_path, unaided, index: str, filters) -> None:
     options = dict(INDEXES[index])
     path = str(tmp_path / "a.h5")
     with h5py.File(path, "w", libver=options["libver"], userblock_size=512) as file:
@@ -147,7 +147,7 @@ FILLS = {
 @pytest.mark.parametrize("libver", ["earliest", "latest"])
 @pytest.mark.parametrize("chunks", [(4, 3), None], ids=["chunked", "contiguous"])
 @pytest.mark.parametrize("written", [True, False], ids=["some", "none"])
-def test_what_was_never_written(tmp_path, fill: str, libver: str, chunks, written: bool) -> None:
+def test_values_never_written(tmp_path, fill: str, libver: str, chunks, written: bool) -> None:
     path = str(tmp_path / "a.h5")
     with h5py.File(path, "w", libver=libver) as file:
         properties = plist(**FILLS[fill])
@@ -165,8 +165,8 @@ def test_what_was_never_written(tmp_path, fill: str, libver: str, chunks, writte
 
 
 @pytest.mark.parametrize("libver", ["earliest", "latest"])
-def test_allocated_early(tmp_path, unaided, libver: str) -> None:
-    """In files of the latest version their place follows from their number alone."""
+def test_early_allocation(tmp_path, unaided, libver: str) -> None:
+    """In files of the latest version, the address of a chunk follows from its number."""
     path = str(tmp_path / "a.h5")
     with h5py.File(path, "w", libver=libver) as file:
         properties = plist(
@@ -183,7 +183,7 @@ def test_allocated_early(tmp_path, unaided, libver: str) -> None:
 @pytest.mark.parametrize("libver", ["earliest", "latest"])
 @pytest.mark.parametrize("user_block", [0, 512])
 def test_filter_masks(tmp_path, unaided, libver: str, user_block: int) -> None:
-    """Each chunk may be stored without some of the filters."""
+    """Single chunks may be stored without some of the filters."""
     path = str(tmp_path / "a.h5")
     values = values_of("<f4", (8, 8))
     with h5py.File(path, "w", libver=libver, userblock_size=user_block) as file:
@@ -209,7 +209,7 @@ def test_filter_masks(tmp_path, unaided, libver: str, user_block: int) -> None:
     "order", list(itertools.permutations(["shuffle", "deflate", "fletcher32"])), ids="-".join
 )
 def test_filters_in_any_order(tmp_path, unaided, order) -> None:
-    """Checksums may come first, and shuffle what is no multiple of an element."""
+    """Checksums may come first, and the shuffled bytes need not be whole elements."""
     path = str(tmp_path / "a.h5")
     with h5py.File(path, "w") as file:
         properties = plist(chunk=(4, 3))

@@ -1,4 +1,4 @@
-"""Any box of what is read without the library, and the memory that it takes."""
+"""Reads of any box without libhdf5, and their memory."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SHAPE = (23, 17, 19)
 
 
 @pytest.fixture(scope="module")
-def large(tmp_path_factory):
+def values_and_sources(tmp_path_factory):
     path = str(tmp_path_factory.mktemp("direct") / "a.h5")
     values = np.random.default_rng(5).integers(0, 2**31, SHAPE, "i4")
     with h5py.File(path, "w") as file:
@@ -47,31 +47,31 @@ def boxes(draw):
 
 @pytest.mark.parametrize("name", SPACES)
 @given(box=boxes())
-def test_any_box(large, name: str, box) -> None:
-    values, all_sources = large
+def test_any_box(values_and_sources, name: str, box) -> None:
+    values, all_sources = values_and_sources
     found = read(all_sources[name], box)
     np.testing.assert_array_equal(found, values[box])
     assert all_sources[name].peak_bytes(box) >= found.nbytes
 
 
-@given(box=boxes(), near=st.integers(0, 3000), together=st.integers(1, 9000))
-def test_any_box_of_what_is_read_together(large, box, near: int, together: int) -> None:
-    """Whatever counts as near, and as much."""
+@given(box=boxes(), near=st.integers(0, 3000), most_together=st.integers(1, 9000))
+def test_any_box_with_joined_reads(values_and_sources, box, near: int, most_together: int) -> None:
+    """For any limits on the gap between joined reads and on their total size."""
     from biggus.backends import reading
 
-    values, all_sources = large
+    values, all_sources = values_and_sources
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reading, "_FAR", near)
-        patch.setattr(reading, "MOST_TOGETHER", together)
+        patch.setattr(reading, "MOST_TOGETHER", most_together)
         for name in ("contiguous", "plain"):
             np.testing.assert_array_equal(read(all_sources[name], box), values[box])
 
 
 @given(box=boxes(), dense=st.booleans())
-def test_any_box_of_which_runs_go_where_they_belong(large, box, dense: bool) -> None:
+def test_any_box_with_small_runs(values_and_sources, box, dense: bool) -> None:
     from biggus.backends.hdf5 import chunked
 
-    values, all_sources = large
+    values, all_sources = values_and_sources
     if dense:
         box = (*(slice(s.start, s.stop, 1) for s in box[:2]), slice(0, 9, 1))
     with pytest.MonkeyPatch.context() as patch:
@@ -80,8 +80,8 @@ def test_any_box_of_which_runs_go_where_they_belong(large, box, dense: bool) -> 
             np.testing.assert_array_equal(read(source, box), values[box])
 
 
-def test_copies_know_how_values_are_stored(large) -> None:
-    values, all_sources = large
+def test_pickled_sources_keep_their_storage(values_and_sources) -> None:
+    values, all_sources = values_and_sources
     for source in all_sources.values():
         copy = pickle.loads(pickle.dumps(source))
         box = whole(SHAPE)
@@ -90,7 +90,7 @@ def test_copies_know_how_values_are_stored(large) -> None:
         np.testing.assert_array_equal(read(copy, box), values)
 
 
-def test_rank_up_to_many(tmp_path, unaided) -> None:
+def test_seven_dimensions(tmp_path, unaided) -> None:
     path = str(tmp_path / "a.h5")
     values = np.arange(3**7, dtype="i2").reshape((3,) * 7)
     with h5py.File(path, "w") as file:
@@ -100,7 +100,7 @@ def test_rank_up_to_many(tmp_path, unaided) -> None:
     np.testing.assert_array_equal(read(source, box), values[box])
 
 
-def test_large_chunks_that_are_not_compressed_are_read_in_parts(tmp_path, unaided) -> None:
+def test_large_uncompressed_chunks_are_read_in_parts(tmp_path, unaided) -> None:
     path = str(tmp_path / "a.h5")
     with h5py.File(path, "w") as file:
         values = np.repeat(np.arange(40, dtype="f4"), 512 * 1024).reshape(40, 512, 1024)
@@ -115,7 +115,7 @@ def test_large_chunks_that_are_not_compressed_are_read_in_parts(tmp_path, unaide
 
 
 @pytest.mark.parametrize(("libver", "dtype"), [("earliest", ">f4"), ("latest", "enum")])
-def test_far_strides_over_small_chunks_are_left_to_the_library(
+def test_far_strides_over_small_chunks_use_the_library(
     tmp_path, monkeypatch, libver: str, dtype: str
 ) -> None:
     with h5py.File(tmp_path / "a.h5", "w", libver=libver) as file:
@@ -134,7 +134,7 @@ def test_far_strides_over_small_chunks_are_left_to_the_library(
 
 
 @pytest.mark.parametrize("user_block", [0, 512])
-def test_memory_is_what_is_said_beforehand(tmp_path, traced_peak, user_block: int) -> None:
+def test_peak_memory_is_within_peak_bytes(tmp_path, traced_peak, user_block: int) -> None:
 
     path = str(tmp_path / "a.h5")
     values = np.random.default_rng(0).integers(0, 99, (64, 256, 256), "i2")
@@ -157,11 +157,11 @@ def test_memory_is_what_is_said_beforehand(tmp_path, traced_peak, user_block: in
             np.s_[0:64:2, 5:256:9, 7:256:3],
         ):
             assert read(source, box).shape == box_shape(box)
-            said = source.peak_bytes(box)
-            assert traced_peak(lambda source=source, box=box: read(source, box), said) <= said
+            peak = source.peak_bytes(box)
+            assert traced_peak(lambda source=source, box=box: read(source, box), peak) <= peak
 
 
-def test_one_descriptor_of_our_own_beside_the_librarys(tmp_path) -> None:
+def test_one_descriptor_besides_the_librarys(tmp_path) -> None:
     descriptors = Path("/proc/self/fd")
     if not descriptors.is_dir():
         pytest.skip("the system does not list descriptors")
@@ -169,13 +169,13 @@ def test_one_descriptor_of_our_own_beside_the_librarys(tmp_path) -> None:
     with h5py.File(path, "w") as file:
         file["v"], file["w"] = np.arange(5.0), np.arange(5)
 
-    def held() -> int:
+    def count_open() -> int:
         return sum(link.resolve() == path for link in descriptors.iterdir())
 
     both = [HDF5Source(str(path), name) for name in "vw"]
-    assert held() == 1
+    assert count_open() == 1
     for source in both:
         read(source, whole((5,)))
-    assert held() == 2
+    assert count_open() == 2
     del both, source
-    assert held() == 0
+    assert count_open() == 0

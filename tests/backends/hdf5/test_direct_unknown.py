@@ -1,4 +1,4 @@
-"""Datasets that only the library can read are left to it."""
+"""Datasets that are read by libhdf5."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from biggus.backends.native import hdf5_lock
 from biggus.sources.base import read, whole
 
 
-def test_edge_chunks_that_may_not_be_filtered_are_left_to_the_library(tmp_path) -> None:
-    """A file can say of them, once for all, that they are not; nothing in h5py tells."""
+def test_partial_edge_chunks_are_read_by_the_library(tmp_path) -> None:
+    """A file may store partial edge chunks without filters; h5py does not expose that option."""
     path = str(tmp_path / "a.h5")
     with h5py.File(path, "w") as file:
         file.create_dataset("v", data=values_of("<f4", (11, 7)), chunks=(4, 3), shuffle=True)
-    asked = []
+    library_reads = []
     source = HDF5Source(path, "v")
-    through = source._read
-    source._read = lambda box: asked.append(box) or through(box)
+    read_by_library = source._read
+    source._read = lambda box: library_reads.append(box) or read_by_library(box)
     with h5py.File(path) as file:
         same(source, file["v"], np.s_[0:8:1, 0:6:1])
-        assert asked == []
+        assert library_reads == []
         same(source, file["v"], np.s_[0:11:1, 0:7:1])
-    assert np.s_[8:11:1, 0:3:1] in asked
-    assert np.s_[0:4:1, 6:7:1] in asked
+    assert np.s_[8:11:1, 0:3:1] in library_reads
+    assert np.s_[0:4:1, 6:7:1] in library_reads
 
 
-LEFT_TO_THE_LIBRARY = {
+READ_BY_THE_LIBRARY = {
     "compact": lambda file: create(file, "v", (5,), plist(layout=h5py.h5d.COMPACT)),
     "scale-offset": lambda file: file.create_dataset("v", (5,), "i4", chunks=(2,), scaleoffset=4),
     "structure": lambda file: file.create_dataset("v", (5,), [("a", "i4"), ("b", "f4")]),
@@ -46,11 +46,11 @@ LEFT_TO_THE_LIBRARY = {
 }
 
 
-@pytest.mark.parametrize("kind", LEFT_TO_THE_LIBRARY)
-def test_what_only_the_library_can_read(tmp_path, kind: str) -> None:
+@pytest.mark.parametrize("kind", READ_BY_THE_LIBRARY)
+def test_datasets_read_by_the_library(tmp_path, kind: str) -> None:
     path = str(tmp_path / "a.h5")
     with h5py.File(path, "w") as file:
-        LEFT_TO_THE_LIBRARY[kind](file)
+        READ_BY_THE_LIBRARY[kind](file)
     source = HDF5Source(path, "v")
     assert source.lock is hdf5_lock
     found = read(source, whole(source.shape))
@@ -68,8 +68,8 @@ def low_level_string(size: int, pad: int):
 
 @pytest.mark.parametrize("size", [1, 4])
 @pytest.mark.parametrize("pad", ["NULLTERM", "NULLPAD", "SPACEPAD"])
-def test_strings_by_how_they_end(tmp_path, size: int, pad: str) -> None:
-    """Bytes behind the end of a string are not part of it, where it has an end."""
+def test_string_padding(tmp_path, size: int, pad: str) -> None:
+    """Bytes after the end of a null-terminated string are not part of it."""
     path = str(tmp_path / "a.h5")
     raw = np.array([b"abcd", b"ab\x00d", b"", b"a b ", b"    ", b"\x00bcd"], "S4").astype(
         f"S{size}"
@@ -84,7 +84,7 @@ def test_strings_by_how_they_end(tmp_path, size: int, pad: str) -> None:
         same(source, file["v"], whole((6,)))
 
 
-def test_integers_of_fewer_bits_are_left_to_the_library(tmp_path) -> None:
+def test_integers_of_fewer_bits_are_read_by_the_library(tmp_path) -> None:
     path = str(tmp_path / "a.h5")
     with h5py.File(path, "w") as file:
         stored = h5py.h5t.STD_I16LE.copy()
@@ -97,7 +97,7 @@ def test_integers_of_fewer_bits_are_left_to_the_library(tmp_path) -> None:
     assert read(source, whole((6,))).tolist() == [-3, -2, -1, 0, 1, 2]
 
 
-def test_what_lies_behind_an_external_link_is_left_to_the_library(tmp_path) -> None:
+def test_external_links_are_read_by_the_library(tmp_path) -> None:
     with h5py.File(tmp_path / "b.h5", "w") as file:
         file["v"] = np.arange(5)
     with h5py.File(tmp_path / "a.h5", "w") as file:

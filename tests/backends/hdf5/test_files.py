@@ -1,4 +1,4 @@
-"""HDF5: threads, processes, forks, and thousands of files."""
+"""HDF5 sources in threads, processes and forks, and many files."""
 
 import itertools
 import multiprocessing
@@ -40,8 +40,8 @@ def paths(tmp_path):
     return found
 
 
-def test_eight_threads(paths, monkeypatch):
-    """Files are opened and closed under the threads all the time, and values stay right."""
+def test_eight_threads_with_few_open_files(paths, monkeypatch):
+    """Files are closed and opened again while the threads read."""
     monkeypatch.setattr(hdf5_files.files, "capacity", 3)
     monkeypatch.setattr(hdf5_files.datasets, "capacity", 5)
     sources = [(3 * i + k, HDF5Source(p, f"v{k}")) for i, p in enumerate(paths) for k in range(3)]
@@ -71,7 +71,7 @@ def test_spawned_processes(paths):
             np.testing.assert_array_equal(values, _values(3 * i + 1))
 
 
-def test_pickles_hold_no_values_and_open_nothing(paths):
+def test_pickles_hold_no_values_and_open_no_files(paths):
     source = HDF5Source(paths[0], "v0")
     pickled = pickle.dumps(source)
     assert len(pickled) < 1500
@@ -100,7 +100,7 @@ threads = [threading.Thread(target=keep_reading) for _ in range(3)]
 for thread in threads:
     thread.start()
 children = []
-for _ in range(8):  # while other threads are inside the library, most of the time
+for _ in range(8):  # mostly while other threads are inside the library
     child = os.fork()
     if child == 0:
         good = all(np.array_equal(read(s, box), e) for s, e in zip(sources, expected))
@@ -170,7 +170,7 @@ def test_importing_is_light():
     assert done.stdout.strip() == "[]"
 
 
-def test_without_h5py():
+def test_missing_h5py_names_the_extra():
     code = (
         "import sys; sys.modules['h5py'] = None\n"
         "from biggus.backends.hdf5.backend import HDF5Backend\n"

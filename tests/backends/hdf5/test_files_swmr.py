@@ -1,4 +1,4 @@
-"""HDF5 files that a single writer writes to while they are read."""
+"""Reading HDF5 files while another process writes to them (swmr=True)."""
 
 import json
 import logging
@@ -98,7 +98,7 @@ def write(start):
     return writer
 
 
-def right(path, name):
+def expected_values(path, name):
     with h5py.File(path, "r", swmr=True) as file:
         return file[name][()]
 
@@ -107,14 +107,14 @@ NAMES = ("plain", "group/packed", "fixed")
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_is_read_while_it_is_written(write, path, name):
+def test_reads_while_the_writer_has_the_file_open(write, path, name):
     a = biggus.open(path, name, swmr=True)
-    np.testing.assert_array_equal(a.ndarray(), right(path, name), strict=True)
-    np.testing.assert_array_equal(a[..., 1::3].ndarray(), right(path, name)[..., 1::3])
-    assert a.sum().ndarray() == right(path, name).sum()
+    np.testing.assert_array_equal(a.ndarray(), expected_values(path, name), strict=True)
+    np.testing.assert_array_equal(a[..., 1::3].ndarray(), expected_values(path, name)[..., 1::3])
+    assert a.sum().ndarray() == expected_values(path, name).sum()
 
 
-def test_without_the_option_the_error_names_it(write, path):
+def test_error_without_swmr_suggests_the_option(write, path):
     with pytest.raises(OpenError, match="pass swmr=True") as caught:
         biggus.open(path, "plain")
     assert "h5clear" not in str(caught.value)
@@ -122,7 +122,7 @@ def test_without_the_option_the_error_names_it(write, path):
 
 
 @pytest.mark.parametrize("name", NAMES[:2])
-def test_the_shape_stays_and_the_values_are_those_of_now(write, path, name):
+def test_shape_is_fixed_and_values_are_current(write, path, name):
     a = biggus.open(path, name, swmr=True)
     source = a.node.source
     for n, value in ((15, 2), (40, 3), (41, 4), (400, 5)):
@@ -132,21 +132,21 @@ def test_the_shape_stays_and_the_values_are_those_of_now(write, path, name):
         assert source.shape == a.shape
         again = biggus.open(path, name, swmr=True)
         assert again.shape[-1] == n
-        np.testing.assert_array_equal(again.ndarray(), right(path, name))
+        np.testing.assert_array_equal(again.ndarray(), expected_values(path, name))
 
 
 @pytest.mark.parametrize("name", NAMES[:2])
-def test_chunks_that_were_not_there_yet(write, path, name):
+def test_chunks_written_after_opening(write, path, name):
     write("grow", 100, 0)
     a = biggus.open(path, name, swmr=True)
     before = a.ndarray()
-    np.testing.assert_array_equal(before, right(path, name))
+    np.testing.assert_array_equal(before, expected_values(path, name))
     write("write", 100, 7)
     np.testing.assert_array_equal(a.ndarray(), np.full(a.shape, 7))
     np.testing.assert_array_equal(a[..., 90:].ndarray(), np.full(a[..., 90:].shape, 7))
 
 
-def test_what_is_cut_short_is_an_error(write, path):
+def test_shrunk_dataset_raises(write, path):
     a = biggus.open(path, "plain", swmr=True)
     write("grow", 10, 0)
     with pytest.raises(SourceError, match=r"now int32 of shape \(10,\)"):
@@ -154,8 +154,8 @@ def test_what_is_cut_short_is_an_error(write, path):
 
 
 @pytest.mark.parametrize("name", NAMES[:2])
-def test_chunks_in_the_cache_are_revalidated(write, path, name, tmp_path, monkeypatch):
-    # As if the file had been left alone for long before each read.
+def test_cached_chunks_are_revalidated(write, path, name, tmp_path, monkeypatch):
+    # Trust the file as if it had not changed for long before each read.
     monkeypatch.setattr("biggus.backends.files.SETTLED_SECONDS", -1.0)
     cache = biggus.Cache(tmp_path / "cache")
     a = biggus.open(path, name, swmr=True, cache=cache)
@@ -165,10 +165,10 @@ def test_chunks_in_the_cache_are_revalidated(write, path, name, tmp_path, monkey
         for _ in range(2):
             np.testing.assert_array_equal(a.ndarray(), np.full(a.shape, value))
             again = biggus.open(path, name, swmr=True, cache=cache)
-            np.testing.assert_array_equal(again.ndarray(), right(path, name))
+            np.testing.assert_array_equal(again.ndarray(), expected_values(path, name))
 
 
-def test_a_copy_reads_on(write, path):
+def test_pickled_array_reads_current_values(write, path):
     a = biggus.open(path, "plain", swmr=True)
     copy = pickle.loads(pickle.dumps(a))
     write("grow", 30, 0)
@@ -188,8 +188,8 @@ def test_variables_and_info(write, path, capsys):
 
     assert set(backend_named("hdf5").variables(Location(path), swmr=True)) == set(NAMES)
     assert main(["info", path, "-O", "swmr=true", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)["variables"]
-    assert {facts["name"]: facts["shape"] for facts in told} == {
+    variables = json.loads(capsys.readouterr().out)["variables"]
+    assert {facts["name"]: facts["shape"] for facts in variables} == {
         "plain": [15],
         "group/packed": [2, 15],
         "fixed": [5],
@@ -198,7 +198,7 @@ def test_variables_and_info(write, path, capsys):
     assert "swmr=True" in capsys.readouterr().err
 
 
-def test_once_the_writer_is_done(write, path):
+def test_reads_after_the_writer_has_closed(write, path):
     a = biggus.open(path, "plain", swmr=True)
     write("grow", 20, 0)
     write("write", 20, 3)
@@ -210,7 +210,7 @@ def test_once_the_writer_is_done(write, path):
     np.testing.assert_array_equal(again.ndarray(), np.full(20, 3))
 
 
-def test_one_way_at_a_time(write, path, tmp_path):
+def test_opening_with_and_without_swmr_at_once_raises(write, path, tmp_path):
     a = biggus.open(path, "plain", swmr=True)
     with pytest.raises(OpenError, match="with swmr=True already"):
         biggus.open(path, "plain")
@@ -225,7 +225,7 @@ def test_one_way_at_a_time(write, path, tmp_path):
     np.testing.assert_array_equal(b.ndarray(), np.full(15, 1))
 
 
-def test_another_file_in_its_place(write, path, tmp_path):
+def test_replaced_file(write, path, tmp_path):
     a = biggus.open(path, "plain", swmr=True)
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["plain"] = np.full(15, 8, "i4")
@@ -233,7 +233,7 @@ def test_another_file_in_its_place(write, path, tmp_path):
     np.testing.assert_array_equal(a.ndarray(), np.full(15, 8))
 
 
-def test_a_program_that_writes_in_another_way(start, path):
+def test_writer_without_swmr_raises(start, path):
     writer = start("plain")
     for swmr in (False, True):
         with pytest.raises(OpenError, match="try again when it is done") as caught:
@@ -244,7 +244,7 @@ def test_a_program_that_writes_in_another_way(start, path):
         biggus.open(path, "plain", swmr=True)
 
 
-def test_values_in_other_files_are_refused(tmp_path):
+def test_virtual_datasets_and_external_links_raise(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["v"] = np.arange(4)
     with h5py.File(tmp_path / "b.h5", "w") as file:
@@ -257,7 +257,7 @@ def test_values_in_other_files_are_refused(tmp_path):
             biggus.open(tmp_path / "b.h5", name, swmr=True)
 
 
-def test_a_dataset_that_the_user_holds(write, path):
+def test_adopted_dataset(write, path):
     with h5py.File(path, "r", swmr=True) as file:
         a = biggus.ArrayAdapter(file["plain"])
         np.testing.assert_array_equal(a.ndarray(), np.full(15, 1))
@@ -270,7 +270,7 @@ def test_a_dataset_that_the_user_holds(write, path):
         np.testing.assert_array_equal(copy[:5].ndarray(), np.full(5, 6))
 
 
-def test_it_is_remembered_as_the_same_variable(write, path, tmp_path, caplog):
+def test_cached_description_does_not_depend_on_swmr(write, path, tmp_path, caplog):
     caplog.set_level(logging.ERROR)
     write("close")
     cache = biggus.Cache(tmp_path / "cache")

@@ -1,4 +1,4 @@
-"""Attributes as they are stored, in all the ways in which HDF5 stores them."""
+"""Reading of stored attributes from object headers of all versions."""
 
 import itertools
 from pathlib import Path
@@ -14,7 +14,7 @@ VERSIONS = ["earliest", "v108", "latest"]
 VARIABLE = 9
 
 
-def _write(place, count):
+def write_attributes(place, count):
     text = h5py.string_dtype()
     for number in range(count):
         place.attrs[f"text{number}"] = "x" * number
@@ -31,7 +31,7 @@ def _write(place, count):
     named.write(np.array("of a named type", dtype=text))
 
 
-def _as_h5py_has_it(place, name):
+def kind_and_size_by_h5py(place, name):
     attribute = h5py.h5a.open(place.id, name.encode())
     kind = attribute.get_type()
     texts = kind.get_class() == h5py.h5t.STRING and kind.is_variable_str()
@@ -41,20 +41,20 @@ def _as_h5py_has_it(place, name):
 
 
 @pytest.mark.parametrize("libver", VERSIONS)
-def test_they_are_as_many_and_as_long_as_h5py_has_them(tmp_path, libver):
-    for count, ordered, before in itertools.product((3, 60), (False, True), (0, 512)):
-        path = tmp_path / f"{count}-{ordered}-{before}.h5"
-        with h5py.File(path, "w", libver=libver, userblock_size=before) as file:
+def test_variable_length_attributes_match_h5py(tmp_path, libver):
+    for count, ordered, userblock in itertools.product((3, 60), (False, True), (0, 512)):
+        path = tmp_path / f"{count}-{ordered}-{userblock}.h5"
+        with h5py.File(path, "w", libver=libver, userblock_size=userblock) as file:
             file["kind"] = h5py.string_dtype()
-            _write(file.create_group("group", track_order=ordered), count)
-            _write(file.create_dataset("dataset", data=1.0, track_order=ordered), count)
-        data = path.read_bytes()[before:]
+            write_attributes(file.create_group("group", track_order=ordered), count)
+            write_attributes(file.create_dataset("dataset", data=1.0, track_order=ordered), count)
+        data = path.read_bytes()[userblock:]
         headers = Headers(lambda start, n, data=data: data[start : start + n], 8, 8)
         with h5py.File(path) as file:
             for place in file["group"], file["dataset"]:
                 stored = headers.attributes(h5py.h5o.get_info(place.id).addr)
                 found = sorted(len(v) for kind, v in stored if kind[0] % 16 == VARIABLE)
-                right = [_as_h5py_has_it(place, name) for name in place.attrs]
+                right = [kind_and_size_by_h5py(place, name) for name in place.attrs]
                 assert found == sorted(nbytes for variable, nbytes in right if variable)
 
 
@@ -72,11 +72,11 @@ def test_addresses_of_four_bytes(tmp_path):
 
 
 @pytest.mark.parametrize("libver", VERSIONS)
-def test_damaged_ones_come_to_an_end(tmp_path, libver):
+def test_damaged_headers_do_not_loop(tmp_path, libver):
     path = tmp_path / "a.h5"
     with h5py.File(path, "w", libver=libver) as file:
         file["kind"] = h5py.string_dtype()
-        _write(file.create_dataset("dataset", data=1.0), 9)
+        write_attributes(file.create_dataset("dataset", data=1.0), 9)
         address = h5py.h5o.get_info(file["dataset"].id).addr
     sound = path.read_bytes()
     rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""Damaged global heaps: errors that name the file, where libhdf5 would never come back."""
+"""Damaged global heaps raise errors that name the file; libhdf5 would hang."""
 
 import contextlib
 import re
@@ -23,7 +23,7 @@ except biggus.BiggusError as error:
 """
 
 
-def _written(path, **how):
+def write_file(path, **how):
     with h5py.File(path, "w", **how) as file:
         dataset = file.create_dataset("v", data=np.arange(4.0))
         dataset.attrs["units"] = "K"
@@ -32,12 +32,12 @@ def _written(path, **how):
     return path
 
 
-def _checked(path):
+def check(path):
     return check_heaps(str(path), path.stat().st_size)
 
 
-def _damaged(path, change):
-    """Change the bytes of the first heap of a file by a function, which gives as many."""
+def damage_first_heap(path, change):
+    """Replace the bytes of the first heap of a file by `change(bytes)`, cut or padded to size."""
     data = path.read_bytes()
     start = data.index(b"GCOL")
     size = int.from_bytes(data[start + 8 : start + 16], "little")
@@ -45,19 +45,19 @@ def _damaged(path, change):
     path.write_bytes(data[:start] + changed[:size].ljust(size, b"\0") + data[start + size :])
 
 
-def _shifted(nbytes):
+def insert_zeros(nbytes):
     return lambda heap: heap[:16] + bytes(nbytes) + heap[16:]
 
 
-def _cut(nbytes):
+def remove_bytes(nbytes):
     return lambda heap: heap[:16] + heap[16 + nbytes :]
 
 
 DAMAGES = {
     "zeros": lambda heap: heap[:16].ljust(len(heap), b"\0"),
     "half of it zeros": lambda heap: heap[:48].ljust(len(heap), b"\0"),
-    "bytes before it": _shifted(64),
-    "an object fewer at its start": _cut(40),
+    "bytes before it": insert_zeros(64),
+    "an object fewer at its start": remove_bytes(40),
     "an object of 2**64 - 16 bytes": lambda heap: heap[:24] + b"\xf0" + 7 * b"\xff" + heap[32:],
     "an object beyond its end": lambda heap: heap[:24] + b"\0\xff" + heap[26:],
 }
@@ -65,24 +65,24 @@ DAMAGES = {
 
 @pytest.mark.parametrize("libver", ["earliest", "latest"])
 @pytest.mark.parametrize("userblock_size", [0, 512])
-def test_sound_heaps_are_sound(tmp_path, libver, userblock_size):
-    path = _written(tmp_path / "a.h5", libver=libver, userblock_size=userblock_size)
-    assert _checked(path)
-    with h5py.File(path, "a") as file:  # objects of all sizes, some of them freed
+def test_valid_heaps_pass(tmp_path, libver, userblock_size):
+    path = write_file(tmp_path / "a.h5", libver=libver, userblock_size=userblock_size)
+    assert check(path)
+    with h5py.File(path, "a") as file:  # objects of many sizes, some of them deleted
         for size in range(40):
             file.attrs[f"t{size}"] = "x" * size
         for size in range(0, 40, 3):
             del file.attrs[f"t{size}"]
         file.attrs.create("long", "x" * 5000, dtype=h5py.string_dtype())
-    assert _checked(path)
+    assert check(path)
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_heaps_without_an_end_are_errors(tmp_path, damage):
-    path = _written(tmp_path / "a.h5")
-    _damaged(path, damage)
+def test_heaps_without_an_end_raise(tmp_path, damage):
+    path = write_file(tmp_path / "a.h5")
+    damage_first_heap(path, damage)
     with pytest.raises(OpenError, match=re.escape(str(path)) + ".* global heap .* no end"):
-        _checked(path)
+        check(path)
 
 
 def test_lengths_of_four_bytes(tmp_path):
@@ -92,56 +92,56 @@ def test_lengths_of_four_bytes(tmp_path):
     file = h5py.File(h5py.h5f.create(path.encode(), h5py.h5f.ACC_TRUNC, create))
     file.attrs["units"] = "K"
     file.close()
-    assert _checked(Path(path))
-    _damaged(Path(path), DAMAGES["zeros"])
+    assert check(Path(path))
+    damage_first_heap(Path(path), DAMAGES["zeros"])
     with pytest.raises(OpenError, match="no end"):
-        _checked(Path(path))
+        check(Path(path))
 
 
 @pytest.mark.parametrize("length", [0, 1, 2, 16, 255])
-def test_no_length_of_sizes_is_too_odd(tmp_path, length):
-    path = _written(tmp_path / "a.h5")
+def test_any_size_of_lengths_is_handled(tmp_path, length):
+    path = write_file(tmp_path / "a.h5")
     data = bytearray(path.read_bytes())
     data[14] = length
     path.write_bytes(data)
     with contextlib.suppress(OpenError):
-        assert _checked(path)
+        assert check(path)
 
 
-def test_what_libhdf5_does_not_read_is_no_damage(tmp_path):
-    path = _written(tmp_path / "a.h5")
+def test_bytes_after_the_end_of_the_file_are_ignored(tmp_path):
+    path = write_file(tmp_path / "a.h5")
     sound = path.read_bytes()
     for end in (b"GCOL\x01", b"GCOL\x01\0\0\0\xff\xff", b"GCOL\x01\0\0\0" + 8 * b"\xff"):
         path.write_bytes(sound + end)
-        assert _checked(path)
+        assert check(path)
 
 
 def test_large_files_are_not_searched(tmp_path):
     path = tmp_path / "a.h5"
     path.write_bytes(b"GCOL\x01".ljust(MOST_BYTES + 1, b"\0"))
-    assert not _checked(path)
+    assert not check(path)
 
 
-def _opened(path):
+def output_of_opening(path):
     command = [sys.executable, "-c", OPEN, str(path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     return done.stdout
 
 
-def test_opening_comes_back(tmp_path):
-    path = _written(tmp_path / "a.h5")
-    assert _opened(path) == ""
-    _damaged(path, DAMAGES["zeros"])
-    assert "cannot open" in _opened(path)
+def test_opening_a_damaged_file_does_not_hang(tmp_path):
+    path = write_file(tmp_path / "a.h5")
+    assert output_of_opening(path) == ""
+    damage_first_heap(path, DAMAGES["zeros"])
+    assert "cannot open" in output_of_opening(path)
 
 
-def test_opening_netcdf_comes_back(tmp_path):
+def test_opening_a_damaged_netcdf_file_does_not_hang(tmp_path):
     netcdf4 = pytest.importorskip("netCDF4")
     path = tmp_path / "a.nc"
     with netcdf4.Dataset(path, "w") as file:
         file.createDimension("t", 4)
         file.createVariable("t", "f8", ("t",))
         file.createVariable("v", "f8", ("t",))[:] = np.arange(4)
-    assert _opened(path) == ""
-    _damaged(path, DAMAGES["zeros"])
-    assert "global heap" in _opened(path)
+    assert output_of_opening(path) == ""
+    damage_first_heap(path, DAMAGES["zeros"])
+    assert "global heap" in output_of_opening(path)

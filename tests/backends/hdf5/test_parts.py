@@ -1,4 +1,4 @@
-"""Virtual and external datasets: a missing part is an error, never fill values."""
+"""Virtual and external datasets: a missing part raises, and is not read as fill values."""
 
 import os
 import pickle
@@ -23,8 +23,8 @@ from biggus.testing.strategies import boxes
 pytestmark = pytest.mark.usefixtures("soon_settled")
 
 
-def _age(*paths):
-    """Wait until files have not been written to for long enough to be trusted."""
+def wait_until_settled(*paths):
+    """Wait until files are old enough to be trusted."""
     while file_validator(*paths) is None:
         time.sleep(0.02)
 
@@ -46,11 +46,11 @@ def virtual(tmp_path):
 EXPECTED = np.arange(6) + 10.0 * np.arange(4)[:, None]
 
 
-def _row(i, n=1):
+def row(i, n=1):
     return slice(i, i + n, 1), slice(0, 6, 1)
 
 
-def test_reads_what_h5py_reads(virtual):
+def test_virtual_dataset_matches_h5py(virtual):
     source = HDF5Source(virtual, "v")
 
     @given(box=boxes((4, 6)))
@@ -65,7 +65,7 @@ def test_reads_what_h5py_reads(virtual):
 
 
 @pytest.mark.parametrize("handle", ["path", "pickled", "adopted"])
-def test_missing_file(virtual, tmp_path, handle):
+def test_missing_part_raises(virtual, tmp_path, handle):
     with h5py.File(virtual) as file:
         source = HDF5Source(virtual, "v")
         if handle == "adopted":
@@ -74,21 +74,21 @@ def test_missing_file(virtual, tmp_path, handle):
         (tmp_path / "part2.h5").rename(tmp_path / "away")
         if handle == "pickled":
             source = pickle.loads(pickle.dumps(source))
-        for box in (whole((4, 6)), _row(2), (slice(0, 4, 2), slice(5, 6, 1))):
+        for box in (whole((4, 6)), row(2), (slice(0, 4, 2), slice(5, 6, 1))):
             with pytest.raises(SourceError, match=r"part2\.h5.*does not exist") as caught:
                 read(source, box)
             assert caught.value.box == box
             assert source.name in str(caught.value)
-        # What does not lie in it can be read, strides that step over it too.
-        np.testing.assert_array_equal(read(source, _row(0, 2)), EXPECTED[:2])
+        # Boxes without values in the missing part can be read.
+        np.testing.assert_array_equal(read(source, row(0, 2)), EXPECTED[:2])
         odd = (slice(1, 4, 2), slice(0, 6, 1))
         np.testing.assert_array_equal(read(source, odd), EXPECTED[odd])
-        np.testing.assert_array_equal(read(source, _row(3)), EXPECTED[3:])
+        np.testing.assert_array_equal(read(source, row(3)), EXPECTED[3:])
         (tmp_path / "away").rename(tmp_path / "part2.h5")
         np.testing.assert_array_equal(read(source, whole((4, 6))), EXPECTED)
 
 
-def test_missing_when_opened(virtual, tmp_path):
+def test_part_missing_at_opening_raises(virtual, tmp_path):
     (tmp_path / "part0.h5").unlink()
     source = HDF5Source(virtual, "v")
     assert source.state() is None
@@ -97,48 +97,48 @@ def test_missing_when_opened(virtual, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("damage", "says"),
+    ("damage", "message"),
     [
         (lambda p: p.write_bytes(b"garbage"), "not an HDF5 file"),
         (lambda p: p.write_bytes(p.read_bytes()[:900]), "truncated"),
         (lambda p: (p.unlink(), p.mkdir()), "folder"),
-        (lambda p: _write(p, "other", np.zeros(6)), "no variable 'g/v'"),
-        (lambda p: _write(p, "g/v/x", np.zeros(6)), "is a group"),
+        (lambda p: replace_file(p, "other", np.zeros(6)), "no variable 'g/v'"),
+        (lambda p: replace_file(p, "g/v/x", np.zeros(6)), "is a group"),
     ],
 )
-def test_damaged_parts(virtual, tmp_path, damage, says):
+def test_damaged_part_raises(virtual, tmp_path, damage, message):
     source = HDF5Source(virtual, "v")
     read(source, whole((4, 6)))
     part = tmp_path / "part1.h5"
     shutil.copyfile(part, tmp_path / "copy")
     (tmp_path / "copy").replace(part)  # another file of the same name
     damage(part)
-    with pytest.raises(SourceError, match=says) as caught:
-        read(source, _row(1))
+    with pytest.raises(SourceError, match=message) as caught:
+        read(source, row(1))
     assert "\n" not in str(caught.value)
-    np.testing.assert_array_equal(read(source, _row(0)), EXPECTED[:1])
+    np.testing.assert_array_equal(read(source, row(0)), EXPECTED[:1])
 
 
-def _write(path, name, values):
+def replace_file(path, name, values):
     path.unlink()
     with h5py.File(path, "w") as file:
         file[name] = values
 
 
-def test_replaced_parts_are_read_anew(virtual, tmp_path):
+def test_replaced_part_is_read_again(virtual, tmp_path):
     source = HDF5Source(virtual, "v")
-    _age(virtual, *(tmp_path / f"part{i}.h5" for i in range(4)))
+    wait_until_settled(virtual, *(tmp_path / f"part{i}.h5" for i in range(4)))
     before = source.state()
     assert before is not None
-    np.testing.assert_array_equal(read(source, _row(1)), EXPECTED[1:2])
+    np.testing.assert_array_equal(read(source, row(1)), EXPECTED[1:2])
     with h5py.File(tmp_path / "new", "w") as file:
         file["g/v"] = np.full(6, 77.0)
     (tmp_path / "new").replace(tmp_path / "part1.h5")
     assert source.state() != before  # None, until it has settled
-    assert read(source, _row(1)).tolist() == [[77.0] * 6]
+    assert read(source, row(1)).tolist() == [[77.0] * 6]
 
 
-def test_a_source_that_is_too_small(tmp_path):
+def test_part_smaller_than_its_mapping_raises(tmp_path):
     layout = h5py.VirtualLayout((4,), "i4")
     layout[:] = h5py.VirtualSource(str(tmp_path / "small.h5"), "v", shape=(8,))[4:]
     with h5py.File(tmp_path / "v.h5", "w") as file:
@@ -162,7 +162,7 @@ def test_nested_virtual_datasets(virtual, tmp_path):
         read(source, whole((4, 6)))
 
 
-def test_rings_of_virtual_datasets_end(tmp_path):
+def test_cycle_of_virtual_datasets_raises(tmp_path):
     for name, other in (("a", "b"), ("b", "a")):
         layout = h5py.VirtualLayout((4,), "f8")
         layout[:] = h5py.VirtualSource(f"{other}.h5", "v", shape=(4,))
@@ -172,7 +172,7 @@ def test_rings_of_virtual_datasets_end(tmp_path):
         read(HDF5Source(str(tmp_path / "a.h5"), "v"), whole((4,)))
 
 
-def test_a_virtual_dataset_of_the_file_itself(tmp_path):
+def test_virtual_dataset_of_its_own_file(tmp_path):
     path = str(tmp_path / "self.h5")
     with h5py.File(path, "w") as file:
         file["x"] = np.arange(4.0)
@@ -183,7 +183,7 @@ def test_a_virtual_dataset_of_the_file_itself(tmp_path):
     np.testing.assert_array_equal(read(HDF5Source(path, "v"), whole((2, 4))), [np.arange(4.0)] * 2)
 
 
-def _numbered(path, n_unlimited):
+def write_numbered(path, n_unlimited):
     properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     unlimited = h5py.h5s.UNLIMITED
     space = h5py.h5s.create_simple((0, 4), (unlimited, 4))
@@ -200,7 +200,7 @@ def test_numbered_parts(tmp_path):
     for i in range(12):
         with h5py.File(tmp_path / f"n{i}.h5", "w") as file:
             file[f"v{i}"] = np.full((2, 4), float(i))
-    _numbered(path, 12)
+    write_numbered(path, 12)
     source = HDF5Source(path, "v")
     assert source.shape == (24, 4)
     expected = np.repeat(np.arange(12.0), 2)[:, None] * np.ones(4)
@@ -219,7 +219,7 @@ def test_numbered_parts(tmp_path):
 
 
 def test_many_parts_with_few_descriptors(tmp_path):
-    """Files behind one dataset are not all kept open after the read."""
+    """The files of one dataset are not all kept open after the read."""
     layout = h5py.VirtualLayout((200, 2), "i4")
     for i in range(200):
         with h5py.File(tmp_path / f"m{i}.h5", "w") as file:
@@ -259,7 +259,7 @@ with h5py.File(sys.argv[1]) as file:
 """
 
 
-def test_without_descriptors_there_are_no_fill_values(tmp_path):
+def test_out_of_descriptors_raises(tmp_path):
     pytest.importorskip("resource", reason="no limits of descriptors on this platform")
     test_many_parts_with_few_descriptors(tmp_path)
     command = [sys.executable, "-c", FEW, str(tmp_path / "many.h5")]
@@ -288,7 +288,7 @@ VALUES = np.arange(40.0).reshape(10, 4)
 def test_external_files(external, tmp_path):
     source = HDF5Source(external, "v")
     np.testing.assert_array_equal(read(source, WHOLE), VALUES)
-    _age(external, tmp_path / "first.bin", tmp_path / "second.bin")
+    wait_until_settled(external, tmp_path / "first.bin", tmp_path / "second.bin")
     state = source.state()
     assert state is not None
     assert len(state) == 3 * len(HDF5Source(external, "v").state()) // 3

@@ -1,4 +1,4 @@
-"""HDF5: values of every type and layout equal what plain h5py gives."""
+"""HDF5: values of every type and layout match h5py."""
 
 import pickle
 import shutil
@@ -33,11 +33,11 @@ def everything(tmp_path_factory):
     with h5py.File(path, "w", track_order=True) as file:
         for kind, (flat, dtype) in SAMPLES.items():
             values = flat.reshape(SHAPE)
-            for layout, how in LAYOUTS.items():
+            for layout, options in LAYOUTS.items():
                 if layout == "fletcher32" and np.dtype(dtype).hasobject:
-                    continue  # HDF5 cannot check what lies in a heap
+                    continue  # HDF5 has no checksums of values in a heap
                 name = f"{layout}/{kind}"
-                file.create_dataset(name, data=values, dtype=dtype, **how)
+                file.create_dataset(name, data=values, dtype=dtype, **options)
                 names.append(name)
             write_compact(file.require_group("compact"), kind, values, dtype)
             names.append(f"compact/{kind}")
@@ -57,7 +57,7 @@ def everything(tmp_path_factory):
     return str(path), names
 
 
-def test_lists_everything_in_the_files_own_order(everything):
+def test_variables_are_listed_in_file_order(everything):
     path, names = everything
     listed = HDF5Backend().variables(Location(path))
     with h5py.File(path) as file:
@@ -135,7 +135,7 @@ def test_scalars_of_every_kind(tmp_path):
                 assert_equal(value, np.asarray(raw, source.dtype))
 
 
-def test_a_scalar_list(tmp_path):
+def test_scalar_of_variable_length(tmp_path):
     path = str(tmp_path / "list.h5")
     with h5py.File(path, "w") as file:
         file.create_dataset("v", (1,), h5py.vlen_dtype("i4"))[0] = [1, 2, 3]
@@ -157,7 +157,7 @@ def test_array_types_become_axes(tmp_path):
     np.testing.assert_array_equal(read(source, box), np.arange(30).reshape(5, 2, 3)[box])
 
 
-def test_bytes_that_are_no_utf8_are_kept(tmp_path):
+def test_invalid_utf8_is_kept(tmp_path):
     path = str(tmp_path / "bad.h5")
     with h5py.File(path, "w") as file:
         file.create_dataset(
@@ -168,7 +168,7 @@ def test_bytes_that_are_no_utf8_are_kept(tmp_path):
     assert value[1] == "ok"
 
 
-def test_axes_without_length(tmp_path):
+def test_axis_of_length_zero(tmp_path):
     path = str(tmp_path / "empty.h5")
     with h5py.File(path, "w") as file:
         file.create_dataset("v", (0, 3), "f4", maxshape=(None, 3))
@@ -178,7 +178,7 @@ def test_axes_without_length(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("make", "says"),
+    ("make", "message"),
     [
         (lambda f: f.create_dataset("v", data=h5py.Empty("f4")), "null"),
         (lambda f: f.create_dataset("v", (2,), [("r", h5py.regionref_dtype)]), "references"),
@@ -190,12 +190,12 @@ def test_axes_without_length(tmp_path):
         ),
     ],
 )
-def test_what_is_no_array_is_an_error_at_opening(tmp_path, make, says):
+def test_unsupported_datasets_raise_at_opening(tmp_path, make, message):
     path = str(tmp_path / "odd.h5")
     with h5py.File(path, "w") as file:
         make(file)
     assert HDF5Backend().variables(Location(path)) == ("v",)
-    with pytest.raises(OpenError, match=says):
+    with pytest.raises(OpenError, match=message):
         HDF5Source(path, "v")
 
 
@@ -234,7 +234,7 @@ def test_attributes_fill_value_and_dims(tmp_path):
 
 
 @pytest.mark.parametrize("track_order", [False, True])
-def test_attributes_are_those_of_h5py_in_its_order(tmp_path, track_order):
+def test_attributes_match_h5py_in_value_and_order(tmp_path, track_order):
     path = str(tmp_path / "a.h5")
     values = {
         "z": "text",
@@ -269,7 +269,7 @@ def test_attributes_are_those_of_h5py_in_its_order(tmp_path, track_order):
 
 
 @pytest.mark.parametrize("link", ["soft", "out", "twice"])
-def test_a_dataset_is_opened_by_whatever_leads_to_it(tmp_path, link):
+def test_datasets_are_opened_through_links(tmp_path, link):
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["far/v"] = np.arange(3.0)
     with h5py.File(tmp_path / "a.h5", "w") as file:
@@ -307,7 +307,7 @@ def test_names_links_and_cycles(tmp_path):
         expected = np.arange(3.0) if name.endswith("out") else np.arange(4)
         np.testing.assert_array_equal(read(source, whole(source.shape)), expected)
     assert HDF5Source(path, "//g/./deep/v/").token == HDF5Source(path, "g/deep/v").token
-    for name, error, says in [
+    for name, error, message in [
         ("dangling", VariableError, "soft link to '/nowhere'"),
         ("noexternal", GoneError, "missing.h5"),
         ("nothere", VariableError, "external link to '/w'"),
@@ -319,12 +319,12 @@ def test_names_links_and_cycles(tmp_path):
         ("g/wrong", VariableError, "no variable 'g/wrong'"),
         ("soft/v", VariableError, "no variable 'soft/v'"),
     ]:
-        with pytest.raises(error, match=says) as caught:
+        with pytest.raises(error, match=message) as caught:
             HDF5Source(path, name)
         assert "\n" not in str(caught.value)
 
 
-def test_hard_links_that_multiply_are_listed_in_reasonable_time(tmp_path):
+def test_listing_of_multiplying_hard_links_is_bounded(tmp_path):
     path = str(tmp_path / "multiply.h5")
     with h5py.File(path, "w") as file:
         group = file
@@ -345,9 +345,9 @@ class TestConformance(SourceTests):
 
     def store(self, values, folder):
         """Write a chunked dataset."""
-        how = {"chunks": tuple(max(1, n // 2) for n in values.shape)} if values.shape else {}
+        options = {"chunks": tuple(max(1, n // 2) for n in values.shape)} if values.shape else {}
         with h5py.File(folder / "new", "w") as file:
-            file.create_dataset("group/v", data=values, **how)
+            file.create_dataset("group/v", data=values, **options)
         # In place, the same inode: h5py itself refuses while biggus has it open.
         shutil.copyfile(folder / "new", folder / "v.h5")
 

@@ -1,4 +1,4 @@
-"""h5py objects that the user holds."""
+"""Sources adopted from h5py objects of the user."""
 
 import io
 import pickle
@@ -50,7 +50,7 @@ def test_reads_through_the_users_handle(path):
     assert read(copy, BOX).tolist() == [1.0, 3.0]
 
 
-def test_state_is_that_of_the_file_that_is_open(path, tmp_path):
+def test_state_is_that_of_the_open_file(path, tmp_path):
     with h5py.File(path) as file:
         source = adopt(file["g/v"])
         while file_validator(path) is None:
@@ -60,11 +60,11 @@ def test_state_is_that_of_the_file_that_is_open(path, tmp_path):
         (tmp_path / "b.h5").replace(path)
         while file_validator(path) is None:
             pass
-        assert source.state() is None  # the handle still reads the file that was there before
+        assert source.state() is None  # the handle still reads the replaced file
         assert adopt(file["g/v"]).state() is None
 
 
-def test_what_is_being_written_has_no_token(path):
+def test_writable_file_has_no_token(path):
     with h5py.File(path, "r+") as file:
         source = adopt(file["g/v"])
         assert source.token is None
@@ -102,9 +102,9 @@ def test_anonymous_datasets(path):
             pickle.dumps(source)
 
 
-def test_views_groups_and_other_things(path):
+def test_views_groups_and_closed_datasets(path):
     with h5py.File(path) as file:
-        if hasattr(file["g/v"].astype("f4"), "shape"):  # in older h5py it is no array
+        if hasattr(file["g/v"].astype("f4"), "shape"):  # older h5py returns no array
             view = adopt(file["g/v"].astype("f4"))
             assert view.lock is hdf5_lock
             assert view.dtype == np.dtype("f4")

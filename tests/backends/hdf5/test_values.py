@@ -1,4 +1,4 @@
-"""References in HDF5 files, and dataspaces that are null: said in words, or refused by name."""
+"""Object references in HDF5 files are read as paths; region references and nulls raise."""
 
 import json
 import pickle
@@ -28,18 +28,18 @@ def references(file, paths=PATHS):
 def fill(file):
     file["t"] = np.arange(4)
     file["group/é"] = 1
-    given = references(file)
-    file.create_dataset("flat", data=given, dtype=h5py.ref_dtype)
-    file.create_dataset("chunked", data=given.reshape(2, 2), dtype=h5py.ref_dtype, chunks=(1, 2))
-    file.create_dataset("scalar", (), h5py.ref_dtype)[()] = given[2]
+    values = references(file)
+    file.create_dataset("flat", data=values, dtype=h5py.ref_dtype)
+    file.create_dataset("chunked", data=values.reshape(2, 2), dtype=h5py.ref_dtype, chunks=(1, 2))
+    file.create_dataset("scalar", (), h5py.ref_dtype)[()] = values[2]
     dtype = np.dtype([("to", h5py.ref_dtype), ("i", "i4"), ("name", TEXT)])
-    pairs = np.array([(ref, k, f"n{k}") for k, ref in enumerate(given)], dtype)
+    pairs = np.array([(ref, k, f"n{k}") for k, ref in enumerate(values)], dtype)
     file.create_dataset("compound", data=pairs, dtype=dtype)
-    file.create_dataset("one", (), dtype)[()] = (given[0], 7, "one")
+    file.create_dataset("one", (), dtype)[()] = (values[0], 7, "one")
     nested = np.dtype([("in", dtype), ("x", "f8")])
     file.create_dataset("nested", (3,), nested)
     ragged = file.create_dataset("ragged", (2,), h5py.vlen_dtype(h5py.ref_dtype))
-    ragged[0] = given[:3]
+    ragged[0] = values[:3]
 
 
 @pytest.fixture
@@ -50,8 +50,8 @@ def path(tmp_path):
 
 
 @pytest.fixture(params=["path", "dataset"])
-def opened(request, path):
-    """Return what opens a dataset, by its path or from the user's hands."""
+def open_array(request, path):
+    """Return a function that opens a dataset by path, or adopts one from h5py."""
     if request.param == "path":
         yield lambda name: biggus.open(path, name)
         return
@@ -59,51 +59,51 @@ def opened(request, path):
         yield lambda name: biggus.ArrayAdapter(file[name])
 
 
-def test_object_references_are_paths(opened, path):
-    a = opened("flat")
+def test_object_references_are_paths(open_array, path):
+    a = open_array("flat")
     assert (a.shape, a.dtype) == ((4,), np.dtype(object))
     assert a.ndarray().tolist() == PATHS
     assert a[::-2].ndarray().tolist() == PATHS[::-2]
-    assert opened("chunked")[:, 1].ndarray().tolist() == PATHS[1::2]
-    value = opened("scalar").ndarray()
+    assert open_array("chunked")[:, 1].ndarray().tolist() == PATHS[1::2]
+    value = open_array("scalar").ndarray()
     assert (value.shape, value[()]) == ((), "/group/é")
     with h5py.File(path) as file:
         for name, found in zip(a.ndarray(), file["flat"], strict=True):
             assert not found if not name else file[name] == file[found]
 
 
-def test_in_structures(opened):
-    values = opened("compound").ndarray()
+def test_references_in_structures(open_array):
+    values = open_array("compound").ndarray()
     assert values.dtype == np.dtype([("to", "O"), ("i", "i4"), ("name", "O")])
     assert values["to"].tolist() == PATHS
     assert values["i"].tolist() == [0, 1, 2, 3]
     assert values["name"].tolist() == ["n0", "n1", "n2", "n3"]
-    assert opened("compound")["to"][2:].ndarray().tolist() == PATHS[2:]
-    assert opened("one").ndarray()[()].tolist() == ("/t", 7, "one")
-    assert opened("nested").ndarray()["in"]["to"].tolist() == ["", "", ""]
+    assert open_array("compound")["to"][2:].ndarray().tolist() == PATHS[2:]
+    assert open_array("one").ndarray()[()].tolist() == ("/t", 7, "one")
+    assert open_array("nested").ndarray()["in"]["to"].tolist() == ["", "", ""]
 
 
-def test_in_ragged_rows(opened):
-    first, second = opened("ragged").ndarray()
+def test_references_in_ragged_rows(open_array):
+    first, second = open_array("ragged").ndarray()
     assert first.tolist() == PATHS[:3]
     assert second.size == 0
 
 
-def test_a_copy_in_another_process(path):
-    given = pickle.dumps(biggus.open(path, "compound"))
+def test_references_in_another_process(path):
+    values = pickle.dumps(biggus.open(path, "compound"))
     code = "import pickle, sys; print(pickle.load(sys.stdin.buffer).ndarray()['to'][0])"
     done = subprocess.run(
-        [sys.executable, "-c", code], input=given, capture_output=True, check=True
+        [sys.executable, "-c", code], input=values, capture_output=True, check=True
     )
     assert done.stdout.strip() == b"/t"
 
 
-def test_they_are_saved_as_text(path, tmp_path):
+def test_references_are_saved_as_text(path, tmp_path):
     biggus.save([biggus.open(path, "flat")], [f"{tmp_path}/out.h5::v"])
     assert biggus.open(tmp_path / "out.h5", "v").ndarray().tolist() == PATHS
 
 
-def test_one_that_leads_nowhere_is_an_error(tmp_path):
+def test_dangling_reference_raises(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["t"], file["gone"] = 1, 2
         file.create_dataset("v", data=references(file, ["t", "gone"]), dtype=h5py.ref_dtype)
@@ -114,7 +114,7 @@ def test_one_that_leads_nowhere_is_an_error(tmp_path):
         a.ndarray()
 
 
-def test_attributes(tmp_path, caplog):
+def test_references_in_attributes(tmp_path, caplog):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["t"], file["x"], file["gone"] = np.arange(4), np.arange(4), 1
         attributes = file["t"].attrs
@@ -137,7 +137,7 @@ def test_attributes(tmp_path, caplog):
     assert "REFERENCE_LIST" not in biggus.open(tmp_path / "a.h5", "x").node.source.attributes
 
 
-# In a process of its own: h5py of some releases is not well after it made these.
+# Written in another process: some releases of h5py are unstable after writing these.
 ODD = """
 import sys
 import h5py
@@ -171,24 +171,24 @@ def odd(tmp_path):
     return str(tmp_path / "odd.h5")
 
 
-def test_what_has_no_words_is_refused_by_name(odd, capsys):
+def test_unsupported_references_raise_by_name(odd, capsys):
     assert set(backend_named("hdf5").variables(Location(odd))) == {"t", *REFUSED}
     with h5py.File(odd) as file:
-        for name, says in REFUSED.items():
-            with pytest.raises(OpenError, match=says) as caught:
+        for name, message in REFUSED.items():
+            with pytest.raises(OpenError, match=message) as caught:
                 biggus.open(odd, name)
             assert f"'/{name}'" in str(caught.value)
-            with pytest.raises(OpenError, match=says):
+            with pytest.raises(OpenError, match=message):
                 biggus.ArrayAdapter(file[name])
     assert main(["info", odd, "--json"]) == 0
     captured = capsys.readouterr()
-    told = {facts["name"]: facts for facts in json.loads(captured.out)["variables"]}
-    assert {name for name, facts in told.items() if "problem" in facts} == set(REFUSED)
-    assert told["t"]["attributes"] == {}
+    by_name = {facts["name"]: facts for facts in json.loads(captured.out)["variables"]}
+    assert {name for name, facts in by_name.items() if "problem" in facts} == set(REFUSED)
+    assert by_name["t"]["attributes"] == {}
     assert "attribute 'region' of /t is left out: it holds region references" in captured.err
 
 
-def test_a_null_dataspace_alone_is_told_of(tmp_path, capsys):
+def test_file_with_a_null_dataspace_only(tmp_path, capsys):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["v"] = h5py.Empty("f4")
     assert main(["info", str(tmp_path / "a.h5")]) == 1

@@ -1,4 +1,4 @@
-"""HDF5 datasets that tests write and read without the library."""
+"""Helpers for HDF5 datasets that are read without libhdf5."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every kind of value that h5py writes, and the ways of storing them."""
+"""Sample values of every kind that h5py writes, and the layouts to store them in."""
 
 import h5py
 import numpy as np
@@ -50,7 +50,7 @@ PLAIN = [
 
 
 def samples():
-    """Return 24 values and the h5py dtype of each kind, by a name."""
+    """Return 24 values and the h5py dtype of each kind, by name."""
     kinds = {dtype: (_numbers(dtype), np.dtype(dtype)) for dtype in PLAIN}
     kinds["enum"] = (_numbers("u1") % 2, h5py.enum_dtype({"NO": 0, "YES": 1}, "u1"))
     fixed = np.array([f"s{i}".encode() for i in range(24)], "S4")
@@ -85,7 +85,7 @@ LAYOUTS = {
 
 
 def write_compact(group, name, values, dtype):
-    """Store `values` within the object's header, which h5py has no keyword for."""
+    """Store `values` in the object header; h5py has no keyword for that layout."""
     properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     properties.set_layout(h5py.h5d.COMPACT)
     space = h5py.h5s.create_simple(values.shape)
@@ -106,23 +106,23 @@ def write_nbit(group, name, values):
     group[name][...] = values
 
 
-def assert_equal(given, raw):
-    """Check an array of biggus's against what plain h5py gave, to the last bit."""
+def assert_equal(values, raw):
+    """Check that an array of biggus equals that of h5py bit for bit."""
     raw = np.asarray(raw)
-    assert type(given) is np.ndarray
-    assert given.shape == raw.shape
-    assert given.dtype == raw.dtype
-    assert not given.dtype.metadata
-    _assert_items(given, raw)
+    assert type(values) is np.ndarray
+    assert values.shape == raw.shape
+    assert values.dtype == raw.dtype
+    assert not values.dtype.metadata
+    _assert_items(values, raw)
 
 
-def _assert_items(given, raw):
+def _assert_items(values, raw):
     if raw.dtype.names:
         for name in raw.dtype.names:
-            assert not given.dtype[name].metadata
-            _assert_items(given[name], raw[name])
+            assert not values.dtype[name].metadata
+            _assert_items(values[name], raw[name])
     elif raw.dtype.kind == "O":
-        for a, b in zip(given.ravel(), raw.ravel(), strict=True):
+        for a, b in zip(values.ravel(), raw.ravel(), strict=True):
             if isinstance(b, np.ndarray):
                 assert a.dtype == b.dtype
                 assert not a.dtype.metadata
@@ -130,7 +130,7 @@ def _assert_items(given, raw):
             else:
                 assert type(a) is str
                 assert a.encode("utf-8", "surrogateescape") == b
-    elif raw.dtype.char in "gG":  # its padding is left as it was
-        assert np.array_equal(given, raw)
+    elif raw.dtype.char in "gG":  # padding bytes may differ
+        assert np.array_equal(values, raw)
     else:
-        assert given.tobytes() == raw.tobytes()
+        assert values.tobytes() == raw.tobytes()

@@ -1,7 +1,7 @@
-"""Valid files of every format, changed at random, and used; prints what comes of each.
+"""Change valid files of every format at random, read them, and print the outcome of each.
 
-Run as a program with a folder, how many of each, at which to begin, and names of formats:
-native libraries may not survive what is done to their files.
+Run as a program, because native libraries may crash on damaged files.  The arguments are a
+folder, the number of mutants per format, the mutant to begin with, and names of formats.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ REPLACEMENTS = [
 REPLACEMENTS += ["[" * deep + "]" * deep for deep in (70, 900, 3000, 100_000)]
 
 
-def mutated(rng, data, text=False):
+def mutate(rng, data, text=False):
     changed = bytearray(data)
     kind = rng.randrange(8)
     at = rng.randrange(len(changed))
@@ -83,7 +83,7 @@ def mutated(rng, data, text=False):
 
 
 def use(path):
-    """Open, read and compute all that there is; raise the last error."""
+    """Open, read and compute every variable; raise the last error."""
     location = Location(str(path))
     last = None
     for name in backend_for(location).variables(location):
@@ -186,20 +186,20 @@ IMAGES = {".png", ".jpeg", ".gif", ".webp"}
 
 
 def mutants(folder, name, count):
-    """Yield numbers of mutants, each with what writes and uses it."""
+    """Yield `count` numbers, each with the function that writes and reads that mutant."""
     original = folder / name
     {**NATIVE, **OTHERS}[name](original)
     changed = folder / f"changed-{name}"
     files = [original]
     if original.is_dir():
         files = sorted(path for path in original.rglob("*") if path.is_file())
-        # More often one that says what the others are.
+        # Metadata files are changed more often than chunks.
         files += [path for path in files if path.name in {"zarr.json", ".zarray"}] * 4
 
     def make(number):
         rng = random.Random(f"{SEED} {name} {number}")
         target = rng.choice(files)
-        data = mutated(rng, target.read_bytes(), target.name.endswith(("json", "zarray", "zattrs")))
+        data = mutate(rng, target.read_bytes(), target.name.endswith(("json", "zarray", "zattrs")))
         if original.is_dir():
             shutil.rmtree(changed, ignore_errors=True)
             shutil.copytree(original, changed)
@@ -218,7 +218,7 @@ def main(folder, count, begin, *names):
 
         resource.setrlimit(resource.RLIMIT_AS, (2**32, 2**32))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # Each is whole when it is read, though it was another one a moment ago.
+    # Read each mutant without waiting, although its file has just changed.
     settling._RESTLESS_SECONDS = 0.0
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
@@ -228,15 +228,15 @@ def main(folder, count, begin, *names):
             done += 1
             if done <= int(begin):
                 continue
-            print(done, name, number, end=" ", flush=True)  # noqa: T201 - for who started it
+            print(done, name, number, end=" ", flush=True)  # noqa: T201 - read by the parent
             try:
                 make(number)
-                said = "fine"
+                outcome = "fine"
             except biggus.BiggusError:
-                said = "refused"
+                outcome = "refused"
             except BaseException as error:
-                said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-            print(said, flush=True)  # noqa: T201 - likewise
+                outcome = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            print(outcome, flush=True)  # noqa: T201 - likewise
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Files for the netCDF tests: they are of every format and kind of variable."""
+"""NetCDF files of every format and kind of variable."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def names_of(path):
 
 
 def write(path, values, *, format="NETCDF4", unlimited=False, attributes=(), fill=None, **options):
-    """Write one variable `v`, put in place at once, as a careful writer does."""
+    """Write one variable `v` to a temporary file, and rename it to `path`."""
     values = np.asarray(values)
     part = path.with_name(path.name + ".part")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about byte order, of which it takes that of the dtype
+        warnings.simplefilter("ignore")  # about byte order
         with netCDF4.Dataset(part, "w", format=format) as dataset:
             names = [f"d{axis}" for axis in range(values.ndim)]
             for axis, (name, n) in enumerate(zip(names, values.shape, strict=True)):

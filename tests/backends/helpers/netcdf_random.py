@@ -1,9 +1,8 @@
-"""Random NetCDF-4 files, and in NumPy what each of their variables holds.
+"""Random NetCDF-4 files, and the expected values of their variables in NumPy.
 
-A file is drawn as a `File`, which says all there is to it; `write` makes it.  Variables
-end before their unlimited dimensions do, have parts that were never written, fill
-values and attributes of all kinds; they lie in groups, chunked, compressed, of either
-byte order.
+Hypothesis draws a `File`, and `write` writes it.  Variables may be shorter than their
+unlimited dimensions, have parts that were never written, fill values and attributes of all
+kinds, lie in groups, and be chunked, compressed and of either byte order.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ FILLS = {"char": "q", "text": "q", "str": "none of it", "enum": 1}
 
 @dataclass
 class Variable:
-    """One variable: `shape` is that of its dimensions, `extent` how far it goes."""
+    """One variable: `shape` is the length of its dimensions, `extent` that of its data."""
 
     kind: str
     dims: tuple[str, ...]
@@ -56,15 +55,15 @@ class Variable:
         return tuple(slice(start, n) for start, n in zip(starts, self.extent, strict=True))
 
     def values(self):
-        """Return what it holds, packed, in an array of its shape."""
-        held = np.empty(self.shape, self.dtype)
-        held[...] = np.reshape(self.filled(), (1,) * len(self.shape))
+        """Return the packed values in an array of the variable's shape."""
+        packed_values = np.empty(self.shape, self.dtype)
+        packed_values[...] = np.reshape(self.filled(), (1,) * len(self.shape))
         if self.written is not None:
-            held[(*self.written, ...)] = self.given()
-        return held
+            packed_values[(*self.written, ...)] = self.given()
+        return packed_values
 
     def filled(self):
-        """Return what was never written: an array of one value."""
+        """Return the value of elements that were never written, in an array of one element."""
         one = np.empty(1, self.dtype)
         if self.kind in NUMBERS:
             unfilled = self.fill is None or self.fill is False
@@ -79,7 +78,7 @@ class Variable:
         return one
 
     def given(self):
-        """Return what is written."""
+        """Return the values to write."""
         rng = np.random.default_rng(self.seed)
         shape = tuple(s.stop - s.start for s in self.written)
         if self.kind in NUMBERS:
@@ -99,7 +98,7 @@ class Variable:
         return values
 
     def _pool(self):
-        """Return values to choose from: some of each that means something, and others."""
+        """Return values to choose from: fill values, limits, and ordinary numbers."""
         dtype = self.dtype
         pool = [0, 1, 2, 3, 5, 7, 100, netCDF4.default_fillvals[self.kind]]
         if dtype.kind == "f":
@@ -119,7 +118,7 @@ class Variable:
 
 @dataclass
 class File:
-    """A file: the lengths of its dimensions, None for those that are unlimited, and variables."""
+    """A file: the lengths of its dimensions, which of them are unlimited, and its variables."""
 
     dims: dict[str, int]
     unlimited: set[str]
@@ -127,7 +126,7 @@ class File:
 
 
 def write(path, file):
-    """Write a file; variables of its own bring the unlimited dimensions to their lengths."""
+    """Write a file; extra variables extend the unlimited dimensions to their lengths."""
     with warnings.catch_warnings(), netCDF4.Dataset(path, "w") as dataset:
         warnings.simplefilter("ignore")  # about byte order, and about attributes
         for name, n in file.dims.items():
@@ -142,7 +141,7 @@ def write(path, file):
 
 
 def write_whole(path, file):
-    """Write the numbers of a file so that nothing is left to be filled, nor without an axis."""
+    """Write the numeric variables of a file completely, each with at least one dimension."""
     with warnings.catch_warnings(), netCDF4.Dataset(path, "w") as dataset:
         warnings.simplefilter("ignore")
         dataset.createDimension("one", 1)
@@ -157,7 +156,7 @@ def write_whole(path, file):
 
 
 def create(dataset, name, variable):
-    """Make a variable in an open file, with all its automatic conversions off."""
+    """Create a variable in an open file, with all automatic conversions off."""
     group = dataset.createGroup(variable.group) if variable.group else dataset
     fill = variable.fill
     if variable.kind in FILLS and fill not in (None, False):
@@ -165,9 +164,9 @@ def create(dataset, name, variable):
     options = dict(variable.storage)
     if variable.kind in NUMBERS:
         options["endian"] = "big" if variable.big else "little"
-    endless = [dataset.dimensions[name].isunlimited() for name in variable.dims]
-    if any(endless):  # for these the library would choose chunks of megabytes
-        sizes = zip(endless, variable.shape, strict=True)
+    unlimited = [dataset.dimensions[name].isunlimited() for name in variable.dims]
+    if any(unlimited):  # the library's default chunks have megabytes
+        sizes = zip(unlimited, variable.shape, strict=True)
         options.setdefault("chunksizes", [4 if longer else n for longer, n in sizes])
     made = group.createVariable(
         name, _type(group, name, variable.kind), variable.dims, fill_value=fill, **options
@@ -223,7 +222,7 @@ def variable(draw, dims, unlimited):
         draw(st.integers(0, n)) if name in unlimited else n
         for name, n in zip(own, shape, strict=True)
     )
-    # Where nothing is filled, what was never written may be anything.
+    # Without filling, elements that were never written may have any value.
     fill = draw(st.sampled_from([None, None, False, True]))
     hole = fill is not False and draw(st.booleans())
     drawn = Variable(
@@ -253,7 +252,7 @@ def packed(kind):
 
 @st.composite
 def attributes(draw, kind):
-    """Draw attributes that say how numbers are packed, and which are missing."""
+    """Draw attributes for packing and missing values."""
     of_kind = packed(kind)
     pair = st.lists(of_kind, min_size=2, max_size=2).map(lambda two: np.array(two, kind))
     unlike = st.sampled_from([np.float64(3.0), np.int32(3), np.float64(0.5), np.int16(-1), "no"])
@@ -278,7 +277,7 @@ def attributes(draw, kind):
 
 @st.composite
 def storage(draw, kind, shape, chunked):
-    """Draw how values are laid out, and through which filters they go."""
+    """Draw the layout and the filters of a variable."""
     options: dict[str, Any] = {}
     if draw(st.booleans()):
         options["chunksizes"] = tuple(draw(st.integers(1, n)) for n in shape)

@@ -1,4 +1,4 @@
-"""A Zarr store of one array on a server, of which anything can be made."""
+"""A Zarr store of one array on a server whose replies can be changed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def document(**changes):
 
 
 class Store(RawServer):
-    """A store of one array; what it sends of its chunks can be set."""
+    """A server of one Zarr array; `document` and `chunk` send the replies."""
 
     def __init__(self):
         super().__init__()
@@ -47,7 +47,7 @@ class Store(RawServer):
             connection.sendall(answer(b"", "404 Not Found"))
 
     def endlessly(self, head, piece):
-        """Return what sends `piece` again and again, a GB at the most."""
+        """Return a reply that sends `piece` again and again, up to 1 GB."""
 
         def send(connection, _):
             connection.sendall(head)

@@ -1,4 +1,4 @@
-"""A server on the loopback interface that sends whatever bytes it is told to."""
+"""A server on the loopback interface that sends given bytes."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import threading
 
 
 class RawServer:
-    """Answers each request with what a function does with the connection.
+    """Answers each request by calling a function with the connection.
 
     Attributes
     ----------
     answers : dict
-        By the path up to its second slash: called with the connection and the path.
+        Functions by the first part of the path, called with the connection and the path.
     paths : list of str
-        What was asked for.
+        The paths of the requests.
     """
 
     def __init__(self, context=None):
@@ -58,7 +58,7 @@ class RawServer:
             self.answers[path.split("/")[1]](connection, path)
 
     def drip(self, connection, pieces, pause=0.02, most=3000):
-        """Send pieces, one a time, until the client is gone; a minute at the most."""
+        """Send pieces one by one until the client is gone, for a minute at most."""
         for piece in itertools.islice(pieces, most):
             connection.sendall(piece)
             if pause and self.over.wait(pause):
@@ -66,12 +66,12 @@ class RawServer:
 
 
 def answer(body, status="200 OK", **headers):
-    """Return the bytes of an answer; names of headers have underscores for hyphens."""
+    """Return the bytes of an HTTP response; underscores in header names become hyphens."""
     headers = {"Content_Length": len(body), "Connection": "close", **headers}
     lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return "\r\n".join([f"HTTP/1.1 {status}", *lines, "", ""]).encode("latin-1") + body
 
 
 def sending(data):
-    """Return what sends `data` and hangs up."""
+    """Return a function that sends `data`; the server then closes the connection."""
     return lambda connection, _: connection.sendall(data)

@@ -1,4 +1,4 @@
-"""Shards that tests write by zarr-python, and read from a server."""
+"""Sharded Zarr arrays that zarr-python writes, and that tests read from a server."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def sharding(location="end", compressed=True):
 
 
 def create(path, data, codec=None):
-    """Write a store: what zarr-python made of these values, which it is asked for once."""
+    """Write a sharded array; zarr-python encodes the same values once only."""
     codec = codec or sharding()
     known = MADE.setdefault((data.dtype, data.tobytes(), str(codec.to_dict())), {})
     if not known:
@@ -62,6 +62,6 @@ def shard_file(server, number=0, name="a.zarr"):
 
 
 def settle(*paths):
-    """Make files so old that their times tell whether they have changed."""
+    """Set the times of files so far back that they count as settled."""
     for path in paths:
         os.utime(path, (path.stat().st_atime, path.stat().st_mtime - 100))

@@ -1,4 +1,4 @@
-"""Sources over a tile server of the tests, boxes of them, and what Pillow makes of their tiles."""
+"""Sources over the test tile server, boxes of them, and tiles decoded by Pillow."""
 
 import io
 

@@ -1,8 +1,8 @@
-"""A real tile server on the loopback interface, which can also misbehave.
+"""A tile server on the loopback interface, which can also misbehave.
 
-``/{mode}/{z}/{x}/{y}.{png,jpg,webp}`` gives an image made from mode and position (``?size=``
-for its pixels).  Replies can be put in the way, for one path or all.  Run as a
-program it prints its port, and serves until it is killed.
+``/{mode}/{z}/{x}/{y}.{png,jpg,webp}`` returns an image made from mode and position;
+``?size=`` sets its size in pixels.  Other replies can be set for one path or for all.  Run as
+a program, it prints its port and serves until it is killed.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
 
 @dataclass
 class Reply:
-    """What to answer; what is None is as for a tile."""
+    """A reply; fields that are None have the values of a normal tile."""
 
     status: int = 200
     body: bytes | None = None
     headers: dict[str, str] = field(default_factory=dict)
     type: str | None = None
     claims: int | None = None
-    """The Content-Length to announce, whatever is sent."""
+    """The Content-Length to announce, if not that of the body."""
     delay: float = 0.0
     trickle: float = 0.0
     """Seconds between the bytes of the body."""
@@ -46,7 +46,7 @@ class Reply:
 
 
 def image_of(mode: str, z: int, x: int, y: int, size: int = 256) -> Image.Image:
-    """Return the picture of a tile: smooth enough for JPEG, unlike every other."""
+    """Return the image of a tile: smooth enough for JPEG, and different for each tile."""
     i, j = np.mgrid[:size, :size]
     planes = [(i * (1 + k) + j + 31 * x + 57 * y + 11 * z) % 256 for k in range(4)]
     rgba = np.stack(planes, axis=-1).astype("u1")
@@ -106,7 +106,7 @@ class TileServer(ThreadingHTTPServer):
         return self
 
     def stop(self) -> None:
-        """Go away at once, with what is under way."""
+        """Stop at once, and close all connections."""
         self.shutdown()
         self.server_close()
         for sock in list(self._sockets):
@@ -173,7 +173,7 @@ class Handler(BaseHTTPRequestHandler):
             reply = server.next_reply(path)
             time.sleep(reply.delay or server.delay)
         finally:
-            # Before the answer, after which the client may ask again at once.
+            # Count down before the reply: the client may send its next request right after it.
             with server.lock:
                 server.in_flight -= 1
         self._answer(path, reply)
@@ -220,5 +220,5 @@ class Handler(BaseHTTPRequestHandler):
 if __name__ == "__main__":
     server = TileServer()
     server.delay = float(sys.argv[1]) if len(sys.argv) > 1 else 0.0
-    print(server.server_port, flush=True)  # noqa: T201 - for who started it
+    print(server.server_port, flush=True)  # noqa: T201 - read by the parent
     server.serve_forever()

@@ -1,4 +1,4 @@
-"""Zarr arrays that tests write by zarr-python and read without it."""
+"""Zarr arrays that zarr-python writes, and that tests read without it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CODECS = zarr.codecs
 
 
 def open_direct(path):
-    """Open a store, and make sure that zarr-python has no part in reading it."""
+    """Open a store, and check that it is read without zarr-python."""
     source = ZarrBackend().open(Location(path), "/")
     assert not source.io_bound
     assert source.lock is None

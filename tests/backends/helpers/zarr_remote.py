@@ -1,4 +1,4 @@
-"""Values of the Zarr stores that tests serve."""
+"""Sample values and helpers for tests of served Zarr stores."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def broken(handler):
 
 
 def age(validator, seconds):
-    """Make a validator that old."""
+    """Return `validator` with the time of its last check moved back by `seconds`."""
     fields = json.loads(validator)
     fields["checked"] -= seconds
     return json.dumps(fields).encode()

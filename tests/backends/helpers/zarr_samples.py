@@ -1,4 +1,4 @@
-"""Zarr arrays that tests write by zarr-python, and open by biggus."""
+"""Zarr arrays that zarr-python writes, and that biggus opens."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def open_zarr(path, variable="/", **options):
 
 
 def create(path, data, **kwargs):
-    """Write an array the zarr way; what it warns of concerns the writer."""
+    """Write an array with zarr-python, ignoring its warnings."""
     import zarr
 
     with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""A real web server on the loopback interface, of a folder of Zarr stores; it can misbehave."""
+"""A web server on the loopback interface for a folder of Zarr stores; it can also misbehave."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from email.utils import formatdate, parsedate_to_datetime
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder: with ranges and ETags, if the server is told to."""
+    """Serves a folder, with ranges, ETags and dates if the server has these options."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
     def do_GET(self):
         path = self.path.partition("?")[0]
-        failure = self.server.noted(self, path)
+        failure = self.server.record_request(self, path)
         if failure:
             return failure(self)
         return self.send_file(path)
@@ -82,8 +82,8 @@ class Server(http.server.ThreadingHTTPServer):
         self.missing = 404, b"<html>not found</html>"
         self.url = f"http://127.0.0.1:{self.server_port}"
 
-    def noted(self, handler, path):
-        """Note a request; return what is to answer it, if that is not a file."""
+    def record_request(self, handler, path):
+        """Record a request; return the function that answers it, or None to send the file."""
         with self.lock:
             if self.before:
                 self.before.pop(0)()
@@ -98,14 +98,14 @@ class Server(http.server.ThreadingHTTPServer):
         return [path for path, _ in self.requests]
 
     def cost(self, call):
-        """Return how many requests a call makes, and how many bytes of bodies it is sent."""
+        """Return the number of requests that a call makes, and the bytes of their bodies."""
         before = len(self.requests), self.sent
         call()
         return len(self.requests) - before[0], self.sent - before[1]
 
 
 def status(code, body=b"", **headers):
-    """Return what answers with a status, whatever is asked for."""
+    """Return a function that answers any request with a status."""
     return lambda handler: handler.answer(code, body, headers)
 
 
