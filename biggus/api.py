@@ -17,19 +17,23 @@ from biggus.backends import Backend, Location, backend_for, backend_named
 from biggus.backends.base import Resolution
 from biggus.backends.location import place_and_variable
 from biggus.caching import chosen_cache
-from biggus.errors import BackendOptionError, GoneError, VariableError
+from biggus.errors import BackendOptionError, BiggusError, GoneError, VariableError
+from biggus.labels.attributes import REFERRING
 from biggus.remembering import Memory
 from biggus.sources import studying
 from biggus.sources.memory_cached import kept_in_memory
 from biggus.sources.wrappers import Annotated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from biggus.cache import Cache
     from biggus.sources.base import Chunks, Source
 
 _log = logging.getLogger("biggus.api")
+
+_MOST_OPENED = 64
+"""The most variables that are opened to find out which of them is the only data variable."""
 
 
 def open(
@@ -51,8 +55,9 @@ def open(
     location : str or os.PathLike
         A path or a URL.  The backend is chosen by scheme, suffix or content.
     variable : str, optional
-        The name of the variable, with its groups: ``"group/name"``.  It may be omitted if
-        the store holds one variable, or appended to the location: ``"sst.nc::group/name"``.
+        The name of the variable, with its groups: ``"group/name"``.  It may be appended to the
+        location: ``"sst.nc::group/name"``.  It may be omitted if the store holds one variable,
+        or only one that is no coordinate and that no other variable names in its attributes.
     backend : str, optional
         The backend to use: ``"hdf5"``, ``"netcdf"``, ``"npy"``, ``"tiles"``, ``"zarr"``,
         or the name of an installed one.
@@ -288,11 +293,46 @@ def _hint(name: str, known: list[str]) -> str:
 
 
 def _only_variable(backend: Backend, where: Location, options: dict[str, Any]) -> str:
+    """Return the name of the only variable, or of the only one that is no coordinate or the like.
+
+    Raises
+    ------
+    VariableError
+        If there is none, or there are several.
+    """
     names = backend.variables(where, **options)
     if len(names) == 1:
         return names[0]
+    data = _data_variables(backend, where, names, options) or names
+    if len(data) == 1:
+        return data[0]
     problem = "it holds no variable"
     if names:
         last = where.public.rstrip("/").rpartition("/")[2]
-        problem = f"name one of its variables, as in {last}::{names[0]}"
+        problem = f"name one of its variables, as in {last}::{data[0]}"
     raise VariableError(where.public, problem, names)
+
+
+def _data_variables(
+    backend: Backend, where: Location, names: Sequence[str], options: dict[str, Any]
+) -> list[str]:
+    """Return the variables that are not named like their only axis, nor by another variable."""
+    if len(names) > _MOST_OPENED:
+        return []
+    found, beside = [], set()
+    with backend.visit(where, **options):
+        for name in names:
+            try:
+                source = backend.open(where, name, **options)
+            except BiggusError:
+                continue
+            if [_last(dim) for dim in source.dims or ()] != [_last(name)]:
+                found.append(name)
+            for word in REFERRING.intersection(source.attributes):
+                beside.update(str(source.attributes[word]).replace(":", " ").split())
+    return [name for name in found if _last(name) not in beside]
+
+
+def _last(name: str) -> str:
+    """Return a name without its groups."""
+    return name.rpartition("/")[2]

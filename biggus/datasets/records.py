@@ -11,6 +11,7 @@ from biggus.backends import backend_named
 from biggus.backends.base import SourceRecord
 from biggus.cf import KEPT_DTYPE, PACKING
 from biggus.datasets.group import Group
+from biggus.labels.attributes import REFERRING
 from biggus.sources.description import decode_value
 
 if TYPE_CHECKING:
@@ -22,11 +23,7 @@ if TYPE_CHECKING:
     from biggus.backends import Location
     from biggus.cache import Cache
 
-_MEANING = PACKING | {
-    *("units", "calendar", "dtype", KEPT_DTYPE, "_Encoding", "_NoFill"),
-    *("coordinates", "bounds", "climatology", "grid_mapping", "cell_measures"),
-    *("ancillary_variables", "formula_terms"),
-}
+_MEANING = PACKING | REFERRING | {"units", "calendar", "dtype", KEPT_DTYPE, "_Encoding", "_NoFill"}
 """The attributes that say how values are decoded, and which other variables belong to them."""
 
 

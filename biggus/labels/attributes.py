@@ -65,6 +65,14 @@ STRUCTURE = frozenset(
 )
 """Attributes that formats use internally."""
 
+REFERRING = frozenset(
+    [
+        *("coordinates", "bounds", "climatology", "grid_mapping", "cell_measures"),
+        *("ancillary_variables", "formula_terms"),
+    ]
+)
+"""Attributes that name other variables (CF conventions)."""
+
 PACKING = cf.PACKING | {"_NoFill"}
 """Attributes that describe packing, and do not hold for decoded values."""
 

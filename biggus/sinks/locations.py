@@ -54,7 +54,8 @@ def sibling(place: Place, name: str) -> Place:
 def place_of(location: str | os.PathLike[str], node: Node) -> Place:
     """Return the place that a location names, for a node.
 
-    If the format needs a name and the location has none, it is the name of the array.
+    If the location has no name, it is the name of the array, in formats that hold names.  The
+    name ``/`` stands for a Zarr store that is one array without a name.
 
     Raises
     ------
@@ -70,9 +71,9 @@ def place_of(location: str | os.PathLike[str], node: Node) -> Place:
         raise OutputError(f"cannot write {where.public}: only local files and folders are written")
     path = _one_name(where.path)
     named = store_class(path).named
+    if not name and named is not False:
+        name = labels_of(node).name.rpartition("/")[2]
     name = name.strip("/")
-    if named and not name:
-        name = labels_of(node).name or ""
     if named and not name:
         raise OutputError(f"cannot write {path}: name the array in it, as in {path.name}::name")
     if named is False and "::" in text:

@@ -64,8 +64,9 @@ def save(
           ``h5py.Dataset``, a ``zarr.Array``, a ``netCDF4.Variable``, or an object of your own,
           which is assigned ndarrays;
         - the location of a new file or store: ``"out.npy"``, ``"out.zarr"``,
-          ``"out.zarr::name"``, ``"out.h5::name"`` or ``"out.nc::name"``.  For HDF5 and NetCDF
-          the default name is that of the array.
+          ``"out.zarr::name"``, ``"out.h5::name"`` or ``"out.nc::name"``.  The default name is
+          that of the array; a Zarr store of an array without a name is that array.  Beside an
+          array with a name are its coordinates.
 
         New files and stores appear when they are complete.
     overwrite : bool, optional

@@ -172,3 +172,27 @@ def test_the_command_line(folder, capsys, arguments, says):
 def test_the_command_line_takes_one_name(folder, capsys, arguments):
     assert main(arguments) == 1
     assert "named twice" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("group", ["", "inner/"])
+def test_only_data_variable_needs_no_name(tmp_path, monkeypatch, group):
+    netCDF4 = pytest.importorskip("netCDF4")
+    monkeypatch.chdir(tmp_path)
+    with netCDF4.Dataset("only.nc", "w") as file:
+        place = file.createGroup("inner") if group else file
+        for name, n in {"x": 3, "bnds": 2}.items():
+            place.createDimension(name, n)
+        place.createVariable("x", "f4", ("x",)).bounds = "x_bnds"
+        place.createVariable("x_bnds", "f4", ("x", "bnds"))
+        place.createVariable("height", "f4", ())
+        place.createVariable("area", "f4", ("x",))
+        place.createVariable("crs", "i4", ())
+        t = place.createVariable("t", "f4", ("x",))
+        t.coordinates, t.grid_mapping, t.cell_measures = "height", "crs", "area: area"
+    assert biggus.open("only.nc").name == "t"
+    assert biggus.open("only.nc", decode=False).name == "t"
+    assert biggus.open_many("only*.nc").name == "t"
+    with netCDF4.Dataset("only.nc", "a") as file:
+        (file[group] if group else file).createVariable("u", "f4", ("x",))
+    with pytest.raises(VariableError, match=rf"as in only\.nc::{group}t; it has"):
+        biggus.open("only.nc")

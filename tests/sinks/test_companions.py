@@ -63,6 +63,38 @@ def test_coordinates_and_grid_mapping_are_saved(source, tmp_path, suffix, decode
     xr.testing.assert_identical(seen(path), seen(source))
 
 
+@pytest.mark.parametrize("target", ["out.nc", "out.zarr", "out.h5"])
+@pytest.mark.parametrize("stored", ["source.nc", "source.zarr"])
+def test_array_keeps_its_name_and_its_coordinates(source, tmp_path, stored, target):
+    tas = biggus.open(source, "tas")
+    if stored.endswith(".zarr"):
+        pytest.importorskip("zarr")
+        biggus.save(tas, tmp_path / stored)
+        tas = biggus.open(tmp_path / stored, "tas")
+    path = tmp_path / target
+    biggus.save(tas[:, 1].max("time"), path)
+    ds = biggus.open_dataset(path)
+    assert "tas" in ds.data_vars
+    assert {"x", "y", "lat", "lon", "height", "time"} <= set(ds.variables)
+    assert ds.lat.ndarray().tolist() == [5, 6, 7, 8, 9]
+    assert ds.time_bnds.ndarray().tolist() == [0, 4]
+    again = biggus.open(path)
+    assert again.name == "tas"
+    np.testing.assert_array_equal(again.masked_array(), tas[:, 1].max("time").masked_array())
+
+
+def test_array_in_a_group_keeps_the_last_part_of_its_name(source, tmp_path):
+    biggus.save(biggus.open(source, "tas"), tmp_path / "a.nc::inner/tas")
+    biggus.save(biggus.open(tmp_path / "a.nc", "inner/tas"), tmp_path / "b.nc")
+    assert biggus.open(tmp_path / "b.nc").shape == (4, 3, 5)
+
+
+def test_name_of_a_slash_leaves_a_zarr_store_without_names(source, tmp_path):
+    pytest.importorskip("zarr")
+    biggus.save(biggus.open(source, "tas"), f"{tmp_path}/a.zarr::/")
+    assert biggus.variables(tmp_path / "a.zarr") == ("/",)
+
+
 def test_coordinates_of_a_selection(source, tmp_path):
     biggus.save(biggus.open(source, "tas")[2, ::-1], tmp_path / "out.nc::inner/tas")
     found = xr.open_dataset(tmp_path / "out.nc", group="inner", decode_coords="all").load()

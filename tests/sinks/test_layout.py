@@ -81,7 +81,7 @@ def test_compressions_of_zarr(tmp_path, given):
 def test_compression_is_kept_between_formats(tmp_path):
     biggus.save(A, f"{tmp_path}/a.h5::a", compression=("gzip", 3), chunks=(5, 30, 20))
     a = biggus.open(f"{tmp_path}/a.h5::a")
-    biggus.save([a, a * 1, a], [f"{tmp_path}/{b}" for b in ("b.nc::a", "b.h5::a", "b.zarr")])
+    biggus.save([a, a * 1, a], [f"{tmp_path}/{b}" for b in ("b.nc::a", "b.h5::a", "b.zarr::/")])
     assert hdf5_filters(tmp_path / "b.nc")[1:] == ("gzip", 3, True)
     assert hdf5_filters(tmp_path / "b.h5")[1:] == ("gzip", 3, True)
     codecs = zarr_codec(tmp_path / "b.zarr")[1]

@@ -277,7 +277,7 @@ def test_dims_and_attributes_are_kept(target):
     assert dims == ["x", "time"]
     assert attributes["units"] == "K"
     assert attributes["scale_factor"] == 0.5
-    biggus.save(a.mean(axis=0), "mean.zarr")
+    biggus.save(a.mean(axis=0), "mean.zarr::/")
     mean = zarr.open_array("mean.zarr", mode="r")
     expected = {"units": "K", "cell_methods": "time: mean"}
     assert dict(mean.attrs) == {"_ARRAY_DIMENSIONS": ["x"], **expected}
