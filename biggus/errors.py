@@ -156,7 +156,7 @@ class SourceChangedError(SourceError):
 
 
 class MismatchError(BiggusError, ValueError):
-    """Arrays cannot be joined, because their units, calendars or packing differ.
+    """Arrays cannot be joined, because units, calendars, packing or the order of axes differ.
 
     Parameters
     ----------

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from biggus.cache import Cache
+    from biggus.labels import Labels
 
 _log = logging.getLogger("biggus.many")
 
@@ -76,8 +77,8 @@ def open_many(
     stack : bool, optional
         Whether to stack along a new first axis instead.
     mismatch : {"raise", "ignore"}, optional
-        What to do if units or calendars differ, or the packing of values that are not decoded:
-        raise an error, or join the numbers unchanged.
+        What to do if units, calendars or the order of named axes differ, or the packing of
+        values that are not decoded: raise an error, or join the numbers unchanged.
     **options
         Further arguments of :func:`open`.
 
@@ -91,7 +92,7 @@ def open_many(
     GoneError
         If no file matches the pattern.
     MismatchError
-        If units, calendars or packing differ (also a ValueError).
+        If units, calendars, packing or the order of the axes differ (also a ValueError).
     ValueError
         If the shapes do not fit.
     TypeError
@@ -221,11 +222,16 @@ def _agreeing(members: Sequence[JoinedMember]) -> Iterator[Array]:
         If an array cannot be converted.
     """
     first = members[0]
-    wanted = _meaning(first)
+    expected = labels_of(first.array.node)
+    wanted = _meaning(first, expected)
     there = _counts(wanted)
     told = set()
     for member in members:
-        found = wanted if member is first else _meaning(member)
+        labels = expected if member is first else labels_of(member.array.node)
+        if labels.dims != expected.dims and sorted(labels.named) == sorted(expected.named):
+            axes = f"axes {expected.named} and {labels.named}"
+            raise MismatchError(first.name, member.name, axes)
+        found = wanted if member is first else _meaning(member, labels)
         here = _counts(found)
         if found == wanted or (here is not None and here == there):
             yield member.array
@@ -239,7 +245,7 @@ def _agreeing(members: Sequence[JoinedMember]) -> Iterator[Array]:
         if here not in told:
             told.add(here)
             _log.info("%s: %s become %s", member.name, found["units"], wanted["units"])
-        said = counted_in(labels_of(first.array.node).attributes)
+        said = counted_in(expected.attributes)
         yield Array.from_node(Elementwise(Recount(dtype, here, there, said), member.array.node))
 
 
@@ -263,9 +269,8 @@ def _quoted(text: str | None) -> str:
     return "none" if text is None else repr(text)
 
 
-def _meaning(member: JoinedMember) -> Mapping[str, str]:
+def _meaning(member: JoinedMember, told: Labels) -> Mapping[str, str]:
     """Return the attributes that say what the numbers mean: units, calendar and packing."""
-    told = labels_of(member.array.node)
     attributes = told.attributes
     if "units" not in attributes:
         attributes = {**attributes, **_of_bounded(member)}

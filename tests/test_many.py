@@ -356,6 +356,17 @@ def test_missing_values_of_one_are_missing(folder):
     assert found.masked_array().tolist() == [3, 1, 2, 1, None]
 
 
+def test_axes_in_another_order_are_refused_unless_told_not_to(folder):
+    for name, dims in {"a.nc": "tyx", "b.nc": "txy"}.items():
+        with netcdf.Dataset(name, "w") as file:
+            for dim in dims:
+                file.createDimension(dim, 3)
+            file.createVariable("v", "f4", tuple(dims))[:] = 1
+    with pytest.raises(MismatchError, match=r"axes \('t', 'y', 'x'\) and \('t', 'x', 'y'\)"):
+        biggus.open_many("*.nc", "v")
+    assert biggus.open_many("*.nc", "v", mismatch="ignore").shape == (6, 3, 3)
+
+
 def test_shapes_that_do_not_fit_name_their_files(folder):
     write_hdf5(folder / "a.h5", np.zeros((2, 3)))
     write_hdf5(folder / "b.h5", np.zeros((2, 4)))

@@ -15,6 +15,8 @@ from biggus.labels.times import Recount, comparable, time_units
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from biggus.sources.base import Values
+
 _PRESSURES = {"pa", "hpa", "kpa", "dbar", "decibar", "bar", "millibar", "mbar", "mb", "atm"}
 """Units of pressure: a coordinate in them increases downwards by default (CF conventions)."""
 
@@ -30,7 +32,8 @@ class Coordinate:
     attributes : mapping
         The attributes of the variable.
     node : Node
-        The values, which have not been read.
+        The values, which have not been read.  Characters of fixed length (``S1``) have one more
+        axis, their places in the text.
     axes : tuple of int
         The axes of the array that the coordinate varies along, ascending; empty for a scalar.
     bounds : tuple of (str, mapping, Node) or None
@@ -48,7 +51,7 @@ class Coordinate:
     spans: Node | None = None
 
     def values(self) -> Any:
-        """Read the values; masked ones become NaN.
+        """Read the values; masked ones become NaN.  Characters become text, without their axis.
 
         Raises
         ------
@@ -56,6 +59,8 @@ class Coordinate:
             If a read fails.
         """
         values: Any = engine.evaluate(self.node)
+        if len(self.node.shape) > len(self.axes):
+            return _texts(np.ma.filled(values, b""))
         if not isinstance(values, np.ma.MaskedArray):
             return values
         if not np.ma.is_masked(values):
@@ -66,8 +71,10 @@ class Coordinate:
     def kind(self) -> str | None:
         """``"latitude"``, ``"longitude"``, ``"time"``, ``"x"``, ``"y"``, ``"z"``; None if unknown.
 
-        It follows from units, standard name, axis and name, in this order.
+        It follows from units, standard name, axis and name, in this order.  Text has none.
         """
+        if self.node.dtype.kind not in "biufmM":
+            return None
         units = str(self.attributes.get("units", "")).lower()
         standard = str(self.attributes.get("standard_name", "")).lower()
         axis = str(self.attributes.get("axis", "")).lower()
@@ -93,6 +100,13 @@ class Coordinate:
         return positive == "down" or (positive != "up" and units in _PRESSURES)
 
 
+def _texts(characters: Values) -> Values:
+    """Join characters along their last axis; bytes that are not UTF-8 become marks."""
+    *shape, length = characters.shape
+    whole = np.ascontiguousarray(characters).view(f"S{length}") if length else np.zeros(shape, "S1")
+    return np.strings.decode(whole.reshape(shape), "utf-8", "replace")
+
+
 def selected(each: Coordinate, selection: Selection) -> Coordinate | None:
     """Return the coordinate of a selection of the array; None if the selection is empty."""
     maps = [selection.maps[axis] for axis in each.axes]
@@ -107,11 +121,16 @@ def selected(each: Coordinate, selection: Selection) -> Coordinate | None:
     renumbered = tuple([_renumbered(m, number) for m in maps])
     bounds = each.bounds
     if bounds is not None:
-        corners = bounds[2].shape[-1]
-        of_all = Selection((*shape, corners), (*renumbered, DimensionMap(len(shape), 0, 1)))
-        bounds = (*bounds[:2], select(bounds[2], of_all))
-    node = select(each.node, Selection(shape, renumbered))
+        bounds = (*bounds[:2], _select_first(bounds[2], shape, renumbered))
+    node = _select_first(each.node, shape, renumbered)
     return replace(each, node=node, axes=tuple(order), bounds=bounds)
+
+
+def _select_first(node: Node, shape: tuple[int, ...], maps: tuple[AxisMap, ...]) -> Node:
+    """Select along the first axes of a node, one for each map, and all of the other axes."""
+    inner = node.shape[len(maps) :]
+    whole = [DimensionMap(len(shape) + place, 0, 1) for place in range(len(inner))]
+    return select(node, Selection((*shape, *inner), (*maps, *whole)))
 
 
 def _dims_of(m: AxisMap) -> Iterable[int]:
@@ -131,9 +150,12 @@ def _renumbered(m: AxisMap, number: Mapping[int, int]) -> AxisMap:
 def joined(several: Sequence[Coordinate], axis: int) -> Coordinate | None:
     """Join coordinates along an axis, in the units of the first.
 
-    None if the units of one cannot be converted.
+    None if the units of one cannot be converted, or texts have different lengths.
     """
     first = several[0]
+    inner = len(first.axes)
+    if any(each.node.shape[inner:] != first.node.shape[inner:] for each in several):
+        return None
     nodes = [_in_units_of(first, each, each.node) for each in several]
     if any(node is None for node in nodes):
         return None

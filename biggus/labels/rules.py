@@ -111,22 +111,34 @@ def _coordinates_of(node: Leaf, dims: Sequence[str | None]) -> list[Coordinate]:
         sibling = source.sibling(name)
         if sibling is None or sibling.dims is None:
             continue
-        axes = tuple([dims.index(dim) for dim in sibling.dims if dim in dims])
-        fits = tuple([node.shape[axis] for axis in axes]) == sibling.shape
+        own = sibling.dims[:-1] if _is_text(sibling, dims) else sibling.dims
+        axes = tuple([dims.index(dim) for dim in own if dim in dims])
+        fits = tuple([node.shape[axis] for axis in axes]) == sibling.shape[: len(own)]
         if fits and list(axes) == sorted(set(axes)):
-            found.append(_coordinate(name, sibling, axes))
+            found.append(_coordinate(name, sibling, axes, decode=own is sibling.dims))
     return found
 
 
-def _coordinate(name: str, source: Source, axes: tuple[int, ...]) -> Coordinate:
-    """Return a coordinate with its bounds, if the store has some."""
+def _is_text(source: Source, dims: Sequence[str | None]) -> bool:
+    """Tell whether the last axis of characters is the places in a text (CF conventions, 2.2)."""
+    own = source.dims or ()
+    return source.dtype.str == "|S1" and own[-1:] != () and own[-1] not in dims
+
+
+def _coordinate(
+    name: str, source: Source, axes: tuple[int, ...], decode: bool = True
+) -> Coordinate:
+    """Return a coordinate with its bounds, if the store has some.
+
+    Characters of texts are not decoded: what would be missing is what fills the text.
+    """
     bounds = None
     for word in ("bounds", "climatology"):
         called = source.attributes.get(word)
         sibling = source.sibling(called) if isinstance(called, str) and called else None
         if sibling is not None and sibling.shape[:-1] == source.shape and sibling.shape:
             bounds = (str(called), sibling.attributes, leaf_of(sibling))
-    return Coordinate(name, source.attributes, leaf_of(source), axes, bounds)
+    return Coordinate(name, source.attributes, leaf_of(source, decode), axes, bounds)
 
 
 def _grid_mapping_of(source: Source) -> Coordinate | None:

@@ -145,13 +145,9 @@ def _beside(labels: Labels, place: Place) -> Iterator[Companion]:
         return
     for each in labels.coordinates:
         own = labels_of(each.node)
-        yield Companion(
-            each.node,
-            sibling(place, each.name),
-            replace(
-                own, attributes=each.attributes, dims=tuple([labels.dims[a] for a in each.axes])
-            ),
-        )
+        dims = (*[labels.dims[a] for a in each.axes], *own.dims[len(each.axes) :])
+        about = replace(own, attributes=each.attributes, dims=dims)
+        yield Companion(each.node, sibling(place, each.name), about)
         if each.bounds is not None:
             name, attributes, node = each.bounds
             about = labels_of(node)

@@ -120,6 +120,8 @@ def packed_fill(attributes: Mapping[str, Any], dtype: np.dtype[Any]) -> Any:
     None
     """
     given = np.asarray(attributes.get("_FillValue"))
+    if given.dtype == dtype == np.dtype("S1") and given.size == 1:
+        return given.ravel()[0]
     if given.size != 1 or given.dtype.kind not in "iuf" or dtype.kind not in "iuf":
         return None
     with np.errstate(all="ignore"):

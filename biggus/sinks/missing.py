@@ -118,12 +118,14 @@ def marker_for(node: Node, dtype: np.dtype[Any], packed: bool) -> Any:
     node : Node
         The node; its fill value is used if the dtype can hold it.
     dtype : dtype
-        A dtype of integers, floating-point or complex numbers, or times.
+        A dtype of integers, floating-point or complex numbers, times, or characters.
     packed : bool
         Whether the fill value of the node is a packed value, which means nothing here.
     """
     dtype = dtype.newbyteorder("=")
     own = None if packed else node.fill_value
+    if dtype.kind == "S":
+        return dtype.type(own if isinstance(own, bytes) else b"")
     if own is not None and np.asarray(own).dtype.kind not in "SUO":
         with np.errstate(all="ignore"):
             cast = np.asarray(own).astype(dtype)

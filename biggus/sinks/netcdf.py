@@ -44,7 +44,7 @@ class NetCDFStore(NewStore):
     """
 
     named = True
-    marks = "iuf"
+    marks = "iufS"
     format = "a NetCDF file"
     compressions = ("gzip", "zlib")
 
@@ -57,6 +57,8 @@ class NetCDFStore(NewStore):
         if dtype.kind in "UOT":
             return np.dtype(object)
         if dtype.kind in "iu" or (dtype.kind == "f" and dtype.itemsize in (4, 8)):
+            return dtype
+        if dtype == np.dtype("S1"):  # characters
             return dtype
         if dtype.kind == "b":
             return np.dtype("i1")

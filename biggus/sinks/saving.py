@@ -285,6 +285,8 @@ def new_array(
     except OutputError as error:
         raise OutputError(f"cannot write {place.label}: {error}") from error
     attributes, marker = store.metadata(about, dtype)
+    if node.dtype.kind in "UOT":
+        attributes.pop("_Encoding", None)  # of characters, which are decoded already
     implied = None if node.masked or marker is not None else store.implied(about, dtype)
     if node.masked:
         marker = None

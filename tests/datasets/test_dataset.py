@@ -233,12 +233,14 @@ def test_axis_positions_of_datetime64():
     assert positions.of(np.datetime64("2000-02-01")) == 2
 
 
-def test_to_xarray_matches_xarray_open_dataset(path):
+@pytest.mark.parametrize("encoding", [None, "utf-8"])
+def test_to_xarray_matches_xarray_open_dataset(path, encoding):
     xr = pytest.importorskip("xarray")
     with netCDF4.Dataset(path, "a") as file:
         file.createDimension("letters", 2)
         text = file.createVariable("text", "S1", ("lat", "letters"))
-        text._Encoding = "utf-8"
+        if encoding is not None:
+            text._Encoding = encoding
         text.set_auto_chartostring(False)
         text[:] = netCDF4.stringtochar(np.array(["a", "bc", ""], "S2"))
     made = biggus.open_dataset(path).to_xarray()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import biggus
+from biggus.labels import labels_of
 from biggus.testing import UnreadableSource
 
 K = {"units": "K", "standard_name": "air_temperature"}
@@ -145,3 +146,19 @@ def test_encoding(tmp_path, decode):
     assert (a + 1).encoding == a.mean().encoding == biggus.ones(3).encoding == {}
     biggus.save(a, tmp_path / "b.nc::v", compression=a.encoding["compression"])
     assert biggus.open(tmp_path / "b.nc", "v").encoding["compression"] == encoding["compression"]
+
+
+@pytest.mark.parametrize(("key", "right"), [(np.s_[::-1], ["", "b\ufffd", "é"]), (0, "é")])
+def test_characters_of_a_coordinate_are_texts(tmp_path, key, right):
+    netCDF4 = pytest.importorskip("netCDF4")
+    with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
+        file.createDimension("station", 3)
+        file.createDimension("length", 2)
+        names = file.createVariable("name", "S1", ("station", "length"), fill_value=b"\0")
+        names[:] = np.array([b"\xc3\xa9", b"b\xff", b""], "S2").view("S1").reshape(3, 2)
+        level = file.createVariable("level", "f4", ("station",))
+        level.coordinates, level[:] = "name", 0
+    level = biggus.open(tmp_path / "a.nc", "level")[key]
+    [name] = labels_of(level.node, coordinates=True).coordinates
+    assert name.kind is None
+    assert name.values().tolist() == right
