@@ -106,6 +106,11 @@ class Cache:
     True
     """
 
+    policy: str = _POLICIES[0]
+    compression: str | None = None
+    fsync: bool = False
+    stored: str = _STORED[0]
+
     def __init__(
         self,
         path: str | os.PathLike[str] | None = None,
@@ -119,34 +124,17 @@ class Cache:
             if given not in known:
                 raise OptionError(f"{name} must be one of {', '.join(known)}, not {given!r}")
         check_compression(compression)
-        self._begin(
-            make_folder,
-            path=cache_folder(path),
-            size_limit=parse_size(size_limit),
-            policy=policy,
-            compression=compression,
-            fsync=bool(fsync),
-            stored=stored,
-        )
-
-    def _begin(
-        self,
-        make: Callable[[Path], bool],
-        *,
-        path: Path,
-        size_limit: int,
-        policy: str = _POLICIES[0],
-        compression: str | None = None,
-        fsync: bool = False,
-        stored: str = _STORED[0],
-    ) -> None:
-        self.path = path
-        self.size_limit = size_limit
+        self.path = cache_folder(path)
+        self.size_limit = parse_size(size_limit)
         self.policy = policy
         self.compression = compression
-        self.fsync = fsync
+        self.fsync = bool(fsync)
         self.stored = stored
-        self._index = shared_index(path, size_limit, policy == _POLICIES[0], fsync)
+        self._begin(make_folder)
+
+    def _begin(self, make: Callable[[Path], bool]) -> None:
+        path = self.path
+        self._index = shared_index(path, self.size_limit, self.policy == _POLICIES[0], self.fsync)
         self.claims = shared_claims(path)
         self._reading = trouble(path, READING)
         self._writing = trouble(path, WRITING)
@@ -166,7 +154,8 @@ class Cache:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # The folder may not exist on the machine that unpickles: that must not stop the work.
-        self._begin(_made_if_possible, **state)
+        vars(self).update(state)
+        self._begin(_made_if_possible)
 
     def __repr__(self) -> str:
         return f"Cache({str(self.path)!r}, size_limit={self.size_limit})"

@@ -145,7 +145,7 @@ def _opened(arguments: argparse.Namespace, variable: str | None, key: Key) -> Py
 
 
 def _serve(shown: Pyramid, title: str, port: int) -> None:
-    from biggus.viewer.web.page import page_of
+    from biggus.viewer.web.server import page_of
 
     try:
         server = page_of(shown, title, port)

@@ -13,7 +13,7 @@ from biggus.statistics.values import ComputedParts
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from biggus.planning.entries import FusedStep
+    from biggus.planning.schedule import FusedStep
     from biggus.sources.base import Box, Values
     from biggus.statistics.values import AnyArray
 

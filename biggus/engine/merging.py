@@ -6,8 +6,7 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
-from biggus.planning.reduction_tree import ReductionTree
-from biggus.planning.tree_levels import TILES_A_SUBTREE, Subtree
+from biggus.planning.tree_levels import TILES_A_SUBTREE, ReductionTree, Subtree
 from biggus.sources.base import box_shape, whole
 from biggus.statistics import Statistic
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from biggus.engine.repeated import Repeated
     from biggus.graph import Node, Piece
-    from biggus.planning.entries import ScheduleEntry
+    from biggus.planning.schedule import ScheduleEntry
     from biggus.sources.base import Values
 
     _Reader: TypeAlias = Callable[[Node, Selection], Values]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from biggus.graph import Piece
-    from biggus.planning.entries import ScheduleEntry
+    from biggus.planning.schedule import ScheduleEntry
 
 AT_ONCE = 64
 """The most io-bound reads that are under way in a block."""

@@ -3,15 +3,22 @@
 A schedule is made before anything is read, from the expression and the selections that are
 asked for.  The engine executes it, `footprint` counts the memory it takes, and a dry run lists
 its reads, so the three always agree.
+
+An entry is a set of values that are read, or computed from the values of other entries.  Chains
+of elementwise steps are fused into one entry.
 """
 
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any, Protocol
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from biggus.graph import (
+    SLAB,
     Combination,
+    Elementwise,
     Read,
     View,
     Walk,
@@ -21,13 +28,69 @@ from biggus.graph import (
     pieces_of,
 )
 from biggus.indexing.selection import Selection
-from biggus.planning.entries import ScheduleEntry
-from biggus.planning.fusing import fused_groups, steps_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 
     from biggus.graph import Node
+
+
+class FusedStep(NamedTuple):
+    """One elementwise step of a fused entry."""
+
+    node: Elementwise
+    operands: tuple[int, ...]
+    """Where each operand comes from: ``n`` is operand `n` of the entry, ``~n`` the result of
+    the earlier step `n`."""
+
+
+@dataclass(slots=True, eq=False)
+class ScheduleEntry:
+    """Values of a node that are read or computed.
+
+    Parameters
+    ----------
+    node : Node
+    selection : Selection
+        Which values of the node.
+    operands : sequence of int
+        The numbers of the entries that the values are computed from.
+    reads : list of Read or None
+        The reads whose values are pasted into one array; None if nothing is pasted.
+    piece : Combination or None
+        The piece that is computed.  If it is one of several, the first operand is the array
+        that it is pasted into.
+    kept : bool
+        Whether other blocks need the values too: the block that needs them first computes them.
+    uses : int
+        How often the values are an operand of another entry, or asked for.
+    steps : sequence of FusedStep
+        The steps of a fused entry; else empty.
+    in_parts : bool
+        Whether the values are computed part by part while they are accumulated.  They are
+        never all in memory.
+    """
+
+    node: Node
+    selection: Selection
+    operands: Sequence[int] = ()
+    reads: list[Read] | None = None
+    piece: Combination | None = None
+    kept: bool = False
+    uses: int = 0
+    steps: Sequence[FusedStep] = ()
+    in_parts: bool = False
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the values are read in one go, and nothing is computed."""
+        return self.piece is None and self.reads is None and not self.operands
+
+    @property
+    def pasted(self) -> bool:
+        """Whether this is a piece that is pasted into the array of its first operand."""
+        return self.piece is not None and len(self.operands) > len(self.piece.operands)
+
 
 _NONE: Collection[int] = frozenset()
 
@@ -170,3 +233,87 @@ def past_views(node: Node, selection: Selection) -> tuple[Node, Selection]:
     if isinstance(node, View):
         return node.base, node.selection.compose(selection)
     return node, selection
+
+
+def fused_groups(
+    entries: Sequence[ScheduleEntry], roots: Sequence[int], in_parts: Collection[int]
+) -> dict[int, list[int]]:
+    """Return which entries are fused: the numbers of each group, in order, by its last number.
+
+    Only the values of the last entry of a group are needed outside of the group.
+
+    Fused steps are computed together, slab by slab, in the core's cache.  One step at a time,
+    each would write a whole block to memory for the next to read.
+
+    Parameters
+    ----------
+    entries : sequence of ScheduleEntry
+    roots : sequence of int
+        The numbers of the entries that were asked for.
+    in_parts : collection of int
+        The places among the roots of those whose values are accumulated part by part.  Such a
+        root is fused even alone, if nothing else needs its values.
+    """
+    users: list[list[int]] = [[] for _ in entries]
+    for number, entry in enumerate(entries):
+        for operand in entry.operands:
+            users[operand].append(number)
+    for root in roots:
+        users[root].append(-1)
+    last_of = dict.fromkeys(range(-1, len(entries)), -1)
+    found: dict[int, list[int]] = {}
+    for number in reversed(range(len(entries))):
+        entry = entries[number]
+        if not _is_fusible(entry):
+            continue
+        [last, *others] = {last_of[user] for user in users[number]}
+        alike = last >= 0 and entries[last].selection.shape == entry.selection.shape
+        last_of[number] = last if alike and not others else number
+        found.setdefault(last_of[number], []).insert(0, number)
+    alone = {roots[place] for place in in_parts if users[roots[place]] == [-1]} & found.keys()
+    for number in alone:
+        entries[number].in_parts = True
+    return {last: numbers for last, numbers in found.items() if len(numbers) > 1 or last in alone}
+
+
+def _is_fusible(entry: ScheduleEntry) -> bool:
+    node = entry.node
+    return (
+        isinstance(node, Elementwise)
+        and entry.piece is None
+        and bool(entry.operands)
+        and not (node.masked or node.dtype.hasobject)
+        and math.prod(entry.selection.shape) > SLAB
+    )
+
+
+def steps_of(
+    entries: Sequence[ScheduleEntry], numbers: Sequence[int]
+) -> tuple[list[int], list[FusedStep]]:
+    """Return the operands and the steps of the fused entry that replaces a group.
+
+    Parameters
+    ----------
+    entries : sequence of ScheduleEntry
+    numbers : sequence of int
+        The numbers of the entries of the group, in order.
+
+    Returns
+    -------
+    operands : list of int
+        The numbers of the entries outside of the group that it is computed from.
+    steps : list of FusedStep
+        One for each entry of the group.
+    """
+    places = {number: ~place for place, number in enumerate(numbers)}
+    operands: list[int] = []
+    steps = []
+    for number in numbers:
+        for operand in entries[number].operands:
+            if operand not in places:
+                places[operand] = len(operands)
+                operands.append(operand)
+        node = entries[number].node
+        assert isinstance(node, Elementwise)
+        steps.append(FusedStep(node, tuple([places[each] for each in entries[number].operands])))
+    return operands, steps

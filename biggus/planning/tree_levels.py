@@ -5,6 +5,8 @@ of up to 64 tiles; the result.  So the partial result of a tile is the same in e
 has the tile.  Subtrees, of blocks and of tiles, are the units of the partial-result cache.
 
 Pure: knows no source and reads nothing.
+
+`ReductionTree` merges the children of one inner node.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from biggus.indexing.reduction_blocks import Lengths
+    from biggus.statistics import Aggregator, Partial
 
 BLOCKS_A_SUBTREE = 64
 """The most reduction blocks of a tile in one subtree."""
@@ -187,3 +190,57 @@ def _in_blocks(blocks: Edges, tile_edges: Edges) -> Lengths:
     if not aligned:
         return BLOCKS_A_SUBTREE  # tiles smaller than a reduction block
     return tuple([int(n) for n in np.diff([*found, blocks.count]) if n])
+
+
+FAN = 16
+"""How many neighbours are merged into one."""
+
+
+class ReductionTree:
+    """Merges the partial results of a number of reduction blocks.
+
+    Sixteen neighbours are merged from left to right, then sixteen of those results, and so on.
+    Each merge has the same two sides in whatever order the partial results arrive, so the result
+    is the same to the bit.
+
+    Parameters
+    ----------
+    aggregator : Aggregator
+        Merges two partial results.
+    count : int
+        The number of reduction blocks; at least one.
+
+    Attributes
+    ----------
+    result : Partial or None
+        The merged result, once all partial results have been added.
+    """
+
+    def __init__(self, aggregator: Aggregator, count: int) -> None:
+        self.aggregator = aggregator
+        self.counts = [count]
+        while self.counts[-1] > 1:
+            self.counts.append(-(-self.counts[-1] // FAN))
+        self.result: Partial | None = None
+        # By level and number: partial results that arrived before their left neighbour.
+        self._early: dict[tuple[int, int], Partial] = {}
+        # By level and parent: the number of the next neighbour, and the merge of those before it.
+        self._merged: dict[tuple[int, int], tuple[int, Partial | None]] = {}
+
+    def add(self, number: int, partial: Partial) -> None:
+        """Add the partial result of the block with this number."""
+        for level, count in enumerate(self.counts[:-1]):
+            self._early[level, number] = partial
+            parent = number // FAN
+            following, merged = self._merged.pop((level, parent), (FAN * parent, None))
+            end = min(FAN * (parent + 1), count)
+            while following < end and (level, following) in self._early:
+                partial = self._early.pop((level, following))
+                merged = partial if merged is None else self.aggregator.merge(merged, partial)
+                following += 1
+            if following < end:
+                self._merged[level, parent] = following, merged
+                return
+            assert merged is not None
+            number, partial = parent, merged
+        self.result = partial

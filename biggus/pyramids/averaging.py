@@ -7,7 +7,7 @@ adjacent boxes, `merged` computes that of the next level, and `show` gives the v
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,35 +22,7 @@ if TYPE_CHECKING:
     Axes = tuple[int, int]
     Sizes = npt.NDArray[np.int64]
     Mask = npt.NDArray[np.bool_]
-
-
-class Averaging(Protocol):
-    """The interface of averaging methods."""
-
-    name: str
-    """``"mean"`` or ``"mode"``."""
-
-    def peak_bytes(self, count: int, itemsize: int) -> int:
-        """Return the most memory that averaging `count` values takes, beside the values."""
-
-    def first(self, values: Values, axes: Axes, levels: int, passing: bool) -> Iterator[Any]:
-        """Yield the states of the first levels of values, at most `EXACT_LEVELS`.
-
-        A state may be overwritten when the next one is computed; the last one is kept unless
-        `passing`.
-        """
-
-    def joined(self, parts: Sequence[Sequence[Any]], sizes: Any, axes: Axes) -> Any:
-        """Return the state of a box from those of its parts, given in rows, and their sizes."""
-
-    def merged(self, parts: Sequence[Sequence[Any]], sizes: Any, axes: Axes) -> Any:
-        """Return the state of a box one level up from those of its parts."""
-
-    def show(self, state: Any, sizes: Sizes, out: npt.NDArray[Any]) -> Mask | None:
-        """Put the values of a state into an array; return the mask, None if none is missing."""
-
-    def gathered(self, values: Values, sizes: Sizes, axes: Axes, side: int) -> Values:
-        """Return the averages of blocks of `side` by `side` values, weighted by their sizes."""
+    Averaging: TypeAlias = "BlockMean | Mode"
 
 
 class BlockMean:
@@ -63,7 +35,11 @@ class BlockMean:
         return count * (2 * itemsize + 24)
 
     def first(self, values: Values, axes: Axes, levels: int, passing: bool) -> Iterator[Sums]:
-        """Yield the sums of the first levels."""
+        """Yield the sums of the first levels, at most `EXACT_LEVELS`.
+
+        A state may be overwritten when the next one is computed; the last one is kept unless
+        `passing`.
+        """
         yield from halvings(values, axes, levels, passing)
 
     def joined(
@@ -114,7 +90,7 @@ class Mode:
         values: Values,
         axes: Axes,
         levels: int,
-        passing: bool,  # noqa: ARG002 - part of the protocol
+        passing: bool,  # noqa: ARG002 - as of `BlockMean`
     ) -> Iterator[Values]:
         """Yield the modes of the first levels."""
         for level in range(levels):
@@ -123,7 +99,7 @@ class Mode:
     def joined(
         self,
         parts: Sequence[Sequence[Values]],
-        sizes: Any,  # noqa: ARG002 - part of the protocol
+        sizes: Any,  # noqa: ARG002 - as of `BlockMean`
         axes: Axes,
     ) -> Values:
         """Return the modes of adjacent boxes as those of one box."""
@@ -137,7 +113,7 @@ class Mode:
     def show(
         self,
         state: Values,
-        sizes: Sizes,  # noqa: ARG002 - part of the protocol
+        sizes: Sizes,  # noqa: ARG002 - as of `BlockMean`
         out: npt.NDArray[Any],
     ) -> Mask | None:
         """Put the modes into an array."""
@@ -147,7 +123,7 @@ class Mode:
     def gathered(
         self,
         values: Values,
-        sizes: Sizes,  # noqa: ARG002 - part of the protocol
+        sizes: Sizes,  # noqa: ARG002 - as of `BlockMean`
         axes: Axes,
         side: int,
     ) -> Values:

@@ -1,11 +1,16 @@
-"""Targets for computed levels: memory or a cache."""
+"""Targets for computed levels: memory or a cache.
+
+A keeper, `InMemory` or `InCache`, takes the tiles of levels from several threads, in batches:
+boxes of several levels that are computed from the same values.  A batch is begun before these are
+read.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import math
 import mmap
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -24,26 +29,8 @@ if TYPE_CHECKING:
     from biggus.sources.base import Box, Values
 
     Room = dict[int, npt.NDArray[Any]]
-
-
-class Batch(Protocol):
-    """Boxes of several levels computed from the same values; begun before these are read."""
-
-    def room(self, level: int, box: Box) -> npt.NDArray[Any] | None:
-        """Return the array for the values of a part of a level; None if it is not wanted."""
-
-    def lack(self, level: int, box: Box, mask: npt.NDArray[np.bool_]) -> None:
-        """Mark values of a part as missing where the mask is True."""
-
-    def finish(self) -> None:
-        """Mark the batch as complete."""
-
-
-class Keeper(Protocol):
-    """A target for the tiles of levels, in batches, from several threads."""
-
-    def batch(self, boxes: Mapping[int, Box]) -> Batch:
-        """Begin a batch of one box for each of some levels."""
+    Keeper: TypeAlias = "InMemory | InCache"
+    Batch: TypeAlias = "InMemory | _Chunks"
 
 
 class InMemory:
@@ -64,12 +51,12 @@ class InMemory:
                 np.ma.MaskedArray(values, mask=mask) if source.masked else values
             )
 
-    def batch(self, boxes: Mapping[int, Box]) -> InMemory:  # noqa: ARG002 - of the protocol
+    def batch(self, boxes: Mapping[int, Box]) -> InMemory:  # noqa: ARG002 - as of `InCache`
         """Return this object: values are written to their final place."""
         return self
 
     def room(self, level: int, box: Box) -> npt.NDArray[Any] | None:
-        """Return the view of a level for the values of a part, if the level is wanted."""
+        """Return the view of a level for the values of a part; None if it is not wanted."""
         if level not in self.arrays:
             return None
         room: npt.NDArray[Any] = np.ma.getdata(self.arrays[level])[box]

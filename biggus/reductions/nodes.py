@@ -1,4 +1,8 @@
-"""Nodes of statistics, made from the arguments of NumPy's functions."""
+"""Nodes of statistics, made from the arguments of NumPy's functions.
+
+With ``where=`` or ``initial=`` a statistic is of some values, or has an initial value.  Sums of
+values in which NaN was replaced by zero are computed as sums that skip NaN.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.graph import AlongAxes, Node, Reduce, select
+from biggus.adapt import node_of
+from biggus.expressions import applied, operand
+from biggus.expressions.apply import Apply, Slot
+from biggus.graph import AlongAxes, Cast, Elementwise, Leaf, Node, Reduce, View, select, spread_to
 from biggus.indexing.selection import Selection
 from biggus.reductions.along import Ranked
-from biggus.reductions.excluding import excluding, takes
 from biggus.reductions.rolled import rolled
-from biggus.reductions.skipping import without_nan
+from biggus.sources.memory import MemorySource
 from biggus.sources.normal import normal_axes, refuse_names
 from biggus.statistics.registry import ENTRIES
 from biggus.statistics.signatures import NOT_GIVEN, refuse
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from biggus.statistics.signatures import Asked
+
+    Make = Callable[..., Node]
 
 
 def reduction(name: str, a: Node, *arguments: Any, **keywords: Any) -> Node:
@@ -123,3 +133,155 @@ def histogram_edges(
 ) -> Node:
     """Return the node of the edges of the bins of a histogram."""
     return histogram(a, bins, range, None, weights)[1]
+
+
+def without_nan(node: Node) -> Node | None:
+    """Return the node whose NaN were replaced by zero to make a node, as xarray does; or None.
+
+    Examples
+    --------
+    >>> import biggus, numpy as np
+    >>> a = biggus.ArrayAdapter(np.array([1.0, np.nan]))
+    >>> without_nan(np.where(np.isnan(a), 0.0, a).node) is a.node
+    True
+    """
+    if node.masked or node.dtype.kind != "f":
+        return None
+    given = _arguments(node, np.where)
+    if given is None or len(given) != 3:
+        return None
+    condition, zero, values = given
+    asked = _arguments(condition, np.isnan)
+    same = isinstance(values, Node) and asked is not None and len(asked) == 1 and asked[0] is values
+    alike = same and (values.dtype, values.shape) == (node.dtype, node.shape)
+    return values if alike and _is_zero(zero) else None
+
+
+def _arguments(node: Any, function: Any) -> Sequence[Any] | None:
+    """Return the arguments of a function, if a node is the result of it."""
+    if not isinstance(node, Elementwise) or not isinstance(node.step, Apply):
+        return None
+    step = node.step
+    if step.function is not function or step.keywords or step.output is not None:
+        return None
+    return [node.children[int(one)] if type(one) is Slot else one for one in step.arguments]
+
+
+def _is_zero(value: Any) -> bool:
+    while isinstance(value, View):
+        value = value.base
+    if isinstance(value, Leaf) and not value.shape and isinstance(value.origin, MemorySource):
+        value = value.origin.array[()]
+    return isinstance(value, (int, float, np.generic)) and bool(value == 0)
+
+
+_NEUTRAL = {"sum": 0, "nansum": 0, "prod": 1, "nanprod": 1, "any": False, "all": True}
+"""The values that do not change a statistic; they replace excluded values."""
+
+_FIRST = {
+    "sum": np.add,
+    "nansum": np.add,
+    "prod": np.multiply,
+    "nanprod": np.multiply,
+    "max": np.maximum,
+    "min": np.minimum,
+    "nanmax": np.fmax,
+    "nanmin": np.fmin,
+}
+"""The functions that combine a statistic with its initial value."""
+
+_SPREADS = {"mean", "var", "std"}
+
+_NAN_TWINS = {"nanmean", "nanvar", "nanstd"}
+
+
+def takes(name: str) -> bool:
+    """Return whether a statistic supports ``where=`` or ``initial=``."""
+    return name in _NEUTRAL or name in _FIRST or name in _SPREADS or name in _NAN_TWINS
+
+
+def excluding(
+    make: Make, name: str, a: Node, where: Any, initial: Any, *given: Any, **keywords: Any
+) -> Node:
+    """Return the node of a statistic of the values where a condition holds.
+
+    Excluded values are replaced by a neutral value; or masked, if there is none and values can be
+    missing.
+
+    Parameters
+    ----------
+    make : callable
+        Makes the node of a statistic by its name.
+    name : str
+    a : Node
+    where : array_like of bool, or True
+        Whether each value is included.
+    initial : scalar or None
+        The initial value; `NOT_GIVEN` for none.
+    *given, **keywords
+        The other arguments of the statistic.
+
+    Raises
+    ------
+    ValueError
+        If an extreme of some values has no initial value.
+    TypeError
+        If `initial` cannot be a value of this statistic.
+    """
+    has_initial = initial is not NOT_GIVEN and initial is not None
+    if where is not True and where is not NOT_GIVEN:
+        condition = operand(where)
+        where = condition if isinstance(condition, Node) else node_of(condition)
+        neutral = _NEUTRAL.get(name, initial if has_initial else None)
+        if a.masked and neutral is None:
+            missing = np.ma.MaskedArray(np.zeros((), a.dtype), mask=True)
+            return make(name, _chosen(where, a, operand(missing)), *given, **keywords)
+        if name in _NAN_TWINS and a.dtype.kind in "fc":
+            return make(name, _chosen(where, a, a.dtype.type(np.nan)), *given, **keywords)
+        plain = name.removeprefix("nan")
+        if plain in _SPREADS:
+            return _spread(make, plain, a, where, *given, **keywords)
+        if neutral is None:
+            raise ValueError(
+                f"reduction operation {name!r} does not have an identity, so to use a where mask "
+                "one has to specify 'initial'"
+            )
+        a = _chosen(where, a, np.asarray(neutral).astype(a.dtype)[()])
+    found = make(name, a, *given, **keywords)
+    if not has_initial:
+        return found
+    first = np.asarray(initial)
+    if first.ndim:
+        raise ValueError("initial must be a scalar")
+    return _cast(applied(_FIRST[name], [found, first.astype(found.dtype)[()]]), found.dtype)
+
+
+def _spread(make: Make, name: str, a: Node, where: Node, *given: Any, **keywords: Any) -> Node:
+    """Return the mean, variance or standard deviation of some values."""
+    dtype = make(name, a, *given, **keywords).dtype
+    ddof = keywords.pop("ddof", 0)
+    keywords.pop("dtype", None)
+    exact = np.dtype(np.complex128 if a.dtype.kind == "c" else np.float64)
+    values = _cast(a, exact)
+    chosen = _chosen(where, values, exact.type(0))
+    counted = _cast(spread_to(where, chosen.shape), np.dtype(bool))
+    count = make("sum", counted, *given, **keywords)
+    if name == "mean":
+        total = make("sum", chosen, *given, **keywords)
+        return _cast(applied(np.true_divide, [total, count]), dtype)
+    kept = {**keywords, "keepdims": True}
+    total, number = make("sum", chosen, *given, **kept), make("sum", counted, *given, **kept)
+    off = applied(np.subtract, [values, applied(np.true_divide, [total, number])])
+    squares = applied(np.square, [applied(np.absolute, [off])])
+    squares = make("sum", _chosen(where, squares, 0.0), *given, **keywords)
+    rest = applied(np.maximum, [applied(np.subtract, [count, ddof]), 0])
+    found = applied(np.true_divide, [squares, rest])
+    return _cast(applied(np.sqrt, [found]) if name == "std" else found, dtype)
+
+
+def _chosen(where: Node, node: Node, other: Any) -> Node:
+    return applied(np.where, [where, node, other])
+
+
+def _cast(node: Node, dtype: np.dtype[Any]) -> Node:
+    return node if node.dtype == dtype else Elementwise(Cast(dtype), node)

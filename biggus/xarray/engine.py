@@ -5,22 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from xarray import Variable
 from xarray.backends.common import AbstractDataStore, BackendArray, BackendEntrypoint
 from xarray.backends.store import StoreBackendEntrypoint
 from xarray.core import indexing
+from xarray.core.indexing import ExplicitlyIndexed
 
+from biggus.array import Array
 from biggus.datasets import Group, Opening, groups_at, names_of, record_at
 from biggus.labels import encoding_of, labels_of
 from biggus.labels.attributes import STRUCTURE
-from biggus.xarray.variables import LazyVariable
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping
 
-    from xarray import Dataset, Variable
-
-    from biggus.array import Array
+    from xarray import Dataset
 
 _OWN = (STRUCTURE - {"_FillValue"}) | {"_NoFill"}
 """Attributes that formats use internally, and that users do not see."""
@@ -216,3 +216,38 @@ class _Read(BackendArray):
 
     def _read(self, key: tuple[Any, ...]) -> Any:
         return self.array.oindex[key].ndarray()
+
+
+class LazyVariable(Variable):
+    """A variable as it comes out of ``xarray.open_dataset``: of a lazy array, but for strings.
+
+    xarray protects what an engine gives from being written to, and caches it; an array
+    that never changes, and is computed when it is read, needs neither.
+    """
+
+    __slots__ = ()
+
+    @property
+    def data(self) -> Any:
+        """The array."""
+        return Variable.data.fget(self)  # type: ignore[attr-defined]
+
+    @data.setter
+    def data(self, data: Any) -> None:
+        wrapped: Any = data
+        while isinstance(wrapped, ExplicitlyIndexed) and hasattr(wrapped, "array"):
+            wrapped = wrapped.array
+        same = isinstance(wrapped, Array) and wrapped is self._data
+        Variable.data.fset(self, wrapped if same else data)  # type: ignore[attr-defined]
+
+    def chunk(self, *arguments: Any, **keywords: Any) -> Variable:  # type: ignore[override]
+        """Chunk, as ``xarray.Variable.chunk``; the automatic call while opening is ignored.
+
+        The opener would make arrays of dask of strings and structures, and xarray refuses to
+        compute a dataset that has arrays of both kinds.
+        """
+        given = keywords.get("from_array_kwargs") or {}
+        if str(given.get("name", "")).startswith("open_dataset-"):
+            return self
+        chunked: Variable = super().chunk(*arguments, **keywords)
+        return chunked

@@ -1,4 +1,8 @@
-"""The chunk manager: the interface of xarray to libraries of lazy arrays."""
+"""The chunk manager: the interface of xarray to libraries of lazy arrays.
+
+It also has the regions of targets that xarray stores into, and coordinates that are indexed with
+lazy positions.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from xarray.core import indexing
 from xarray.namedarray.parallelcompat import ChunkManagerEntrypoint
 
 from biggus.array import Array
@@ -15,18 +20,20 @@ from biggus.array.asking import asked_by
 from biggus.backends.native import hdf5_lock
 from biggus.construct import ArrayAdapter
 from biggus.errors import MemoryBudgetError
+from biggus.graph import Elementwise
 from biggus.options import current, format_bytes
 from biggus.sinks import save
 from biggus.sources.normal import normal_axes
 from biggus.together import ndarrays
 from biggus.xarray import namespace
 from biggus.xarray.gufuncs import apply_gufunc
-from biggus.xarray.picking import PickedLazily
-from biggus.xarray.regions import Region
+from biggus.xarray.steps import Mapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
+    import numpy.typing as npt
 
 _moveaxis: Callable[..., Any] = np.moveaxis
 """`numpy.moveaxis` of lazy arrays, for mypy."""
@@ -191,3 +198,76 @@ def _check_room(arrays: Sequence[Array]) -> None:
             ".biggus.save, allow it with biggus.set_options(memory=...), or load it anyway "
             "with .biggus.compute()"
         )
+
+
+class Region:
+    """A box of a target that can be assigned to like a target of its own.
+
+    Parameters
+    ----------
+    target : object
+        An object with ``__setitem__``.
+    place : tuple of slice
+        The box.
+    shape : tuple of int
+        The shape of the box.
+    lock : context manager
+        A lock that is held while assigning.
+    """
+
+    def __init__(
+        self,
+        target: Any,
+        place: tuple[slice, ...],
+        shape: tuple[int, ...],
+        lock: AbstractContextManager[Any],
+    ) -> None:
+        self.target = target
+        self.lock = lock
+        self.starts = [s.start or 0 for s in place]
+        self.shape = shape
+        self.dtype = target.dtype
+
+    def __setitem__(self, box: Any, values: Any) -> None:
+        given = box if isinstance(box, tuple) else (box,)
+        if given in ((), (...,)):
+            given = tuple([slice(0, n) for n in self.shape])
+        moved = tuple(
+            [
+                slice(start + s.start, start + s.stop)
+                for start, s in zip(self.starts, given, strict=True)
+            ]
+        )
+        with self.lock:
+            self.target[moved] = values
+
+
+class PickedLazily(indexing.ExplicitlyIndexedNDArrayMixin):
+    """Values along one axis that can be indexed with a lazy array; the result is lazy.
+
+    Parameters
+    ----------
+    array : ndarray
+        The values.
+    """
+
+    __slots__ = ("array",)
+
+    def __init__(self, array: npt.NDArray[Any]) -> None:
+        self.array = array
+
+    def get_duck_array(self) -> Any:
+        """Return the values."""
+        return self.array
+
+    def _vindex_get(self, indexer: Any) -> Any:
+        (key,) = indexer.tuple
+        if not isinstance(key, Array):
+            return self.array[np.asarray(key)]
+        step = Mapped(self.array.take, (None,), {}, self.array.dtype)
+        return Array.from_node(Elementwise(step, key.node))
+
+    _oindex_get = _vindex_get
+
+    def __getitem__(self, indexer: indexing.ExplicitIndexer) -> Any:
+        return self.array[indexer.tuple]

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from biggus.indexing.grid import edges_of
-from biggus.planning.reduction_tree import ReductionTree
-from biggus.planning.tree_levels import BLOCKS_A_SUBTREE, TILES_A_SUBTREE, TreeLevels
+from biggus.planning.tree_levels import BLOCKS_A_SUBTREE, TILES_A_SUBTREE, ReductionTree, TreeLevels
 from biggus.statistics import partials, statistic
 
 pytest.importorskip("hypothesis")

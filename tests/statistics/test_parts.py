@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import biggus
 from biggus.engine.fused import FusedBlock
 from biggus.graph import Elementwise
-from biggus.planning.entries import FusedStep
+from biggus.planning.schedule import FusedStep
 from biggus.statistics import layout as layouts
 from biggus.statistics import partials, statistic
 

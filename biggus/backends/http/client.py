@@ -37,7 +37,7 @@ from biggus.support import deadlines
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from biggus.backends.http.gate import HostGate
+    from biggus.backends.http.pools import HostGate
 
 log = logging.getLogger("biggus.backends.http")
 

@@ -1,6 +1,6 @@
 """Checks of stored bytes that zarr-python and its codecs do not make.
 
-Truncated Blosc frames go unnoticed (see `biggus.backends.zarr.blosc`), and so does a truncated
+Truncated Blosc frames go unnoticed (see `biggus.backends.zarr.decoding`), and so does a truncated
 shard whose index is at its start.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from biggus.backends.zarr.blosc import check_blosc
+from biggus.backends.zarr.decoding import check_blosc
 from biggus.backends.zarr.sharding import NOT_WRITTEN, shardings
 
 if TYPE_CHECKING:

@@ -15,13 +15,16 @@ import math
 import struct
 import zlib
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from biggus.backends.zarr.blosc import check_blosc
+from biggus.backends.zarr.store import WHOLE
 from biggus.support.forks import between_forks
+
+if TYPE_CHECKING:
+    from biggus.backends.zarr.store import Span
 
 Buffer: TypeAlias = Any
 """Bytes, or a flat array of bytes."""
@@ -280,3 +283,19 @@ _STEPS_2: dict[Any, tuple[Step, int | None]] = {
 }
 _NUMCODECS = frozenset({"bz2", "lzma", "shuffle", "delta", "fixedscaleoffset", "fletcher32"})
 """Codecs of format 2 that numcodecs decodes."""
+
+
+_HEADER = 16
+
+
+def check_blosc(data: bytes, span: Span = WHOLE) -> None:  # noqa: ARG001 - a Check
+    """Raise an OSError for a Blosc frame that is not as long as it says.
+
+    A Blosc frame holds its length, and the decoder trusts that more than the bytes it is given: a
+    truncated frame decodes to whatever follows it in memory.
+    """
+    if len(data) < _HEADER:
+        raise OSError(f"a Blosc frame has at least {_HEADER} bytes, not {len(data)}")
+    (length,) = struct.unpack_from("<I", data, 12)
+    if length != len(data):
+        raise OSError(f"a Blosc frame of {length} bytes has {len(data)}: damaged or cut short")

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import atexit
 import functools
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from biggus.backends.zarr.arrays import import_zarr, lend_pipeline, make_array, over_store
 from biggus.backends.zarr.checks import check_for
 from biggus.backends.zarr.grids import regular_fields
-from biggus.backends.zarr.loop import can_run_here, run_here
 from biggus.backends.zarr.prefetch import MOST, Prefetch
 from biggus.backends.zarr.python_store import make_store
 from biggus.backends.zarr.sharding import shardings
 from biggus.backends.zarr.waiting import REQUESTS, threads
 from biggus.sources.base import box_shape
-from biggus.support.forks import between_forks
+from biggus.support.forks import between_forks, in_children
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     import numpy.typing as npt
 
@@ -169,3 +170,69 @@ def _buffer_class() -> Any:
         from zarr.core.buffer.cpu import NDBuffer
 
     return NDBuffer
+
+
+Result = TypeVar("Result")
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """An event loop that runs at once what it is asked to run in an executor."""
+
+    def run_in_executor(  # type: ignore[override] # the base class has more precise types
+        self, executor: Any, func: Callable[..., Any], *args: Any
+    ) -> asyncio.Future[Any]:
+        future = self.create_future()
+        try:
+            future.set_result(func(*args))
+        except StopIteration as error:  # the one exception that a future refuses
+            future.set_exception(RuntimeError(str(error)))
+        except Exception as error:  # noqa: BLE001 - raised by the future
+            future.set_exception(error)
+        return future
+
+
+_idle: list[_Loop] = []
+_inherited: list[_Loop] = []
+
+
+def can_run_here() -> bool:
+    """Return whether this thread can run an event loop, as none is running in it."""
+    return asyncio._get_running_loop() is None  # noqa: SLF001 - documented, for this purpose
+
+
+def run_here(coroutine: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine in this thread, and return its result.
+
+    Event loops are reused.
+
+    zarr-python sends each read to an event loop on its own thread, which sends each decoding to a
+    third thread.  That suits many chunks at once, but for a single one the two hand-overs take
+    longer than the read.  Here all of it runs in the calling thread.
+    """
+    try:
+        loop = _idle.pop()
+    except IndexError:
+        loop = _Loop()
+    try:
+        result = loop.run_until_complete(coroutine)
+    except BaseException:
+        # Unfinished tasks must not continue in the next read.
+        loop.close()
+        raise
+    _idle.append(loop)
+    return result
+
+
+def _close_all() -> None:
+    while _idle:
+        _idle.pop().close()
+
+
+def _forget() -> None:
+    # A loop's selector is shared with the parent: neither use nor close it.
+    _inherited.extend(_idle)
+    _idle.clear()
+
+
+atexit.register(_close_all)
+in_children(_forget)

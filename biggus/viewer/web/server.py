@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from biggus.errors import BiggusError
-from biggus.viewer.web.facts import FLAGS, MAPS
-from biggus.viewer.web.rendering import Colouring, TileOutside, ramp
+from biggus.viewer.picture import Picture
+from biggus.viewer.web.facts import FLAGS, MAPS, Facts, grows_upward
+from biggus.viewer.web.rendering import Colouring, Renderer, TileOutside, ramp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from biggus.viewer.web.facts import Facts
+    from biggus.pyramids import Pyramid
     from biggus.viewer.web.rendering import Flagging
 
 _log = logging.getLogger("biggus.viewer")
@@ -246,3 +247,29 @@ def _number(given: dict[str, str], name: str) -> float:
     if not abs(number) < float("inf"):
         raise _BadRequest(f"{name} is a finite number")
     return number
+
+
+SAMPLE_BYTES = 16_000_000
+"""The most bytes to read for a tile that shows a sample; a screen has about twelve tiles."""
+
+
+def page_of(shown: Pyramid, title: str, port: int = 0) -> PageServer:
+    """Return the server of a page that shows a pyramid, on the loopback interface.
+
+    Parameters
+    ----------
+    shown : Pyramid
+        What is shown.
+    title : str
+        What the page is called.
+    port : int, optional
+        0: any that is free.
+
+    Raises
+    ------
+    OSError
+        If the port cannot be used.
+    """
+    picture = Picture(shown)
+    renderer = Renderer(picture, SAMPLE_BYTES, upward=grows_upward(picture))
+    return PageServer(Facts(renderer, title), port)

@@ -22,9 +22,8 @@ Image = pytest.importorskip("PIL.Image")
 
 from biggus.viewer.picture import Picture
 from biggus.viewer.web.facts import Facts
-from biggus.viewer.web.page import page_of
 from biggus.viewer.web.rendering import Colouring, Renderer, TileOutside
-from biggus.viewer.web.server import Answers
+from biggus.viewer.web.server import Answers, page_of
 
 GREY = Colouring("gray", 0.0, 254.0)
 
