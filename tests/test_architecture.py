@@ -113,10 +113,7 @@ DISTRIBUTIONS = {
 
 OF_ONE_THING = (
     {f"biggus.graph.{name}" for name in ("base", "identifying", "packing", "pieces")},
-    {
-        f"biggus.array.{name}"
-        for name in ("array", "methods", "missing", "operators", "standard", "statistics")
-    },
+    {f"biggus.array.{name}" for name in ("array", "methods", "missing", "operators", "statistics")},
     {"biggus.cache.cache", "biggus.cache.cached"},
 )
 """Modules that speak of each other's types: a node and its pieces, the parts of one class, a cache

@@ -14,12 +14,10 @@ from biggus.array.asking import asked_by
 from biggus.array.dispatch import Dispatch
 from biggus.array.keys import in_memory, is_large_mask
 from biggus.array.labelled import Labelled
-from biggus.array.methods import Methods
+from biggus.array.methods import Methods, Standard
 from biggus.array.missing import Missing
 from biggus.array.operators import Operators
-from biggus.array.refusals import Refusals
-from biggus.array.scalars import Scalars
-from biggus.array.standard import Standard
+from biggus.array.scalars import Refusals, Scalars
 from biggus.array.statistics import Statistics
 from biggus.graph import Cast, Elementwise, Field, Node, completed, rechunked, select
 from biggus.indexing.keys import basic_selection, numpy_selection, orthogonal_selection

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from biggus.cli.programs import run_program
+from biggus.cli.usage import UsageError
+from biggus.errors import StudyError
 from biggus.options import format_bytes
 from biggus.study.bundle import Bundle
-from biggus.study.bundling import Bundling
 from biggus.study.environment import RECORD, REPLAY
+from biggus.study.writing import Bundling
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
 
 EXAMPLES = """\
   biggus record -o study.biggus -- python study.py
@@ -64,3 +67,27 @@ def summary(bundle: Bundle) -> str:
     chunks = f"{bundle.chunks:,} chunk{'s' * (bundle.chunks != 1)}"
     sources = f"{read:,} source{'s' * (read != 1)}"
     return f"{chunks} of {sources}, {format_bytes(bundle.nbytes)}; receipt {bundle.receipt}"
+
+
+_BY_SIGNAL = 128
+"""Added to the number of the signal that ended a program, as shells do."""
+
+
+def run_program(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    """Run a program in an environment, and return its exit code.
+
+    Raises
+    ------
+    UsageError
+        If no program is given.
+    StudyError
+        If the program cannot be run.
+    """
+    program: list[str] = arguments.program
+    if not program:
+        raise UsageError("name a program to run, after two dashes: -- python study.py")
+    try:
+        code = subprocess.run(program, env=dict(environment), check=False).returncode  # noqa: S603 - what the user says
+    except OSError as error:
+        raise StudyError(f"cannot run {program[0]}: {error.strerror}") from error
+    return _BY_SIGNAL - code if code < 0 else code

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from biggus.cli.programs import run_program
+from biggus.cli.recording import run_program
 from biggus.study.bundle import Bundle
 from biggus.study.environment import RECORD, REPLAY
 

@@ -16,7 +16,7 @@ from biggus.indexing.grid import Grid
 from biggus.pyramids.blocks import EXACT_LEVELS
 from biggus.sources import studying
 from biggus.sources.base import box_shape, read, whole
-from biggus.sources.derived import DerivedSource
+from biggus.sources.wrappers import DerivedSource
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,7 +18,7 @@ from biggus.graph import Elementwise, Leaf, Node, select
 from biggus.indexing.selection import Selection
 from biggus.pyramids.blocks import EXACT_LEVELS
 from biggus.sources.base import box_shape, whole, within
-from biggus.sources.derived import DerivedSource
+from biggus.sources.wrappers import DerivedSource
 from biggus.support.once import once
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Sources that wrap other sources or plain objects."""
+"""Sources that wrap other sources or plain objects, or are computed from other sources."""
 
 from __future__ import annotations
 
@@ -240,3 +240,13 @@ def _name_of(obj: Any) -> str:
 def as_source(obj: Any) -> Source:
     """Return `obj` itself if it is a :class:`Source`, else a source around it."""
     return obj if isinstance(obj, Source) else ObjectSource(obj)
+
+
+class DerivedSource(Source):
+    """A source computed from other sources; its receipt lists the chunks that these read."""
+
+    derived = True
+
+    def made_of(self, box: Box) -> Sequence[Any]:
+        """Return the nodes whose values are all read for a box."""
+        raise NotImplementedError

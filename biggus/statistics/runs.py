@@ -1,7 +1,12 @@
-"""Accumulating a block: its runs, one after the other, go to all aggregators."""
+"""Accumulating a block: its runs, one after the other, go to all aggregators.
+
+A run is a box of the layout's dims, each of which joins neighbouring axes of the block.  A range
+of a dim is one box of these axes if it consists of whole rows, and several boxes otherwise.
+"""
 
 from __future__ import annotations
 
+import itertools
 import math
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
@@ -10,15 +15,63 @@ import numpy as np
 
 from biggus.statistics.layout import LONG, Run, RunLayout, layout_of
 from biggus.statistics.missing import RunValues
-from biggus.statistics.parts import computed_run
 from biggus.statistics.scratch import aligned, scratch
 from biggus.statistics.values import ComputedParts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from biggus.statistics.base import Accumulator, Aggregator
     from biggus.statistics.values import AnyArray, Partial, ReadableRuns, Values
+
+_Box: TypeAlias = tuple[slice, ...]
+
+
+def computed_run(block: ComputedParts, layout: RunLayout, run: Run) -> AnyArray:
+    """Return the values of a run, with the layout's axes, in scratch memory."""
+    found = scratch("computed", tuple([s.stop - s.start for s in run.box]), block.dtype)
+    for box, place in _parts(layout, run.number):
+        part = block[box]
+        part.compute_into(found[place].reshape(part.shape))
+    return found if layout.order is None else found.transpose(layout.order)
+
+
+@lru_cache(1024)
+def _parts(layout: RunLayout, number: int) -> list[tuple[_Box, _Box]]:
+    """Return the boxes of a block in the run with a number, each with its place in the run."""
+    run = layout.runs[number]
+    along = [
+        [(box, slice(first, first + size)) for box, first, size in _boxes(lengths, s.start, s.stop)]
+        for lengths, s in zip(layout.joined, run.box, strict=True)
+    ]
+    found = []
+    for pieces in itertools.product(*along):
+        inner = iter(itertools.chain(*[box for box, _ in pieces]))
+        box = tuple([slice(0, 1, 1) if n == 1 else next(inner) for n in layout.block])
+        found.append((box, tuple([place for _, place in pieces])))
+    return found
+
+
+def _boxes(lengths: tuple[int, ...], start: int, stop: int) -> Iterator[tuple[_Box, int, int]]:
+    """Yield the boxes of axes that make up a range of flat indices.
+
+    Each comes with its first index, relative to `start`, and its number of elements.
+    """
+    rest = lengths[1:]
+    row = math.prod(rest)
+    at = start
+    while at < stop:
+        index, begin = divmod(at, row)
+        if begin or stop - at < row:
+            end = min(stop, (index + 1) * row)
+            for box, first, size in _boxes(rest, begin, end - index * row):
+                yield (slice(index, index + 1, 1), *box), at - start + first, size
+        else:
+            end = stop // row * row
+            box = (slice(index, stop // row, 1), *[slice(0, n, 1) for n in rest])
+            yield box, at - start, end - at
+        at = end
+
 
 _Taken: TypeAlias = "Callable[[RunLayout, Run], tuple[AnyArray, AnyArray | None]]"
 """A function that returns the values of a run, and where they are masked; None if none is."""

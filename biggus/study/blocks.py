@@ -8,11 +8,11 @@ from typing import Self
 
 from biggus.sources import studying
 from biggus.study.bundle import Bundle
-from biggus.study.bundling import Bundling
 from biggus.study.environment import RECORD, REPLAY, handed_down
 from biggus.study.recording import recording_in
 from biggus.study.replaying import Replaying
 from biggus.study.sockets import forbidden
+from biggus.study.writing import Bundling
 
 
 class record:  # noqa: N801 - used as a context manager, as `set_options` is

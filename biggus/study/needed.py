@@ -12,8 +12,7 @@ from biggus.adapt import node_of, several
 from biggus.errors import StudyError
 from biggus.sources import studying
 from biggus.sources.base import read
-from biggus.sources.derived import DerivedSource
-from biggus.sources.wrappers import ObjectSource, Wrapper
+from biggus.sources.wrappers import DerivedSource, ObjectSource, Wrapper
 from biggus.study.chunkwise import Chunkwise, Substitutes, innermost, is_mapped
 from biggus.study.receipts import box_at, chunk_digest, place_of, receipt_of, source_digest
 from biggus.support.threads import WaitingThreads

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from biggus.sources.base import Values
     from biggus.viewer.choosing import ScreenView
-    from biggus.viewer.frames import Frame
+    from biggus.viewer.scene import Frame
 
 _FARTHEST = 3
 """The number of neighbouring elements that interpolations use, unless it is an option."""

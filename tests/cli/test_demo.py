@@ -24,10 +24,9 @@ image_module = pytest.importorskip("PIL.Image")
 
 import biggus
 from biggus.cli.demo.computing import _in_a_process
-from biggus.cli.demo.imagery import Earth, encode
 from biggus.cli.demo.models import sample_folder
 from biggus.cli.demo.planet import degrees, pixels
-from biggus.cli.demo.server import TileServer
+from biggus.cli.demo.server import Earth, TileServer, encode
 from biggus.cli.demo.telling import DemoError
 from biggus.cli.demo.weather import maps_by_slabs, weather
 from biggus.study.bundle import Bundle

@@ -20,16 +20,16 @@ import functools
 import itertools
 import logging
 import random
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from biggus import options
 from biggus.backends.http import shared
 from biggus.backends.http.attempt import AttemptError, LargeAttemptError, Response, once
-from biggus.backends.http.deadline import Deadline
+from biggus.backends.http.deadline import DEFAULT_TIMEOUT, Deadline, Timeout
 from biggus.backends.http.headers import retry_after, split_credentials, user_agent
 from biggus.backends.http.pools import process_connections
-from biggus.backends.http.settings import HttpSettings
 from biggus.backends.location import public_url
 from biggus.errors import BiggusError
 from biggus.support import deadlines
@@ -38,6 +38,42 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from biggus.backends.http.pools import HostGate
+
+
+@dataclass(frozen=True)
+class HttpSettings:
+    """The settings of requests.
+
+    Attributes
+    ----------
+    connections : int
+        How many requests to one host may run at once.
+    timeout : Timeout
+        The time-outs.
+    retries : int
+        How often failures that may pass are retried.
+    user_agent : str or None
+        The ``User-Agent``; None for biggus and its version.
+    headers : tuple of (str, str)
+        Further headers, such as credentials; never shown.
+    shared : bool
+        Whether requests of all processes are counted together.
+    per_second : float or None
+        If so, how many of them may begin in a second.
+    local_redirects : bool
+        Whether a server on the internet may redirect to addresses that are not public, of this
+        machine or a private network.
+    """
+
+    connections: int = 16
+    timeout: Timeout = DEFAULT_TIMEOUT
+    retries: int = 4
+    user_agent: str | None = None
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    shared: bool = False
+    per_second: float | None = None
+    local_redirects: bool = False
+
 
 log = logging.getLogger("biggus.backends.http")
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from biggus.backends.base import Backend
 from biggus.backends.http.absence import absent_statuses
+from biggus.backends.http.client import HttpSettings
 from biggus.backends.http.deadline import DEFAULT_TIMEOUT, timeout_option
-from biggus.backends.http.settings import HttpSettings
 from biggus.backends.tiles.encoding import TileEncoding
 from biggus.backends.tiles.options import OptionChecker
 from biggus.backends.tiles.policies import Policy, policy_for

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from biggus.backends.http.attempt import Response
-    from biggus.backends.http.settings import HttpSettings
+    from biggus.backends.http.client import HttpSettings
     from biggus.backends.tiles.template import Template
     from biggus.sources.base import Box
 

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from biggus.backends.http.attempt import Response
-    from biggus.backends.http.settings import HttpSettings
+    from biggus.backends.http.client import HttpSettings
 
 _KEPT_OBJECT = 8
 """A whole object is kept if it takes at most this fraction (1/8) of the memory option."""

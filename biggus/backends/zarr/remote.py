@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from biggus import options
 from biggus.backends.http.absence import GONE, absent_statuses
+from biggus.backends.http.client import HttpSettings
 from biggus.backends.http.deadline import DEFAULT_TIMEOUT, timeout_option
-from biggus.backends.http.settings import HttpSettings
 from biggus.backends.identity import without_secrets
 from biggus.backends.zarr import metadata as zarr_metadata
 from biggus.backends.zarr.http import ABSENT, FsspecStore, HttpStore, RemoteStore

@@ -16,7 +16,7 @@ import biggus
 from biggus.backends.files import SETTLED_SECONDS
 from biggus.cli.demo.anomaly import LAST_YEARS, Maps, lazy_maps, maps_of_library, open_air
 from biggus.cli.demo.budget import BUDGET
-from biggus.cli.demo.maps import Wording, picture_maps
+from biggus.cli.demo.pictures import Wording, picture_maps
 from biggus.cli.demo.telling import DemoError, expect, say, timed
 from biggus.cli.demo.weather import LATITUDE, LONGITUDE, YEAR, maps_by_slabs, weather
 from biggus.cli.tables import table

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from biggus.cli.demo.reading import Reading
+    from biggus.cli.demo.telling import Reading
 
 _FILES = ("NEMO", "E1_north_america.nc")
 

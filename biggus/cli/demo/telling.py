@@ -1,15 +1,20 @@
-"""Printing, timing and checking the steps of the demo."""
+"""Printing, timing and checking the steps of the demo, and the arrays that it reads twice."""
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import time
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from biggus.errors import BiggusError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from biggus.cli.demo.models import Climate, Ocean
 
 
 class DemoError(BiggusError):
@@ -40,3 +45,42 @@ def expect(seen: bool, what: str) -> None:
     """Raise a DemoError if an expectation is not met."""
     if not seen:
         raise DemoError(f"the demo expected that {what}, but that is not so")
+
+
+@dataclasses.dataclass
+class Reading:
+    """The arrays that are read twice, with the time that took."""
+
+    planet: Timed
+    ocean: Timed
+    climate: Timed
+
+    def digests(self) -> dict[str, str]:
+        """Return digests of the values."""
+        ocean: Ocean = self.ocean.value
+        climate: Climate = self.climate.value
+        return {
+            "planet": digest(self.planet.value),
+            "ocean": digest(ocean.temperatures, ocean.latitude, ocean.longitude),
+            "climate": digest(climate.first, climate.last, climate.series),
+        }
+
+
+def digest(*arrays: Any) -> str:
+    """Return the SHA-256 of arrays: of their dtypes, shapes, values and masks.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> digest(np.zeros(2)) == digest(np.zeros(2)), digest(np.zeros(2)) == digest(np.zeros(3))
+    (True, False)
+    """
+    result = hashlib.sha256()
+    for array in arrays:
+        result.update(f"{array.dtype.str}{array.shape}".encode())
+        if isinstance(array, np.ma.MaskedArray):
+            result.update(np.ma.getmaskarray(array).tobytes())
+            # Masked values have no meaning.
+            array = array.filled(0)  # noqa: PLW2901
+        result.update(array.tobytes())
+    return result.hexdigest()

@@ -11,8 +11,7 @@ from raw_server import RawServer, answer, sending
 
 from biggus.backends.http import attempt, connections
 from biggus.backends.http.addresses import addresses_of, by_name, is_outside, is_public
-from biggus.backends.http.client import HttpClient, HttpError
-from biggus.backends.http.settings import HttpSettings
+from biggus.backends.http.client import HttpClient, HttpError, HttpSettings
 from biggus.backends.location import Location
 from biggus.backends.tiles.backend import TilesBackend
 from biggus.backends.zarr.remote import remote_store

@@ -22,11 +22,10 @@ pytest.importorskip("urllib3")
 from tile_server import Reply, TileServer
 
 from biggus.backends.http import client as http
-from biggus.backends.http.client import HttpClient, HttpError
+from biggus.backends.http.client import HttpClient, HttpError, HttpSettings
 from biggus.backends.http.deadline import Timeout
 from biggus.backends.http.headers import http_date, retry_after, split_credentials
 from biggus.backends.http.pools import HostGate
-from biggus.backends.http.settings import HttpSettings
 
 TILE = "/RGB/3/2/1.png"
 

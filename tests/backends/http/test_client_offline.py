@@ -22,8 +22,7 @@ from tile_server import Reply, TileServer
 import biggus
 from biggus import options
 from biggus.backends.http import client as http
-from biggus.backends.http.client import HttpClient, HttpError, OfflineHttpError
-from biggus.backends.http.settings import HttpSettings
+from biggus.backends.http.client import HttpClient, HttpError, HttpSettings, OfflineHttpError
 from biggus.backends.location import Location
 from biggus.backends.tiles.backend import TilesBackend
 from biggus.backends.zarr.backend import ZarrBackend

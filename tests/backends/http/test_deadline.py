@@ -18,9 +18,8 @@ from raw_server import RawServer, answer, sending
 
 import biggus
 from biggus.backends.http import client as http
-from biggus.backends.http.client import HttpClient, HttpError
+from biggus.backends.http.client import HttpClient, HttpError, HttpSettings
 from biggus.backends.http.deadline import SLOWEST, Deadline, Timeout, timeout_option
-from biggus.backends.http.settings import HttpSettings
 from biggus.errors import DeadlineError, OpenError
 from biggus.support import deadlines
 
@@ -127,7 +126,7 @@ import sys
 import threading
 from biggus.backends.http.client import HttpClient, HttpError
 from biggus.backends.http.deadline import Timeout
-from biggus.backends.http.settings import HttpSettings
+from biggus.backends.http.client import HttpSettings
 try:
     HttpClient(HttpSettings(timeout=Timeout(30.0, 30.0, 1.0), retries=0)).get(sys.argv[1])
 except HttpError as error:

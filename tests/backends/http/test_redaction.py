@@ -21,9 +21,8 @@ from tile_server import Reply, TileServer
 
 import biggus
 from biggus.backends.http import client as http
-from biggus.backends.http.client import HttpClient, HttpError
+from biggus.backends.http.client import HttpClient, HttpError, HttpSettings
 from biggus.backends.http.redaction import redacted
-from biggus.backends.http.settings import HttpSettings
 from biggus.errors import BiggusError, OpenError
 
 SECRET = "s3cret"
