@@ -14,7 +14,7 @@ from biggus.array.asking import asked_by
 from biggus.array.dispatch import Dispatch
 from biggus.array.keys import in_memory, is_large_mask
 from biggus.array.labelled import Labelled
-from biggus.array.methods import Methods, Standard
+from biggus.array.methods import Methods
 from biggus.array.missing import Missing
 from biggus.array.operators import Operators
 from biggus.array.scalars import Refusals, Scalars
@@ -34,9 +34,7 @@ if TYPE_CHECKING:
     Casting = Literal["no", "equiv", "safe", "same_kind", "unsafe"]
 
 
-class Array(
-    Operators, Statistics, Methods, Labelled, Missing, Scalars, Dispatch, Standard, Refusals
-):
+class Array(Operators, Statistics, Methods, Labelled, Missing, Scalars, Dispatch, Refusals):
     """A lazy n-dimensional array.
 
     Indexing, arithmetic, and NumPy's functions and methods return lazy arrays and read no

@@ -14,17 +14,13 @@ if TYPE_CHECKING:
 
     from biggus.array.array import Array
 
-_NAMES = (
-    *("argpartition", "argsort", "choose", "cumprod", "cumsum", "diagonal", "dot", "nonzero"),
-    *("ravel", "repeat", "squeeze", "swapaxes", "take", "trace"),
-)
 
+def _method_of(name: str) -> Callable[..., Array]:
+    function: Callable[..., Any] = getattr(np, name)
 
-def _method_of(name: str) -> Callable[..., Any]:
-    function = getattr(np, name)
-
-    def method(self: Array, *arguments: Any, **keywords: Any) -> Any:
-        return function(self, *arguments, **keywords)
+    def method(self: Array, *arguments: Any, **keywords: Any) -> Array:
+        found: Array = function(self, *arguments, **keywords)
+        return found
 
     method.__name__ = name
     method.__qualname__ = f"Array.{name}"
@@ -33,27 +29,27 @@ def _method_of(name: str) -> Callable[..., Any]:
 
 
 class Methods(Lazy):
-    """Mixin of methods that select, reorder or accumulate values, as those of an ndarray do."""
+    """Mixin of methods that select, reorder or accumulate values, as those of an ndarray do.
+
+    It also has the namespace and the device of the array API standard, and DLPack.
+    """
 
     __slots__ = ()
 
-    if TYPE_CHECKING:
-        argpartition: Callable[..., Array]
-        argsort: Callable[..., Array]
-        choose: Callable[..., Array]
-        cumprod: Callable[..., Array]
-        cumsum: Callable[..., Array]
-        diagonal: Callable[..., Array]
-        dot: Callable[..., Array]
-        nonzero: Callable[..., tuple[Any, ...]]
-        ravel: Callable[..., Array]
-        repeat: Callable[..., Array]
-        squeeze: Callable[..., Array]
-        swapaxes: Callable[..., Array]
-        take: Callable[..., Array]
-        trace: Callable[..., Array]
-    else:
-        locals().update({name: _method_of(name) for name in _NAMES})
+    argpartition = _method_of("argpartition")
+    argsort = _method_of("argsort")
+    choose = _method_of("choose")
+    cumprod = _method_of("cumprod")
+    cumsum = _method_of("cumsum")
+    diagonal = _method_of("diagonal")
+    dot = _method_of("dot")
+    ravel = _method_of("ravel")
+    repeat = _method_of("repeat")
+    squeeze = _method_of("squeeze")
+    swapaxes = _method_of("swapaxes")
+    take = _method_of("take")
+    trace = _method_of("trace")
+    nonzero: Callable[..., Any] = _method_of("nonzero")
 
     def flatten(self: Any, order: Any = "C") -> Array:
         """Flatten to one axis, as :meth:`numpy.ndarray.flatten`; the result is lazy."""
@@ -87,11 +83,7 @@ class Methods(Lazy):
         how = {} if copy is None else {"copy": copy}
         return np.reshape(self, given, order=order, **how)  # type: ignore[call-overload, no-any-return]
 
-
-class Standard(Lazy):
-    """Mixin of the namespace and the device of an array, and of DLPack."""
-
-    __slots__ = ()
+    # The Python array API standard -----------------------------------------------------------
 
     namespace: ClassVar[Any]
     """The module `biggus.array_api`, which sets this when it is imported."""

@@ -8,12 +8,10 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from biggus.backends.signature import FileSignature
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _TELLS_AT_HAND = hasattr(os, "RWF_NOWAIT")
 

@@ -16,14 +16,12 @@ import sys
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from biggus.support.forks import between_forks, in_children
 from biggus.support.threads import PARTING_SECONDS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 IDLE_SECONDS = 1.0
 """A handle that was not used for this long is closed."""

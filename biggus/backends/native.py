@@ -6,10 +6,8 @@ import logging
 import os
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from collections.abc import Callable
+from typing import Any
 
 log = logging.getLogger("biggus.backends")
 

@@ -10,14 +10,11 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
 
 from biggus.backends.signature import FileSignature, signature_of
 from biggus.errors import OpenError
 from biggus.support.watching import changed
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
 
 _LEAST_SECONDS = 0.01
 _RESTLESS_SECONDS = 0.25

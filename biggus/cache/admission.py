@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import weakref
 from collections import OrderedDict, deque
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from collections.abc import Iterable
+from typing import Any
 
 SEEN_MOST = 1 << 17
 """How many keys are remembered in memory."""

@@ -15,15 +15,12 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from biggus.cache.writers import FLAGS
 from biggus.support import deadlines
 from biggus.support.forks import between_forks
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 NAME = "claims"
 

@@ -10,10 +10,7 @@ import contextlib
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable
 
 _ALONE_SECONDS = 0.005
 """How long files are removed without helper threads."""

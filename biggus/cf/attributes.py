@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Hashable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from biggus.cf.decoder import Decoder
 from biggus.cf.marks import KEPT_DTYPE, PACKING, kept_dtype, kept_width, text_of
-
-if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
 
 _DEFAULT_FILLS: dict[str, int | float] = {
     "i1": -127,

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
 
 from biggus.errors import MissingDependencyError
 from biggus.support.extras import needing
 from biggus.support.progress import PATIENCE_SECONDS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 
 @contextlib.contextmanager

@@ -8,14 +8,12 @@ import importlib
 import logging
 import os
 import sys
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Iterator, Sequence
+from typing import Any, NoReturn
 
 from biggus.cli.stopping import INTERRUPTED, stop_orderly
 from biggus.cli.usage import UsageError, common_options
 from biggus.errors import BiggusError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 OK = 0
 FAILED = 1

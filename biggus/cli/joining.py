@@ -6,7 +6,8 @@ import argparse
 import dataclasses
 import glob
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from biggus.backends import Location
 from biggus.cli.opening import add_opening, open_variable, opening_options
@@ -14,9 +15,6 @@ from biggus.cli.usage import UsageError
 from biggus.datasets.facts import Opened, facts_of
 from biggus.errors import BiggusError, MismatchError
 from biggus.many import MISMATCHES, JoinedMember, joined, matching, variables_named
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 
 class MisfitError(BiggusError, ValueError):

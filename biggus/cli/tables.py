@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from collections.abc import Sequence
 
 
 def table(rows: Sequence[Sequence[str]], indent: str = "", right: Sequence[int] = ()) -> str:

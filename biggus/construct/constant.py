@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +15,6 @@ from biggus.graph import View
 from biggus.indexing.selection import Selection
 from biggus.sources.memory import MemorySource
 from biggus.sources.normal import given_shape
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 def ConstantArray(

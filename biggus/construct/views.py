@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from biggus.adapt import node_of
 from biggus.array import Array
@@ -10,9 +11,6 @@ from biggus.graph import select
 from biggus.indexing.keys import MOST_AXES
 from biggus.indexing.selection import Selection
 from biggus.sources.normal import given_shape
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 def broadcast_to(array: Any, shape: int | Sequence[int]) -> Array:

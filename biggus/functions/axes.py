@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,9 +13,6 @@ from biggus.functions.elementwise import as_array
 from biggus.functions.reshaping import ravel
 from biggus.sources.normal import normal_axes, normal_axis
 from biggus.statistics.signatures import refuse
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 ALL = slice(None)
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 
 from biggus.array import Array
 from biggus.functions.elementwise import as_array
 from biggus.labels import numbered
 from biggus.reductions.windows import of_windows
 from biggus.sources.normal import normal_axis
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 
 def coarsen(

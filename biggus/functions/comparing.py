@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,9 +14,6 @@ from biggus.functions.counting import counted_before
 from biggus.functions.elementwise import as_array, where
 from biggus.functions.statistics import all as every
 from biggus.statistics.signatures import refuse
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 
 @implements(np.allclose)

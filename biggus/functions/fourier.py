@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,9 +13,6 @@ from biggus.functions.elementwise import as_array
 from biggus.functions.moving import roll
 from biggus.sources.normal import normal_axis
 from biggus.statistics.signatures import refuse
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 _HALVED = {"rfft", "ihfft"}
 """Transforms whose results are half a line, with the middle."""

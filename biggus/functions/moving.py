@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -15,9 +16,6 @@ from biggus.functions.joining import concatenate
 from biggus.functions.reshaping import ravel, reshape
 from biggus.sources.normal import normal_axis
 from biggus.statistics.signatures import refuse
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _BACK = slice(None, None, -1)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -14,9 +15,6 @@ from biggus.construct import full
 from biggus.functions.elementwise import as_array
 from biggus.sources.normal import normal_axes
 from biggus.statistics.signatures import refuse
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 # Functions that NumPy implements by indexing and transposing, or by its other functions --------
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 import numpy as np
 
 from biggus.array import implements
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _INSTEAD = {
     "putmask": "biggus.where(mask, values, a) is a new one",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import operator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -12,9 +13,6 @@ from biggus.array import Array, implements
 from biggus.construct import zeros
 from biggus.functions.elementwise import as_array
 from biggus.graph import Reshape
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 @implements(np.reshape)

@@ -7,7 +7,8 @@ before it.  The length of blocks, and so each bit of the results, depends on sha
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -25,9 +26,6 @@ from biggus.graph import Blockwise, Reach
 from biggus.indexing.grid import Grid, default_chunks
 from biggus.sources.normal import normal_axis
 from biggus.statistics.signatures import refuse
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _BLOCK = 2**20
 """The approximate number of elements of a block."""

@@ -12,15 +12,13 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections.abc import Collection, Sequence
 from functools import reduce
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
 from biggus.indexing.grid import Edges, Grid, RegularEdges, edges_of
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
 
 Lengths: TypeAlias = int | tuple[int, ...]
 """The regular length of the pieces of an axis, or all their lengths."""

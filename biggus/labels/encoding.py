@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from biggus.cf import PACKING
 from biggus.graph import Elementwise, Leaf, Mosaic, Node, View
 from biggus.labels.rules import SAME_VALUES
 from biggus.sources.base import Source
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 def encoding_of(node: Node) -> Mapping[str, Any]:

@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from biggus.errors import StudyError
 from biggus.sources import studying
 from biggus.support.forks import between_forks
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 RECORD = "BIGGUS_RECORD"
 REPLAY = "BIGGUS_REPLAY"

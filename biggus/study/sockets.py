@@ -10,12 +10,10 @@ import contextlib
 import socket
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 from biggus.errors import StudyError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _FAMILIES = (socket.AF_INET, socket.AF_INET6)
 _OF_SOCKETS = {"socket.__new__", "socket.connect", "socket.sendto", "socket.sendmsg", "socket.bind"}

@@ -12,16 +12,14 @@ import tempfile
 import time
 import zipfile
 import zlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from biggus.errors import OutputError, StudyError
 from biggus.sinks.placing import check_place
 from biggus.study.canonical import plain_json
 from biggus.study.manifest import Gathered
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 
 class Bundling:

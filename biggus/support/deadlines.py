@@ -9,14 +9,12 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from biggus import options
 from biggus.errors import DeadlineError
 from biggus.support.within import within
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class _Deadline(NamedTuple):

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
 
 from biggus.errors import MissingDependencyError
 from biggus.support.forks import between_forks
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 @contextlib.contextmanager

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from collections.abc import Callable, Container, Hashable, Sequence
+from typing import Any, Generic, TypeVar
 
 from biggus.errors import DeadlineError
 from biggus.support import deadlines
 from biggus.support.forks import in_children
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Hashable, Sequence
 
 T = TypeVar("T")
 

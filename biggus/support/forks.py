@@ -12,10 +12,7 @@ import contextlib
 import logging
 import os
 import threading
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator
 
 _log = logging.getLogger("biggus.support.forks")
 

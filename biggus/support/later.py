@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from biggus.support.forks import between_forks
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 
 def later(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import numpy as np
 
 from biggus.sources.base import Box, whole
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def some_boxes(shape: tuple[int, ...], most: int = 200) -> Iterator[Box]:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from biggus.array import Array
 from biggus.construct import ArrayAdapter
 from biggus.pyramids import Pyramid
 from biggus.pyramids.layout import CHANNELS, picture_axes
 from biggus.pyramids.pyramid import attribution_of
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import re
 import warnings
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,9 +14,6 @@ from biggus.array import Array
 from biggus.construct import ArrayAdapter
 from biggus.graph import Gufunc
 from biggus.xarray.steps import Mapped
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
 
 _MOST_TRIED = 64 * 2**20
 """The most bytes of an array that a function is called with to find the dtype of its result."""

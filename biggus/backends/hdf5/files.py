@@ -14,8 +14,9 @@ import logging
 import os
 import re
 import time
+from collections.abc import Hashable, Iterator
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from biggus.backends.descriptor import Descriptor
 from biggus.backends.files import HandlePool
@@ -26,9 +27,6 @@ from biggus.backends.settling import settled_signature
 from biggus.backends.signature import FileSignature, signature_of
 from biggus.errors import GoneError, OpenError, VariableError
 from biggus.support.extras import needing
-
-if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator
 
 log = logging.getLogger("biggus.backends.hdf5")
 

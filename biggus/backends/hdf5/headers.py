@@ -12,11 +12,9 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable, Iterator
 from struct import Struct
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 _DATATYPE, _ATTRIBUTE, _BLOCK, _MANY = 0x03, 0x0C, 0x10, 0x15
 _NULL = 2

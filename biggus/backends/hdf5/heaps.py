@@ -12,14 +12,11 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from struct import Struct
-from typing import TYPE_CHECKING
 
 from biggus.backends.hdf5.headers import VARIABLE
 from biggus.errors import OpenError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 MOST_BYTES = 2**18
 """The largest file, in bytes, that is searched for collections.  The search takes 1 ns a byte."""

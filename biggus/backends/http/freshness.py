@@ -9,13 +9,10 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from biggus.backends.http.headers import http_date
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _MAX_AGE = re.compile(r"(?:^|,)\s*max-age\s*=\s*\"?(\d{1,10})", re.IGNORECASE)
 _CLOCK_SLACK = 300.0

@@ -17,14 +17,11 @@ import struct
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from biggus.support.forks import between_forks
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 log = logging.getLogger("biggus.backends.http")
 

@@ -7,12 +7,10 @@ each time that it is asked.
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from biggus.backends.native import hdf5_lock
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class DimensionFacts(NamedTuple):

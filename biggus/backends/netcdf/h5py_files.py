@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from biggus.backends.hdf5.files import h5py
 from biggus.backends.netcdf.behind import FAILURES
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def without_locks() -> bool:

@@ -9,10 +9,7 @@ missing data, while the decoder of a complete stretch never reads beyond its end
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from collections.abc import Iterator
 
 _MORE = b"\xa5\xc3\x96\xb8\x8d\xe1\x9a\xd2" * 4
 """The bytes appended to coded data; not zeros, which decoders assume for missing data."""

@@ -7,13 +7,10 @@ grows eastwards and y southwards from the north-west corner.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 from biggus.backends.location import public_url
 from biggus.errors import OpenError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 PLACEHOLDERS = {
     "z": "the zoom",

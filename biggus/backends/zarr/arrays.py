@@ -10,14 +10,12 @@ import copy
 import logging
 import threading
 import warnings
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from biggus.errors import OpenError
 from biggus.support.extras import needing
 from biggus.support.forks import between_forks
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 log = logging.getLogger("biggus.backends.zarr")
 

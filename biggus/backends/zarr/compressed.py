@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from biggus.sources.compression import Compression
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _NAMES = {"zstd": "zstd", "gzip": "gzip", "zlib": "gzip", "lz4": "lz4"}
 

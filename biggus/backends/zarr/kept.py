@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Generic, TypeVar
+from collections.abc import Hashable
+from typing import Generic, TypeVar
 
 from biggus.support.forks import in_children
-
-if TYPE_CHECKING:
-    from collections.abc import Hashable
 
 Value = TypeVar("Value")
 

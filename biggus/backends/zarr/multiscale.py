@@ -11,12 +11,10 @@ Three conventions describe them in the attributes of a group:
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from biggus.backends.base import Resolution
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
 
 
 def resolutions(attributes: Mapping[str, Any]) -> tuple[Resolution, ...]:

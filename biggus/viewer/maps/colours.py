@@ -6,13 +6,11 @@ else by its values: they diverge about zero if values lie on both sides of it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 SEQUENTIAL = "viridis"
 DIVERGING = "RdBu_r"
