@@ -1,7 +1,7 @@
-"""The suite of the array API standard, over NumPy and over biggus: what only NumPy passes.
+"""Run the array API test suite on NumPy and biggus, and list the tests that only NumPy passes.
 
-Run on demand (``tox -e array-api``), for it is on no package registry: ``ARRAY_API_TESTS_DIR``
-is a checkout of data-apis/array-api-tests, with its submodule.
+Run on demand (``tox -e array-api``), as the suite is on no package registry:
+``ARRAY_API_TESTS_DIR`` is a checkout of data-apis/array-api-tests, with its submodule.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 MODULES = ("numpy", "biggus.array_api")
 MOST = 20
-"""So many may be listed in array_api_xfails.txt."""
+"""The most tests that array_api_xfails.txt may list."""
 
 
 def say(line: str) -> None:
@@ -31,7 +31,7 @@ def say(line: str) -> None:
 def run(
     folder: Path, module: str, tests: Sequence[str] = ("array_api_tests",), examples: int = 3
 ) -> dict[str, str]:
-    """Return how each test ends: ``"passed"``, ``"failed"`` or ``"skipped"``."""
+    """Return the outcome of each test: ``"passed"``, ``"failed"`` or ``"skipped"``."""
     with tempfile.TemporaryDirectory() as temporary:
         report = Path(temporary, "report.xml")
         environment = {
@@ -60,7 +60,7 @@ def run(
 
 
 def main() -> int:
-    """Compare; return what the process ends with."""
+    """Compare both, and return the exit status."""
     given = os.environ.get("ARRAY_API_TESTS_DIR")
     if not given or not Path(given, "array_api_tests").is_dir():
         say("skipped: ARRAY_API_TESTS_DIR is no checkout of data-apis/array-api-tests")
@@ -74,7 +74,7 @@ def main() -> int:
         say(f"{name}: {counts}")
     lacking = {test for test, end in numpys.items() if end == "passed" and own.get(test) != end}
     if lacking - listed:
-        # What one passes or fails by the luck of a few examples is tried with more of them.
+        # Tests that may differ by chance run again with more examples.
         doubtful = sorted(lacking - listed)
         numpys, own = (run(Path(given), module, doubtful, 100) for module in MODULES)
         lacking -= {

@@ -1,4 +1,4 @@
-"""Settings for all tests: a cache folder of their own, and how hard Hypothesis tries."""
+"""Settings for all tests: a temporary cache folder, profiles of Hypothesis, shared fixtures."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ except ImportError:  # the tests that need it are skipped
     given = None
 else:
     common = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
-    # A test that needs more, or can do with fewer, asks for a multiple of these.
+    # A test that needs more or fewer examples uses a multiple of these.
     settings.register_profile("default", max_examples=25, **common)
     settings.register_profile("ci", max_examples=25, derandomize=True, **common)
     settings.register_profile("more", max_examples=250, **common)

@@ -1,4 +1,4 @@
-"""Opening stores, and finding them in the cache when they are gone."""
+"""Opening stores, and reading them from the cache after they were deleted."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def cache(tmp_path):
 
 
 def rewrite(store, value):
-    """Put a new file with another value in the place of a store, as most programs write."""
+    """Replace a store with a new file of another value, as most programs write."""
     new = store.with_suffix(".new")
     with h5py.File(new, "w") as file:
         file.create_dataset("a", data=np.full_like(VALUES, value), chunks=(2, 5))
     new.replace(store)
 
 
-def test_open_reads_what_is_there(store, check_same):
+def test_open_matches_numpy(store, check_same):
     array = biggus.open(store, "a")
     assert array.grid == (2, 5)
     check_same(lambda: array[::-1, [0, 7]], lambda: VALUES[::-1, [0, 7]])
@@ -63,7 +63,7 @@ def test_open_reads_what_is_there(store, check_same):
     check_same(lambda: biggus.open(store, "a", backend="hdf5"), lambda: VALUES)
 
 
-def test_a_variable_must_be_named_where_there_are_several(store, tmp_path):
+def test_missing_or_ambiguous_variable_raises(store, tmp_path):
     with pytest.raises(VariableError, match="a, group/b"):
         biggus.open(store)
     with pytest.raises(VariableError, match="a, group/b"):
@@ -89,7 +89,7 @@ def test_a_variable_must_be_named_where_there_are_several(store, tmp_path):
     ],
 )
 @pytest.mark.parametrize("suffix", [".h5", ".nc", ".zarr"])
-def test_near_names_of_variables_are_suggested(tmp_path, suffix, wanted, hint):
+def test_missing_variable_error_suggests_names(tmp_path, suffix, wanted, hint):
     names = ["Temperature", "ocean/salinity", "sst"]
     path = tmp_path / f"store{suffix}"
     if suffix == ".zarr":
@@ -117,7 +117,7 @@ def test_near_names_of_variables_are_suggested(tmp_path, suffix, wanted, hint):
     ("chunks", "error"),
     [("auto", TypeError), (("auto", 5), TypeError), ((None, 5), TypeError), (5, ValueError)],
 )
-def test_chunks_are_one_entry_an_axis(store, chunks, error):
+def test_invalid_chunks_raise(store, chunks, error):
     with pytest.raises(error, match="chunks has one entry per axis"):
         biggus.open(store, "a", chunks=chunks)
     with pytest.raises(error, match="chunks has one entry per axis"):
@@ -127,13 +127,13 @@ def test_chunks_are_one_entry_an_axis(store, chunks, error):
 
 
 @pytest.mark.parametrize("axis", ["time", None, 0.0, True, (0,)])
-def test_an_axis_is_a_number(store, axis):
+def test_axis_of_open_many_must_be_an_integer(store, axis):
     with pytest.raises(TypeError, match=r"an axis is (an integer, .*|given by its number,) not "):
         biggus.open_many([store], "a", axis=axis)
 
 
 @pytest.mark.parametrize(
-    ("location", "options", "error", "said"),
+    ("location", "options", "error", "message"),
     [
         ("absent.h5", {}, GoneError, "no such file"),
         ("garbage", {}, OpenError, "no backend knows"),
@@ -153,26 +153,26 @@ def test_an_axis_is_a_number(store, axis):
         ("garbage", {"backend": "hfd5"}, OptionError, "did you mean 'hdf5'"),
     ],
 )
-def test_what_cannot_be_opened_is_one_line_that_helps(
-    tmp_path, monkeypatch, location, options, error, said
+def test_open_errors_are_helpful_one_liners(
+    tmp_path, monkeypatch, location, options, error, message
 ):
     pytest.importorskip("urllib3")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "garbage").write_bytes(b"not a store")
     (tmp_path / "folder").mkdir()
-    with pytest.raises(error, match=said) as caught:
+    with pytest.raises(error, match=message) as caught:
         biggus.open(location, cache=False, **options)
     assert "\n" not in str(caught.value)
     assert isinstance(caught.value, biggus.BiggusError)
 
 
-def test_unknown_options_are_a_type_error(store):
+def test_unknown_option_raises_type_error(store):
     with pytest.raises(TypeError, match="zoom"):
         biggus.open(store, "a", zoom=3)
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "said"),
+    ("name", "options", "message"),
     [
         ("store.nc", {"chunk": (1, 2)}, "the netcdf backend has no option 'chunk'; did you mean"),
         ("store.nc", {"chunk": (1, 2)}, r"chunks=\? \(it has no options of its own\)$"),
@@ -192,8 +192,8 @@ def test_unknown_options_are_a_type_error(store):
     ],
 )
 @pytest.mark.parametrize("variable", ["a", None])
-def test_unknown_options_name_those_that_are_meant(
-    store, tmp_path, monkeypatch, name, options, said, variable
+def test_unknown_option_error_suggests_options(
+    store, tmp_path, monkeypatch, name, options, message, variable
 ):
     netcdf = pytest.importorskip("netCDF4")
     zarr = pytest.importorskip("zarr")
@@ -202,14 +202,14 @@ def test_unknown_options_name_those_that_are_meant(
     with netcdf.Dataset("store.nc", "w") as file:
         file.createVariable("a", "f4", ())
     zarr.create_group("store.zarr").create_array("a", shape=(2,), dtype="f4")
-    with pytest.raises(TypeError, match=said) as caught:
+    with pytest.raises(TypeError, match=message) as caught:
         biggus.open(name, variable, cache=False, **options)
     assert isinstance(caught.value, biggus.BiggusError)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.usefixtures("no_chunk_memory")
-def test_local_stores_are_cached_only_when_asked(store, cache):
+def test_local_stores_are_cached_only_on_request(store, cache):
     biggus.open(store, "a").ndarray()
     assert cache.stats().entries == 0
     array = biggus.open(store, "a", cache=cache)
@@ -219,7 +219,7 @@ def test_local_stores_are_cached_only_when_asked(store, cache):
     assert (cache.stats().hits, cache.stats().misses) == (2, 2)
 
 
-def test_a_cache_that_is_set_serves_all_that_is_opened(store, cache):
+def test_cache_option_applies_to_all_opened_arrays(store, cache):
     with biggus.set_options(cache=cache):
         biggus.open(store, "a").ndarray()
         biggus.open(store, "a", cache=False)[0].ndarray()
@@ -229,14 +229,14 @@ def test_a_cache_that_is_set_serves_all_that_is_opened(store, cache):
     assert cache.stats().hits == 0
 
 
-def test_a_changed_file_misses(store, cache):
+def test_changed_file_is_a_cache_miss(store, cache):
     assert biggus.open(store, "a", cache=cache)[0, 0].item() == 0
     rewrite(store, 99)
     assert biggus.open(store, "a", cache=cache)[0, 0].item() == 99
 
 
 @pytest.mark.parametrize("variable", ["a", "group/b"])
-def test_a_store_that_is_gone_opens_from_the_cache(store, cache, variable):
+def test_deleted_store_opens_from_the_cache(store, cache, variable):
     array = biggus.open(store, variable, cache=cache)
     values = array.ndarray()
     store.unlink()
@@ -249,7 +249,7 @@ def test_a_store_that_is_gone_opens_from_the_cache(store, cache, variable):
         biggus.open(store, "other", cache=cache)
 
 
-def test_a_chunk_that_was_never_read_is_an_error_when_the_store_is_gone(store, cache):
+def test_uncached_chunk_of_a_deleted_store_raises(store, cache):
     biggus.open(store, "a", cache=cache)[0].ndarray()
     store.unlink()
     again = biggus.open(store, "a", cache=cache)
@@ -258,7 +258,7 @@ def test_a_chunk_that_was_never_read_is_an_error_when_the_store_is_gone(store, c
         again[5, 0].ndarray()
 
 
-def test_chunks_of_an_older_state_do_not_stand_in(store, cache):
+def test_chunks_of_an_older_state_are_not_used(store, cache):
     biggus.open(store, "a", cache=cache).ndarray()
     rewrite(store, -1)
     biggus.open(store, "a", cache=cache)[0].ndarray()
@@ -269,7 +269,7 @@ def test_chunks_of_an_older_state_do_not_stand_in(store, cache):
         again[5].ndarray()
 
 
-def test_other_chunks_can_be_asked_for(store, cache):
+def test_chunks_argument(store, cache):
     array = biggus.open(store, "a", chunks=(6, 10), cache=cache)
     np.testing.assert_array_equal(array[1].ndarray(), VALUES[1])
     assert cache.stats().entries == 1
@@ -278,7 +278,7 @@ def test_other_chunks_can_be_asked_for(store, cache):
         biggus.open(store, "a", chunks=(6,))
 
 
-def test_objects_of_the_libraries_are_adopted(store, cache, check_same):
+def test_h5py_dataset_is_adapted(store, cache, check_same):
     with h5py.File(store) as file:
         array = biggus.ArrayAdapter(file["a"], cache=cache)
         assert array.grid == (2, 5)
@@ -312,19 +312,19 @@ def test_several_locations_are_for_open_many(several):
 
 
 @pytest.mark.parametrize("wrong", [None, 3, b"a.h5"])
-def test_what_is_no_location(wrong):
+def test_invalid_location_types_raise(wrong):
     with pytest.raises(TypeError, match="a location is a string or a path, not "):
         biggus.open(wrong, "a")
 
 
-def test_a_store_in_the_cloud_needs_fsspec(monkeypatch):
+def test_cloud_store_needs_fsspec(monkeypatch):
     pytest.importorskip("zarr")
     monkeypatch.setitem(sys.modules, "fsspec", None)
     with pytest.raises(MissingDependencyError, match=r"^reading s3 URLs .*biggus\[cloud\]"):
         biggus.open("s3://bucket/store.zarr", "a", cache=False)
 
 
-def test_a_packed_variable_and_its_decoded_view_share_their_chunks(tmp_path, cache):
+def test_packed_and_decoded_variables_share_cached_chunks(tmp_path, cache):
     netcdf = pytest.importorskip("netCDF4")
     path = tmp_path / "packed.nc"
     with netcdf.Dataset(path, "w") as file:
@@ -345,7 +345,7 @@ def test_a_packed_variable_and_its_decoded_view_share_their_chunks(tmp_path, cac
     np.testing.assert_array_equal(again.mask, [0, 0, 1, 0, 0, 0])
 
 
-def test_a_zarr_store_that_was_removed(tmp_path, cache):
+def test_deleted_zarr_store_opens_from_the_cache(tmp_path, cache):
     zarr = pytest.importorskip("zarr")
     path = tmp_path / "store.zarr"
     written = zarr.create_array(str(path), shape=(6, 10), chunks=(2, 5), dtype="f4")
@@ -358,7 +358,7 @@ def test_a_zarr_store_that_was_removed(tmp_path, cache):
         biggus.open(path)
 
 
-def test_a_description_that_is_not_understood_does_not_stand_in(store, cache):
+def test_invalid_description_in_the_cache_is_ignored(store, cache):
     biggus.open(store, "a", cache=cache)
     ((name, description),) = [pair for pair in cache.descriptions() if "location" in pair[1]]
     del description["dtype"]

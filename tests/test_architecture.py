@@ -1,4 +1,4 @@
-"""The imports of biggus: which room may use which, and what must stay unloaded.
+"""The imports of biggus: which room may use which, and which packages must stay unloaded.
 
 The rooms are declared once, in `LEVELS`.  Everything else here reads the source
 with `ast`, imports inside functions included, and compares.
@@ -72,14 +72,14 @@ LEVELS: tuple[tuple[str, ...], ...] = (
 never one further down, and never its neighbour on the same line."""
 
 LIGHT = frozenset({"numpy"})
-"""What may be imported while a module of biggus loads, besides the standard library."""
+"""Packages that modules of biggus may import on loading, besides the standard library."""
 
 LIGHT_IN = {
     "testing": frozenset({"numpy", "hypothesis", "pytest"}),
     "viewer": frozenset({"numpy", "matplotlib"}),
     "xarray": frozenset({"numpy", "xarray"}),
 }
-"""Rooms that are only imported by who has more."""
+"""Rooms that users import only with further packages installed."""
 
 HEAVY = frozenset(
     {
@@ -99,7 +99,7 @@ HEAVY = frozenset(
         *("scipy", "tensorstore", "tqdm", "urllib3", "xarray", "zarr"),
     }
 )
-"""What `import biggus` must not load, said outright for a readable message."""
+"""Packages that `import biggus` must not load, listed for a readable message."""
 
 DISTRIBUTIONS = {
     "PIL": "pillow",
@@ -108,7 +108,7 @@ DISTRIBUTIONS = {
     "imageio_ffmpeg": "imageio-ffmpeg",
     "netCDF4": "netcdf4",
 }
-"""Names of packages that differ from what they are imported as."""
+"""Names of distributions that differ from their import names."""
 
 
 OF_ONE_THING = (
@@ -116,8 +116,8 @@ OF_ONE_THING = (
     {f"biggus.array.{name}" for name in ("array", "methods", "missing", "operators", "statistics")},
     {"biggus.cache.cache", "biggus.cache.cached"},
 )
-"""Modules that speak of each other's types: a node and its pieces, the parts of one class, a cache
-and what is cached.  There are to be no more of them."""
+"""Modules that refer to each other's types: a node and its pieces, the parts of one class, a cache
+and its entries.  Add no others."""
 
 # -- What must hold -------------------------------------------------------------------
 
@@ -135,7 +135,7 @@ def loaded_early(imports: Iterable[Import], root: str) -> list[str]:
 
 
 def undeclared(imports: Iterable[Import], root: str, declared: Iterable[str]) -> list[str]:
-    """Return a sentence for each third-party import that no requirement brings."""
+    """Return a sentence for each third-party import that no requirement covers."""
     names = {normal(name) for name in declared}
     return [
         f"{item.module}, line {item.line}: imports {name}, which neither the core "
@@ -153,7 +153,7 @@ def normal(name: str) -> str:
 
 
 def requirements() -> dict[str, set[str]]:
-    """Return the distributions that each extra brings; the core's are under ``""``."""
+    """Return the distributions of each extra; those of the core are under ``""``."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     groups = {"": project["dependencies"], **project["optional-dependencies"]}
 
@@ -180,18 +180,18 @@ def biggus_imports() -> list[Import]:
 
 
 @pytest.mark.machine
-def test_every_room_imports_only_what_is_below_it(biggus_imports: list[Import]) -> None:
+def test_rooms_import_only_rooms_below(biggus_imports: list[Import]) -> None:
     wrong = forbidden_imports(biggus_imports, LEVELS, "biggus")
     assert not wrong, "\n".join(wrong)
 
 
-def test_every_room_that_is_declared_exists() -> None:
+def test_declared_rooms_exist() -> None:
     there = {room_of(module) for module in modules_in(PACKAGE)}
     declared = {room for level in LEVELS for room in level}
     assert declared == there
 
 
-def test_the_overview_lists_the_same_rooms() -> None:
+def test_overview_lists_the_same_rooms() -> None:
     text = (ROOT / "docs" / "design" / "overview.md").read_text(encoding="utf-8")
     table = text.partition("<!-- rooms -->")[2].lstrip().partition("\n\n")[0]
     cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
@@ -200,32 +200,32 @@ def test_the_overview_lists_the_same_rooms() -> None:
 
 
 @pytest.mark.machine
-def test_no_modules_import_each_other(biggus_imports: list[Import]) -> None:
+def test_no_circular_imports(biggus_imports: list[Import]) -> None:
     cycle = runtime_cycle(biggus_imports, "biggus")
     assert cycle is None, "a circle of imports: " + " -> ".join(cycle or ())
 
 
 @pytest.mark.machine
-def test_no_modules_know_each_other_but_those_of_one_thing(biggus_imports: list[Import]) -> None:
+def test_circular_type_imports_are_declared(biggus_imports: list[Import]) -> None:
     circles = import_circles(biggus_imports, "biggus")
     assert [circle for circle in circles if not any(circle <= one for one in OF_ONE_THING)] == []
 
 
 @pytest.mark.machine
-def test_no_module_loads_more_than_numpy(biggus_imports: list[Import]) -> None:
+def test_modules_load_only_numpy(biggus_imports: list[Import]) -> None:
     early = loaded_early(biggus_imports, "biggus")
     assert not early, "\n".join(early)
 
 
 @pytest.mark.machine
-def test_every_import_is_declared(biggus_imports: list[Import]) -> None:
+def test_imports_are_declared_dependencies(biggus_imports: list[Import]) -> None:
     declared = set().union(*requirements().values())
     missing = undeclared(biggus_imports, "biggus", declared)
     assert not missing, "\n".join(missing)
 
 
 @pytest.mark.machine
-def test_every_missing_dependency_names_an_extra_that_brings_it() -> None:
+def test_missing_dependency_errors_name_the_right_extra() -> None:
     brought = requirements()
     seen = 0
     for module, path in modules_in(PACKAGE).items():
@@ -245,7 +245,7 @@ def test_every_missing_dependency_names_an_extra_that_brings_it() -> None:
 
 
 def loaded_by(statement: str) -> set[str]:
-    """Return the roots of the modules that a fresh interpreter holds after `statement`."""
+    """Return the root packages that a fresh interpreter has loaded after `statement`."""
     script = (
         f"{statement}\nimport sys, json\n"
         "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
@@ -257,7 +257,7 @@ def loaded_by(statement: str) -> set[str]:
     return set(json.loads(done.stdout))
 
 
-def test_importing_biggus_loads_nothing_before_it_is_used() -> None:
+def test_import_biggus_loads_only_itself() -> None:
     assert loaded_by("import biggus") - loaded_by("import sys") - sys.stdlib_module_names == {
         "biggus"
     }
@@ -269,13 +269,13 @@ def test_importing_biggus_loads_nothing_before_it_is_used() -> None:
     ]
 
 
-def test_the_first_array_loads_numpy_and_nothing_heavier() -> None:
+def test_first_array_loads_only_numpy() -> None:
     loaded = loaded_by("import biggus; biggus.ArrayAdapter")
     assert loaded - loaded_by("import numpy") - sys.stdlib_module_names == {"biggus"}
 
 
-def test_the_first_array_loads_no_more_of_numpy() -> None:
-    """NumPy's masked arrays take an eighth of its own time, and newer ones load them late."""
+def test_first_array_does_not_load_numpy_ma() -> None:
+    """numpy.ma takes an eighth of NumPy's import time; newer NumPy loads it late."""
     found = []
     for statement in ("import numpy", "import biggus; biggus.ArrayAdapter"):
         script = f"{statement}; import sys; print('numpy.ma' in sys.modules)"
@@ -284,7 +284,7 @@ def test_the_first_array_loads_no_more_of_numpy() -> None:
     assert found[0] == found[1]
 
 
-def test_importing_all_modules_loads_numpy_and_nothing_heavier() -> None:
+def test_all_modules_load_only_numpy() -> None:
     modules = [name for name in modules_in(PACKAGE) if room_of(name) not in LIGHT_IN]
     runnable = [name for name in modules if not name.endswith(".__main__")]
     loaded = loaded_by("\n".join(f"import {name}" for name in runnable))
@@ -298,7 +298,7 @@ def test_importing_all_modules_loads_numpy_and_nothing_heavier() -> None:
 BAD_LEVELS = (("low",), ("left", "right"), ("high",), ("__init__",))
 
 
-def test_an_import_upwards_is_found_in_every_disguise(tmp_path: Path) -> None:
+def test_upward_imports_of_every_form_are_found(tmp_path: Path) -> None:
     imports = write_package(
         tmp_path,
         low="import bad.high\nfrom bad import high\nfrom bad.high import x\nfrom . import high\n"
@@ -317,7 +317,7 @@ def test_an_import_upwards_is_found_in_every_disguise(tmp_path: Path) -> None:
     assert all("low imports high" in sentence for sentence in wrong)
 
 
-def test_an_import_of_a_neighbour_and_of_the_front_is_found(tmp_path: Path) -> None:
+def test_imports_of_neighbours_and_of_the_package_are_found(tmp_path: Path) -> None:
     imports = write_package(
         tmp_path, left="import bad.right", high="import bad.left", right="import bad"
     )
@@ -327,14 +327,14 @@ def test_an_import_of_a_neighbour_and_of_the_front_is_found(tmp_path: Path) -> N
     ]
 
 
-def test_a_room_without_a_place_is_found(tmp_path: Path) -> None:
+def test_undeclared_rooms_are_found(tmp_path: Path) -> None:
     imports = write_package(tmp_path, high="import bad.low", left="import bad.high")
     wrong = forbidden_imports(imports, (("low",), ("left",)), "bad")
     assert len(wrong) == 2
     assert all("LEVELS" in sentence for sentence in wrong)
 
 
-def test_a_circle_is_found_and_one_for_types_as_well(tmp_path: Path) -> None:
+def test_circular_imports_are_found(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     late = "def f():\n    from bad import left\n"
@@ -356,7 +356,7 @@ def test_a_circle_is_found_and_one_for_types_as_well(tmp_path: Path) -> None:
     assert import_circles(one_way, "bad") == []
 
 
-def test_an_early_and_an_undeclared_import_are_found(tmp_path: Path) -> None:
+def test_early_and_undeclared_imports_are_found(tmp_path: Path) -> None:
     imports = write_package(
         tmp_path,
         low="import numpy\nimport PIL.Image\nfrom collections import deque",

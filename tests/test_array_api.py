@@ -1,4 +1,4 @@
-"""The namespace of lazy arrays by the array API standard."""
+"""The array API namespace of lazy arrays."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from biggus.testing import UnreadableSource
 xp = biggus.array_api
 
 
-def test_the_namespace_of_an_array():
+def test_array_namespace():
     a = biggus.ArrayAdapter(UnreadableSource((2, 3)))
     assert a.__array_namespace__() is xp
     assert a.__array_namespace__(api_version="2024.12") is xp
@@ -33,7 +33,7 @@ def test_the_namespace_of_an_array():
         assert type(made) is biggus.Array
 
 
-def test_what_makes_arrays_makes_lazy_ones():
+def test_creation_functions_return_lazy_arrays():
     for made, right in (
         (xp.asarray([1, 2]), np.asarray([1, 2])),
         (xp.asarray(np.arange(3), dtype=xp.float32), np.arange(3, dtype="f4")),
@@ -54,7 +54,7 @@ def test_what_makes_arrays_makes_lazy_ones():
         xp.zeros(3).to_device("gpu")
 
 
-def test_values_are_handed_over():
+def test_device_and_dlpack():
     a = biggus.ArrayAdapter(np.arange(6.0).reshape(2, 3))
     assert a.device == "cpu"
     np.testing.assert_array_equal(np.from_dlpack(a), np.arange(6.0).reshape(2, 3))
@@ -62,6 +62,6 @@ def test_values_are_handed_over():
         _ = a[0].mT
 
 
-def test_masked_arrays_have_none():
+def test_masked_arrays_have_no_namespace():
     masked = biggus.ArrayAdapter(np.ma.masked_equal([1.0, 2], 2))
     assert not hasattr(masked, "__array_namespace__")

@@ -1,4 +1,4 @@
-"""The benchmarks: all who are compared compute the same, and a run prints its table."""
+"""The benchmarks: all libraries compute the same, and a run prints its table."""
 
 import importlib
 import itertools
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture
 def benchmark(monkeypatch):
-    """Give what imports a module of the benchmarks, which are not installed."""
+    """Return a function that imports a module of the benchmarks, which are not installed."""
     monkeypatch.syspath_prepend(ROOT)
     return lambda name: importlib.import_module(f"benchmarks.{name}")
 
@@ -34,7 +34,7 @@ def benchmark(monkeypatch):
         ("zstd", "tensorstore"),
     ],
 )
-def test_who_is_compared_computes_what_numpy_does(benchmark, tmp_path, store, peer):
+def test_peers_compute_the_values_of_numpy(benchmark, tmp_path, store, peer):
     if peer in {"dask", "tensorstore"}:
         pytest.importorskip(peer, exc_type=ImportError)
     if peer not in benchmark("peers").peers_of(store):
@@ -51,7 +51,7 @@ def test_who_is_compared_computes_what_numpy_does(benchmark, tmp_path, store, pe
     assert answer.peak > 10e6
 
 
-def test_a_dataset_is_the_same_whenever_it_is_made_and_goes_on_in_the_next(benchmark):
+def test_datasets_are_deterministic_and_continue_each_other(benchmark):
     field = benchmark("datasets").field
     values = field(4, (3, 20, 30))
     assert values.dtype == np.float32
@@ -64,7 +64,7 @@ def test_a_dataset_is_the_same_whenever_it_is_made_and_goes_on_in_the_next(bench
     np.testing.assert_array_equal(slab, field(2 * size.shape[0], (4, 20, 30)))
 
 
-def test_values_that_differ_end_the_run(benchmark):
+def test_different_values_end_the_run(benchmark):
     agree = benchmark("compute").agree
     found = {"mean": 1.0}
     agree("one", found, {"mean": 1.0 + 1e-15, "std": 2.0})
@@ -74,7 +74,7 @@ def test_values_that_differ_end_the_run(benchmark):
         agree("other", found, {"mean": math.nan})
 
 
-def test_the_failure_of_a_peer_ends_the_run(benchmark, tmp_path, capfd):
+def test_failure_of_a_peer_ends_the_run(benchmark, tmp_path, capfd):
     with (
         benchmark("worker").Worker("library", tmp_path / "gone.h5") as worker,
         pytest.raises(RuntimeError, match="library failed, see above"),
@@ -83,7 +83,7 @@ def test_the_failure_of_a_peer_ends_the_run(benchmark, tmp_path, capfd):
     assert "gone.h5" in capfd.readouterr().err
 
 
-def test_a_run_on_tiny_data_prints_its_table(tmp_path):
+def test_run_on_tiny_data_prints_its_table(tmp_path):
     found = subprocess.run(
         [
             *(sys.executable, "-m", "benchmarks", "--size", "tiny", "--data", tmp_path),

@@ -1,4 +1,4 @@
-"""The backend in CONTRIBUTING.md, installed as somebody else's package, works."""
+"""The backend in CONTRIBUTING.md works when installed as a package."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.machine
 DOCUMENT = Path(__file__).resolve().parents[1] / "CONTRIBUTING.md"
 
 
-def test_the_example_backend_passes_the_suite(tmp_path: Path) -> None:
+def test_example_backend_passes_the_suite(tmp_path: Path) -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
     files = dict(re.findall(r"<!-- file: (\S+) -->\n\n```python\n(.*?)```", text, re.DOTALL))
     assert set(files) == {"biggus_npz.py", "test_biggus_npz.py"}

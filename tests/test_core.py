@@ -1,4 +1,4 @@
-"""Names of the package are first used in several threads at once."""
+"""Threads may use names of the package for the first time concurrently."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ assert not failed, failed
         ("set_options", "nanmin", "options", "errors", "concatenate", "Array", "zeros", "ndarrays"),
     ],
 )
-def test_threads_that_use_different_names_first_do_not_wait_in_a_ring(names):
+def test_first_use_of_names_in_threads_does_not_deadlock(names):
     command = [sys.executable, "-c", PROGRAM, *names]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""The documents: their examples run, their links lead somewhere.
+"""The documents: their examples run, and their links have targets.
 
 In a Markdown file, code fenced as ``python`` that has prompts runs as one doctest per
 file, in an empty folder; code without prompts must compile; ``toml`` must parse.  In a
@@ -114,7 +114,7 @@ def as_call(found: re.Match[str]) -> str:
 def run_command(line: str) -> None:
     """Run a command line as in the folder /data, and print its output and its errors.
 
-    What differs from run to run is printed as the documents have it.
+    Times and memory, which differ from run to run, are printed as in the documents.
     """
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
@@ -158,7 +158,7 @@ def test_examples(document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     for needs in re.findall(r"<!-- needs: (.*?) -->", document.read_text(encoding="utf-8")):
         for package in needs.split():
             pytest.importorskip(package, reason=f"the examples need {package}")
-    # What an example has just written is cached, however quick the machine is.
+    # Files that an example has just written are cached, however quick the machine is.
     monkeypatch.setattr("biggus.backends.files.SETTLED_SECONDS", -1.0)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("BIGGUS_CACHE_DIR", str(tmp_path / "default-cache"))
@@ -166,12 +166,12 @@ def test_examples(document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert not failed, report
 
 
-def test_there_are_documents() -> None:
+def test_documents_are_found() -> None:
     names = {named(document) for document in DOCUMENTS}
     assert {"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/design/overview.md"} <= names
 
 
-def test_a_broken_link_is_found(tmp_path: Path) -> None:
+def test_broken_links_are_found(tmp_path: Path) -> None:
     (tmp_path / "there.md").write_text("# A `first` heading\n", encoding="utf-8")
     page = tmp_path / "page.md"
     page.write_text(
@@ -185,7 +185,7 @@ def test_a_broken_link_is_found(tmp_path: Path) -> None:
     ]
 
 
-def test_a_wrong_example_is_found(tmp_path: Path) -> None:
+def test_wrong_examples_are_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("# P\n```python\n>>> 1 + 1\n2\n```\n```python\n>>> 1 + 2\n4\n```\n", "utf-8")
     failed, report = run(as_doctest(page))
@@ -193,10 +193,10 @@ def test_a_wrong_example_is_found(tmp_path: Path) -> None:
     assert "line 7" in report
 
 
-def test_a_wrong_command_is_found(tmp_path: Path) -> None:
+def test_wrong_commands_are_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     text = "# P\n```console\n$ biggus cache info --path gone\n{}\n```\n```console\nls\n```\n"
-    said = "biggus: error: there is no cache at gone"
-    for output, failures in ((said, 0), ("fine", 1)):
+    message = "biggus: error: there is no cache at gone"
+    for output, failures in ((message, 0), ("fine", 1)):
         page.write_text(text.format(output), encoding="utf-8")
         assert run(as_doctest(page))[0] == failures

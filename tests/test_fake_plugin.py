@@ -1,4 +1,4 @@
-"""A backend of somebody else's, installed as a distribution of its own, without a network."""
+"""A third-party backend, installed as a distribution of its own, without a network."""
 
 import os
 import shutil
@@ -24,7 +24,7 @@ def install_with_pip(plugin, target):
 
 
 def install_by_hand(plugin, target):
-    """Put a package where an installer would, with the metadata that it would write."""
+    """Copy a package to where an installer would, with the metadata that it would write."""
     project = tomllib.loads((plugin / "pyproject.toml").read_text())["project"]
     shutil.copytree(plugin / "biggus_grid", target / "biggus_grid")
     info = target / f"biggus_grid-{project['version']}.dist-info"
@@ -48,9 +48,9 @@ def plugin(tmp_path):
 
 @pytest.mark.machine
 @pytest.mark.parametrize(
-    ("install", "which"), [(install_with_pip, "finds or cut_off"), (install_by_hand, "")]
+    ("install", "which"), [(install_with_pip, "finds or truncated"), (install_by_hand, "")]
 )
-def test_a_third_party_backend_passes_its_tests(install, which, plugin, tmp_path):
+def test_third_party_backend_passes_its_tests(install, which, plugin, tmp_path):
     pytest.importorskip("hypothesis")
     target = tmp_path / "site"
     target.mkdir()

@@ -1,4 +1,4 @@
-"""Files that are joined mean the same: times in one count, one unit, one packing."""
+"""Joined files are converted to one unit of time and one packing, or raise an error."""
 
 import logging
 import pickle
@@ -65,7 +65,9 @@ def dates(counts, units, calendar="standard"):
 @pytest.mark.parametrize(
     ("writer", "suffix"), [(write, "nc"), (write_zarr, "zarr"), (write_hdf5, "h5")]
 )
-def test_times_become_counts_of_the_first(folder, writer, suffix, dtype, calendar):
+def test_times_are_converted_to_the_units_of_the_first_file(
+    folder, writer, suffix, dtype, calendar
+):
     units = ["hours since 2000-02-28", "days since 2000-03-01", "hours since 1999-12-30 06:00"]
     counts = [np.array([0, 5, 300], dtype) + n for n in range(3)]
     paths = [
@@ -86,7 +88,7 @@ def test_times_become_counts_of_the_first(folder, writer, suffix, dtype, calenda
     assert found.max().ndarray() == found.ndarray().max()
 
 
-def test_as_netcdf4_joins_them(folder):
+def test_times_match_netcdf4_mftime(folder):
     for n, month in enumerate(("01", "02", "03")):
         with netcdf.Dataset(folder / f"m{n}.nc", "w", format="NETCDF4_CLASSIC") as file:
             file.createDimension("time", None)
@@ -110,7 +112,7 @@ def test_as_netcdf4_joins_them(folder):
         max_size=4,
     )
 )
-def test_any_times(tmp_path_factory, parts):
+def test_random_times_match_cftime(tmp_path_factory, parts):
     folder = tmp_path_factory.mktemp("times")
     right = []
     for n, (unit, day, counts) in enumerate(parts):
@@ -138,7 +140,7 @@ def test_missing_times_stay_missing(folder):
         assert found.masked_array().tolist() == right
 
 
-def test_two_ways_of_writing_one_count_change_nothing(folder):
+def test_equivalent_units_need_no_conversion(folder):
     first = write(folder / "a.nc", np.array([1, 2], "i2"), units="days since 2000-01-01")
     second = write(folder / "b.nc", np.array([3], "i2"), units="Days since 2000-1-1 00:00:00Z")
     found = biggus.open_many([first, second], "v")
@@ -147,20 +149,20 @@ def test_two_ways_of_writing_one_count_change_nothing(folder):
     assert found.ndarray().tolist() == [1, 2, 3]
 
 
-def test_what_is_said_of_stored_counts_is_not_said_of_others(folder):
+def test_converted_times_lose_attributes_of_stored_counts(folder):
     first = write(folder / "a.nc", np.array([1, 2], "i4"), units="days since 2000-01-01")
-    said = {"units": "hours since 2000-01-01", "calendar": "proleptic_gregorian"}
+    own = {"units": "hours since 2000-01-01", "calendar": "proleptic_gregorian"}
     bounded = {"valid_max": np.int32(99), "standard_name": "time"}
-    second = write(folder / "b.nc", np.array([72], "i4"), **said, **bounded)
+    second = write(folder / "b.nc", np.array([72], "i4"), **own, **bounded)
     again, other = biggus.open_many([second, first], "v"), biggus.open_many([first, second], "v")
     assert other.attrs == {"units": "days since 2000-01-01"}
     assert again[:1].ndarray() == 72
-    assert again.attrs == said  # and not that none is beyond what the other file has for the most
+    assert again.attrs == own  # without valid_max, which does not hold for the other file
 
 
 @pytest.mark.parametrize("name", ["bounds", "climatology"])
 @pytest.mark.parametrize("group", ["", "g/"])
-def test_bounds_are_counted_as_what_they_bound(folder, name, group):
+def test_bounds_are_converted_with_their_coordinate(folder, name, group):
     paths = []
     for n, units in enumerate(("days since 2000-01-01", "days since 2000-02-01")):
         with netcdf.Dataset(folder / f"{n}.nc", "w") as file:
@@ -179,7 +181,7 @@ def test_bounds_are_counted_as_what_they_bound(folder, name, group):
     assert biggus.open_many(paths, group + "other").ndarray().tolist() == [[0, 1], [1, 2]] * 2
 
 
-def test_bounds_whose_units_are_gone_are_refused(folder, tmp_path, monkeypatch):
+def test_bounds_without_known_units_raise(folder, tmp_path, monkeypatch):
     cache = biggus.Cache(tmp_path / "cache")
     monkeypatch.setattr("biggus.backends.files.SETTLED_SECONDS", -1.0)
     for name, units in (("a.nc", "days since 2000-01-01"), ("b.nc", "days since 2000-02-01")):
@@ -199,7 +201,7 @@ def test_bounds_whose_units_are_gone_are_refused(folder, tmp_path, monkeypatch):
     assert joined.ndarray().tolist() == [[0, 1], [1, 2]] * 2
 
 
-def test_the_calendars_of_two_programs(folder):
+def test_standard_and_proleptic_gregorian_calendars_are_joined(folder):
     write(folder / "a.nc", np.array([0, 1]), units="days since 2000-01-01", calendar="standard")
     other = {"calendar": "proleptic_gregorian"}
     write(folder / "b.nc", np.array([0, 1]), units="days since 2000-02-01", **other)
@@ -213,11 +215,11 @@ def test_the_calendars_of_two_programs(folder):
         late.ndarray()
 
 
-# --- what is refused ----------------------------------------------------------------------------
+# --- mismatches --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "said"),
+    ("first", "second", "message"),
     [
         ({"units": "K"}, {"units": "degC"}, "units 'K' and 'degC'"),
         ({"units": "K"}, {}, "units 'K' and none"),
@@ -238,21 +240,21 @@ def test_the_calendars_of_two_programs(folder):
         ),
     ],
 )
-def test_other_units_are_refused_unless_told_not_to(folder, first, second, said, capsys):
+def test_different_units_raise_unless_mismatch_is_ignored(folder, first, second, message, capsys):
     write(folder / "a.nc", np.array([1.0]), **first)
     write(folder / "b.nc", np.array([2.0]), **second)
     with pytest.raises(MismatchError, match=r"a\.nc v and of .*b\.nc v ") as caught:
         biggus.open_many("?.nc", "v")
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert isinstance(caught.value, ValueError)
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
     with pytest.raises(MismatchError):
         biggus.open_many(["a.nc", "b.nc"], "v", stack=True)
     assert biggus.open_many("?.nc", "v", mismatch="ignore").ndarray().tolist() == [1, 2]
     assert main(["stats", "?.nc::v", "--statistics", "max"]) == 1
-    told = capsys.readouterr().err
-    assert said in told
-    assert "--join-mismatch ignore" in told
+    err = capsys.readouterr().err
+    assert message in err
+    assert "--join-mismatch ignore" in err
     assert main(["stats", "?.nc::v", "--statistics", "max", "--join-mismatch", "ignore"]) == 0
 
 
@@ -272,7 +274,7 @@ def test_other_units_are_refused_unless_told_not_to(folder, first, second, said,
         ({"units": "K", "calendar": "x"}, {"units": "K"}),
     ],
 )
-def test_what_makes_no_difference(folder, first, second):
+def test_irrelevant_attributes_may_differ(folder, first, second):
     write(folder / "a.nc", np.array([1.0]), **first)
     write(folder / "b.nc", np.array([2.0]), **second)
     found = biggus.open_many("?.nc", "v")
@@ -291,7 +293,7 @@ PACKED = (
 
 @pytest.mark.parametrize("first", PACKED)
 @pytest.mark.parametrize("second", PACKED)
-def test_packing_is_undone_or_told(folder, first, second):
+def test_different_packings_are_decoded_or_raise(folder, first, second):
     right = []
     for name, attributes in (("a", first), ("b", second)):
         write(folder / f"{name}.nc", np.array([1, 2, 3], "i2"), **attributes)
@@ -309,7 +311,7 @@ def test_packing_is_undone_or_told(folder, first, second):
     assert raw.ndarray().tolist() == [1, 2, 3, 1, 2, 3]
 
 
-def test_times_as_they_are_stored_are_not_counted_anew(folder):
+def test_raw_times_with_different_units_raise(folder):
     write(folder / "a.nc", np.array([1]), units="days since 2000-01-01")
     write(folder / "b.nc", np.array([1]), units="days since 2000-02-01")
     with pytest.raises(MismatchError, match="2000-02-01"):
@@ -317,14 +319,14 @@ def test_times_as_they_are_stored_are_not_counted_anew(folder):
     assert biggus.open_many("?.nc", "v").ndarray().tolist() == [1, 32]
 
 
-def test_what_is_no_number_counts_nothing(folder):
+def test_boolean_times_raise(folder):
     for name, day in (("a", 1), ("b", 2)):
         write_zarr(folder / f"{name}.zarr", np.array([True]), units=f"days since 2000-01-0{day}")
     with pytest.raises(MismatchError, match="cannot be converted"):
         biggus.open_many("?.zarr", "v")
 
 
-def test_an_option_that_is_none(folder):
+def test_invalid_mismatch_option_raises(folder):
     write(folder / "a.nc", np.array([1.0]))
     with pytest.raises(OptionError, match="mismatch is 'raise' or 'ignore', not 'warn'"):
         biggus.open_many("a.nc", "v", mismatch="warn")
@@ -335,7 +337,7 @@ def test_an_option_that_is_none(folder):
 
 @pytest.mark.parametrize("first", ["i2", "u4", "f4", "f8", "u8"])
 @pytest.mark.parametrize("second", ["i1", "i8", "f4", ">f8", "u2"])
-def test_dtypes_promote_and_it_is_said(folder, first, second, caplog):
+def test_dtypes_promote_and_are_logged(folder, first, second, caplog):
     caplog.set_level(logging.INFO, "biggus")
     values = [np.array([1, 2], first), np.array([3, 4], second)]
     for name, each in zip("ab", values, strict=True):
@@ -344,11 +346,11 @@ def test_dtypes_promote_and_it_is_said(folder, first, second, caplog):
     right = np.concatenate(values)
     assert found.dtype == right.dtype
     np.testing.assert_array_equal(found.ndarray(), right)
-    told = [r.getMessage() for r in caplog.records if "promot" in r.getMessage()]
-    assert len(told) == (values[0].dtype != values[1].dtype)
+    messages = [r.getMessage() for r in caplog.records if "promot" in r.getMessage()]
+    assert len(messages) == (values[0].dtype != values[1].dtype)
 
 
-def test_missing_values_of_one_are_missing(folder):
+def test_missing_values_of_one_file_stay_missing(folder):
     write(folder / "a.nc", np.array([1.0, 2.0]))
     write(folder / "b.nc", np.array([1.0, 2.0]), _FillValue=2.0)
     write_hdf5(folder / "c.h5", np.array([3.0]))
@@ -356,7 +358,7 @@ def test_missing_values_of_one_are_missing(folder):
     assert found.masked_array().tolist() == [3, 1, 2, 1, None]
 
 
-def test_axes_in_another_order_are_refused_unless_told_not_to(folder):
+def test_different_axis_orders_raise_unless_mismatch_is_ignored(folder):
     for name, dims in {"a.nc": "tyx", "b.nc": "txy"}.items():
         with netcdf.Dataset(name, "w") as file:
             for dim in dims:
@@ -367,7 +369,7 @@ def test_axes_in_another_order_are_refused_unless_told_not_to(folder):
     assert biggus.open_many("*.nc", "v", mismatch="ignore").shape == (6, 3, 3)
 
 
-def test_shapes_that_do_not_fit_name_their_files(folder):
+def test_shape_mismatch_error_names_the_files(folder):
     write_hdf5(folder / "a.h5", np.zeros((2, 3)))
     write_hdf5(folder / "b.h5", np.zeros((2, 4)))
     with pytest.raises(ValueError, match=r"array 1 \(.*b\.h5 v\) has \(2, 4\)"):
@@ -379,7 +381,7 @@ def test_shapes_that_do_not_fit_name_their_files(folder):
 # --- the command line ---------------------------------------------------------------------------
 
 
-def test_the_command_line_counts_alike(folder, capsys):
+def test_command_line_converts_times(folder, capsys):
     write(folder / "a.nc", np.array([1.0]), units="days since 2000-01-01")
     write(folder / "b.nc", np.array([1.0]), units="days since 2000-02-01")
     assert main(["stats", "?.nc::v", "--statistics", "max", "--json"]) == 0

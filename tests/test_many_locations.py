@@ -1,4 +1,4 @@
-"""Several locations as one array: patterns, lists, and files that are gone."""
+"""Several locations as one array: patterns, lists, and deleted files."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_open_many(series, tmp_path, check_same):
     assert isinstance(biggus.open_many(series, "a", stack=True), biggus.Array)
 
 
-def test_open_many_of_nothing(tmp_path, series):
+def test_open_many_without_files_raises(tmp_path, series):
     with pytest.raises(GoneError, match="no file matches"):
         biggus.open_many(str(tmp_path / "*.nothing"), "a")
     with pytest.raises(OpenError, match="empty"):
@@ -58,12 +58,12 @@ def test_open_many_of_nothing(tmp_path, series):
 
 
 @pytest.mark.parametrize("kind", [set, frozenset])
-def test_locations_without_an_order_are_refused(kind, series):
+def test_unordered_locations_raise(kind, series):
     with pytest.raises(TypeError, match="order of the locations matters"):
         biggus.open_many(kind(series), "a")
 
 
-def test_files_that_are_gone_still_match_their_pattern(series, tmp_path, cache, check_same):
+def test_deleted_files_match_a_pattern_in_the_cache(series, tmp_path, cache, check_same):
     pattern = str(tmp_path / "part-*.h5")
     biggus.open_many(pattern, "a", cache=cache).ndarray()
     for path in series:
@@ -71,7 +71,7 @@ def test_files_that_are_gone_still_match_their_pattern(series, tmp_path, cache, 
     check_same(lambda: biggus.open_many(pattern, "a", cache=cache), lambda: VALUES)
 
 
-def test_files_that_do_not_fit_together(series, tmp_path):
+def test_files_of_different_shapes_raise(series, tmp_path):
     with h5py.File(tmp_path / "part-9.h5", "w") as file:
         file["a"] = np.zeros((2, 3))
     with pytest.raises(ValueError, match="array 3"):
@@ -79,8 +79,8 @@ def test_files_that_do_not_fit_together(series, tmp_path):
 
 
 @pytest.mark.parametrize("shape", [(2,), (2, 3)])
-def test_many_files_are_opened_once_and_nothing_is_read(tmp_path, monkeypatch, shape):
-    """Axes without names lead to no other variables either."""
+def test_open_many_opens_files_once_and_reads_nothing(tmp_path, monkeypatch, shape):
+    """Unnamed axes cause no search for other variables either."""
     from biggus.backends.hdf5.source import HDF5Source
 
     for n in range(50):

@@ -1,4 +1,4 @@
-"""Options: set for good or for a block, and nobody else's."""
+"""Options: set globally or for a block, per thread and context."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _own_options(monkeypatch):
     monkeypatch.setattr(options, "_process", options._Process())
 
 
-def test_a_call_sets_for_good_and_a_block_for_its_length():
+def test_call_sets_globally_and_block_temporarily():
     set_options(memory=5)
     with set_options(offline=True) as inside:
         assert inside == current() == Options(memory=5, offline=True)
@@ -32,13 +32,13 @@ def test_a_call_sets_for_good_and_a_block_for_its_length():
     assert current() == Options(memory=5)
 
 
-def test_a_block_ends_with_an_exception_too():
+def test_exception_restores_options():
     with pytest.raises(KeyError), set_options(memory=5):
         raise KeyError
     assert current() == Options()
 
 
-def test_an_object_may_be_entered_again_and_within_itself():
+def test_block_may_be_reentered_and_nested():
     chosen = set_options(memory=7)
     for _ in range(2):
         with chosen:
@@ -48,7 +48,7 @@ def test_an_object_may_be_entered_again_and_within_itself():
         assert current() == Options()
 
 
-def test_entering_late_takes_back_nothing_of_others():
+def test_entering_later_keeps_options_set_meanwhile():
     chosen = set_options(memory=7)
     set_options(offline=True)
     with chosen:
@@ -56,7 +56,7 @@ def test_entering_late_takes_back_nothing_of_others():
     assert current() == Options(offline=True)
 
 
-def test_calls_leave_nothing_behind():
+def test_repeated_calls_do_not_accumulate():
     for i in range(1, 1000):
         set_options(memory=i)
     gc.collect()
@@ -65,7 +65,7 @@ def test_calls_leave_nothing_behind():
     assert len(options._process._calls) <= 2
 
 
-def test_blocks_of_threads_that_overlap():
+def test_overlapping_blocks_of_threads():
     together = threading.Barrier(8)
     wrong = []
 
@@ -85,14 +85,14 @@ def test_blocks_of_threads_that_overlap():
     assert current() == Options()
 
 
-def test_a_block_holds_in_its_own_context_alone():
+def test_block_holds_in_its_own_context_only():
     elsewhere = contextvars.copy_context()
     with set_options(memory=7):
         assert elsewhere.run(current) == Options()
         assert contextvars.copy_context().run(current).memory == 7
 
 
-def test_a_generator_that_is_thrown_away_gives_its_options_back():
+def test_closed_generator_restores_options():
     def numbers():
         with set_options(memory=7):
             yield 1
@@ -113,33 +113,33 @@ def test_a_generator_that_is_thrown_away_gives_its_options_back():
         {"memmory": 3},
     ],
 )
-def test_what_is_refused_changes_nothing(wrong):
+def test_invalid_options_raise_and_change_nothing(wrong):
     with pytest.raises(OptionError) as caught:
         set_options(offline=True, **wrong) if "offline" not in wrong else set_options(**wrong)
     assert "\n" not in str(caught.value)
     assert current() == Options()
 
 
-def test_a_slip_of_the_pen_is_told():
+def test_misspelled_option_error_suggests_the_name():
     with pytest.raises(OptionError, match="did you mean 'memory'"):
         set_options(memmory=3)
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "said"),
+    ("name", "text", "message"),
     [("MEMORY", "plenty", "BIGGUS_MEMORY.*plenty"), ("OFFLINE", "perhaps", "BIGGUS_OFFLINE")],
 )
-def test_an_environment_that_is_wrong_says_which_variable(name, text, said, monkeypatch):
+def test_invalid_environment_error_names_the_variable(name, text, message, monkeypatch):
     options._from_environment.cache_clear()
     monkeypatch.setenv(f"BIGGUS_{name}", text)
-    with pytest.raises(OptionError, match=said):
+    with pytest.raises(OptionError, match=message):
         current()
     monkeypatch.delenv(f"BIGGUS_{name}")
     options._from_environment.cache_clear()
     assert current() == Options()
 
 
-def test_the_environment_sets_options():
+def test_environment_sets_options():
     code = "import biggus; o = biggus.options.current(); print(o.memory, o.offline)"
     environment = {"BIGGUS_MEMORY": "2 MB", "BIGGUS_OFFLINE": "yes", "PATH": ""}
     done = subprocess.run(
@@ -148,7 +148,7 @@ def test_the_environment_sets_options():
     assert done.stdout.split() == ["2000000", "True"]
 
 
-def test_sizes():
+def test_parse_size():
     assert parse_size("1.5 GB") == 1_500_000_000
     assert parse_size(" 2kib ") == 2048
     assert parse_size(10) == 10

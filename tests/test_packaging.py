@@ -1,4 +1,4 @@
-"""What the project says of itself in several places, it says alike."""
+"""Metadata of the project is the same in all places."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def lower_bounds(pyproject: dict[str, Any]) -> dict[str, set[str]]:
     return found
 
 
-def test_the_oldest_dependencies_tested_are_the_lower_bounds(pyproject: dict[str, Any]) -> None:
+def test_oldest_tested_dependencies_are_the_lower_bounds(pyproject: dict[str, Any]) -> None:
     version = importlib.import_module("packaging.version").Version
     text = (ROOT / ".ci" / "oldest.txt").read_text(encoding="utf-8")
     pins = dict(re.findall(r"^([\w.-]+)==(\S+)$", text, re.MULTILINE))
@@ -62,7 +62,7 @@ def test_the_oldest_dependencies_tested_are_the_lower_bounds(pyproject: dict[str
     assert {name: {pin} for name, pin in pinned.items()} == bounds
 
 
-def test_all_brings_every_extra(pyproject: dict[str, Any]) -> None:
+def test_extra_all_includes_every_extra(pyproject: dict[str, Any]) -> None:
     extras = pyproject["project"]["optional-dependencies"]
 
     def brought(extra: str) -> set[str]:
@@ -77,22 +77,20 @@ def test_all_brings_every_extra(pyproject: dict[str, Any]) -> None:
     assert brought("all") == set().union(*map(brought, extras))
 
 
-def test_the_versions_of_python_agree(
-    pyproject: dict[str, Any], tox: configparser.ConfigParser
-) -> None:
+def test_python_versions_agree(pyproject: dict[str, Any], tox: configparser.ConfigParser) -> None:
     project = pyproject["project"]
     classified = {
         line.rpartition(" ")[2] for line in project["classifiers"] if re.search(r":: 3\.\d+$", line)
     }
     tested = {f"3.{minor}" for minor in re.findall(r"\bpy3(\d+)\b", tox["tox"]["env_list"])}
     oldest = min(classified, key=lambda text: int(text.partition(".")[2]))
-    assert classified == tested | {oldest}  # that with the oldest dependencies alone
+    assert classified == tested | {oldest}  # tested with the oldest dependencies only
     assert project["requires-python"] == f">={oldest}"
     assert pyproject["tool"]["ruff"]["target-version"] == "py" + oldest.replace(".", "")
     assert tox["testenv:oldest"]["base_python"] == "py" + oldest.replace(".", "")
 
 
-def test_tox_skips_what_is_not_there_and_asks_all_the_questions(
+def test_tox_lists_all_environments_and_skips_missing_interpreters(
     tox: configparser.ConfigParser,
 ) -> None:
     listed = set(re.split(r"[,\s]+", tox["tox"]["env_list"]))
@@ -100,7 +98,7 @@ def test_tox_skips_what_is_not_there_and_asks_all_the_questions(
     assert {"lint", "types", "docs", "core", "oldest", "py312", "py313"} == listed
 
 
-def test_the_tests_that_tox_and_the_documents_name_are_there() -> None:
+def test_tests_named_in_tox_and_documents_exist() -> None:
     names = re.findall(
         r"\btests(?:\{/\}\w+(?:\.py)?)+", (ROOT / "tox.ini").read_text(encoding="utf-8")
     )
@@ -116,31 +114,31 @@ def test_ci_runs_the_test_command_of_the_readme() -> None:
     assert command in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
-def test_the_version_has_an_entry_in_the_changelog(pyproject: dict[str, Any]) -> None:
+def test_version_is_in_the_changelog(pyproject: dict[str, Any]) -> None:
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     headings = re.findall(r"^## \[?([^\]\s]+)", changelog, re.MULTILINE)
     assert pyproject["project"]["version"] in headings
 
 
-def test_biggus_knows_its_version(pyproject: dict[str, Any]) -> None:
+def test_version_attribute(pyproject: dict[str, Any]) -> None:
     biggus = importlib.import_module("biggus")
     assert biggus.__version__ == pyproject["project"]["version"]
     assert importlib.metadata.version("biggus") == biggus.__version__
 
 
-def test_all_public_names_are_there() -> None:
+def test_public_names_exist() -> None:
     biggus = importlib.import_module("biggus")
     missing = [name for name in biggus.__all__ if not hasattr(biggus, name)]
     assert not missing
     assert set(biggus.__all__) <= set(dir(biggus))
 
 
-def test_it_is_typed() -> None:
+def test_package_is_typed() -> None:
     biggus = importlib.import_module("biggus")
     assert (Path(biggus.__file__).parent / "py.typed").is_file()
 
 
-def test_the_entry_points_load_without_any_extra() -> None:
+def test_entry_points_load_without_extras() -> None:
     script = (
         "import sys\n"
         "class Gone:\n"
@@ -163,7 +161,7 @@ def test_the_entry_points_load_without_any_extra() -> None:
     assert loaded == [[name, name] for name in ("hdf5", "netcdf", "npy", "tiles", "zarr")]
 
 
-def test_the_command_answers() -> None:
+def test_command_prints_its_version() -> None:
     script = "import sys; from biggus.cli import main; sys.exit(main(['--version']))"
     done = subprocess.run(
         [sys.executable, "-P", "-c", script], capture_output=True, text=True, check=False

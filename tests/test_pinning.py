@@ -1,4 +1,4 @@
-"""What is pinned stays in the cache, within its limit, for whoever uses it."""
+"""Pinned chunks stay in the cache, within its limit, in all processes."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ LIMIT = 500_000
 
 
 class Numbers(Source):
-    """Numbers that are fetched from far away, and counted."""
+    """A slow source that counts its fetches."""
 
     io_bound = True
 
@@ -39,7 +39,7 @@ def array(cache, token, count=10):
 
 
 def fetched(cache, token, part=np.s_[:]):
-    """Return how many chunks are fetched for a part of an array that is opened anew."""
+    """Return how many chunks a newly opened array fetches for a part of it."""
     source = Numbers(token)
     values = biggus.ArrayAdapter(source, cache=cache)[part].ndarray()
     assert (values == np.arange(source.shape[0], dtype="u1")[part]).all()
@@ -47,9 +47,9 @@ def fetched(cache, token, part=np.s_[:]):
 
 
 def scanned(cache, token, count=200):
-    """Read much else, over the limit."""
+    """Read more chunks of another array than fit in the cache."""
     a = array(cache, token, count)
-    for i in range(count):  # each a scan of its own, for which whatever is older goes
+    for i in range(count):  # each read evicts older chunks
         a[i * CHUNK : (i + 1) * CHUNK].ndarray()
     cache.close()
 
@@ -58,7 +58,7 @@ pytestmark = pytest.mark.usefixtures("no_chunk_memory")
 
 
 @pytest.mark.parametrize("before", [True, False])
-def test_what_is_pinned_stays(tmp_path, before):
+def test_pinned_chunks_are_not_evicted(tmp_path, before):
     cache = biggus.Cache(tmp_path / "c", LIMIT)
     a = array(cache, "a")
     if before:
@@ -74,7 +74,7 @@ def test_what_is_pinned_stays(tmp_path, before):
 
 
 @pytest.mark.machine
-def test_pins_hold_in_other_programs_and_until_they_are_undone(tmp_path):
+def test_pins_hold_in_other_processes_until_unpinned(tmp_path):
     cache = biggus.Cache(tmp_path / "c", LIMIT)
     biggus.pin(array(cache, "a"))
     biggus.prefetch(array(cache, "a"))
@@ -98,17 +98,17 @@ def test_pins_hold_in_other_programs_and_until_they_are_undone(tmp_path):
     assert cache.stats().pinned == 0
 
 
-def test_more_than_there_is_room_for_is_refused(tmp_path):
+def test_pinning_more_than_the_limit_raises(tmp_path):
     cache = biggus.Cache(tmp_path / "c", LIMIT)
     biggus.pin(array(cache, "a"))
     with pytest.raises(CacheError, match="three quarters of its size limit"):
         biggus.pin(array(cache, "b", 25))
     assert cache.stats().pinned == 10 * ON_DISK
-    biggus.pin(array(cache, "a"), array(cache, "b", 20))  # what is pinned counts once
+    biggus.pin(array(cache, "a"), array(cache, "b", 20))  # pinned chunks count once
     assert cache.stats().pinned == 30 * ON_DISK
 
 
-def test_what_there_is_no_room_for_beside_pins_is_not_stored(tmp_path):
+def test_chunks_that_do_not_fit_beside_pins_are_not_stored(tmp_path):
     cache = biggus.Cache(tmp_path / "c", LIMIT)
     a = array(cache, "a", 30)
     biggus.pin(a)
@@ -122,7 +122,7 @@ def test_what_there_is_no_room_for_beside_pins_is_not_stored(tmp_path):
     assert (large, tuple(slice(0, n, 1) for n in large.shape)) not in cache
 
 
-def test_chunks_are_those_of_the_cache(tmp_path):
+def test_pinned_chunks_are_those_of_the_cache(tmp_path):
     cache = biggus.Cache(tmp_path / "c", LIMIT)
     source = Numbers("a")
     for chunk in (2 * CHUNK, CHUNK // 2):
@@ -134,8 +134,8 @@ def test_chunks_are_those_of_the_cache(tmp_path):
         assert cache.stats().pinned == 0
 
 
-def test_what_is_not_cached_cannot_be_pinned():
+def test_pinning_an_uncached_array_raises():
     a = biggus.ArrayAdapter(Numbers("a"), cache=False)
     with pytest.raises(CacheError, match="is not cached"):
         biggus.pin(a)
-    biggus.pin(biggus.ArrayAdapter(np.arange(3.0)))  # in memory: of that nothing is cached
+    biggus.pin(biggus.ArrayAdapter(np.arange(3.0)))  # arrays in memory need no cache

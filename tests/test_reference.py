@@ -1,4 +1,4 @@
-"""The reference names all that is public, and its docstrings say what there is to say."""
+"""The reference lists all public names, and their docstrings are complete."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NAMED = re.compile(r"^\.\. auto(?:function|class|module):: ([\w.]+)", re.MULTILI
 
 
 def sections(documented: object) -> dict[str, str]:
-    """Return the sections of a docstring, by their headings; the summary is that of ""."""
+    """Return the sections of a docstring by heading; the summary has the heading ""."""
     parts = re.split(r"^(\w[\w ]*)\n-{3,}$", inspect.getdoc(documented) or "", flags=re.MULTILINE)
     return {"": parts[0].strip(), **dict(zip(parts[1::2], parts[2::2], strict=True))}
 
@@ -35,23 +35,23 @@ def test_every_public_name_is_in_the_reference():
 
 
 @pytest.mark.parametrize("name", PUBLIC)
-def test_what_is_said_of_it(name):
+def test_docstring_has_parameters_returns_and_examples(name):
     documented = getattr(biggus, name)
-    said = sections(documented)
-    assert said[""].partition("\n")[0].endswith(".")
-    assert ">>>" in said.get("Examples", "")
+    found = sections(documented)
+    assert found[""].partition("\n")[0].endswith(".")
+    assert ">>>" in found.get("Examples", "")
     if inspect.isfunction(documented) and documented is not biggus.save:
         gives = inspect.signature(documented).return_annotation != "None"
-        assert said.get("Returns", "").strip() or not gives
+        assert found.get("Returns", "").strip() or not gives
     if documented is not biggus.Array:
-        told = re.findall(r"^[\w*][\w*, ]*", said.get("Parameters", ""), re.MULTILINE)
-        told = {word.strip("* ") for line in told for word in line.split(",")}
-        assert set(inspect.signature(documented).parameters) - {"options", "kwargs"} <= told
+        lines = re.findall(r"^[\w*][\w*, ]*", found.get("Parameters", ""), re.MULTILINE)
+        names = {word.strip("* ") for line in lines for word in line.split(",")}
+        assert set(inspect.signature(documented).parameters) - {"options", "kwargs"} <= names
 
 
 @pytest.mark.parametrize(
     "name",
     sorted(name for name in dir(biggus.Array) if not name.startswith("_") and name != "node"),
 )
-def test_every_method_says_what_it_does(name):
+def test_every_method_has_a_summary(name):
     assert sections(getattr(biggus.Array, name))[""]

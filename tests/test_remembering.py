@@ -1,4 +1,4 @@
-"""What is remembered of what was opened: by all that changes values, and by nothing else."""
+"""Opened variables are remembered by all options that change values, and by no others."""
 
 import json
 import shutil
@@ -56,7 +56,7 @@ def write_zarr(path):
     group.create_array("v", data=VALUES, attributes={"scale_factor": 0.5})
 
 
-# --- what is here, and then is gone -----------------------------------------------------------
+# --- deleted files ----------------------------------------------------------
 
 LOCAL = {"hdf5": (write_hdf5, "a.h5"), "netcdf": (write_netcdf, "a.nc"), "zarr": (write_zarr, "a")}
 WAYS = [
@@ -71,7 +71,7 @@ WAYS = [
 
 @pytest.mark.parametrize("first", range(len(WAYS)))
 @pytest.mark.parametrize("kind", LOCAL)
-def test_it_opens_in_any_way_that_is_the_same(tmp_path, cache, kind, first):
+def test_deleted_store_opens_with_any_equivalent_arguments(tmp_path, cache, kind, first):
     write, name = LOCAL[kind]
     path = tmp_path / name
     write(path)
@@ -85,7 +85,7 @@ def test_it_opens_in_any_way_that_is_the_same(tmp_path, cache, kind, first):
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     for way in WAYS:
         if "variable" not in way and "variable" in WAYS[first]:
-            # Nobody said that there is no other one.
+            # The name was given, so the store may have other variables.
             with pytest.raises(GoneError):
                 opened(**way)
             continue
@@ -96,12 +96,12 @@ def test_it_opens_in_any_way_that_is_the_same(tmp_path, cache, kind, first):
         opened("v", nothing=1)
 
 
-def test_a_way_that_changes_values_is_another(tmp_path, cache):
+def test_options_that_change_values_are_distinguished(tmp_path, cache):
     write_netcdf(tmp_path / "a.nc")
     raw = biggus.open(tmp_path / "a.nc", "v", backend="hdf5", decode=False, cache=cache)
     np.testing.assert_array_equal(raw.ndarray(), VALUES)
     (tmp_path / "a.nc").unlink()
-    # It would have been netCDF's, who unpacks it.
+    # The netcdf backend, which unpacks values, is the default for this file.
     for how in ({}, {"backend": "netcdf"}):
         with pytest.raises(GoneError):
             biggus.open(tmp_path / "a.nc", "v", cache=cache, **how)
@@ -109,7 +109,7 @@ def test_a_way_that_changes_values_is_another(tmp_path, cache):
     np.testing.assert_array_equal(again.ndarray(), VALUES)
 
 
-def test_what_was_found_last_is_found_again(tmp_path, cache):
+def test_last_opened_store_at_a_location_is_remembered(tmp_path, cache):
     path = tmp_path / "a"
     write_zarr(path)
     biggus.open(path, cache=cache).ndarray()
@@ -122,14 +122,14 @@ def test_what_was_found_last_is_found_again(tmp_path, cache):
     np.testing.assert_array_equal(found.ndarray(), VALUES * 0.5)
 
 
-def test_the_cache_does_not_count_its_notes(tmp_path, cache, capsys):
+def test_cache_info_does_not_count_records(tmp_path, cache, capsys):
     from biggus.cli.command import main
 
     write_hdf5(tmp_path / "a.h5")
     biggus.open(tmp_path / "a.h5", cache=cache).ndarray()
     assert main(["cache", "info", "--path", str(cache.path)]) == 0
-    told = capsys.readouterr().out.split()
-    assert told[told.index("variables") + 1] == "1"
+    words = capsys.readouterr().out.split()
+    assert words[words.index("variables") + 1] == "1"
     assert main(["cache", "list", "--path", str(cache.path)]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 1
 
@@ -169,7 +169,7 @@ INERT = [
 ]
 
 
-def test_how_a_store_is_asked_changes_nothing(url, tmp_path, cache):
+def test_connection_options_do_not_change_identity(url, tmp_path, cache):
     write_zarr(tmp_path / "served/s.zarr")
     right = biggus.open(f"{url}/s.zarr?sig=1", "v", cache=cache, retries=1).ndarray()
     with biggus.set_options(offline=True):
@@ -212,7 +212,7 @@ ASKING = [
 ]
 
 
-def test_what_fills_tiles_is_not_given_to_who_asked_for_errors(url, cache):
+def test_filled_tiles_are_not_used_where_errors_are_expected(url, cache):
     pytest.importorskip("PIL")
     template = url + "/{z}/{x}/{y}.png"
     opened = partial(biggus.open, template, zoom=1, tile_size=8, cache=cache)
@@ -225,7 +225,7 @@ def test_what_fills_tiles_is_not_given_to_who_asked_for_errors(url, cache):
                 opened(missing=other).ndarray()
 
 
-def test_the_command_line_says_several_numbers(url, cache, tmp_path, monkeypatch):
+def test_command_line_passes_several_numbers(url, cache, tmp_path, monkeypatch):
     pytest.importorskip("PIL")
     from biggus.cli.command import main
 
@@ -246,13 +246,13 @@ def tile_identity(**options):
 
 
 @pytest.mark.parametrize("option", TILES)
-def test_each_option_of_tiles_that_changes_values_counts(option):
+def test_tile_options_that_change_values_change_identity(option):
     names = [tile_identity(**{option: value}) for value in TILES[option]]
     assert len(set(names)) == len(names)
 
 
 @pytest.mark.parametrize("options", ASKING)
-def test_no_other_option_of_tiles_counts(options):
+def test_other_tile_options_do_not_change_identity(options):
     base = {"missing": "raise"} if "missing" in options else {}
     given = {name: value for name, value in options.items() if name != "backend"}
     assert tile_identity(**given) == tile_identity(**base)
@@ -260,7 +260,7 @@ def test_no_other_option_of_tiles_counts(options):
     assert "key=k" not in tile_identity()
 
 
-def test_where_fsspec_looks_counts_and_who_asks_does_not():
+def test_fsspec_endpoints_change_identity_but_credentials_do_not():
     from biggus.backends.zarr.remote import variant_of
 
     location = Location("s3://bucket/s.zarr")
@@ -292,7 +292,7 @@ DEEP = st.recursive(
 
 
 def listed(value):
-    """Return what is equal for values that mean the same."""
+    """Return a form that is equal for equivalent values."""
     if isinstance(value, dict):
         return {"dict": {name: listed(item) for name, item in value.items()}}
     if isinstance(value, (list, tuple)):
@@ -301,13 +301,13 @@ def listed(value):
 
 
 @given(DEEP, DEEP)
-def test_options_that_differ_are_told_apart(one, other):
+def test_different_options_are_distinguished(one, other):
     names = [json.dumps(said({"a": value}), sort_keys=True) for value in (one, other)]
     assert (names[0] == names[1]) == (listed(one) == listed(other))
 
 
 @given(st.dictionaries(st.sampled_from(["a", "b", "c", "api_key", "token"]), DEEP))
-def test_neither_their_order_nor_secrets_count(options):
+def test_order_and_secrets_do_not_change_identity(options):
     backwards = dict(reversed(options.items()))
     public = {name: v for name, v in options.items() if name not in ("api_key", "token")}
     names = {

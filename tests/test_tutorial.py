@@ -1,4 +1,4 @@
-"""The tutorial: its cells run, one after the other, with no notebook around them."""
+"""The cells of the tutorial run one after the other, without a notebook."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ pytest.importorskip("netCDF4")
 NOTEBOOK = Path(__file__).parents[1] / "docs" / "guide" / "tutorial.ipynb"
 
 
-@pytest.mark.filterwarnings("ignore")  # xarray's own, of what it writes
-def test_the_tutorial_runs(tmp_path, monkeypatch):
+@pytest.mark.filterwarnings("ignore")  # warnings of xarray
+def test_tutorial_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     names = {"__name__": "tutorial"}
     for number, cell in enumerate(json.loads(NOTEBOOK.read_text("utf-8"))["cells"]):

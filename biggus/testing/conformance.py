@@ -172,7 +172,7 @@ class SourceTests:
 
     # -- the tests -------------------------------------------------------------
 
-    def test_tells_what_it_is(self, tmp_path: Path) -> None:
+    def test_attribute_types(self, tmp_path: Path) -> None:
         """All attributes have the required types."""
         for shape in self.shapes:
             with case(shape=shape):
@@ -218,7 +218,7 @@ class SourceTests:
         slow["suppress_health_check"] = list(HealthCheck)
         settings(max_examples=min(50, self.most_boxes), **slow)(check)()
 
-    def test_reads_are_not_tied(self, tmp_path: Path) -> None:
+    def test_reads_do_not_share_memory(self, tmp_path: Path) -> None:
         """Changing the values that a read returns affects no other read."""
         self._only_if("owned")
         source, expected, _ = self._new(tmp_path)
@@ -276,7 +276,7 @@ class SourceTests:
                 lost = source.attributes.keys() - stand_in.attributes.keys()
                 assert not lost, f"the attributes {sorted(lost)} cannot be described"
 
-    def test_fetches_what_it_reads(self, tmp_path: Path) -> None:
+    def test_fetch_matches_reads(self, tmp_path: Path) -> None:
         """`fetch` returns the same values as a read, and `fetch_encoded` their stored bytes."""
         source, expected, _ = self._new(tmp_path)
         for box in some_boxes(expected.shape, min(20, self.most_boxes)):
@@ -346,7 +346,7 @@ class SourceTests:
                 with case(process=how, box=box):
                     assert_same(values, part_of(expected, box))
 
-    def test_what_is_gone_is_no_data(self, tmp_path: Path) -> None:
+    def test_missing_store_raises(self, tmp_path: Path) -> None:
         """After the stored values were removed, a read raises an error naming source and box."""
         self._only_if("stored")
         self._only_if("destroys")
@@ -367,7 +367,7 @@ class SourceTests:
             for box in boxes:
                 self._check_gone(read, reopened, box, expected)
 
-    def test_what_is_cut_off_is_no_data(self, tmp_path: Path) -> None:
+    def test_truncated_store_raises(self, tmp_path: Path) -> None:
         """After the stored values were truncated, a read raises an error."""
         self._only_if("stored")
         self._only_if("destroys")

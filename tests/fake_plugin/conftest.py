@@ -1,4 +1,4 @@
-"""The tests of this package are run where it is installed, and nowhere else."""
+"""Collects the tests of this package only where it is installed."""
 
 from importlib.util import find_spec
 

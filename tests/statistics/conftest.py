@@ -1,4 +1,4 @@
-"""Statistics of arrays that are cut into blocks, computed as an engine would."""
+"""Statistics of arrays in blocks, computed as an engine would."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import pytest
 
 from biggus.statistics import Statistic, partials, statistic
 
-# So that processes that work is sent to find the modules of this folder too.
+# Makes the modules of this folder importable in worker processes.
 sys.path.insert(0, str(Path(__file__).parent))
 
 FAN = 16
 
 
 def pieces(length, cuts):
-    """Return the bounds of the pieces of an axis that is cut somewhere."""
+    """Return the bounds of the pieces of an axis that is cut at `cuts`."""
     edges = [0, *sorted({c for c in cuts if 0 < c < length}), length]
     return list(itertools.pairwise(edges))
 
@@ -38,7 +38,7 @@ def folded(aggregator, parts):
 
 
 def computed(name, values, axes, cuts=(), **parameters):
-    """Return a statistic of values that are cut at certain places along each axis."""
+    """Return a statistic of values that are cut into blocks at `cuts` along each axis."""
     found = statistic(
         name, values.dtype, isinstance(values, np.ma.MaskedArray), values.shape, axes, **parameters
     )

@@ -21,7 +21,7 @@ def made(shape=(6, 40, 9), seed=0):
 
 
 def statistics(axes, shape=(6, 40, 9), masked=False):
-    """Return all statistics that there are of an axis, or of several."""
+    """Return all statistics that exist over the given axes."""
     found = {}
     for name in sorted(ENTRIES):
         if name in OVERALL and len(axes) != len(shape):
@@ -29,7 +29,7 @@ def statistics(axes, shape=(6, 40, 9), masked=False):
         if "arg" in name and len(axes) not in (1, len(shape)):
             continue
         if name == "grouped" or (name.endswith(("first", "last")) and len(axes) > 1):
-            continue  # of groups that are given, and along one axis
+            continue  # these need groups, or a single axis
         parameters = PARAMETERS.get(name, {})
         found[name] = statistic(name, np.dtype("f4"), masked, shape, axes, **parameters)
     return found

@@ -1,4 +1,4 @@
-"""A statistic that biggus does not have: half-way between the least and the greatest value."""
+"""A statistic that biggus lacks: the mean of the minimum and the maximum."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Aggregators accumulate and merge: together as alone, run by run, and in any thread."""
+"""Aggregators accumulate and merge alone or together, run by run, in any thread."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from biggus.statistics.moments import Moments
 
 @pytest.mark.parametrize("what", ["plain", "masked", "nan"])
 @pytest.mark.parametrize("axes", [(0, 1, 2), (0,), (1,), (2,), (0, 2), ()], ids=str)
-def test_together_as_alone(axes, what):
+def test_partials_together_match_partials_alone(axes, what):
     values = made((6, 400, 90))
     chosen = np.random.default_rng(1).random(values.shape) < 0.3
     if what == "masked":
@@ -39,7 +39,7 @@ def test_together_as_alone(axes, what):
 
 @pytest.mark.parametrize("dtype", ["f4", "i2", "?"])
 @pytest.mark.parametrize("axes", [(0, 1, 2), (0,), (1,), (2,), (0, 2), ()], ids=str)
-def test_long_runs_combine_the_same_values(axes, dtype):
+def test_long_runs_match_numpy(axes, dtype):
     shape = (5, 700, 900)
     assert math.prod(shape) > LONG > RUN
     values = made(shape).astype(dtype)
@@ -56,14 +56,14 @@ def test_long_runs_combine_the_same_values(axes, dtype):
             assert (found[0] == values.size // expected.size).all()
 
 
-def test_runs_are_long_only_where_nothing_can_be_missing():
+def test_runs_are_long_only_without_missing_values():
     for aggregator in (Combining(("minimum",), DOUBLE, skip) for skip in (False, True)):
         assert aggregator.run_length(False) == RUN
         assert aggregator.run_length(True) == (RUN if aggregator.skip else LONG)
     assert Moments(2, DOUBLE, False).run_length(True) == RUN
 
 
-def test_extremes_are_joined_and_others_are_not():
+def test_only_extremes_are_joined():
     least, most, product = (
         Combining((name,), DOUBLE, False) for name in ("minimum", "maximum", "multiply")
     )
@@ -80,7 +80,7 @@ def test_extremes_are_joined_and_others_are_not():
     assert Moments(2, DOUBLE, False).joined(least) is None
 
 
-def test_what_is_kept_in_parts_is_put_together_again():
+def test_parts_of_a_partial_compose_the_whole():
     values = made().astype(DOUBLE)
     both = Combining(("minimum", "maximum"), DOUBLE, False)
     whole = partials([both], values, (1,), (0, 0, 0))[0]
@@ -94,7 +94,7 @@ def test_what_is_kept_in_parts_is_put_together_again():
 
 
 @pytest.mark.parametrize("axes", [(0, 1, 2), (1,), ()], ids=str)
-def test_whatever_thread_computed_before(axes):
+def test_partials_do_not_depend_on_the_thread(axes):
     blocks = [made(seed=seed)[:, : 5 + 5 * seed] for seed in range(7)]
     aggregators = [s.aggregator for s in statistics(axes).values()]
     expected = [partials(aggregators, block, axes, (0, 0, 0)) for block in blocks]
@@ -117,7 +117,7 @@ def test_whatever_thread_computed_before(axes):
 
 
 @pytest.mark.parametrize("axes", [(0, 1, 2), (1,)], ids=str)
-def test_nothing_changes_nothing(axes):
+def test_merging_the_identity_changes_nothing(axes):
     values = made()
     shape = tuple(1 if axis in axes else n for axis, n in enumerate(values.shape))
     for name, found in statistics(axes).items():
@@ -141,7 +141,7 @@ def test_nothing_changes_nothing(axes):
                 np.testing.assert_array_equal(merged, alone, strict=True, err_msg=name)
 
 
-def test_merging_leaves_the_right_and_what_cannot_be_written():
+def test_merge_changes_neither_its_right_nor_read_only_operands():
     values = made()
     for axes in [(0, 1, 2), (1,)]:
         for name, found in statistics(axes).items():

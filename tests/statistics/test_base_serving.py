@@ -1,4 +1,4 @@
-"""Partials of aggregators: which serve which others, identities, sizes and places."""
+"""Partials of aggregators: which serve others, identities, sizes and positions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from biggus.statistics.moments import Moments
 @pytest.mark.parametrize("axes", [(0, 1, 2), (0,), ()], ids=str)
 @pytest.mark.parametrize("skip", [False, True])
 @pytest.mark.parametrize("masked", [False, True])
-def test_higher_moments_hold_lower_ones(folded, axes, skip, masked):
+def test_higher_moments_serve_lower_ones(folded, axes, skip, masked):
     values = made()
     if skip:
         values[values > 1001] = np.nan
@@ -37,7 +37,7 @@ def test_higher_moments_hold_lower_ones(folded, axes, skip, masked):
         assert equal_bits(got, folded(lower, parts[1]))
 
 
-def test_what_does_not_serve():
+def test_unrelated_aggregators_do_not_serve_each_other():
     moments = Moments(2, DOUBLE, False)
     for other in [
         Moments(1, DOUBLE, True),
@@ -49,7 +49,7 @@ def test_what_does_not_serve():
     assert Moments(1, np.dtype("i8"), False).serves(Moments(0, DOUBLE, False))
 
 
-def test_both_extremes_hold_each():
+def test_joined_extremes_serve_each():
     both = Combining(("minimum", "maximum"), np.dtype("f4"), False)
     values = made()
     for name in ["minimum", "maximum"]:
@@ -62,7 +62,7 @@ def test_both_extremes_hold_each():
 
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("axes", [(0, 1, 2), (0,)], ids=str)
-def test_identity_of_statistics(axes, masked):
+def test_equality_hash_and_key_of_statistics(axes, masked):
     found, again = statistics(axes, masked=masked), statistics(axes, masked=masked)
     keys = {}
     for name, one in found.items():
@@ -79,7 +79,7 @@ def test_identity_of_statistics(axes, masked):
     assert len({s.aggregator for s in different}) == 1
 
 
-def test_bytes_are_what_is_said():
+def test_partials_take_the_predicted_bytes():
     values = made()
     for axes in [(0, 1, 2), (0,), (1, 2)]:
         positions = values.size // np.prod([values.shape[axis] for axis in axes])
@@ -93,7 +93,7 @@ def test_bytes_are_what_is_said():
                 assert size + 72 >= most or not masked, name
 
 
-def test_places_depend_on_the_origin_and_nothing_else_does():
+def test_only_positions_depend_on_the_origin():
     values = made()[:3]
     for name, found in statistics((0, 1, 2)).items():
         aggregator = found.aggregator
@@ -107,7 +107,7 @@ def test_places_depend_on_the_origin_and_nothing_else_does():
 
 @pytest.mark.parametrize("cut", [1, 2, 7, 39])
 @pytest.mark.parametrize("name", ["argmin", "argmax"])
-def test_ties_are_won_by_the_first_in_the_whole_array(computed, name, cut):
+def test_ties_take_the_first_position_of_the_whole_array(computed, name, cut):
     values = np.random.default_rng(0).integers(0, 3, (6, 40, 9))
     for axes in [(0, 1, 2), (0,), (1,), (2,)]:
         axis = axes[0] if len(axes) == 1 else None

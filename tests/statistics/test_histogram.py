@@ -1,4 +1,4 @@
-"""Histograms and quantiles over whole arrays: exactly what NumPy gives, pass by pass."""
+"""Histograms and quantiles over whole arrays match NumPy exactly."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NUMBERS = ["i1", "u1", ">i2", "i4", "u8", "i8", "f2", "f4", ">f4", "f8", "m8[s]"
 QUARTERS = (0.0, 0.1, 0.25, 1 / 3, 0.5, 0.75, 0.9, 1.0)
 CUTS = ((3,), (1, 4))
 
-# Older NumPy takes the observation before the closest.
+# Older NumPy returns the observation before the closest.
 if np.quantile([0.0, 1.0], 0.75, method="closest_observation") == 0:
     METHODS.remove("closest_observation")
 
@@ -34,11 +34,11 @@ def numbers(kind, shape=(7, 9), seed=0):
 
 
 def wide(values):
-    """Return values of which NumPy takes quantiles in doubles, as is done here."""
+    """Return the values in float64, in which quantiles are computed here too."""
     return values.astype("f8") if values.dtype.kind == "f" else values
 
 
-# How values are found depends on their kind alone, what lies between two of them on both.
+# The search for values depends on the dtype alone; interpolation also on the method.
 WAYS = [*itertools.product(NUMBERS, ["linear", "nearest"]), *itertools.product(["i4"], METHODS)]
 
 
@@ -83,7 +83,7 @@ def outcome(call):
 
 
 @pytest.mark.parametrize("kind", ["f2", "f4", "f8", "m8[s]", "M8[D]"])
-def test_nan_counts_or_is_skipped(computed, kind):
+def test_nan_in_quantiles_and_medians(computed, kind):
     values = numbers(kind)
     values[2, 3] = values[5, :4] = "NaT" if values.dtype.kind in "mM" else np.nan
     for name in ["quantile", "median"]:
@@ -111,7 +111,7 @@ def test_shapes_of_q_and_percentiles(computed):
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 8, 9, 10, 31, 100])
 @pytest.mark.parametrize("method", METHODS)
-def test_every_rank_is_numpys(computed, method, count):
+def test_quantiles_at_every_rank_match_numpy(computed, method, count):
     values = np.random.default_rng(count).permutation(count).astype("f8")
     q = np.linspace(0, 1, 4 * count + 1)
     got = computed("quantile", values, (0,), ((3,),), q=q, method=method)
@@ -120,8 +120,8 @@ def test_every_rank_is_numpys(computed, method, count):
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 @pytest.mark.parametrize("method", METHODS)
-def test_infinities_are_numpys(computed, method, count):
-    # Between two that are infinite NumPy finds no number, nor beside one that is.
+def test_quantiles_of_infinities_match_numpy(computed, method, count):
+    # NumPy interpolates to NaN between or beside infinite values.
     for numbers_of in itertools.product([1.0, 2.0, np.inf, -np.inf], repeat=count):
         values = np.array(numbers_of)
         with np.errstate(invalid="ignore"):
@@ -133,7 +133,7 @@ def test_infinities_are_numpys(computed, method, count):
 
 
 @pytest.mark.parametrize("name", ["median", "quantile"])
-def test_masked_values_have_no_rank(computed, name):
+def test_quantiles_skip_masked_values(computed, name):
     values = np.ma.array(numbers("f4"), mask=np.random.default_rng(1).random((7, 9)) < 0.5)
     parameters = {} if name == "median" else {"q": 0.3}
     got = computed(name, values, (0, 1), CUTS, **parameters)
@@ -145,7 +145,7 @@ def test_masked_values_have_no_rank(computed, name):
     assert np.ma.getmaskarray(got).all()
 
 
-def test_quantiles_of_nothing(computed):
+def test_quantiles_of_empty_arrays(computed):
     with pytest.raises(IndexError):
         np.quantile(np.empty((0, 3)), 0.5)
     with pytest.raises(IndexError):
@@ -181,7 +181,7 @@ def test_many_quantiles_take_bounded_tables(computed):
 
 
 @given(npst.arrays(npst.floating_dtypes() | npst.integer_dtypes(), st.integers(1, 30)))
-def test_keys_have_the_order_of_values(values):
+def test_sort_keys_have_the_order_of_values(values):
     values = values.astype(values.dtype.newbyteorder("="))
     if not rankable(values.dtype):
         return
@@ -219,7 +219,7 @@ def test_histograms(computed, kind, parameters):
         np.testing.assert_array_equal(got.reshape(-1), edges, strict=True)
 
 
-def test_histograms_of_what_is_not_missing(computed):
+def test_histograms_skip_masked_values(computed):
     values = np.ma.array(numbers("f8"), mask=np.random.default_rng(1).random((7, 9)) < 0.5)
     want, edges = np.histogram(values.compressed(), 6)
     assert computed("histogram", values, (0, 1), CUTS, bins=6).reshape(-1).tolist() == want.tolist()
@@ -254,6 +254,6 @@ def test_histograms_without_a_finite_range(computed, value):
         ("median", "g", (0, 1), {}),
     ],
 )
-def test_what_is_refused(name, kind, axes, parameters):
+def test_invalid_arguments_raise(name, kind, axes, parameters):
     with pytest.raises((TypeError, ValueError)):
         statistic(name, np.dtype(kind), False, (3, 4), axes, **parameters)

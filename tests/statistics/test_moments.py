@@ -1,9 +1,9 @@
-"""How far results are from exact answers, beside how far NumPy's own are.
+"""The rounding errors of results, compared with those of NumPy.
 
-The corpus is made of integer arithmetic alone, so it is the same everywhere; the
-answers are computed in fractions.  Errors are in units in the last place of the answer; ours
-may be four times that of NumPy, and one unit.  Both are the largest that are made of a case in
-several scales, and NumPy's in several orders as well: of one input it may make none, by luck.
+The corpus is made by integer arithmetic alone, so it is the same everywhere; the exact answers
+are fractions.  Errors are in units in the last place (ulp) of the answer; ours may be four
+times that of NumPy plus one ulp.  Both are the largest over several scales of a case, and
+NumPy's also over several orders, as it may be exact for one input by luck.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SCALES = (1, 3 / 7, 5 / 9, 11 / 13)
 
 
 def noise(seed):
-    """Return numbers between -1 and 1, as good as random: multiples of 2^-40."""
+    """Return pseudo-random numbers between -1 and 1, multiples of 2^-40."""
     state = seed
     found = []
     for _ in range(LENGTH):
@@ -81,14 +81,14 @@ def exact(name, values):
 
 
 def unit(answer, dtype):
-    """Return the distance of numbers near an answer; 0 if that is beyond the largest."""
+    """Return the unit in the last place of an answer; 0 if the answer overflows."""
     if abs(answer) >= Fraction(float(np.finfo(dtype).max)):
         return Fraction(0)
     return Fraction(float(np.spacing(np.dtype(dtype).type(abs(float(answer))))))
 
 
 def error(value, answer, dtype):
-    """Return how far a value is from an answer, in units in the last place."""
+    """Return the error of a value, in units in the last place of the answer."""
     step = unit(answer, dtype)
     if not step:
         return 0.0
@@ -99,8 +99,8 @@ def scaled(values):
     return [(values * scale).astype(values.dtype) for scale in SCALES]
 
 
-def numpys(name, values):
-    """Return what NumPy makes of some numbers, in some orders."""
+def numpy_results(name, values):
+    """Return NumPy's results for several rotations of the values."""
     with np.errstate(all="ignore"):
         return [getattr(np, name)(np.roll(values, shift)) for shift in ROTATIONS]
 
@@ -109,11 +109,11 @@ def numpys(name, values):
 @pytest.mark.parametrize("case", corpus("f8"))
 @pytest.mark.parametrize("name", ["sum", "mean", "var", "std"])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_errors_are_at_most_four_times_numpys(computed, dtype, name, case):
+def test_errors_are_at_most_four_times_those_of_numpy(computed, dtype, name, case):
     ours, theirs = [], []
     for values in scaled(corpus(dtype)[case]):
         answer = exact(name, values)
-        theirs += [error(value, answer, dtype) for value in numpys(name, values)]
+        theirs += [error(value, answer, dtype) for value in numpy_results(name, values)]
         for cuts in CUTS.values():
             found = computed(name, values, (0,), (cuts,))
             ours.append(error(found[0], answer, dtype))
@@ -148,7 +148,9 @@ def test_errors_of_complex_numbers(computed, dtype, name):
         if name == "var":
             answers = [sum(answers, Fraction(0))]
         sides = list(zip(["real", "imag"], answers, strict=False))
-        theirs = [error(getattr(x, s), a, real) for x in numpys(name, values) for s, a in sides]
+        theirs = [
+            error(getattr(x, s), a, real) for x in numpy_results(name, values) for s, a in sides
+        ]
         for cuts in CUTS.values():
             got = computed(name, values, (0,), (cuts,))[0]
             ours = [error(getattr(got, side), answer, real) for side, answer in sides]
@@ -165,7 +167,7 @@ def test_masked_and_skipped_values_change_no_error(computed, case, cuts):
     skipped = np.where(gone, np.nan, values)
     for name in ["sum", "mean", "var", "std"]:
         answer = exact(name, kept)
-        theirs = max(error(value, answer, "f8") for value in numpys(name, kept))
+        theirs = max(error(value, answer, "f8") for value in numpy_results(name, kept))
         for found in [
             computed(name, masked, (0,), (CUTS[cuts],)),
             computed("nan" + name, skipped, (0,), (CUTS[cuts],)),
@@ -173,7 +175,7 @@ def test_masked_and_skipped_values_change_no_error(computed, case, cuts):
             assert error(found[0], answer, "f8") <= 4 * theirs + 1
 
 
-def test_an_overflow_on_the_way_is_none_of_the_result(computed):
+def test_intermediate_overflow_does_not_affect_the_result(computed):
     values = np.array([60000, 60000, -60000, -60000], "f2")
     assert computed("sum", values, (0,))[0] == 0
     assert computed("mean", np.full(100, 65000, "f2"), (0,))[0] == np.float16(65000)
@@ -185,7 +187,7 @@ def test_an_overflow_on_the_way_is_none_of_the_result(computed):
         assert np.isposinf(computed(name, large, (0,), ((2,),))[0])
 
 
-def test_integers_wrap_as_numpys(computed):
+def test_integers_wrap_as_in_numpy(computed):
     values = np.array([2**62] * 5 + [-3] * 4)
     with np.errstate(over="ignore"):
         assert computed("sum", values, (0,), ((3, 7),))[0] == values.sum()

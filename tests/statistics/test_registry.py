@@ -1,4 +1,4 @@
-"""The registry: a new statistic is a module and a row, and that is enough for all that is done."""
+"""The registry: a module and a row suffice to add a statistic with all its features."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def midrange():
     del ENTRIES["midrange"], ENTRIES["nanmidrange"]
 
 
-def recorded(values, **said):
-    source = RecordingSource(ArraySource(values, (8, 4), **said))
+def recorded(values, **options):
+    source = RecordingSource(ArraySource(values, (8, 4), **options))
     return source, biggus.ArrayAdapter(source)
 
 
 @pytest.mark.parametrize("axis", [None, 0, 1, (0, 1)])
-def test_of_an_array(midrange, axis):
+def test_new_statistic_of_an_array(midrange, axis):
     source, a = recorded(VALUES)
     found = midrange(a, axis=axis)
     assert not source.boxes
@@ -48,17 +48,17 @@ def test_of_an_array(midrange, axis):
     assert np.array_equal(computed, expected(VALUES * 2 - VALUES[:1], axis))
 
 
-def test_beside_others_each_chunk_is_read_once(midrange):
+def test_new_statistic_shares_reads_with_others(midrange):
     source, a = recorded(VALUES)
     results = biggus.ndarrays([midrange(a), a.mean(), (a - midrange(a[:, :1])).max()])
     right = [expected(VALUES), VALUES.mean(), (VALUES - expected(VALUES[:, :1])).max()]
     assert results == pytest.approx(right, rel=1e-14)
-    assert max(source.boxes.count(box) for box in source.boxes) <= 2  # there are two passes
+    assert max(source.boxes.count(box) for box in source.boxes) <= 2  # two passes
     _, again = recorded(VALUES)
     assert midrange(again).ndarray() == results[0]
 
 
-def test_masks_and_nan(midrange):
+def test_new_statistic_with_masks_and_nan(midrange):
     masked = np.ma.masked_greater(VALUES, 1)
     assert midrange(biggus.ArrayAdapter(masked)).masked_array() == expected(masked)
     with_nan = np.where(VALUES > 1, np.nan, VALUES)
@@ -66,7 +66,7 @@ def test_masks_and_nan(midrange):
     assert twin(biggus.ArrayAdapter(with_nan)).ndarray() == expected(masked)
 
 
-def test_what_it_takes_and_what_is_said_of_it(midrange):
+def test_new_statistic_has_signature_and_docstring(midrange):
     a = biggus.ArrayAdapter(VALUES)
     assert midrange(a, axis=1, keepdims=True).shape == (40, 1)
     with pytest.raises(TypeError, match="midrange of a lazy array takes no out="):
@@ -78,7 +78,7 @@ def test_what_it_takes_and_what_is_said_of_it(midrange):
     assert np.array_equal(method_of("midrange")(a, 0).ndarray(), expected(VALUES, 0))
 
 
-def test_partial_results_are_kept_and_found_again(midrange, tmp_path):
+def test_new_statistic_reuses_kept_partial_results(midrange, tmp_path):
     source, a = recorded(VALUES, token="values")
     with biggus.Cache(tmp_path) as cache, biggus.set_options(cache=cache):
         first = midrange(a).ndarray()
@@ -87,7 +87,7 @@ def test_partial_results_are_kept_and_found_again(midrange, tmp_path):
         assert not source.boxes
 
 
-def test_other_processes(midrange):
+def test_new_statistic_in_processes(midrange):
     a = biggus.ArrayAdapter(ArraySource(VALUES, (8, 4)))
     statistic = midrange(a).node.statistic
     assert pickle.loads(pickle.dumps(statistic)) == statistic
@@ -98,7 +98,7 @@ def test_other_processes(midrange):
         assert midrange(a).ndarray() == expected(VALUES)
 
 
-def test_of_each_row_there_are_a_function_a_method_and_a_handler():
+def test_every_row_has_a_function_a_method_and_a_numpy_handler():
     assert set(STATISTICS) == {name for name, entry in ENTRIES.items() if entry.signature}
     for name in STATISTICS:
         assert getattr(biggus, name) is getattr(functions, name)
@@ -109,7 +109,7 @@ def test_of_each_row_there_are_a_function_a_method_and_a_handler():
             assert isinstance(getattr(np, name)(lazy, *more), biggus.Array)
 
 
-def test_those_who_check_types_know_all_names():
+def test_type_declarations_cover_all_statistics():
     declared = {name for name in inspect.get_annotations(Statistics) if not name.startswith("_")}
     source = inspect.getsource(Statistics)
     declared |= {name for name in STATISTICS if f"\n        {name}: Method\n" in source}

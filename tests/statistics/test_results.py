@@ -1,4 +1,4 @@
-"""Results of statistics: missing values, warnings and errors are those of NumPy."""
+"""Missing values, warnings and errors of statistics match NumPy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from biggus.statistics.moments import total
 from biggus.statistics.registry import ENTRIES
 
 
-def test_a_fraction_of_masked_values_is_tolerated(computed):
+def test_mdtol(computed):
     values = np.ma.array(np.arange(20.0).reshape(4, 5))
     values[:1, 0] = values[:2, 1] = values[:3, 2] = values[:4, 3] = np.ma.masked
     for name in ["mean", "sum", "std", "min", "prod", "any"]:
@@ -33,13 +33,13 @@ def test_a_fraction_of_masked_values_is_tolerated(computed):
 
 
 @pytest.mark.parametrize("mdtol", [-0.1, 1.1])
-def test_mdtol_is_a_fraction(mdtol):
+def test_mdtol_out_of_range_raises(mdtol):
     with pytest.raises(ValueError, match="mdtol"):
         statistic("mean", DOUBLE, True, (3,), (0,), mdtol=mdtol)
 
 
 @pytest.mark.parametrize("name", ["min", "max", "ptp", "nanmin", "nanmax", "argmin", "nanargmax"])
-def test_nothing_has_no_extremes(name):
+def test_extremes_of_empty_arrays_raise(name):
     with pytest.raises(ValueError, match=r"empty|zero-size"):
         statistic(name, DOUBLE, False, (0, 3), (0,))
     with pytest.raises(ValueError, match=r"empty|zero-size"):
@@ -57,7 +57,7 @@ def test_nothing_has_no_extremes(name):
         ("nanvar", "Degrees of freedom"),
     ],
 )
-def test_warnings_of_nothing(computed, name, message):
+def test_warnings_for_empty_arrays(computed, name, message):
     with pytest.warns(RuntimeWarning, match=message):
         got = computed(name, np.empty((0, 3)), (0,))
     assert np.isnan(got).all()
@@ -67,7 +67,7 @@ def test_warnings_of_nothing(computed, name, message):
 
 
 @pytest.mark.parametrize("name", ["sum", "prod", "any", "all", "count", "count_nonzero", "nansum"])
-def test_of_nothing_there_is_a_result(computed, name):
+def test_sums_and_counts_of_empty_arrays(computed, name):
     got = computed(name, np.empty((0, 3)), (0,))
     want = {"prod": 1, "all": True}.get(name, 0)
     np.testing.assert_array_equal(got, np.full((1, 3), want))
@@ -100,12 +100,12 @@ def test_all_nan(computed):
         ("nanmean", "f8", {"mdtol": 0.5}),
     ],
 )
-def test_what_is_no_statistic(name, kind, parameters):
+def test_unsupported_dtypes_and_arguments_raise(name, kind, parameters):
     with pytest.raises(TypeError):
         statistic(name, np.dtype(kind), False, (3,), (0,), **parameters)
 
 
-def test_names():
+def test_unknown_statistic_error_lists_the_known_ones():
     with pytest.raises(ValueError, match="unknown statistic 'mode'; there are all, any"):
         statistic("mode", DOUBLE, False, (3,), (0,))
     assert {"sum", "nanstd", "count", "histogram_edges"} <= set(ENTRIES)
@@ -113,7 +113,7 @@ def test_names():
 
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize(("shape", "axes"), [((0, 3), (1,)), ((3, 0), (0,)), ((0,), ())], ids=str)
-def test_where_there_is_no_result_nothing_is_said(shape, axes, masked):
+def test_empty_results_do_not_warn(shape, axes, masked):
     for name, found in statistics(axes, shape, masked).items():
         block = (np.ma.zeros if masked else np.zeros)(shape, "f4")
         got = found.proceed(partials([found.aggregator], block, axes, (0,) * len(shape))[0])
@@ -121,8 +121,8 @@ def test_where_there_is_no_result_nothing_is_said(shape, axes, masked):
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8", ">f4", "c8", "i2", "u4", "?"])
-def test_single_values_are_summed_as_if_they_were_accumulated(folded, dtype):
-    """Nothing is copied of them; what comes of it is the same to the bit."""
+def test_sum_of_single_rows_is_a_view_with_equal_bits(folded, dtype):
+    """Partial sums of single rows are views, and merge to the same bits as accumulated ones."""
     values = np.array([[0, 1.1, -0.0, -3], [-0.0, 2.7, -0.0, 5], [7, 1e-9, -0.0, np.pi]])
     values = np.repeat(np.abs(values) if dtype in "u4?" else values, 3, axis=1).astype(dtype)
     aggregator = statistic("sum", values.dtype, False, values.shape, (0,)).aggregator

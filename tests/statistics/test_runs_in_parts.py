@@ -1,4 +1,4 @@
-"""Parts of runs: blocks that are computed part by part give the same partial results."""
+"""Blocks computed part by part give the same partial results."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _block(values, other):
 
 @pytest.mark.parametrize("name", ["mean", "std", "nanstd", "max", "prod"])
 @given(data=st.data())
-def test_partials_are_the_same_to_the_bit(name, data):
+def test_partials_of_parts_are_the_same_to_the_bit(name, data):
     shape = data.draw(st.sampled_from(SHAPES))
     axes = tuple(sorted(data.draw(st.sets(st.sampled_from(range(len(shape))), min_size=1))))
     run = data.draw(st.integers(1, 40))

@@ -1,4 +1,4 @@
-"""Every statistic of every dtype along all axes, however the array is cut: as NumPy has it."""
+"""Every statistic of every dtype over all axes matches NumPy, however the array is cut."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KINDS = [
     *("m8[s]", "M8[D]", "U2", "S3", "O"),
 ]
 SHAPES = [(), (1,), (5,), (4, 7), (1, 1)]
-# The kinds that are computed in ways of their own, to be cut along three axes too.
+# The dtypes with code of their own are also cut along three axes.
 DEEP = [(2, 6, 3)]
 DEEP_KINDS = ["?", "i1", "u8", "f2", ">f4", "f8", "c16", "m8[s]", "O"]
 CASES = [*itertools.product(KINDS, SHAPES), *itertools.product(DEEP_KINDS, DEEP)]
@@ -34,7 +34,7 @@ TIMES_ARE_LOST = bool(np.isnat(_TIMES.min()) or np.isnat(_TIMES.max()))
 
 
 def made(kind, shape, seed=0):
-    """Return small values of a dtype, in which ties and zeros occur."""
+    """Return small values of a dtype, with ties and zeros."""
     rng = np.random.default_rng(seed)
     dtype = np.dtype(kind)
     numbers = np.asarray(rng.integers(-3, 4, shape))
@@ -48,7 +48,7 @@ def made(kind, shape, seed=0):
 
 
 def missing(values, what, seed=1):
-    """Return values of which some are masked or NaN; None if there is no such thing."""
+    """Return values with some masked or NaN; None if the dtype has no such values."""
     chosen = np.random.default_rng(seed).random(values.shape) < 0.4
     if what == "masked":
         return np.ma.array(values, mask=chosen)
@@ -66,7 +66,7 @@ def subsets(shape):
 
 
 def outcome(call):
-    """Return what a call gives, or the exception that it raises."""
+    """Return the result of a call, or the exception that it raises."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         try:
@@ -76,7 +76,7 @@ def outcome(call):
 
 
 def reference(name, values, axes):
-    """Return what NumPy gives, computed in a wide dtype and then made what NumPy makes it."""
+    """Return NumPy's result, computed in a wide dtype and cast to the dtype of NumPy's result."""
     data = np.ma.getdata(values)
     native = getattr(np, name)(data, axis=axes, keepdims=True)
     wide = values
@@ -89,7 +89,7 @@ def reference(name, values, axes):
     found = getattr(module, name)(wide, axis=axes, keepdims=True)
     if values.dtype.kind == "O":
         return np.asanyarray(found, object).reshape(np.shape(native))
-    # np.ma gives what has no axis left in another shape.
+    # np.ma returns scalars in another shape.
     found = (np.ma.asarray if module is np.ma else np.asarray)(found)
     return found.reshape(np.shape(native)).astype(np.asarray(native).dtype)
 
@@ -125,7 +125,7 @@ def test_reductions(computed, kind, shape, what):
     for name, axes in itertools.product(names, subsets(shape)):
         want = outcome(lambda: reference(name, values, axes))  # noqa: B023
         if isinstance(want, Exception) and masked and values.dtype.kind in "MO":
-            continue  # of these np.ma has less
+            continue  # np.ma supports fewer functions of these
         for cuts in CUTS.values():
             got = outcome(lambda: computed(name, values, axes, cuts))  # noqa: B023
             if isinstance(want, Exception):
@@ -147,7 +147,7 @@ def agree_as_objects(got, want):
 @pytest.mark.in_pairs
 @pytest.mark.parametrize("what", ["plain", "masked", "nan"])
 @pytest.mark.parametrize(("kind", "shape"), CASES, ids=str)
-def test_positions(computed, kind, shape, what):
+def test_argmin_and_argmax(computed, kind, shape, what):
     values = missing(made(kind, shape), what)
     if values is None:
         pytest.skip("no such values")
@@ -166,7 +166,7 @@ def test_positions(computed, kind, shape, what):
 
 
 def first_of(name, values, axis):
-    """Return the positions that NumPy finds, of masked values among the others."""
+    """Return the positions that NumPy finds among the unmasked values."""
     find = getattr(np, name)
     if not isinstance(values, np.ma.MaskedArray):
         return np.asarray(find(values, axis=axis, keepdims=True))
@@ -210,7 +210,7 @@ def test_count(computed, kind, cuts):
     ],
     ids=str,
 )
-def test_what_takes_several_runs(computed, shape, kind):
+def test_arrays_of_several_runs(computed, shape, kind):
     rng = np.random.default_rng(3)
     values = rng.normal(100, 30, shape).astype(kind)
     for what in ["plain", "masked", "nan"]:
@@ -235,7 +235,7 @@ def test_what_takes_several_runs(computed, shape, kind):
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "i1", "i8", "c8", "?"])
 @pytest.mark.parametrize("kind", ["?", "i1", "u2", "f4", "f8"])
 @pytest.mark.parametrize("name", ["sum", "prod", "mean", "nansum"])
-def test_a_dtype_that_is_asked_for(computed, name, kind, dtype):
+def test_dtype_argument(computed, name, kind, dtype):
     values = made(kind, (4, 5))
     for axes in subsets(values.shape):
         got = outcome(lambda: computed(name, values, axes, ((2,),), dtype=dtype))  # noqa: B023
@@ -262,7 +262,7 @@ def test_degrees_of_freedom(computed, name, ddof):
 
 @st.composite
 def cut_arrays(draw):
-    """Return values, perhaps masked, some axes, and where each axis is cut."""
+    """Return values, perhaps masked, some axes, and the cuts of each axis."""
     dtype = draw(
         npst.floating_dtypes()
         | npst.integer_dtypes()
@@ -276,7 +276,7 @@ def cut_arrays(draw):
         limits = {"max_magnitude": 100}
     values = draw(npst.arrays(dtype, shape, elements=limits))
     if draw(st.booleans()):
-        # Of these np.ma masks what is not finite.
+        # np.ma masks values that are not finite.
         values = np.where(np.isfinite(values), values, np.zeros((), dtype))
         values = np.ma.array(values, mask=draw(npst.arrays(bool, shape)))
     elif dtype.kind == "f" and values.ndim and draw(st.booleans()):
@@ -288,7 +288,7 @@ def cut_arrays(draw):
 
 
 @given(cut_arrays(), st.sampled_from([*FOLDED, *SKIPPING]))
-def test_anything(computed, case, name):
+def test_random_arrays_match_numpy(computed, case, name):
     values, axes, cuts = case
     if isinstance(values, np.ma.MaskedArray):
         name = name.removeprefix("nan")
@@ -309,5 +309,5 @@ def test_anything(computed, case, name):
         assert got.shape == want.shape
         assert got.dtype == want.dtype
         if want.dtype.kind in "fc":
-            return  # beyond the range of the one before that of the other
+            return  # the two may overflow at different points
     agree(got, want, scale)

@@ -1,4 +1,4 @@
-"""Makes the tile server importable; a folder to work in, and programs that are run twice."""
+"""Makes the tile server importable, and provides a folder to work in."""
 
 import sys
 from pathlib import Path
@@ -11,6 +11,6 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "backends" / "helpers"))
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """Return an empty folder, in which the test works."""
+    """Return an empty folder, which is the working directory of the test."""
     monkeypatch.chdir(tmp_path)
     return tmp_path

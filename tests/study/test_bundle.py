@@ -1,4 +1,4 @@
-"""Bundles: of this version and older ones, damaged ones, and such as are meant to do harm."""
+"""Bundles: versions of the format, damage, and hostile files."""
 
 import copy
 import hashlib
@@ -22,7 +22,7 @@ GOLDEN_RECEIPT = "biggus1-f0f897c81d1ad188509aacd5404c764682dabb019d53799ed8b1f5
 
 
 def values_of(path):
-    """Return all that can be read of a bundle."""
+    """Return everything that can be read from a bundle."""
     bundle = Bundle(path)
     bundle.check()
     found = []
@@ -40,7 +40,7 @@ def values_of(path):
 # --- versions of the format -------------------------------------------------------------------
 
 
-def test_a_bundle_of_version_1_is_replayed(folder):
+def test_bundle_of_version_1_is_replayed(folder):
     packed = ArraySource(
         np.zeros(5, "u1"),
         (2,),
@@ -58,8 +58,8 @@ def test_a_bundle_of_version_1_is_replayed(folder):
     assert study.receipt == GOLDEN_RECEIPT
 
 
-def test_the_receipt_follows_from_the_description_of_the_algorithm():
-    """Written from the words in `biggus.study`, with nothing of its code."""
+def test_receipt_follows_the_documented_algorithm():
+    """The algorithm is written from the docstring of `biggus.study`, without its code."""
 
     def sha(*pieces):
         return hashlib.sha256(b"".join(pieces)).hexdigest()
@@ -93,7 +93,7 @@ def test_the_receipt_follows_from_the_description_of_the_algorithm():
     assert "biggus1-" + sha(b"biggus receipt 1\n", lines.encode()) == GOLDEN_RECEIPT
 
 
-def test_a_later_version_is_not_guessed_at(folder):
+def test_later_version_raises(folder):
     rewrite(folder / "new.biggus", lambda manifest: manifest.update(version=2))
     with pytest.raises(StudyError, match="has version 2 of the format"):
         Bundle("new.biggus")
@@ -102,7 +102,7 @@ def test_a_later_version_is_not_guessed_at(folder):
 # --- damage -----------------------------------------------------------------------------------
 
 
-def test_any_byte_that_changes_is_found_or_changes_nothing(folder):
+def test_changed_bytes_raise_or_change_nothing(folder):
     np.save("a.npy", np.arange(3, dtype="i2"))
     with biggus.record("s.biggus"):
         biggus.open("a.npy").ndarray()
@@ -122,14 +122,14 @@ def test_any_byte_that_changes_is_found_or_changes_nothing(folder):
 
 
 @pytest.mark.parametrize("share", [0, 0.1, 0.5, 0.9, 0.999])
-def test_a_bundle_that_is_cut_off(folder, share):
+def test_truncated_bundle_raises(folder, share):
     content = GOLDEN.read_bytes()
     Path("d.biggus").write_bytes(content[: int(share * len(content))])
     with pytest.raises(StudyError, match=r"d\.biggus"):
         Bundle("d.biggus")
 
 
-def test_what_is_no_bundle(folder):
+def test_files_that_are_no_bundles_raise(folder):
     with pytest.raises(StudyError, match=r"there is no bundle .*no\.biggus"):
         Bundle("no.biggus")
     Path("text").write_text("no zip")
@@ -143,7 +143,7 @@ def test_what_is_no_bundle(folder):
             Bundle(name)
 
 
-def test_a_damaged_chunk_is_an_error_that_names_it(folder):
+def test_damaged_chunk_error_names_the_chunk(folder):
     content = GOLDEN.read_bytes()
     with zipfile.ZipFile(io.BytesIO(content)) as file:
         member = next(each for each in file.infolist() if each.file_size == 72)
@@ -156,11 +156,11 @@ def test_a_damaged_chunk_is_an_error_that_names_it(folder):
             array[0].ndarray()
 
 
-# --- harm -------------------------------------------------------------------------------------
+# --- hostile bundles ----------------------------------------------------------------------------
 
 
 def rewrite(path, change, members=None):
-    """Write the golden bundle with another manifest and other members, in good order."""
+    """Write the golden bundle with a changed manifest and further members."""
     with zipfile.ZipFile(GOLDEN) as file:
         content = {name: file.read(name) for name in file.namelist()}
     manifest = json.loads(content["manifest.json"])
@@ -230,7 +230,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("harm", HOSTILE)
-def test_a_manifest_that_is_meant_to_do_harm(folder, harm):
+def test_hostile_manifest_raises(folder, harm):
     rewrite("h.biggus", HOSTILE[harm])
     with pytest.raises(BiggusError) as caught, biggus.replay("h.biggus"):
         biggus.open("plain.npy").ndarray()
@@ -241,7 +241,7 @@ def test_a_manifest_that_is_meant_to_do_harm(folder, harm):
 
 
 @pytest.mark.parametrize("name", ["../x", "/etc/x", "chunks/../x", "chunks/", "x" * 60_000, "a\nb"])
-def test_members_that_have_no_place(folder, name):
+def test_unexpected_members_raise(folder, name):
     rewrite("h.biggus", lambda manifest: None, {name: b""})
     with pytest.raises(StudyError, match="has no place for") as caught:
         Bundle("h.biggus")
@@ -249,13 +249,13 @@ def test_members_that_have_no_place(folder, name):
     assert sorted(path.name for path in folder.iterdir()) == ["h.biggus"]
 
 
-def test_a_chunk_that_nobody_reads_has_no_place(folder):
+def test_unreferenced_chunk_raises(folder):
     rewrite("h.biggus", lambda manifest: None, {"chunks/" + 64 * "0": b"x"})
     with pytest.raises(StudyError, match="has no place for chunks/0"):
         Bundle("h.biggus")
 
 
-def test_two_members_of_one_name(folder):
+def test_duplicate_members_raise(folder):
     shutil.copy(GOLDEN, "h.biggus")
     with (
         pytest.warns(UserWarning, match="Duplicate name"),
@@ -267,7 +267,7 @@ def test_two_members_of_one_name(folder):
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "chunk"])
-def test_a_member_that_grows_without_end(folder, name):
+def test_zip_bomb_raises(folder, name):
     """A gigabyte of zeros in a megabyte."""
     with zipfile.ZipFile(GOLDEN) as file:
         content = {each: file.read(each) for each in file.namelist()}

@@ -1,4 +1,4 @@
-"""Receipts: equal for equal inputs, however these are had; and for no others."""
+"""Receipts are equal exactly for equal inputs, wherever these are stored."""
 
 import random
 from concurrent.futures import ThreadPoolExecutor
@@ -39,7 +39,7 @@ def adapted(*given, **named):
 
 @pytest.mark.parametrize("name", EXPRESSIONS)
 @pytest.mark.parametrize("chunks", [(5, 7), (24, 30), ((1, 20, 3), (30,)), None])
-def test_it_is_of_what_evaluating_reads(folder, name, chunks):
+def test_receipt_matches_the_recorded_study(folder, name, chunks):
     wanted = EXPRESSIONS[name](adapted(chunks=chunks))
     with biggus.record("study.biggus") as study:
         wanted.ndarray()
@@ -48,7 +48,7 @@ def test_it_is_of_what_evaluating_reads(folder, name, chunks):
         assert study.receipt == biggus.receipt([wanted])
 
 
-def test_order_workers_executor_cache_and_place_make_no_difference(folder):
+def test_receipt_ignores_order_workers_executor_cache_and_location(folder):
     for name in "ab":
         np.save(f"{name}.npy", DATA)
     Path("sub").mkdir()
@@ -69,11 +69,11 @@ def test_order_workers_executor_cache_and_place_make_no_difference(folder):
         for options in ({"workers": 1}, {"workers": 4}, {"executor": pool}, {"memory": "9 MB"}):
             with biggus.set_options(**options):
                 assert biggus.receipt(shuffled) == expected
-                # The second time it is in the cache.
+                # The second time the values come from the cache.
                 assert biggus.receipt(elsewhere) == expected
 
 
-def test_how_much_memory_there_is_makes_none():
+def test_receipt_ignores_memory():
     rows = adapted(np.zeros((64, 60_000), "f4"), (1, 60_000))
     medians = biggus.median(rows, axis=0)
     with biggus.set_options(memory="20 MB"):
@@ -83,7 +83,7 @@ def test_how_much_memory_there_is_makes_none():
         assert biggus.receipt([medians]) == biggus.receipt([rows])
 
 
-def test_bytes_in_another_order_and_what_lies_under_a_mask_make_no_difference():
+def test_receipt_ignores_byte_order_and_masked_values():
     masked = np.ma.masked_less(DATA, 0)
     other = np.ma.MaskedArray(np.where(masked.mask, 7, DATA), masked.mask)
     assert biggus.receipt([adapted(masked)]) == biggus.receipt([adapted(other)])
@@ -98,7 +98,7 @@ def test_bytes_in_another_order_and_what_lies_under_a_mask_make_no_difference():
     assert biggus.receipt([adapted(mask)]) == biggus.receipt([adapted(DATA)])
 
 
-def test_all_that_is_different_makes_one():
+def test_receipts_of_different_inputs_differ():
     changed = DATA.copy()
     changed[23, 29] = np.nextafter(changed[23, 29], 1)
     negative = np.where(DATA[0, 0] == DATA, np.float32(-0.0), DATA)
@@ -123,7 +123,7 @@ def test_all_that_is_different_makes_one():
     assert biggus.receipt([arrays[0], adapted(changed, token="other")]) not in receipts
 
 
-def test_a_change_is_seen_only_where_it_is_needed():
+def test_receipt_ignores_changes_in_unused_chunks():
     changed = DATA.copy()
     changed[23, 29] = 0
     assert biggus.receipt([adapted()[:20]]) == biggus.receipt([adapted(changed)[:20]])
@@ -131,7 +131,7 @@ def test_a_change_is_seen_only_where_it_is_needed():
     assert biggus.receipt([adapted()[20:]]) != biggus.receipt([adapted(changed)[20:]])
 
 
-def test_a_source_without_a_token_has_one():
+def test_receipt_of_a_source_without_a_token():
     class Rows:
         shape, dtype = DATA.shape, DATA.dtype
 
@@ -145,7 +145,7 @@ def test_a_source_without_a_token_has_one():
     assert one == biggus.receipt([adapted(chunks=None)])
 
 
-def test_what_has_none_is_said():
+def test_values_without_a_receipt_raise():
     objects = np.array([{}, None], object)
     with pytest.raises(StudyError, match="Python objects such as dict"):
         biggus.receipt([adapted(objects, (1,))])
@@ -155,7 +155,7 @@ def test_what_has_none_is_said():
         biggus.receipt(adapted())
 
 
-def test_text_has_one(folder):
+def test_receipt_of_text(folder):
     texts = np.array([["a", ""], ["\u00fc\0", "long" * 9]], object)
     array = adapted(texts, (1, 2))
     kinds = [texts, texts.astype(np.dtypes.StringDType())]

@@ -1,4 +1,4 @@
-"""Recording and replaying: the same program, on what was recorded of it alone."""
+"""Recording and replaying: a program runs again on its recorded inputs alone."""
 
 import os
 import subprocess
@@ -37,7 +37,7 @@ def recorded(program, path="study.biggus"):
     return values
 
 
-def test_a_program_runs_on_what_was_recorded_of_it(folder):
+def test_program_replays_on_its_recorded_inputs(folder):
     def program():
         a = biggus.open("data/a.npy")
         return [a.mean().ndarray(), a[1, ::2].ndarray(), a[...].ndarray()]
@@ -50,7 +50,7 @@ def test_a_program_runs_on_what_was_recorded_of_it(folder):
         np.testing.assert_array_equal(one, other, strict=True)
 
 
-def test_only_chunks_that_were_read_are_in_it(folder):
+def test_bundle_holds_only_chunks_that_were_read(folder):
     h5py = pytest.importorskip("h5py")
     with h5py.File("b.h5", "w") as file:
         file.create_dataset("x", data=np.arange(1000.0).reshape(10, 100), chunks=(3, 40))
@@ -74,7 +74,7 @@ def test_only_chunks_that_were_read_are_in_it(folder):
             biggus.open("b.h5", "x")[0, 99].ndarray()
 
 
-def test_in_another_folder_and_a_fresh_process(folder, tmp_path_factory):
+def test_replay_in_another_folder_and_process(folder, tmp_path_factory):
     (folder / "study.py").write_text(PROGRAM)
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     wanted = subprocess.run(
@@ -101,7 +101,7 @@ def test_in_another_folder_and_a_fresh_process(folder, tmp_path_factory):
     assert (done.stdout, done.stderr) == (wanted, "")
 
 
-def test_an_exception_leaves_no_file(folder):
+def test_exception_leaves_no_file(folder):
     with pytest.raises(IndexError), biggus.record("study.biggus"):
         biggus.open("data/a.npy")[:2].ndarray()[5]
     assert [path.name for path in folder.iterdir()] == ["data"]
@@ -110,7 +110,7 @@ def test_an_exception_leaves_no_file(folder):
     assert sorted(path.name for path in folder.iterdir()) == ["data", "study.biggus"]
 
 
-def test_what_is_there_is_replaced_if_that_is_said(folder):
+def test_overwrite_replaces_an_existing_bundle(folder):
     recorded(lambda: None)
     with pytest.raises(OutputError, match="it is there already; overwrite=True replaces it"):
         biggus.record("study.biggus").__enter__()
@@ -119,7 +119,7 @@ def test_what_is_there_is_replaced_if_that_is_said(folder):
     assert Bundle("study.biggus").chunks == 1
 
 
-def test_one_study_at_a_time(folder):
+def test_nested_studies_raise(folder):
     recorded(lambda: None)
     with biggus.record("one.biggus"):
         for other in (biggus.record("two.biggus"), biggus.replay("study.biggus")):
@@ -128,7 +128,7 @@ def test_one_study_at_a_time(folder):
     assert not Path("two.biggus").exists()
 
 
-def test_the_same_program_makes_the_same_file(folder):
+def test_recording_twice_gives_identical_files(folder):
     def program():
         a = biggus.open("data/a.npy")
         return (a - a.mean(axis=0)).std().ndarray()
@@ -138,7 +138,7 @@ def test_the_same_program_makes_the_same_file(folder):
     assert Path("one.biggus").read_bytes() == Path("two.biggus").read_bytes()
 
 
-def test_noise_is_not_compressed(folder):
+def test_incompressible_chunks_are_stored_uncompressed(folder):
     np.save("noise.npy", np.random.default_rng(3).integers(0, 256, 10_000, "u1"))
     np.save("zeros.npy", np.zeros(10_000, "u1"))
     recorded(lambda: [biggus.open(f"{name}.npy").ndarray() for name in ("noise", "zeros")])

@@ -1,4 +1,4 @@
-"""While sockets are forbidden, those are that lead to other machines or have an address."""
+"""Forbidden sockets are those with a network address."""
 
 import socket
 
@@ -8,8 +8,8 @@ from biggus.errors import StudyError
 from biggus.study.sockets import forbidden
 
 
-@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="has no sockets without an address")
-def test_sockets_without_an_address_are_left_alone(tmp_path, monkeypatch):
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="this system has no Unix sockets")
+def test_unix_sockets_are_allowed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # a path may be long
     with forbidden(), socket.socket(socket.AF_UNIX) as served, socket.socket(socket.AF_UNIX) as one:
         served.bind("s")
@@ -17,7 +17,7 @@ def test_sockets_without_an_address_are_left_alone(tmp_path, monkeypatch):
         one.connect("s")
 
 
-def test_what_was_open_before_connects_no_more():
+def test_open_sockets_cannot_connect_or_bind():
     with socket.socket() as one:
         with forbidden():
             for call in (one.connect, one.bind):

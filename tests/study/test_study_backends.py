@@ -1,4 +1,4 @@
-"""Every backend: what was read of it is recorded, and the same without it."""
+"""Reads of every backend are recorded, and replay without its files."""
 
 import shutil
 from pathlib import Path
@@ -19,18 +19,18 @@ def same(one, other):
 
 
 def results(array):
-    """Return values of an array, and what is known of it."""
+    """Return selections and reductions of an array."""
     read = [array[key].masked_array() for key in KEYS]
     return [*read, array.mean(axis=0).masked_array(), (array * 2).sum().masked_array()]
 
 
 def check(make, program):
-    """Record a program, delete all that `make` made, and run it on what was recorded."""
+    """Record a program, delete the files of `make`, and replay the program."""
     make()
     before = {path.name for path in Path().iterdir()}
     plain = program()
     for cache in (False, biggus.Cache("cache")):
-        # The first fills the cache; what is taken from it counts as well.
+        # The first recording fills the cache; reads from the cache are recorded too.
         for name in ("one", "two"):
             with biggus.set_options(cache=cache), biggus.record(f"{name}.biggus", overwrite=True):
                 values = program()
@@ -64,7 +64,7 @@ def test_npy(folder, dtype):
     check(lambda: np.save("a.npy", values), program)
 
 
-def test_npy_of_records(folder):
+def test_npy_of_structured_dtype(folder):
     dtype = np.dtype([("a", ">i2"), ("b", "S3", (2,))], align=True)
     values = np.zeros((4, 5), dtype)
     values["a"] = np.arange(20).reshape(4, 5)
@@ -94,7 +94,7 @@ def test_hdf5(folder, storage):
     check(make, program)
 
 
-def test_text_of_hdf5(folder):
+def test_hdf5_text(folder):
     h5py = pytest.importorskip("h5py")
 
     def make():
@@ -107,7 +107,7 @@ def test_text_of_hdf5(folder):
 
 @pytest.mark.parametrize("format", ["NETCDF4", "NETCDF3_CLASSIC"])
 @pytest.mark.parametrize("decode", [True, False])
-def test_netcdf_that_is_packed_and_masked(folder, format, decode):
+def test_packed_and_masked_netcdf(folder, format, decode):
     netCDF4 = pytest.importorskip("netCDF4")
 
     def make():
@@ -125,16 +125,16 @@ def test_netcdf_that_is_packed_and_masked(folder, format, decode):
 
 
 @pytest.mark.parametrize("format", [2, 3])
-@pytest.mark.parametrize("how", [{"chunks": (7, 8)}, {"chunks": (5, 5), "shards": (10, 15)}])
-def test_zarr(folder, format, how):
+@pytest.mark.parametrize("layout", [{"chunks": (7, 8)}, {"chunks": (5, 5), "shards": (10, 15)}])
+def test_zarr(folder, format, layout):
     zarr = pytest.importorskip("zarr")
-    if format == 2 and "shards" in how:
+    if format == 2 and "shards" in layout:
         pytest.skip("version 2 has no shards")
 
     def make():
         root = zarr.create_group("a.zarr", zarr_format=format)
-        array = root.create_array("x", shape=DATA.shape, dtype="f4", fill_value=-5, **how)
-        array[:15] = DATA[:15]  # the rest is not there, and is filled
+        array = root.create_array("x", shape=DATA.shape, dtype="f4", fill_value=-5, **layout)
+        array[:15] = DATA[:15]  # the rest is absent, and has the fill value
 
     def program():
         return results(biggus.open("a.zarr"))
@@ -174,7 +174,7 @@ def test_tiles(folder):
             same(one, other)
 
 
-def test_objects_of_libraries(folder):
+def test_objects_of_h5py_zarr_and_netcdf4(folder):
     h5py = pytest.importorskip("h5py")
     zarr = pytest.importorskip("zarr")
     netCDF4 = pytest.importorskip("netCDF4")
@@ -198,7 +198,7 @@ def test_objects_of_libraries(folder):
     with biggus.record("study.biggus"):
         program()
     with h5py.File("a.h5", "a") as file:
-        file["x"][...] = -1  # nobody reads it any more
+        file["x"][...] = -1  # not read on replay
     with biggus.replay("study.biggus"):
         for one, other in zip(plain, program(), strict=True):
             same(one, other)

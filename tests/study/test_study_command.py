@@ -1,4 +1,4 @@
-"""The commands that record programs, replay them, and look at what was recorded."""
+"""The commands record, replay, verify and diff."""
 
 import shutil
 import subprocess
@@ -45,13 +45,13 @@ def program(*arguments):
     return ["--", sys.executable, "study.py", *arguments]
 
 
-def test_a_program_and_those_that_it_starts(study, capfd):
+def test_record_and_replay_a_program_with_subprocesses(study, capfd):
     assert main(["record", "-o", "s.biggus", *program("2")]) == 0
     recorded = capfd.readouterr()
     assert recorded.out == "[0.0, 1.0]\n6\n"
     receipt = Bundle("s.biggus").receipt
-    told = f"biggus: s.biggus: 2 chunks of 2 sources, 72 B; receipt {receipt}\n"
-    assert recorded.err == told
+    summary = f"biggus: s.biggus: 2 chunks of 2 sources, 72 B; receipt {receipt}\n"
+    assert recorded.err == summary
     Path("a.npy").unlink()
     Path("b.npy").unlink()
     assert main(["replay", "s.biggus", *program("2")]) == 0
@@ -60,7 +60,7 @@ def test_a_program_and_those_that_it_starts(study, capfd):
     assert receipt in capfd.readouterr().out
 
 
-def test_a_program_that_fails(study, capfd):
+def test_failing_program(study, capfd):
     failing = ["--", sys.executable, "-c", "import sys; sys.exit(7)"]
     assert main(["record", *failing]) == 7
     assert capfd.readouterr().err == "biggus: the program failed; no file is written\n"
@@ -70,14 +70,14 @@ def test_a_program_that_fails(study, capfd):
     assert main(["replay", "study.biggus", *failing]) == 7
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
-def test_a_program_that_is_killed(study, capfd):
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_killed_program(study, capfd):
     killed = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
     assert main(["record", "--", sys.executable, "-c", killed]) == 137
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
         (["record"], 2, "after two dashes"),
         (["replay", "s.biggus"], 2, "after two dashes"),
@@ -91,18 +91,18 @@ def test_a_program_that_is_killed(study, capfd):
         (["diff", "s.biggus"], 2, "OTHER"),
     ],
 )
-def test_what_makes_no_sense_is_said_in_a_line(study, capfd, arguments, code, said):
+def test_invalid_arguments_give_one_line_errors(study, capfd, arguments, code, message):
     with biggus.record("s.biggus"):
         pass
     assert main(arguments) == code
     captured = capfd.readouterr()
     assert captured.err.startswith("biggus: error: ")
     assert captured.err.count("\n") == 1
-    assert said in captured.err
+    assert message in captured.err
     assert not list(study.glob(".*"))
 
 
-def test_another_bundle_than_the_program_says(study, capfd):
+def test_replay_of_a_program_with_other_inputs(study, capfd):
     assert main(["record", *program("2")]) == 0
     capfd.readouterr()
     other = ["--", sys.executable, "-c", "import biggus; biggus.open('c.npy')"]
@@ -110,7 +110,7 @@ def test_another_bundle_than_the_program_says(study, capfd):
     assert "c.npy is not in" in capfd.readouterr().err.splitlines()[-1]
 
 
-def test_the_command_line_itself_is_a_program(study, capfd):
+def test_biggus_command_is_recorded(study, capfd):
     h5py = pytest.importorskip("h5py")
     with h5py.File("a.h5", "w") as file:
         file["x"] = np.arange(6.0)
@@ -126,7 +126,7 @@ def test_the_command_line_itself_is_a_program(study, capfd):
     assert np.load("x.npy").tolist() == [1, 2]
 
 
-def test_sources_are_looked_at_again(study, capfd):
+def test_verify_against_changed_sources(study, capfd):
     h5py = pytest.importorskip("h5py")
     with h5py.File("a.h5", "w") as file:
         data = np.arange(100.0).reshape(10, 10)
@@ -142,7 +142,7 @@ def test_sources_are_looked_at_again(study, capfd):
     assert out.count("\n") == 2
     with h5py.File("a.h5", "a") as file:
         file["x"][2, 7] = -1
-        file["x"][7, 7] = -1  # nobody read it
+        file["x"][7, 7] = -1  # outside the recorded chunks
         file["x"].attrs["units"] = "degC"
     Path("a.npy").unlink()
     assert main(["verify", "s.biggus", "--against-sources"]) == 1
@@ -153,13 +153,13 @@ def test_sources_are_looked_at_again(study, capfd):
     assert out.count("\n") == 5
 
 
-def test_sources_that_are_as_they_were(study, capfd):
+def test_verify_against_unchanged_sources(study, capfd):
     assert main(["record", *program("3")]) == 0
     assert main(["verify", "study.biggus", "--against-sources"]) == 0
     assert capfd.readouterr().out.endswith("  its sources are as they were\n")
 
 
-def test_studies_that_differ(study, capfd):
+def test_diff_of_studies(study, capfd):
     code = "import biggus; print(biggus.open('a.npy').ndarray())"
     assert main(["record", "-o", "one.biggus", *program("2")]) == 0
     assert main(["record", "-o", "two.biggus", *program("5")]) == 0
@@ -176,7 +176,7 @@ def test_studies_that_differ(study, capfd):
     ]
 
 
-def test_studies_of_two_folders_are_compared_by_what_programs_say(study, tmp_path_factory, capfd):
+def test_diff_matches_relative_paths_in_different_folders(study, tmp_path_factory, capfd):
     assert main(["record", *program("2")]) == 0
     other = tmp_path_factory.mktemp("other")
     for name in ("a.npy", "b.npy", "study.py"):

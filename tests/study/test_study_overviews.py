@@ -1,4 +1,4 @@
-"""Overviews in studies: their receipts are of what they are made of, wherever they are kept."""
+"""Overviews in studies: receipts cover the data they are made from, wherever they are kept."""
 
 import pickle
 from concurrent.futures import ThreadPoolExecutor
@@ -11,16 +11,16 @@ from biggus.pyramids.of_array import kept_overviews
 from biggus.study.bundle import Bundle
 from biggus.testing import ArraySource
 
-pytestmark = pytest.mark.usefixtures("trusted_at_once")
+pytestmark = pytest.mark.usefixtures("trust_new_files")
 
 SHAPE = (1000, 1300)
 TALL = (58_300, 40)
-"""Of this there is a level between two others."""
+"""A shape whose overviews have an extra level between powers of two."""
 
 
 @pytest.fixture
-def trusted_at_once(monkeypatch):
-    """Have a file trusted as soon as it is there."""
+def trust_new_files(monkeypatch):
+    """Trust files that have just been written."""
     monkeypatch.setattr("biggus.backends.files.SETTLED_SECONDS", -1.0)
 
 
@@ -34,7 +34,7 @@ def array(name="a.npy"):
 
 
 def pyramids(cache):
-    """Yield the pyramid as it is made in memory, kept, and found."""
+    """Yield the pyramid made in memory, made in a cache, and found in that cache."""
     yield biggus.overviews(array(), cache=False)
     yield biggus.overviews(array(), cache=cache)
     yield kept_overviews(array(), cache=cache)
@@ -50,28 +50,28 @@ PARTS = {
 
 
 @pytest.mark.parametrize(("part", "number"), list(zip(PARTS, (1, 2, 1, 2, 1), strict=True)))
-def test_it_is_the_same_wherever_they_are_kept(folder, part, number):
+def test_receipt_does_not_depend_on_where_overviews_are_kept(folder, part, number):
     written()
-    of = PARTS[part]
+    select = PARTS[part]
     cache = biggus.Cache("cache")
-    receipts = {biggus.receipt([of(pyramid[number])]) for pyramid in pyramids(cache)}
+    receipts = {biggus.receipt([select(pyramid[number])]) for pyramid in pyramids(cache)}
     pyramid = kept_overviews(array(), cache=cache)
     with ThreadPoolExecutor(2) as pool:
         for options in ({"workers": 1}, {"executor": pool}, {"memory": "6 MB"}, {"offline": True}):
             with biggus.set_options(**options):
-                receipts.add(biggus.receipt([of(pyramid[number])]))
+                receipts.add(biggus.receipt([select(pyramid[number])]))
     cache.clear()
-    receipts.add(biggus.receipt([of(pyramid[number])]))
+    receipts.add(biggus.receipt([select(pyramid[number])]))
     assert len(receipts) == 1
     for each in pyramids(cache):
         with biggus.record("study.biggus", overwrite=True) as study:
-            of(each[number]).ndarray()
+            select(each[number]).ndarray()
         assert study.receipt in receipts
         with biggus.replay("study.biggus"):
-            assert biggus.receipt([of(each[number])]) == study.receipt
+            assert biggus.receipt([select(each[number])]) == study.receipt
 
 
-def test_it_is_of_what_is_under_a_part():
+def test_receipt_of_a_part_covers_only_the_data_below_it():
     values = np.arange(1_300_000.0).reshape(SHAPE)
 
     def receipts():
@@ -87,7 +87,7 @@ def test_it_is_of_what_is_under_a_part():
     assert same == part
 
 
-def test_the_level_between_two_others_has_that_of_what_is_under_it(folder):
+def test_receipt_of_the_extra_level(folder):
     tall = written(TALL)
     cache = biggus.Cache("cache")
     receipts = set()
@@ -105,7 +105,7 @@ def test_the_level_between_two_others_has_that_of_what_is_under_it(folder):
 
 
 @pytest.mark.parametrize(("shape", "kept"), [(SHAPE, False), (SHAPE, True), (TALL, False)])
-def test_a_program_that_makes_and_uses_them_is_replayed(folder, shape, kept):
+def test_program_with_overviews_is_replayed(folder, shape, kept):
     written(shape)
     cache = biggus.Cache("cache") if kept else False
 
@@ -129,7 +129,7 @@ def test_a_program_that_makes_and_uses_them_is_replayed(folder, shape, kept):
         assert one.tobytes() == other.tobytes() == third.tobytes()
 
 
-def test_what_was_made_in_a_study_is_not_made_again_in_it(folder):
+def test_overviews_are_made_once_per_study(folder):
     with biggus.record("study.biggus"):
         made = biggus.overviews(written())
         assert made[2].node.source.in_memory
@@ -138,7 +138,7 @@ def test_what_was_made_in_a_study_is_not_made_again_in_it(folder):
     assert made[2].node.source.in_memory
 
 
-def test_in_another_process_they_are_values_in_memory():
+def test_overviews_in_memory_pickle_with_their_values():
     values = np.arange(360_000.0).reshape(600, 600)
     made = biggus.overviews(biggus.ArrayAdapter(values), cache=False)
     sent = pickle.dumps(made[1])

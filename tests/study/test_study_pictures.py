@@ -1,4 +1,4 @@
-"""Pictures and pyramids: coordinates beside a variable, and the resolutions of an image."""
+"""Pictures and pyramids in studies: coordinates, and the levels of an image."""
 
 import shutil
 from pathlib import Path
@@ -24,7 +24,7 @@ def replayed(program, *gone):
     assert study.receipt == Bundle("study.biggus").receipt
 
 
-def test_coordinates_that_a_picture_reads(folder):
+def test_coordinates_of_a_picture_are_recorded(folder):
     netCDF4 = pytest.importorskip("netCDF4")
     pytest.importorskip("matplotlib")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -50,7 +50,7 @@ def test_coordinates_that_a_picture_reads(folder):
     assert {"t", "lat", "lon"} <= names
 
 
-def test_an_image_of_several_resolutions(folder):
+def test_levels_of_an_image_are_recorded(folder):
     zarr = pytest.importorskip("zarr")
     root = zarr.create_group("a.zarr", zarr_format=2)
     for level in range(3):

@@ -1,4 +1,4 @@
-"""Programs of all kinds: what they read is recorded, however they come to read it."""
+"""Programs of all kinds: every read is recorded, however the program makes it."""
 
 import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -20,7 +20,7 @@ from biggus.testing import ArraySource
 
 
 def replayed(program, *gone):
-    """Record a program, remove files, and return what it gave then and without them."""
+    """Record a program, remove files, replay it, and return its values."""
     with biggus.record("study.biggus"):
         values = program()
     for name in gone:
@@ -33,7 +33,7 @@ def replayed(program, *gone):
 
 
 class Rows:
-    """An object of the user's, whose reads are counted."""
+    """A user's object that counts its reads."""
 
     shape = (6, 5)
     dtype = np.dtype("f8")
@@ -61,7 +61,7 @@ def test_many_files(folder):
     replayed(program, *names)
 
 
-def test_a_file_under_another_working_folder(folder, tmp_path_factory, monkeypatch):
+def test_file_under_another_working_folder(folder, tmp_path_factory, monkeypatch):
     Path("sub").mkdir()
     np.save("sub/a.npy", np.arange(4.0))
     with biggus.record("study.biggus"):
@@ -87,7 +87,7 @@ def test_errors_are_recorded_too(folder):
         biggus.open("no.h5")
 
 
-def test_what_is_made_on_the_way_is_found(folder):
+def test_file_written_by_the_program_is_replayed(folder):
     def program():
         try:
             biggus.open("a.npy")
@@ -125,7 +125,7 @@ def test_adapters_with_a_token(folder):
 
 
 @pytest.mark.parametrize("chunks", [None, (2, 5)])
-def test_without_a_token_it_is_said_what_to_do(folder, chunks):
+def test_source_without_a_token_raises_with_advice(folder, chunks):
     array = biggus.ArrayAdapter(Rows(), chunks=chunks)
     problem = "Rows object .*token= with biggus.ArrayAdapter"
     with pytest.raises(StudyError, match=problem), biggus.record("study.biggus"):
@@ -133,7 +133,7 @@ def test_without_a_token_it_is_said_what_to_do(folder, chunks):
     assert not Path("study.biggus").exists()
 
 
-def test_a_mapped_file_is_not_left_out(folder):
+def test_memmap_raises_with_advice(folder):
     np.save("a.npy", np.arange(6.0))
     array = biggus.ArrayAdapter(np.load("a.npy", mmap_mode="r")[::2])
     problem = "open it with biggus.open"
@@ -141,7 +141,7 @@ def test_a_mapped_file_is_not_left_out(folder):
         array[1:].ndarray()
 
 
-def test_arrays_that_were_made_before(folder):
+def test_array_opened_before_recording(folder):
     np.save("a.npy", np.arange(6.0))
     before = biggus.open("a.npy")
     with biggus.record("study.biggus"):
@@ -151,7 +151,7 @@ def test_arrays_that_were_made_before(folder):
         assert biggus.open("a.npy")[3].ndarray() == 3
 
 
-def test_what_lies_in_memory_is_the_programs(folder):
+def test_values_in_memory_are_not_recorded(folder):
     np.save("a.npy", np.arange(6.0))
     memory = np.ones(6)
 
@@ -164,7 +164,7 @@ def test_what_lies_in_memory_is_the_programs(folder):
     assert Bundle("study.biggus").chunks == 1
 
 
-def test_tiles_that_are_made_on_the_way(folder):
+def test_tiles_opened_during_evaluation(folder):
     for number in range(4):
         np.save(f"t{number}.npy", np.arange(2.0) + number)
 
@@ -176,7 +176,7 @@ def test_tiles_that_are_made_on_the_way(folder):
     assert Bundle("study.biggus").chunks == 3
 
 
-def test_threads_of_biggus_and_of_the_program(folder):
+def test_threads(folder):
     source = ArraySource(np.arange(4000.0).reshape(40, 100), (1, 50), token="many")
 
     def program():
@@ -191,7 +191,7 @@ def test_threads_of_biggus_and_of_the_program(folder):
     assert Bundle("study.biggus").chunks == 80
 
 
-def test_each_chunk_is_read_once(folder):
+def test_concurrent_reads_of_a_chunk_are_recorded_once(folder):
     rows = Rows()
     array = biggus.ArrayAdapter(rows, token="rows", chunks=(6, 5))
     start = threading.Barrier(4)
@@ -222,10 +222,10 @@ def test_processes(folder, method):
     assert Bundle("study.biggus").chunks == 3
 
 
-def test_processes_that_were_there_before(folder):
+def test_processes_started_before_recording(folder):
     np.save("a.npy", np.arange(2_000_000.0))
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        assert pool.submit(int, 1).result() == 1  # it runs, and knows of no study
+        assert pool.submit(int, 1).result() == 1  # the worker starts before the study
 
         def program():
             with biggus.set_options(executor=pool):
@@ -236,7 +236,7 @@ def test_processes_that_were_there_before(folder):
         assert pool.submit(mean_of, "a.npy").result() == 1
 
 
-def test_after_the_block_nothing_is_recorded(folder):
+def test_nothing_is_recorded_after_the_block(folder):
     np.save("a.npy", np.arange(6.0))
     with biggus.record("study.biggus"):
         array = biggus.open("a.npy")
@@ -246,7 +246,7 @@ def test_after_the_block_nothing_is_recorded(folder):
     assert Bundle("study.biggus").chunks == 0
 
 
-def test_what_changes_meanwhile_is_refused(folder):
+def test_variable_changed_while_recording_raises(folder):
     h5py = pytest.importorskip("h5py")
 
     def make(shape):
@@ -266,7 +266,7 @@ def test_what_changes_meanwhile_is_refused(folder):
 
 @pytest.mark.parametrize("settled", [True, False])
 @pytest.mark.parametrize("again", ["all", "the rest"])
-def test_a_file_that_is_rewritten_meanwhile_is_refused(folder, monkeypatch, settled, again):
+def test_file_rewritten_while_recording_raises(folder, monkeypatch, settled, again):
     h5py = pytest.importorskip("h5py")
     monkeypatch.setattr("biggus.backends.files.SETTLED_SECONDS", -1.0 if settled else 1e9)
 
@@ -293,7 +293,7 @@ def test_a_file_that_is_rewritten_meanwhile_is_refused(folder, monkeypatch, sett
         assert not Path("study.biggus").exists()
 
 
-def test_kept_results_are_not_taken_for_what_was_read(folder):
+def test_kept_results_do_not_replace_recorded_reads(folder):
     source = ArraySource(np.arange(4000.0).reshape(40, 100), (10, 100), token="t")
     with biggus.set_options(cache=biggus.Cache("cache")):
         wanted = biggus.ArrayAdapter(source).mean().ndarray()
@@ -303,7 +303,7 @@ def test_kept_results_are_not_taken_for_what_was_read(folder):
     assert Bundle("study.biggus").chunks == 4
 
 
-def test_what_a_cache_stands_in_for(folder, monkeypatch):
+def test_cached_values_of_a_deleted_file_are_recorded(folder, monkeypatch):
     monkeypatch.setattr("biggus.backends.files.SETTLED_SECONDS", -1.0)
     np.save("a.npy", np.arange(6.0))
 
@@ -340,7 +340,7 @@ def test_saving(folder):
     replayed(program, "a.npy")
 
 
-def test_what_is_computed_is_no_part_of_it(folder):
+def test_derived_sources_are_not_recorded(folder):
     class Doubled(Source):
         derived = True
         io_bound = False
@@ -358,7 +358,7 @@ def test_what_is_computed_is_no_part_of_it(folder):
     def program():
         return [biggus.ArrayAdapter(Doubled(biggus.open("a.npy")), cache=cache)[1:3].ndarray()]
 
-    program()  # it would be in the cache
+    program()  # fills the cache
     replayed(program, "a.npy")
     assert [held.token for held in Bundle("study.biggus").sources.values() if held.chunks] == [
         f"npy:{folder}/a.npy::values"

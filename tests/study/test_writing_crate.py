@@ -1,4 +1,4 @@
-"""What a bundle is, as an RO-Crate says it."""
+"""The RO-Crate metadata of a bundle."""
 
 import json
 import zipfile
@@ -18,7 +18,7 @@ def crate():
 
 
 def references(value):
-    """Yield all that an entity refers to."""
+    """Yield the identifiers that an entity refers to."""
     if isinstance(value, dict):
         if set(value) == {"@id"}:
             yield value["@id"]
@@ -30,7 +30,7 @@ def references(value):
             yield from references(each)
 
 
-def test_what_the_specification_asks_for(folder):
+def test_crate_meets_the_specification(folder):
     document, names = crate()
     assert document["@context"] == "https://w3id.org/ro/crate/1.1/context"
     entities = {entity["@id"]: entity for entity in document["@graph"]}
@@ -50,7 +50,7 @@ def test_what_the_specification_asks_for(folder):
     assert all(name.startswith("chunks/") for name in names if name not in entities)
 
 
-def test_the_date_is_that_of_what_is_built_reproducibly(folder, monkeypatch):
+def test_date_follows_source_date_epoch(folder, monkeypatch):
     monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
     for date in ("1980-01-01", "2024-05-06"):
         (root,) = [each for each in crate()[0]["@graph"] if each["@id"] == "./"]

@@ -1,4 +1,4 @@
-"""Evaluations that are to be over in time, and those that may take any."""
+"""Deadlines of evaluations."""
 
 import pickle
 import threading
@@ -30,7 +30,7 @@ class Part(Source):
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Return a clock that deadlines alone go by."""
+    """Return a fake clock, used by deadlines alone."""
     now = [100.0]
 
     class Clock:
@@ -41,7 +41,7 @@ def clock(monkeypatch):
 
 
 class Slow:
-    """An array of eight parts, each of which takes 25 seconds."""
+    """An array of eight parts, each of which takes 25 seconds of the fake clock."""
 
     def __init__(self, clock):
         self.clock = clock
@@ -63,21 +63,21 @@ WAYS = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_no_read_begins_when_time_is_over(clock, tmp_path, way):
+def test_no_read_starts_after_the_deadline(clock, tmp_path, way):
     slow = Slow(clock)
     with biggus.set_options(deadline=60, workers=1):
         with pytest.raises(DeadlineError, match=r"not done within 60 s, as set_options\(deadline="):
             WAYS[way](slow.array, tmp_path)
         assert slow.reads == 3
         assert not list(tmp_path.iterdir())
-        # Each evaluation has as long.
+        # Each evaluation has its own 60 seconds.
         with pytest.raises(DeadlineError):
             WAYS[way](slow.array, tmp_path)
         assert slow.reads == 6
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_none_is_in_force_unless_it_is_asked_for(clock, tmp_path, way):
+def test_no_deadline_by_default(clock, tmp_path, way):
     slow = Slow(clock)
     WAYS[way](slow.array, tmp_path)
     assert slow.reads == 8
@@ -86,7 +86,7 @@ def test_none_is_in_force_unless_it_is_asked_for(clock, tmp_path, way):
     assert slow.reads == 16
 
 
-def test_one_within_another_ends_with_it(clock):
+def test_nested_deadlines_end_with_the_outer_one(clock):
     with biggus.set_options(deadline=60), deadlines.evaluation():
         with biggus.set_options(deadline=500), deadlines.evaluation():
             assert deadlines.left() == 60.0
@@ -99,7 +99,7 @@ def test_one_within_another_ends_with_it(clock):
     deadlines.check()
 
 
-def test_what_is_waited_for_in_vain():
+def test_deadline_ends_a_hanging_read():
     never = threading.Event()
     array = biggus.ArrayAdapter(Part(lambda: never.wait(120), io_bound=True))
     try:
@@ -109,7 +109,7 @@ def test_what_is_waited_for_in_vain():
         never.set()
 
 
-def test_who_waits_for_another_takes_over_if_that_has_no_time():
+def test_waiter_takes_over_when_the_first_call_times_out():
     flights, begun, joined = SingleFlight(), threading.Event(), threading.Event()
 
     def fail():
@@ -128,7 +128,7 @@ def test_who_waits_for_another_takes_over_if_that_has_no_time():
         assert isinstance(first.exception(), DeadlineError)
 
 
-def test_who_waits_for_another_waits_no_longer_than_it_has():
+def test_waiter_times_out_at_its_own_deadline():
     flights, begun, end = SingleFlight(), threading.Event(), threading.Event()
 
     def slowly():
@@ -151,7 +151,7 @@ def test_who_waits_for_another_waits_no_longer_than_it_has():
         assert first.result() == (1, True)
 
 
-def test_what_is_sent_elsewhere_has_what_is_left(clock):
+def test_workers_get_the_remaining_time(clock):
     assert "deadline" not in running._shipped_options()
     with biggus.set_options(deadline=60), deadlines.evaluation():
         clock[0] += 50.0
@@ -159,12 +159,12 @@ def test_what_is_sent_elsewhere_has_what_is_left(clock):
 
 
 @pytest.mark.parametrize("value", [0, -1, "soon", True, float("inf"), float("nan"), [5]])
-def test_a_deadline_that_cannot_be(value):
+def test_invalid_deadlines_raise(value):
     with pytest.raises(OptionError, match="deadline is a number of seconds"):
         biggus.set_options(deadline=value)
 
 
-def test_the_error_travels():
+def test_deadline_error_pickles():
     error = pickle.loads(pickle.dumps(DeadlineError(2.5)))
     assert str(error).startswith("not done within 2.5 s")
     assert isinstance(error, BiggusError)

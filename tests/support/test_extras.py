@@ -1,4 +1,4 @@
-"""A package of an extra that is missing, or installed and broken, is named in one line."""
+"""Errors about packages of extras that are missing or broken."""
 
 import pickle
 import subprocess
@@ -85,7 +85,7 @@ def run(folder, package, use):
     ("package", "use"),
     [*USES.items(), *SAVES.items()],
 )
-def test_one_that_is_broken_is_named_whatever_its_import_raises(tmp_path, package, use):
+def test_broken_package_error_names_the_package(tmp_path, package, use):
     if find_spec(package) is None:
         pytest.skip(f"{package} is not installed")
     lines = run(tmp_path, package, use)
@@ -95,7 +95,7 @@ def test_one_that_is_broken_is_named_whatever_its_import_raises(tmp_path, packag
         assert failure.partition("(")[0] in line
 
 
-def test_one_that_is_missing_is_another_matter():
+def test_missing_package_error_suggests_the_extra():
     with (
         pytest.raises(MissingDependencyError, match=r"pip install 'biggus\[zarr\]'") as caught,
         needing("no_such_package", "zarr", "this"),
@@ -104,7 +104,7 @@ def test_one_that_is_missing_is_another_matter():
     assert caught.value.failure is None
 
 
-def test_the_error_pickles():
+def test_missing_dependency_error_pickles():
     for failure in (None, "ValueError: why"):
         error = MissingDependencyError("zarr", "zarr", "this", failure)
         copy = pickle.loads(pickle.dumps(error))
@@ -113,7 +113,7 @@ def test_the_error_pickles():
 
 @pytest.mark.machine
 @pytest.mark.parametrize("package", ["deflate", "tqdm"])
-def test_what_is_only_a_help_is_done_without(tmp_path, package):
+def test_broken_optional_packages_are_ignored(tmp_path, package):
     if find_spec(package) is None:
         pytest.skip(f"{package} is not installed")
     use = {

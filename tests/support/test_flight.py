@@ -1,4 +1,4 @@
-"""Single flight: of one key, and of several at once."""
+"""Single flight: concurrent calls for one key, or for several, run once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from biggus.support.flight import Reader, SingleFlight
 
 
-def test_keys_are_made_together_and_each_once():
+def test_overlapping_sets_of_keys_are_made_once():
     flights = SingleFlight()
     begun, go = threading.Event(), threading.Event()
     made = []
@@ -31,7 +31,7 @@ def test_keys_are_made_together_and_each_once():
         first = pool.submit(flights.do_many, ["a", "b", "c"], slow)
         assert begun.wait(120)
         second = pool.submit(flights.do_many, ["d", "b", "e"], quick)
-        while len(made) < 1:  # its own are made before it waits
+        while len(made) < 1:  # it makes its own keys before it waits
             pass
         go.set()
         assert first.result() == [("first 0", False), ("first 1", True), ("first 2", False)]
@@ -39,8 +39,8 @@ def test_keys_are_made_together_and_each_once():
     assert made == [[0, 2], [0, 1, 2]]
 
 
-def test_whoever_waits_for_whom():
-    """Threads that want what others make, and the other way round, all get it."""
+def test_threads_that_wait_for_each_other_all_finish():
+    """Many threads ask for overlapping keys in random orders."""
     flights = SingleFlight()
     lock, making = threading.Lock(), set()
 
@@ -67,7 +67,7 @@ def test_whoever_waits_for_whom():
     assert flights._flights == {}
 
 
-def test_a_failure_of_several_is_not_that_of_one():
+def test_failure_of_several_keys_is_not_shared():
     flights = SingleFlight()
     begun, go = threading.Event(), threading.Event()
 
@@ -88,7 +88,7 @@ def test_a_failure_of_several_is_not_that_of_one():
         assert second.result() == ("made again", False)
 
 
-def test_a_failure_of_one_is_that_of_all_who_wait():
+def test_failure_of_one_key_is_shared_by_all_waiters():
     flights = SingleFlight()
     begun, go = threading.Event(), threading.Event()
 
@@ -109,12 +109,12 @@ def test_a_failure_of_one_is_that_of_all_who_wait():
                 future.result()
 
 
-def test_within_itself():
+def test_nested_call_for_the_same_key():
     flights = SingleFlight()
     assert flights.do("a", lambda: flights.do("a", lambda: 1)) == ((1, False), False)
 
 
-def test_an_interrupt_leaves_nothing_behind():
+def test_interrupt_leaves_no_flight():
     flights = SingleFlight()
 
     def interrupted(places):
@@ -126,8 +126,8 @@ def test_an_interrupt_leaves_nothing_behind():
     assert flights.do("a", lambda: 1) == (1, False)
 
 
-def abandoned_while_it_is_made(flights, end):
-    """Give a reader that is abandoned while a thread makes something for it, and its future."""
+def start_call(flights, end):
+    """Start a call in a thread; return its reader, an event that ends it, and its future."""
     reader = Reader()
     begun, go = threading.Event(), threading.Event()
 
@@ -148,11 +148,11 @@ def failing():
 
 
 @pytest.mark.parametrize("within", [False, True])
-def test_who_waits_for_what_was_abandoned_does_it_itself(monkeypatch, within):
+def test_waiter_of_an_abandoned_call_runs_it_again(monkeypatch, within):
     monkeypatch.setattr("biggus.support.flight._LOOK_SECONDS", 0.001)
     flights = SingleFlight()
     outer = Reader()
-    reader, go, future = outer.context().run(abandoned_while_it_is_made, flights, failing)
+    reader, go, future = outer.context().run(start_call, flights, failing)
     with ThreadPoolExecutor(2) as pool:
         waiting = [pool.submit(flights.do, "key", lambda: "made again") for _ in range(2)]
         while not flights._flights["key"].shared:
@@ -165,9 +165,9 @@ def test_who_waits_for_what_was_abandoned_does_it_itself(monkeypatch, within):
     assert flights._flights == {}
 
 
-def test_what_was_abandoned_is_joined_by_nobody():
+def test_abandoned_call_is_not_joined():
     flights = SingleFlight()
-    reader, go, future = abandoned_while_it_is_made(flights, failing)
+    reader, go, future = start_call(flights, failing)
     reader.abandon()
     assert flights.do("key", lambda: "made again") == ("made again", False)
     go.set()
@@ -176,10 +176,10 @@ def test_what_was_abandoned_is_joined_by_nobody():
     assert flights._flights == {}
 
 
-def test_what_was_abandoned_and_made_all_the_same_is_shared(monkeypatch):
+def test_result_of_an_abandoned_call_is_shared(monkeypatch):
     monkeypatch.setattr("biggus.support.flight._LOOK_SECONDS", 120)
     flights = SingleFlight()
-    reader, go, future = abandoned_while_it_is_made(flights, lambda: "made")
+    reader, go, future = start_call(flights, lambda: "made")
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(flights.do, "key", lambda: pytest.fail("not called"))
         while not flights._flights["key"].shared:

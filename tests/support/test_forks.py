@@ -1,4 +1,4 @@
-"""A process that forks while its threads are busy has children that go on."""
+"""A process that forks while its threads are busy has working children."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from biggus.support.forks import ForkGate
 from biggus.support.once import once
 
 WAIT_SECONDS = 120
-"""Whatever is not hung is over long before."""
+"""Only a hung process takes as long."""
 
 
 def in_a_thread(function):
@@ -28,7 +28,7 @@ def in_a_thread(function):
     return thread, done
 
 
-def test_a_fork_waits_for_those_inside_and_they_for_it():
+def test_fork_and_threads_inside_the_gate_wait_for_each_other():
     gate = ForkGate()
     inside, leave = threading.Event(), threading.Event()
 
@@ -65,7 +65,7 @@ def test_a_fork_waits_for_those_inside_and_they_for_it():
         thread.join()
 
 
-def test_a_fork_does_not_wait_for_itself_or_for_ever(monkeypatch):
+def test_fork_waits_neither_for_itself_nor_forever(monkeypatch):
     gate = ForkGate()
     with gate.entered():
         gate._close()
@@ -86,7 +86,7 @@ def test_a_fork_does_not_wait_for_itself_or_for_ever(monkeypatch):
     worker.join()
 
 
-def test_a_fork_goes_before_those_who_come_while_it_waits(monkeypatch):
+def test_waiting_fork_precedes_later_threads(monkeypatch):
     monkeypatch.setattr(forks, "PRECEDENCE_SECONDS", WAIT_SECONDS)
     gate = ForkGate()
     inside, again, leave = threading.Event(), threading.Event(), threading.Event()
@@ -96,7 +96,7 @@ def test_a_fork_goes_before_those_who_come_while_it_waits(monkeypatch):
         with gate.entered():
             inside.set()
             assert again.wait(WAIT_SECONDS)
-            with gate.entered():  # who is inside waits for nobody
+            with gate.entered():  # a thread inside may enter again
                 assert leave.wait(WAIT_SECONDS)
 
     def fork():
@@ -121,7 +121,7 @@ def test_a_fork_goes_before_those_who_come_while_it_waits(monkeypatch):
     assert order == ["fork", "thread"]
 
 
-def test_an_attribute_is_computed_once_and_no_instance_waits_for_another():
+def test_once_computes_per_instance_without_blocking_others():
     class Thing:
         computed = 0
 
@@ -150,11 +150,11 @@ def test_an_attribute_is_computed_once_and_no_instance_waits_for_another():
 
 PACKAGE = Path(biggus.__file__).parent
 OF_ONE_THREAD = {"cli", "testing", "viewer", "xarray"}
-"""Rooms whose functions the user's own thread calls: it is not importing when it forks."""
+"""Rooms called by the user's own thread alone, which cannot import while it forks."""
 
 
 def ungated(node, inside=False, gated=False):
-    """Yield the lines of a module where a fork may come between an import in a function."""
+    """Yield the lines of a module where a fork may interrupt an import in a function."""
     for child in ast.iter_child_nodes(node):
         imports = isinstance(child, ast.Import | ast.ImportFrom) or (
             isinstance(child, ast.Call) and ast.unparse(child.func).endswith("import_module")
@@ -169,8 +169,8 @@ def ungated(node, inside=False, gated=False):
         yield from ungated(child, inside or function, gated or gates)
 
 
-def test_no_fork_comes_between_what_is_imported_late():
-    # A child would wait for ever for the thread of its parent that was importing.
+def test_late_imports_are_protected_from_forks():
+    # A child would wait forever for the thread of its parent that was importing.
     found = [
         f"{path.relative_to(PACKAGE)}, line {line}"
         for path in sorted(PACKAGE.rglob("*.py"))
@@ -180,7 +180,7 @@ def test_no_fork_comes_between_what_is_imported_late():
     assert not found, "imports outside of between_forks(): " + "; ".join(found)
 
 
-def test_late_imports_are_found():
+def test_ungated_imports_are_found():
     program = """
 import early
 def outer():
@@ -244,7 +244,7 @@ PROGRAM = """if True:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize("what", ["hdf5", "npy", "cache"])
-def test_children_that_are_forked_from_busy_threads_go_on(tmp_path, what):
+def test_forked_children_of_busy_processes_work(tmp_path, what):
     if what == "hdf5":
         pytest.importorskip("h5py")
     program = PROGRAM.replace("{wait}", str(WAIT_SECONDS))

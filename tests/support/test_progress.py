@@ -1,4 +1,4 @@
-"""Progress goes on steadily, and comes to its end."""
+"""Progress never decreases, and ends at the total."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def array(io_bound=False):
 
 
 def passes_of(calls):
-    """Cut calls into those of each pass, which begin from nothing."""
+    """Split calls into those of each pass, which start at 0."""
     passes = []
     for done, total in calls:
         if not passes or done <= passes[-1][-1][0]:
@@ -48,18 +48,18 @@ def check(calls):
 
 @pytest.mark.parametrize("name", ANALYSES)
 @pytest.mark.parametrize(("io_bound", "workers"), [(False, 1), (False, 4), (True, 2)])
-def test_it_never_goes_back_and_ends_at_the_total(name, io_bound, workers):
+def test_progress_never_decreases_and_ends_at_the_total(name, io_bound, workers):
     calls = []
     with biggus.set_options(progress=lambda *call: calls.append(call), workers=workers):
         ANALYSES[name](array(io_bound))
-    if calls or io_bound or name not in ("elementwise", "read"):  # of one read nothing is told
+    if calls or io_bound or name not in ("elementwise", "read"):  # a single read reports nothing
         check(calls)
     most = {"needs_reduction": 2, "median": 5, "of medians": 1}
     assert len(passes_of(calls)) <= most.get(name, 1)
 
 
 @pytest.mark.parametrize("name", ["several", "needs_reduction", "elementwise", "read"])
-def test_it_is_told_of_what_an_executor_does(name):
+def test_progress_with_an_executor(name):
     calls = []
     report = biggus.set_options(progress=lambda *call: calls.append(call))
     with ThreadPoolExecutor(3) as pool, report, biggus.set_options(executor=pool):
@@ -68,7 +68,7 @@ def test_it_is_told_of_what_an_executor_does(name):
 
 
 @pytest.mark.parametrize("name", ["mean", "several", "needs_reduction"])
-def test_what_was_kept_counts_as_done(name, tmp_path):
+def test_kept_results_count_as_done(name, tmp_path):
     a = array()
     with biggus.Cache(tmp_path / "cache") as cache, biggus.set_options(cache=cache):
         ANALYSES[name](a)
@@ -78,7 +78,7 @@ def test_what_was_kept_counts_as_done(name, tmp_path):
     check(calls)
 
 
-def test_a_save_tells_of_its_progress():
+def test_progress_of_a_save():
     class Nowhere:
         shape = VALUES.shape
 
@@ -92,7 +92,7 @@ def test_a_save_tells_of_its_progress():
     assert len(calls) > 1
 
 
-def test_one_that_raises_ends_the_evaluation():
+def test_exception_in_the_callback_ends_the_evaluation():
     def progress(done, total):
         raise ValueError("enough")
 
@@ -100,7 +100,7 @@ def test_one_that_raises_ends_the_evaluation():
         array().mean().ndarray()
 
 
-def test_nothing_is_told_after_a_failure():
+def test_no_progress_after_a_failure():
     source = FaultySource(ArraySource(VALUES, (1, 2**17)), OSError("unplugged"), on={1})
     calls = []
     report = biggus.set_options(progress=lambda *call: calls.append(call), workers=4)

@@ -1,4 +1,4 @@
-"""The threads that wait: as many as are needed, and none that holds up the end."""
+"""Threads for waiting reads start on demand and do not delay the end of a program."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_results_and_errors_come_back():
     assert list(pool.map(abs, range(-50, 0))) == list(range(50, 0, -1))
 
 
-def test_threads_are_started_as_long_as_none_is_idle():
+def test_threads_start_while_none_is_idle():
     pool = WaitingThreads(8)
     barrier = threading.Barrier(8)
     for _ in range(20):  # each round would time out with fewer than 8 at once
@@ -32,7 +32,7 @@ def test_threads_are_started_as_long_as_none_is_idle():
     assert len(names) <= 8
 
 
-def test_one_task_after_another_needs_one_thread():
+def test_sequential_tasks_reuse_one_thread():
     pool = WaitingThreads(8)
     seen = set()
     for _ in range(20):
@@ -41,7 +41,7 @@ def test_one_task_after_another_needs_one_thread():
     assert len(seen) <= 2
 
 
-def test_a_cancelled_task_is_never_begun():
+def test_cancelled_task_never_starts():
     pool = WaitingThreads(1)
     go = threading.Event()
     first = pool.submit(go.wait, 30)
@@ -54,7 +54,7 @@ def test_a_cancelled_task_is_never_begun():
     assert begun == []
 
 
-def test_a_thread_knows_that_it_is_one():
+def test_inside_is_true_in_threads_of_the_pool():
     pool = WaitingThreads(1)
     assert not pool.inside
     assert pool.submit(lambda: pool.inside).result()
@@ -77,7 +77,7 @@ biggus.ArrayAdapter(Hanging(), chunks=(1,)).ndarray()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
-def test_an_interrupt_ends_a_program_whose_reads_hang():
+def test_interrupt_ends_a_program_with_hanging_reads():
     with subprocess.Popen(
         [sys.executable, "-c", HANGING], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -109,7 +109,7 @@ begun.wait()
 """
 
 
-def test_a_call_that_is_nearly_over_is_not_cut_off_and_none_is_begun():
+def test_exit_finishes_running_calls_and_starts_no_others():
     ended = subprocess.run(
         [sys.executable, "-c", PARTING], capture_output=True, text=True, timeout=60, check=True
     )
@@ -129,7 +129,7 @@ def failing():
     raise RuntimeError("of another kind")
 
 
-def test_an_interrupt_that_python_trips_over_is_one():
+def test_runtime_error_during_an_interrupt_is_an_interrupt():
     with pytest.raises(KeyboardInterrupt):
         tripping()
     with pytest.raises(RuntimeError, match="of another kind"):

@@ -1,8 +1,8 @@
-"""Another process rewrites a file in place while it is read: no result is of two states.
+"""Another process rewrites a file in place while it is read: no result mixes two states.
 
-Each rewriting gives all values its own number, and tells when it wrote which piece.  A mixture
-is excused where the writer did not touch the file for so long, half-way, that nobody could
-tell: that is for a busy machine to decide, and so nothing else here depends on time.
+Each rewrite sets all values to its number, and records when it wrote each piece.  A mixture is
+excused if the writer paused halfway for so long that a reader could not notice; only a busy
+machine does that, and nothing else here depends on time.
 """
 
 import json
@@ -23,12 +23,12 @@ N = 500_000
 PIECES = 8
 FIRST = np.arange(1, N + 1, dtype="<f4")
 EXCUSED_SECONDS = settling._RESTLESS_SECONDS - 0.02
-"""A coarse clock may say of a piece that it was written a little earlier than it was."""
+"""A coarse clock may date a write a little too early."""
 
 
 @pytest.fixture(autouse=True)
 def soon_at_rest():
-    """How long it takes until a file is at rest is what is tested."""
+    """Override the fixture, as the time until a file is at rest is tested here."""
 
 
 WRITER = textwrap.dedent("""
@@ -96,7 +96,7 @@ FORMATS = {
 
 
 def _places(files, dtype):
-    """Return where pieces lie: path, offset, number of values; one after the other."""
+    """Return the path, offset and number of values of each piece."""
     stored = {file: file.read_bytes() for file in files}
     found = []
     for piece in np.split(FIRST.astype(dtype), PIECES):
@@ -108,7 +108,7 @@ def _places(files, dtype):
 
 
 def _results(path, cache):
-    """Yield the least and the greatest value, read in several ways; or an error."""
+    """Yield the minimum and the maximum, read in several ways; or an error."""
     a = biggus.open(path, None if path.suffix in (".npy", ".zarr") else "v")
     chunked = biggus.open(
         path, None if path.suffix in (".npy", ".zarr") else "v", cache=cache, chunks=(N // 4,)
@@ -133,7 +133,7 @@ def _results(path, cache):
 
 
 @pytest.mark.parametrize("name", list(FORMATS))
-def test_no_result_is_of_two_states(name, tmp_path, monkeypatch):
+def test_no_result_mixes_two_states(name, tmp_path, monkeypatch):
     monkeypatch.setattr(files, "SOON_SETTLED_SECONDS", SOON_SETTLED_SECONDS)
     path = tmp_path / name
     stored, dtype = FORMATS[name](path)
@@ -146,7 +146,7 @@ def test_no_result_is_of_two_states(name, tmp_path, monkeypatch):
     with writer:
         assert writer.stdout.readline() == "ready\n"
         results = _results(path, biggus.Cache(tmp_path / "cache"))
-        assert [next(results) for _ in range(4)] == [(0, 0)] * 4  # nobody writes yet
+        assert [next(results) for _ in range(4)] == [(0, 0)] * 4  # the writer is idle
         found = []
         for _ in range(8):
             print(file=writer.stdin, flush=True)
@@ -159,7 +159,7 @@ def test_no_result_is_of_two_states(name, tmp_path, monkeypatch):
     assert all(path.name in str(error) for error in errors)
     for least, most in (result for result in found if result not in errors):
         assert least == most or pauses[str(int(most))] > EXCUSED_SECONDS
-    # All is over: what is read now is the last state, from the cache too.
+    # The writer has ended: reads give the last state, from the cache too.
     last = [(len(pauses) - 1,) * 2] * 4
     give_up = time.monotonic() + 120
     while [next(results) for _ in range(4)] != last:

@@ -12,7 +12,7 @@ from biggus.errors import BiggusError, GoneError, OpenError
 from biggus.sources.base import Source
 
 LOADED = {}
-"""What lives in this process alone."""
+"""Values by path, held in this process alone."""
 
 
 class Sound(Source):
@@ -288,7 +288,7 @@ class DoesNotPickle(Sound):
 
 
 class LivesInOneProcess(Sound):
-    """What a pool of handles without a check of the process does."""
+    """As a pool of handles that does not check the process."""
 
     def __init__(self, path):
         super().__init__(path)

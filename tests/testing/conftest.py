@@ -1,4 +1,4 @@
-"""Makes the modules of this folder importable by the tests in it, and by processes."""
+"""Makes the modules of this folder importable by its tests and by worker processes."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The suite over sources that live in biggus.testing and biggus.sources.base."""
+"""The conformance suite for the sources of biggus.testing and biggus.sources.base."""
 
 import numpy as np
 
@@ -44,7 +44,7 @@ class TestLatentArraySource(TestArraySource):
 
 
 class TestObjectSource(SourceTests):
-    """What a user gives: an ndarray is an object like any other."""
+    """An ndarray as a user's object."""
 
     shapes = EMPTY
     dtypes = MANY

@@ -33,7 +33,7 @@ def source(**capabilities):
     return ArraySource(VALUES, chunks=(2, 3), **capabilities)
 
 
-def test_recording_sees_reads_and_fetches():
+def test_recording_source_records_reads_and_fetches():
     recording = RecordingSource(source())
     assert_same(recording[CORNER], VALUES[CORNER])
     values, validator = recording.fetch(FAR)
@@ -47,19 +47,19 @@ def test_recording_sees_reads_and_fetches():
     assert (recording.boxes, recording.reads, recording.fetches) == ([], 0, 0)
 
 
-def test_recording_needs_chunks_to_count_in():
+def test_chunks_touched_without_chunks_raises():
     with pytest.raises(ValueError, match="no chunks"):
         RecordingSource(ObjectSource(VALUES)).chunks_touched()
 
 
-def test_recording_counts_every_read_of_many_threads():
+def test_recording_source_counts_reads_of_many_threads():
     recording = RecordingSource(source())
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: recording[CORNER], range(500)))
     assert recording.reads == len(recording.boxes) == 500
 
 
-def test_recording_is_what_proves_that_only_the_needed_chunks_are_read():
+def test_chunks_touched_by_a_selection():
     recording = RecordingSource(source())
     array = biggus.ArrayAdapter(recording)[[0, 3]][:, :2]
     assert not recording.boxes
@@ -68,7 +68,7 @@ def test_recording_is_what_proves_that_only_the_needed_chunks_are_read():
 
 
 @pytest.mark.parametrize("get", [lambda s, b: s[b], lambda s, b: s.fetch(b)])
-def test_faulty_raises_where_it_is_told_to(get):
+def test_faulty_source_raises_on_the_given_reads(get):
     numbered = FaultySource(source(), ConnectionResetError("gone"), on={1, 2})
     get(numbered, ALL)
     for _ in range(2):
@@ -90,7 +90,7 @@ def test_faulty_raises_where_it_is_told_to(get):
         (garbage, "got a str, not an array"),
     ],
 )
-def test_what_faulty_gives_is_never_taken_for_values(fault, message):
+def test_faulty_values_raise_source_error(fault, message):
     faulty = FaultySource(source(), fault)
     with pytest.raises(SourceError, match=message):
         read(faulty, CORNER)
@@ -98,13 +98,13 @@ def test_what_faulty_gives_is_never_taken_for_values(fault, message):
         faulty.fetch(CORNER)
 
 
-def test_faulty_may_give_wrong_values_of_the_right_kind():
+def test_faulty_source_with_wrong_values():
     faulty = FaultySource(source(), lambda values: values + 1, on={0})
     assert_same(read(faulty, ALL), VALUES + 1)
     assert_same(faulty.fetch(ALL)[0], VALUES)
 
 
-def test_latent_tells_how_many_reads_were_under_way():
+def test_latent_source_counts_concurrent_reads():
     latent = LatentSource(source(), seconds=0.05)
     latent[ALL]
     assert latent.most == 1
@@ -113,7 +113,7 @@ def test_latent_tells_how_many_reads_were_under_way():
     assert latent.most == 4
 
 
-def test_latent_counts_down_when_a_read_fails():
+def test_latent_source_counts_failed_reads_as_ended():
     latent = LatentSource(FaultySource(source(), OSError("unplugged")), seconds=0)
     for _ in range(3):
         with pytest.raises(OSError, match="unplugged"):
@@ -121,7 +121,7 @@ def test_latent_counts_down_when_a_read_fails():
     assert latent.most == 1
 
 
-def test_unreadable_is_never_read_by_lazy_work():
+def test_unreadable_source_raises_on_read():
     unreadable = UnreadableSource((10**6, 10**6), "f4", chunks=(100, 100), token="never")
     array = biggus.ArrayAdapter(unreadable)[::-3, None][5:].T
     assert array.shape == (10**6, 1, 333329)
@@ -164,7 +164,7 @@ def test_array_source_tokens_follow_from_values():
     assert len({ArraySource(values).token for values in [VALUES, *others]}) == 5
 
 
-def test_array_source_masks():
+def test_array_source_of_masked_values():
     values = np.ma.array(VALUES, mask=VALUES > 5, fill_value=-1)
     masked = ArraySource(values)
     assert masked.masked
@@ -177,7 +177,7 @@ def test_array_source_masks():
 @pytest.mark.parametrize(
     "wrap", [RecordingSource, lambda s: FaultySource(s, KeyError("x"), on={9}), LatentSource]
 )
-def test_wrappers_pickle_and_say_what_the_inner_one_says(wrap):
+def test_wrappers_pickle_and_delegate_attributes(wrap):
     inner = source(name="sst", dims=("y", "x"), attributes={"units": "K"}, remote=True)
     wrapped = wrap(inner)
     for one in (wrapped, pickle.loads(pickle.dumps(wrapped))):
@@ -190,7 +190,7 @@ def test_wrappers_pickle_and_say_what_the_inner_one_says(wrap):
 @pytest.mark.parametrize(
     "dtype", ["f8", ">f2", "c16", "M8[s]", "S3", "<U4", "O", "i4,f8", "V5", "?"]
 )
-def test_sample_values_are_the_same_everywhere_and_varied(dtype):
+def test_sample_values_are_deterministic_and_depend_on_the_seed(dtype):
     values = sample_values((5, 6), dtype)
     assert values.dtype == dtype
     assert_same(values, sample_values((5, 6), dtype))
@@ -198,7 +198,7 @@ def test_sample_values_are_the_same_everywhere_and_varied(dtype):
         assert_same(values, sample_values((5, 6), dtype, seed=1))
 
 
-def test_assert_same_sees_what_equality_does_not():
+def test_assert_same():
     with pytest.raises(AssertionError, match="differ"):
         assert_same(np.array([0.0]), np.array([-0.0]))
     assert_same(np.array([np.nan, np.inf]), np.array([np.nan, np.inf]))
@@ -213,7 +213,7 @@ def test_assert_same_sees_what_equality_does_not():
     assert_same(np.ma.array([1, 2], mask=[0, 1]), np.ma.array([1, 3], mask=[0, 1]))
 
 
-def test_the_package_imports_without_what_the_suite_needs():
+def test_import_without_hypothesis_and_pytest():
     code = """
 import sys
 sys.modules["hypothesis"] = sys.modules["pytest"] = None

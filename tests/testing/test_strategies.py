@@ -12,7 +12,7 @@ quick = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 @quick
 @given(st.data())
-def test_boxes_are_full_rank_in_bounds_and_hold_something(data):
+def test_boxes_are_full_rank_in_bounds_and_not_empty(data):
     shape = data.draw(biggus_st.shapes(min_side=1))
     box = data.draw(biggus_st.boxes(shape))
     assert len(box) == len(shape)
@@ -22,7 +22,7 @@ def test_boxes_are_full_rank_in_bounds_and_hold_something(data):
     assert np.zeros(shape)[box].shape == box_shape(box)
 
 
-def test_an_empty_array_has_no_boxes():
+def test_boxes_of_an_empty_array_raise():
     with pytest.raises(ValueError, match="no boxes"):
         biggus_st.boxes((3, 0))
 
@@ -30,7 +30,7 @@ def test_an_empty_array_has_no_boxes():
 @pytest.mark.parametrize("keys", [numpy_keys.basic_keys, numpy_keys.advanced_keys])
 @quick
 @given(data=st.data())
-def test_valid_keys_are_valid(keys, data):
+def test_keys_without_invalid_are_valid(keys, data):
     shape = data.draw(biggus_st.shapes())
     key = data.draw(keys(shape, invalid=False))
     np.zeros(shape)[key]
@@ -49,7 +49,7 @@ def test_orthogonal_keys_agree_with_ix(data):
     items += [slice(None)] * (values.ndim - len(items))
     picked, dropped = [], []
     for axis, item in enumerate(items):
-        # A list that is empty is one of integers, else as NumPy takes it.
+        # An empty list is one of integers.
         chosen = np.array(item, int) if isinstance(item, list) and not item else item
         along = np.arange(values.shape[axis])[chosen]
         picked.append(np.atleast_1d(along))
@@ -91,7 +91,7 @@ KINDS = {
 }
 
 
-def test_advanced_keys_come_in_every_kind():
+def test_advanced_keys_cover_every_kind():
     missing = set(KINDS)
 
     @settings(quick, max_examples=100, database=None)
@@ -106,7 +106,7 @@ def test_advanced_keys_come_in_every_kind():
     assert not missing
 
 
-def test_invalid_keys_come_now_and_then():
+def test_invalid_keys_are_drawn_now_and_then():
     refused = taken = 0
 
     @settings(quick, max_examples=300, derandomize=True)

@@ -1,4 +1,4 @@
-"""Operations of xarray's on arrays and datasets, by name: each is tried on lazy values."""
+"""Operations of xarray on arrays, by name, to be tried on lazy values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What biggus adds to xarray: opening several locations, plans, several results at once, saving."""
+"""The xarray accessor: opening several locations, plans, joint computation and saving."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def recorded():
     return source, xr.DataArray(biggus.ArrayAdapter(source), dims=("y", "x"), name="v")
 
 
-def test_several_at_once():
+def test_compute_of_several_results_takes_one_pass():
     source, v = recorded()
     source.clear()
     mean, both = v.mean("y").biggus.compute(
@@ -74,7 +74,7 @@ def test_plan():
 
 
 @pytest.mark.parametrize("name", ["out.nc", "out.zarr"])
-@pytest.mark.filterwarnings("ignore")  # xarray's and zarr's own
+@pytest.mark.filterwarnings("ignore")  # warnings of xarray and zarr
 def test_saved(paths, tmp_path, name):
     if name.endswith("zarr"):
         pytest.importorskip("zarr")
@@ -84,7 +84,7 @@ def test_saved(paths, tmp_path, name):
     xr.testing.assert_identical(biggus.xarray.open(tmp_path / name).load(), ds.load())
 
 
-@pytest.mark.filterwarnings("ignore")  # xarray's and zarr's own
+@pytest.mark.filterwarnings("ignore")  # warnings of xarray and zarr
 def test_saved_into_a_region(paths, tmp_path):
     pytest.importorskip("zarr")
     ds = biggus.xarray.open(paths)

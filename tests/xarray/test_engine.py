@@ -1,4 +1,4 @@
-"""xarray's engine: the values and the attributes that its own give, lazy and without dask."""
+"""The xarray engine gives the values and attributes of xarray's own engines, lazily."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def dataset():
 
 @pytest.fixture
 def files(tmp_path, dataset):
-    """Return where the dataset is, by the engine that reads it."""
+    """Return the path of the dataset by the engine that reads it."""
     dataset.to_netcdf(tmp_path / "a.nc", engine="netcdf4")
     found = {"netcdf4": tmp_path / "a.nc"}
     for engine, write in {
@@ -66,7 +66,7 @@ def lazy_of(ds):
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore:.*consolidated", "ignore:.*Zarr V3")
 @pytest.mark.parametrize("engine", OWN)
-def test_what_it_gives_is_what_the_own_engine_gives(files, engine):
+def test_engine_matches_xarrays_own_engines(files, engine):
     for options in (
         {},
         {"mask_and_scale": False},
@@ -80,12 +80,12 @@ def test_what_it_gives_is_what_the_own_engine_gives(files, engine):
             for name, variable in right.variables.items():
                 assert ds[name].dtype == variable.dtype
                 for word in ("dtype", "scale_factor", "_FillValue", "units", "calendar"):
-                    told, own = (each.encoding.get(word) for each in (ds[name], variable))
-                    assert repr(told) == repr(own) or told == own
+                    found, own = (each.encoding.get(word) for each in (ds[name], variable))
+                    assert repr(found) == repr(own) or found == own
             xr.testing.assert_identical(ds.load(), right.load())
 
 
-def test_nothing_is_read_that_is_not_asked_for(files, monkeypatch):
+def test_building_an_expression_reads_no_data(files, monkeypatch):
     from biggus.backends.netcdf.source import NetCDFSource
 
     read = []
@@ -104,7 +104,7 @@ def test_nothing_is_read_that_is_not_asked_for(files, monkeypatch):
     xr.testing.assert_allclose(mean.compute(), right)
 
 
-def test_datasets_are_joined_without_dask(tmp_path, dataset):
+def test_datasets_are_combined_lazily_without_dask(tmp_path, dataset):
     paths = []
     for number in range(3):
         part = dataset.isel(time=slice(2 * number, 2 * number + 2))
@@ -125,7 +125,7 @@ def test_datasets_are_joined_without_dask(tmp_path, dataset):
 
 
 @pytest.mark.parametrize("empty", [0, 1, 2])
-def test_files_in_which_an_axis_has_no_length_add_nothing(tmp_path, dataset, empty):
+def test_files_without_time_steps_add_nothing(tmp_path, dataset, empty):
     biggus_xarray = pytest.importorskip("biggus.xarray")
     cuts = [slice(0, 2), slice(2, 4)]
     cuts.insert(empty, slice(2, 2))
@@ -139,7 +139,7 @@ def test_files_in_which_an_axis_has_no_length_add_nothing(tmp_path, dataset, emp
     assert biggus_xarray.open([paths[empty]]).sizes["time"] == 0
 
 
-def test_what_is_computed_is_in_memory():
+def test_compute_and_load_give_ndarrays():
     made = xr.DataArray(biggus.ArrayAdapter(np.arange(6.0).reshape(2, 3)), dims=("y", "x"))
     assert isinstance(made.compute().variable._data, np.ndarray)
     assert isinstance(made.variable._data, biggus.Array)
@@ -147,7 +147,7 @@ def test_what_is_computed_is_in_memory():
     assert isinstance(made.load().variable._data, np.ndarray)
 
 
-def test_a_dataset_is_computed_in_one_pass():
+def test_dataset_is_computed_in_one_pass():
     from biggus.testing import ArraySource, RecordingSource
 
     source = RecordingSource(ArraySource(np.arange(24.0).reshape(4, 6)))
@@ -158,7 +158,7 @@ def test_a_dataset_is_computed_in_one_pass():
     assert len(source.boxes) == 1
 
 
-def test_labels_of_an_array_are_those_of_its_data_array():
+def test_data_array_takes_dims_of_the_array():
     source = UnreadableSource((2, 3), dims=("y", "x"), attributes={"units": "K"})
     made = xr.DataArray(biggus.ArrayAdapter(source))
     assert made.dims == ("y", "x")
@@ -186,7 +186,7 @@ def test_groups(tmp_path):
 
 @pytest.fixture
 def kinds(tmp_path):
-    """Return files along time that have variables of every kind."""
+    """Return files along time with variables of every kind."""
     paths = []
     for number in range(2):
         paths.append(tmp_path / f"kinds{number}.nc")
@@ -220,7 +220,7 @@ def kinds(tmp_path):
         "tree": lambda paths, **how: xr.open_datatree(paths[0], chunks={}, **how).to_dataset(),
     }.values(),
 )
-def test_variables_of_all_kinds_are_computed_and_written_together(kinds, tmp_path, opened):
+def test_variables_of_all_kinds_are_computed_and_written(kinds, tmp_path, opened):
     ds = opened(kinds, engine="biggus")
     assert {"v", "when", "flag"} <= lazy_of(ds)
     parts = [xr.open_dataset(path).load() for path in kinds]
@@ -234,7 +234,7 @@ def test_variables_of_all_kinds_are_computed_and_written_together(kinds, tmp_pat
         xr.testing.assert_equal(found.load().transpose(*ds.dims), right)
 
 
-def test_rows_of_numbers_are_no_text(tmp_path):
+def test_variable_length_rows_are_read(tmp_path):
     with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
         file.createDimension("x", 2)
         rows = file.createVLType(np.int32, "rows")
@@ -246,7 +246,7 @@ def test_rows_of_numbers_are_no_text(tmp_path):
     assert ds["none"].values == ""
 
 
-def test_the_table_of_a_dataset_shows_chunks(tmp_path, dataset):
+def test_dataset_repr_shows_chunks(tmp_path, dataset):
     dataset[["t"]].to_netcdf(tmp_path / "a.nc", encoding={"t": {"chunksizes": (2, 3, 4)}})
     ds = xr.open_dataset(tmp_path / "a.nc", engine="biggus")
     assert "(time, y, x) float64 576B biggus.Array<chunks=(2, 3, 4)>" in str(ds)

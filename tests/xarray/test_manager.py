@@ -1,4 +1,4 @@
-"""What xarray writes of lazy arrays: into any of its stores, under the library's lock."""
+"""xarray writes lazy arrays into its stores, under the library's lock."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def path(tmp_path):
 
 @pytest.mark.parametrize("engine", ["netcdf4", "h5netcdf"])
 @pytest.mark.parametrize("backend", ["netcdf", "hdf5"])
-def test_a_file_is_written_again_as_it_was(path, tmp_path, engine, backend):
+def test_file_is_written_with_its_original_encoding(path, tmp_path, engine, backend):
     pytest.importorskip("h5netcdf")
     options = {"options": {"backend": backend}}
     ds = xr.open_dataset(path, engine="biggus", backend_kwargs=options)
@@ -44,7 +44,7 @@ def test_a_file_is_written_again_as_it_was(path, tmp_path, engine, backend):
 
 
 @pytest.mark.parametrize("engine", ["netcdf4", "h5netcdf"])
-def test_what_is_computed_is_written_along_unlimited_dimensions(path, tmp_path, engine):
+def test_computed_arrays_along_unlimited_dimensions(path, tmp_path, engine):
     pytest.importorskip("h5netcdf")
     ds = xr.open_dataset(path, engine="biggus") + 1
     ds.to_netcdf(tmp_path / "b.nc", engine=engine, unlimited_dims=["time", "y"])
@@ -53,8 +53,8 @@ def test_what_is_computed_is_written_along_unlimited_dimensions(path, tmp_path, 
         np.testing.assert_array_equal(file["t"][:], VALUES + 1)
 
 
-@pytest.mark.filterwarnings("ignore")  # xarray's and zarr's own
-def test_chunks_are_kept_in_zarr_and_of_it(path, tmp_path):
+@pytest.mark.filterwarnings("ignore")  # warnings of xarray and zarr
+def test_chunks_are_kept_in_zarr(path, tmp_path):
     zarr = pytest.importorskip("zarr")
     xr.open_dataset(path, engine="biggus").to_zarr(tmp_path / "a.zarr")
     again = xr.open_dataset(tmp_path / "a.zarr", engine="biggus")
@@ -65,7 +65,7 @@ def test_chunks_are_kept_in_zarr_and_of_it(path, tmp_path):
 
 
 @pytest.mark.parametrize("engine", ["netcdf4", "h5netcdf"])
-def test_the_library_is_locked_while_xarray_writes(path, tmp_path, engine, monkeypatch):
+def test_library_lock_is_held_while_xarray_writes(path, tmp_path, engine, monkeypatch):
     pytest.importorskip("h5netcdf")
     wrapper = importlib.import_module("xarray.backends.netCDF4_").BaseNetCDF4Array
     assign, held = wrapper.__setitem__, []
@@ -81,9 +81,9 @@ def test_the_library_is_locked_while_xarray_writes(path, tmp_path, engine, monke
     assert all(held)
 
 
-@pytest.mark.filterwarnings("ignore")  # xarray's and zarr's own
+@pytest.mark.filterwarnings("ignore")  # warnings of xarray and zarr
 @pytest.mark.parametrize("suffix", ["zarr", "nc"])
-def test_what_is_written_later_is_not_computed_before(tmp_path, suffix):
+def test_delayed_write_computes_nothing_before(tmp_path, suffix):
     pytest.importorskip("dask")
     pytest.importorskip("zarr")
     source = RecordingSource(ArraySource(VALUES))
@@ -96,8 +96,8 @@ def test_what_is_written_later_is_not_computed_before(tmp_path, suffix):
     np.testing.assert_array_equal(found["t"], VALUES)
 
 
-@pytest.mark.filterwarnings("ignore")  # xarray's and zarr's own
-def test_a_store_is_laid_out_first_and_written_region_by_region(path, tmp_path):
+@pytest.mark.filterwarnings("ignore")  # warnings of xarray and zarr
+def test_zarr_regions_after_metadata(path, tmp_path):
     pytest.importorskip("dask")
     pytest.importorskip("zarr")
     ds = xr.open_dataset(path, engine="biggus")
@@ -111,7 +111,7 @@ def test_a_store_is_laid_out_first_and_written_region_by_region(path, tmp_path):
 
 @pytest.mark.parametrize("core", [[], ["t"]])
 @pytest.mark.parametrize("masked", [False, True])
-def test_functions_are_given_blocks_of_the_shapes_of_their_arrays(core, masked):
+def test_apply_ufunc_gets_broadcast_blocks(core, masked):
     values = np.arange(24.0).reshape(2, 3, 4)
     line = np.ma.masked_less(np.arange(12.0).reshape(3, 4), 2 if masked else -1)
     whole = xr.DataArray(biggus.ArrayAdapter(values, chunks=(1, 2, 4)), dims=("y", "x", "t"))
@@ -121,10 +121,10 @@ def test_functions_are_given_blocks_of_the_shapes_of_their_arrays(core, masked):
         assert len({block.shape for block in blocks}) == 1
         return np.concatenate([np.asarray(block)[None] for block in blocks]).sum(axis=0)
 
-    how = {"input_core_dims": [core, core], "output_core_dims": [core]}
+    dims = {"input_core_dims": [core, core], "output_core_dims": [core]}
     for first, second in ((whole, spread), (spread, whole), (spread, spread)):
         lazy = xr.apply_ufunc(
-            joined, first, second, dask="parallelized", output_dtypes=["f8"], **how
+            joined, first, second, dask="parallelized", output_dtypes=["f8"], **dims
         )
-        right = xr.apply_ufunc(joined, first.compute(), second.compute(), **how)
+        right = xr.apply_ufunc(joined, first.compute(), second.compute(), **dims)
         np.testing.assert_array_equal(lazy.compute().fillna(-1), right.fillna(-1))

@@ -1,4 +1,4 @@
-"""In xarray a missing value is NaN or NaT, as in the array that is filled with it; or an error."""
+"""In xarray, missing values of lazy arrays are NaN or NaT, or raise an error."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MASK = np.array([[0, 1, 0, 0], [0, 1, 0, 1], [0, 1, 0, 0]], bool)
 NUMBERS = np.ma.masked_array(np.arange(1.0, 13).reshape(3, 4), MASK)
 DAYS = NUMBERS.astype("i8").astype("M8[s]")
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # xarray's and pandas' own, of each other
+pytestmark = pytest.mark.filterwarnings("ignore")  # warnings of xarray and pandas
 
 
 def wrapped(values):
@@ -116,13 +116,13 @@ def check(operate, lazy, eager):
         with pytest.raises(type(error)):
             plain(operate(lazy))
         return
-    said = ""
+    message = ""
     try:
         got = operate(lazy)
     except (TypeError, ValueError) as error:
-        said = str(error)
-    if said:
-        assert any(why in said for why in ("lazy array", "must be in memory", "a chunked array"))
+        message = str(error)
+    if message:
+        assert any(why in message for why in ("lazy array", "must be in memory", "a chunked array"))
         assert operate not in ALWAYS
     else:
         assert plain(got) == plain(right)
@@ -137,12 +137,12 @@ ALWAYS = [
         *("groupby mean", "groupby sum", "arithmetic", "greater", "unequal", "concat", "values"),
     )
 ]
-"""What works lazily, too."""
+"""Operations that must work lazily."""
 
 
 @pytest.mark.parametrize("name", OF_FLOATS)
 @pytest.mark.parametrize("dtype", ["f8", "f4"])
-def test_numbers(name, dtype):
+def test_operations_on_missing_numbers(name, dtype):
     values = NUMBERS.astype(dtype)
     eager = wrapped(values.filled(np.nan))
     check(OF_FLOATS[name], wrapped(ADAPT(values)), eager)
@@ -150,13 +150,13 @@ def test_numbers(name, dtype):
 
 
 @pytest.mark.parametrize("name", OF_NUMBERS)
-def test_times(name):
+def test_operations_on_missing_times(name):
     eager = wrapped(DAYS.filled(np.datetime64("NaT", "D")))
     check(OF_NUMBERS[name], wrapped(ADAPT(DAYS)), eager)
 
 
 @pytest.mark.parametrize("dtype", ["i8", "u1", "?", "U3"])
-def test_what_has_no_nan_is_refused(dtype):
+def test_masked_dtypes_without_nan_raise(dtype):
     values = ADAPT(NUMBERS.astype(dtype))
     for make in (wrapped, lambda a: xr.Variable(("y", "x"), a), lambda a: wrapped(NUMBERS) > a):
         with pytest.raises((MaskedValueError, TypeError)):
@@ -168,7 +168,7 @@ def test_what_has_no_nan_is_refused(dtype):
         check(OF_FLOATS["mean"], wrapped(values.astype("f8")), wrapped(promoted))
 
 
-def test_arrays_that_come_in_later():
+def test_masked_arrays_as_later_operands():
     eager, lazy = wrapped(NUMBERS.filled(np.nan)), ADAPT(NUMBERS)
     right = plain(eager + eager)
     assert plain(eager + lazy) == right
@@ -187,7 +187,7 @@ def test_filled_arrays_stay_lazy():
         assert isinstance(made.data, biggus.Array)
 
 
-def test_what_is_too_large_to_be_read_unasked_says_how():
+def test_huge_masked_array_error_suggests_filled():
     huge = biggus.broadcast_to(ADAPT(NUMBERS), (10**9, 3, 4))
     with pytest.raises(MemoryBudgetError, match=r"\.filled"):
         xr.DataArray(huge)

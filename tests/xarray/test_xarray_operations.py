@@ -1,4 +1,4 @@
-"""The table of xarray's operations: which are lazy, and that all give what they give of NumPy's."""
+"""xarray's operations on lazy arrays: most are lazy, and all match in-memory arrays."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ OPERATIONS = _module.OPERATIONS
 LOADS = {
     "ffill": "bottleneck takes arrays in memory",
     "bfill": "bottleneck takes arrays in memory",
-    "polyfit": "whether a value is missing, the values say",
-    "dropna": "how many are left, the values say",
+    "polyfit": "needs the positions of missing values",
+    "dropna": "the resulting length depends on the values",
     "rank": "bottleneck takes arrays in memory",
 }
-"""What is not lazy, and why."""
+"""Operations that load values, and the reason."""
 
 VALUES = np.random.default_rng(0).normal(5, 3, (8, 3, 4))
 VALUES[1, 2, 3] = VALUES[4, 0, 0] = np.nan
 TIMES = np.datetime64("2001-01-01", "ns") + np.arange(8) * np.timedelta64(12, "h")
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # xarray's, NumPy's and pandas' own
+pytestmark = pytest.mark.filterwarnings("ignore")  # warnings of xarray, NumPy and pandas
 
 
 def wrapped(values):
@@ -49,7 +49,7 @@ def wrapped(values):
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_operation(name):
+def test_operation_matches_in_memory_arrays(name):
     if "bottleneck" in LOADS.get(name, ""):
         pytest.importorskip("bottleneck")
     operate = OPERATIONS[name]
@@ -66,11 +66,11 @@ def test_operation(name):
     assert got.attrs == right.attrs
 
 
-def test_most_are_lazy():
+def test_most_operations_are_lazy():
     assert len(OPERATIONS) - len(LOADS) >= 160
 
 
-def test_what_is_not_lazy_is_refused_above_the_memory():
+def test_loading_operation_above_the_memory_raises():
     pytest.importorskip("bottleneck")
     large = UnreadableSource((8, 3, 4))
     with biggus.set_options(memory=500), pytest.raises(MemoryBudgetError):
@@ -78,7 +78,7 @@ def test_what_is_not_lazy_is_refused_above_the_memory():
 
 
 @pytest.mark.parametrize("load", ["load", "compute", "persist"])
-def test_what_is_larger_than_the_memory_is_not_loaded_unless_asked_for_twice(load):
+def test_load_above_the_memory_raises_and_suggests_compute(load):
     large = wrapped(biggus.ArrayAdapter(UnreadableSource((8, 3, 4))))
     for obj in (large, large.to_dataset()):
         with (
@@ -95,9 +95,9 @@ def test_what_is_larger_than_the_memory_is_not_loaded_unless_asked_for_twice(loa
     assert float(all_the_same["a"].sum()) == 40
 
 
-def test_groups_are_not_given_to_flox():
+def test_lazy_groups_are_not_given_to_flox():
     utils = pytest.importorskip("xarray.core.utils")
     lazy = wrapped(biggus.ArrayAdapter(UnreadableSource((8, 3, 4))))
-    # It would take a lazy array for one in memory, where it is installed.
+    # flox would treat a lazy array as one in memory.
     assert not utils.contains_only_chunked_or_numpy(lazy)
     assert xr.namedarray.pycompat.is_chunked_array(lazy.data)

@@ -1,4 +1,4 @@
-"""The plots of xarray show a lazy array as they show one in memory."""
+"""xarray plots of lazy arrays match those of arrays in memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MASKED = np.ma.masked_greater(VALUES, 6)
 
 
 def drawn(values, kind: str):
-    """All numbers that a plot shows."""
+    """Return all numbers and texts that a plot shows."""
     array = xarray.DataArray(values, COORDINATES, ("y", "x"), name="v", attrs={"units": "m"})
     figure, ax = plt.subplots()
     try:
@@ -39,7 +39,7 @@ def drawn(values, kind: str):
 
 @pytest.mark.parametrize("kind", ["pcolormesh", "imshow", "contourf", "contour", "line", "hist"])
 @pytest.mark.parametrize("values", [VALUES, MASKED], ids=["plain", "masked"])
-def test_a_plot_is_that_of_the_same_values_in_memory(kind, values) -> None:
+def test_plot_matches_in_memory_values(kind, values) -> None:
     lazy, lazy_texts = drawn(biggus.ArrayAdapter(values), kind)
     known, texts = drawn(np.ma.filled(values, np.nan), kind)
     assert lazy_texts == texts

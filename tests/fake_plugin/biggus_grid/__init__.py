@@ -39,7 +39,7 @@ class GridBackend(Backend):
 
 
 class GridSource(Source):
-    """The values of one file, which is read anew each time; pickles by its path."""
+    """The values of one file, which is read on each access; pickles by its path."""
 
     owns_data = True
     io_bound = False
@@ -60,7 +60,7 @@ class GridSource(Source):
         return f"<GridSource {self.name}>"
 
     def __getitem__(self, box):
-        # What is raised here reaches the user as a SourceError with name and box.
+        # Exceptions raised here reach the user as a SourceError with name and box.
         with Path(self.path).open(encoding="utf-8") as file:
             while file.readline().strip():
                 pass
@@ -76,7 +76,7 @@ class GridSource(Source):
 
 
 def read_header(path):
-    """Return what the header of a file says, as a dict of strings."""
+    """Return the header of a file as a dict of strings."""
     header = {}
     try:
         with Path(path).open(encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""The conformance suite over this package's sources, plain, recorded and cached."""
+"""The conformance suite for this package's sources, plain, recorded and cached."""
 
 import biggus_grid
 import numpy as np
@@ -40,13 +40,13 @@ def test_biggus_finds_the_backend_by_content(tmp_path):
     assert np.array_equal(array[1:, ::-1].ndarray(), values[1:, ::-1])
 
 
-def test_a_variable_that_is_not_there(tmp_path):
+def test_missing_variable_raises(tmp_path):
     biggus_grid.write(tmp_path / "a.grid", np.zeros(3))
     with pytest.raises(biggus.errors.VariableError, match="values"):
         biggus.open(tmp_path / "a.grid", "pressure")
 
 
-def test_a_file_that_was_cut_off_is_an_error(tmp_path):
+def test_truncated_file_raises(tmp_path):
     biggus_grid.write(tmp_path / "a.grid", np.zeros(3))
     text = (tmp_path / "a.grid").read_text()
     (tmp_path / "a.grid").write_text(text[:-5])

@@ -1,4 +1,4 @@
-"""Each broken source fails the suite, in the test that is there for it."""
+"""Each broken source fails the conformance suite, in the test for its fault."""
 
 import unittest
 
@@ -9,7 +9,7 @@ import pytest
 from biggus.testing import SourceTests
 
 BREAKS = {
-    "test_tells_what_it_is": [
+    "test_attribute_types": [
         broken.ShapeOfNumPyIntegers,
         broken.ShapeIsAList,
         broken.DtypeIsAType,
@@ -30,7 +30,7 @@ BREAKS = {
         broken.Warns,
     ],
     "test_reads_any_box": [broken.OtherDtypeFarFromTheOrigin, broken.IgnoresSteps],
-    "test_reads_are_not_tied": [
+    "test_reads_do_not_share_memory": [
         broken.GivesViews,
         broken.GivesViewsOfFetches,
         broken.CannotBeWritten,
@@ -45,7 +45,7 @@ BREAKS = {
         broken.KeyInLocation,
     ],
     "test_can_be_described": [broken.AttributesThatJsonCannotSay],
-    "test_fetches_what_it_reads": [broken.FetchesFromElsewhere],
+    "test_fetch_matches_reads": [broken.FetchesFromElsewhere],
     "test_validator": [
         broken.ValidatorOfOnce,
         broken.ValidatorOfThePath,
@@ -58,14 +58,14 @@ BREAKS = {
     "test_reads_in_many_threads": [broken.NotForTwoThreads],
     "test_pickles": [broken.PicklesItsValues, broken.DoesNotPickle],
     "test_reads_in_other_processes": [broken.LivesInOneProcess, broken.DiesOfAFork],
-    "test_what_is_gone_is_no_data": [
+    "test_missing_store_raises": [
         broken.ZerosForWhatIsGone,
         broken.ZerosForFetchesOfWhatIsGone,
         broken.NamelessErrors,
         broken.LongErrors,
         broken.OpensWhatIsGone,
     ],
-    "test_what_is_cut_off_is_no_data": [broken.ZerosForWhatIsCutOff],
+    "test_truncated_store_raises": [broken.ZerosForWhatIsCutOff],
 }
 TESTS = sorted(name for name in vars(SourceTests) if name.startswith("test_"))
 
@@ -94,13 +94,13 @@ def suite_of(source, **flags):
 @pytest.mark.parametrize(
     ("test", "source"), [(test, source) for test in BREAKS for source in BREAKS[test]]
 )
-def test_a_broken_source_fails(test, source, tmp_path):
+def test_broken_source_fails(test, source, tmp_path):
     with pytest.raises(Exception) as caught:
         getattr(suite_of(source), test)(tmp_path)
     assert not isinstance(caught.value, unittest.SkipTest)
 
 
-def test_every_test_of_the_suite_is_shown_to_fail():
+def test_every_test_of_the_suite_has_a_broken_source():
     assert sorted(BREAKS) == TESTS
 
 
@@ -110,18 +110,18 @@ def test_every_broken_source_is_used():
     assert made == {source for sources in BREAKS.values() for source in sources}
 
 
-def test_what_survives_must_still_be_right(tmp_path):
+def test_surviving_values_must_be_right(tmp_path):
     suite = suite_of(broken.ZerosForWhatIsGone, survives=True)
     with pytest.raises(AssertionError, match="differ"):
-        suite.test_what_is_gone_is_no_data(tmp_path)
+        suite.test_missing_store_raises(tmp_path)
 
 
-def test_a_flag_that_is_not_set_skips(tmp_path):
+def test_unset_flag_skips_the_test(tmp_path):
     with pytest.raises(unittest.SkipTest, match="destroys"):
-        suite_of(broken.ZerosForWhatIsGone, destroys=False).test_what_is_gone_is_no_data(tmp_path)
+        suite_of(broken.ZerosForWhatIsGone, destroys=False).test_missing_store_raises(tmp_path)
 
 
-def test_the_error_tells_the_case(tmp_path):
+def test_error_notes_the_case(tmp_path):
     with pytest.raises(AssertionError, match="differ") as caught:
         suite_of(broken.IgnoresSteps).test_reads_every_shape(tmp_path)
     assert "box=(slice(" in caught.value.__notes__[0]
