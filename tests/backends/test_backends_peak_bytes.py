@@ -1,7 +1,7 @@
-"""No read takes more memory than its source says beforehand, nor far less.
+"""The memory of a read is at most `peak_bytes` of its source, and not far below.
 
-Python's and NumPy's allocations are traced.  What the libraries take for themselves is
-seen only in the memory of the process, whose peak Linux tells; the larger of both counts.
+Allocations of Python and NumPy are traced.  Those of other libraries show in the peak memory
+of the process, which Linux reports.  The larger of both counts.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.machine
 SHAPE = (24, 128, 512)
 VALUES = np.random.default_rng(0).integers(0, 50, SHAPE).astype("f4")
 NOISE = 3 * 2**20
-"""Bytes that come and go in a process without being anybody's."""
+"""Bytes by which the memory of the process varies by itself."""
 
 BOXES = {
     "all": np.s_[0:24:1, 0:128:1, 0:512:1],
@@ -37,31 +37,31 @@ BOXES = {
 }
 
 
-def resident(what):
-    """Return the memory of this process, or its peak since that was last forgotten."""
+def memory_status(field):
+    """Return a memory field of this process in bytes: VmRSS, or VmHWM, the peak since its reset."""
     for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(what):
+        if line.startswith(field):
             return int(line.split()[1]) * 1024
-    raise AssertionError(what)
+    raise AssertionError(field)
 
 
-def taken(source, box):
-    """Return how much memory a read takes, once all is open and imported."""
+def memory_of_read(source, box):
+    """Return the traced peak of a read, and the larger of it and the peak of the process."""
     gc.collect()
     forget = Path("/proc/self/clear_refs")
     known = forget.exists()
     if known:
         forget.write_text("5")
-    before = resident("VmRSS") if known else 0
+    before = memory_status("VmRSS") if known else 0
     tracemalloc.start()
     try:
         values = read(source, box)
         traced = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    in_all = resident("VmHWM") - before if known else 0
+    in_process = memory_status("VmHWM") - before if known else 0
     np.testing.assert_array_equal(values, VALUES[box])
-    return traced, max(traced, in_all)
+    return traced, max(traced, in_process)
 
 
 def hdf5(**options):
@@ -151,28 +151,28 @@ SOURCES = {
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_no_read_takes_more_than_is_said(tmp_path, name):
+def test_peak_memory_is_within_peak_bytes(tmp_path, name):
     source = SOURCES[name](tmp_path)
-    for where, box in BOXES.items():
-        said = source.peak_bytes(box)
+    for box_name, box in BOXES.items():
+        promised = source.peak_bytes(box)
         read(source, box)
-        # Threads that other tests left may take some meanwhile: the least of a few counts.
+        # Threads of other tests may allocate memory at the same time: try a few times.
         for _ in range(5):
-            traced, measured = taken(source, box)
-            if traced <= said + 2**17 and measured <= said + NOISE:
+            traced, measured = memory_of_read(source, box)
+            if traced <= promised + 2**17 and measured <= promised + NOISE:
                 break
-        assert traced <= said + 2**17, where
-        assert measured <= said + NOISE, where
-        if where == "all":
-            assert said <= 3 * measured
+        assert traced <= promised + 2**17, box_name
+        assert measured <= promised + NOISE, box_name
+        if box_name == "all":
+            assert promised <= 3 * measured
 
 
 @pytest.mark.parametrize(
     "name", ["hdf5-contiguous", "hdf5-plain-large", "zarr-plain-large", "zarr-plain-shards"]
 )
-def test_parts_of_what_is_not_compressed_take_no_more_than_they_are(tmp_path, name):
-    """However large a chunk is: a budget is kept by reading it in parts."""
+def test_peak_bytes_of_parts_of_uncompressed_chunks(tmp_path, name):
+    """Large uncompressed chunks are read in parts, with memory for the part only."""
     source = SOURCES[name](tmp_path)
-    for where, box in BOXES.items():
+    for box_name, box in BOXES.items():
         nbytes = VALUES[box].nbytes
-        assert source.peak_bytes(box) <= 2 * nbytes + 2**21, where
+        assert source.peak_bytes(box) <= 2 * nbytes + 2**21, box_name

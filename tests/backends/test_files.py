@@ -19,7 +19,7 @@ from biggus.sources.chunk_memory import chunk_memory
 NS = 10**9
 
 
-def _settled(*paths):
+def settled_validator(*paths):
     give_up = time.monotonic() + 120
     while (validator := file_validator(*paths)) is None:
         assert time.monotonic() < give_up
@@ -27,14 +27,14 @@ def _settled(*paths):
     return validator
 
 
-def test_validators_are_trusted_once_files_have_settled(tmp_path, monkeypatch):
+def test_validator_exists_once_the_file_has_settled(tmp_path, monkeypatch):
     path, other = tmp_path / "a", tmp_path / "b"
     for file in (path, other):
         file.write_bytes(b"abc")
     monkeypatch.setattr(files, "SETTLED_SECONDS", 1e9)
     assert file_validator(path) is None  # written a moment ago
     monkeypatch.setattr(files, "SETTLED_SECONDS", 0.1)
-    both = _settled(path, str(other))
+    both = settled_validator(path, str(other))
     assert both == file_validator(path, other)
     assert file_validator(path) == both[: len(both) // 2]
     assert file_validator(other) != file_validator(path)
@@ -43,30 +43,30 @@ def test_validators_are_trusted_once_files_have_settled(tmp_path, monkeypatch):
     assert file_validator(path) is None
     assert file_validator(path, other) is None
     monkeypatch.setattr(files, "SETTLED_SECONDS", 0.1)
-    assert _settled(path) != both[: len(both) // 2]
+    assert settled_validator(path) != both[: len(both) // 2]
     other.unlink()
     assert file_validator(other) is None
     assert file_validator(path, other) is None
     assert file_validator() == b""
 
 
-def test_times_that_are_set_deceive_nobody(tmp_path, soon_settled):
+def test_validator_changes_though_times_are_set_by_hand(tmp_path, soon_settled):
     path, copy = tmp_path / "a", tmp_path / "b"
     path.write_bytes(b"abc")
-    before = _settled(path)
+    before = settled_validator(path)
     state = path.stat()
     copy.write_bytes(b"xyz")
     os.utime(copy, ns=(state.st_atime_ns, state.st_mtime_ns))
     copy.replace(path)  # the same name, size and mtime
-    assert _settled(path) != before
+    assert settled_validator(path) != before
     future = time.time() + 10**6
     os.utime(path, (future, future))
     if os.name != "nt":
-        assert _settled(path) is not None  # not only when the future has come
+        assert settled_validator(path) is not None  # before that time has come
 
 
 class _Clock:
-    """Time that passes only when it is told to, of this machine and of a server."""
+    """A clock that a test advances, and a server clock that is `ahead` of it."""
 
     def __init__(self):
         self.now, self.ahead = 1000.0, 0.0
@@ -78,7 +78,7 @@ class _Clock:
         return 10**9 + self.now
 
     def signature(self, digits=123_456_789, size=1000):
-        """Return that of a file that is written now."""
+        """Return the signature of a file that is written now."""
         seconds = int(self.time() + self.ahead)
         return FileSignature(1, 2, size, seconds * NS + digits, seconds * NS + digits)
 
@@ -93,7 +93,7 @@ def clock(monkeypatch):
 
 
 @pytest.mark.parametrize("ahead", [0.0, -1.0, 1000.0])
-def test_where_times_are_fine_a_file_is_trusted_soon(clock, ahead):
+def test_fine_file_times_settle_soon(clock, ahead):
     clock.ahead = ahead
     written = clock.signature()
     assert not files._is_settled(written)
@@ -104,16 +104,16 @@ def test_where_times_are_fine_a_file_is_trusted_soon(clock, ahead):
     assert not files._is_settled(written._replace(changed=written.changed + 1, modified=5))
 
 
-def test_what_was_not_seen_meanwhile_may_have_changed_in_that_moment(clock):
+def test_file_not_seen_while_settling_settles_later(clock):
     written = clock.signature()
-    clock.now += 1.5  # the clock of a server may be behind by as much
+    clock.now += 1.5  # the clock of a server may be behind by that much
     assert not files._is_settled(written)
     clock.now += 0.6
     assert files._is_settled(written)
 
 
 @pytest.mark.parametrize("digits", [0, 500_000_000, 7_000_000])
-def test_where_times_are_coarse_a_file_is_trusted_later(clock, digits):
+def test_coarse_file_times_settle_later(clock, digits):
     written = clock.signature(digits)
     for _ in range(3):
         assert not files._is_settled(written)
@@ -122,7 +122,7 @@ def test_where_times_are_coarse_a_file_is_trusted_later(clock, digits):
     assert files._is_settled(written)
 
 
-def test_a_large_file_may_still_be_written(clock):
+def test_large_files_settle_later(clock):
     written = clock.signature(size=2**27)
     assert not files._is_settled(written)
     clock.now += 0.9
@@ -131,17 +131,17 @@ def test_a_large_file_may_still_be_written(clock):
     assert files._is_settled(written)
 
 
-def test_every_change_shows_in_a_file_that_is_trusted(tmp_path, monkeypatch):
+def test_validator_of_a_settled_file_shows_every_change(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "SOON_SETTLED_SECONDS", 0.05)
     path = tmp_path / "a"
     for number in range(4):
         path.write_bytes(b"%d" % number)
-        before = _settled(path)
-        path.write_bytes(b"x")  # no other size
-        assert _settled(path) != before
+        before = settled_validator(path)
+        path.write_bytes(b"x")  # the size stays the same
+        assert settled_validator(path) != before
 
 
-def test_what_repeats_of_a_file_that_was_just_written_is_decoded_once(tmp_path, monkeypatch):
+def test_chunks_of_a_settled_file_are_decoded_once(tmp_path, monkeypatch):
     h5py = pytest.importorskip("h5py")
     monkeypatch.setattr(files, "SETTLED_SECONDS", 1e9)
     monkeypatch.setattr(files, "SOON_SETTLED_SECONDS", 1e9)
@@ -178,10 +178,10 @@ def pool():
     made.closed = []
     made.take = lambda key: made.get(key, lambda: _Handle(key, made.closed))
     yield made
-    made.clear()  # or what is idle is closed, or cannot be, while another test looks
+    made.clear()  # otherwise idle handles would be closed during another test
 
 
-def test_the_least_recently_used_is_closed(pool):
+def test_least_recently_used_handle_is_closed(pool):
     first = pool.take("a")
     for key in "bcab":
         pool.take(key)
@@ -195,7 +195,7 @@ def test_the_least_recently_used_is_closed(pool):
     assert "c" not in pool
 
 
-def test_there_is_room_before_a_handle_is_opened(pool):
+def test_handle_is_closed_before_a_new_one_is_opened(pool):
     for key in "abc":
         pool.take(key)
     assert pool.get("d", lambda: len(pool)) == 2
@@ -214,7 +214,7 @@ def test_discard_and_clear(pool):
     assert pool.take("a").open
 
 
-def test_the_limit_of_the_process_is_shared(pool, monkeypatch):
+def test_pool_follows_the_descriptor_limit(pool, monkeypatch):
     resource = pytest.importorskip("resource", reason="no limits of descriptors here")
     monkeypatch.setattr(resource, "getrlimit", lambda _: (8, 1024))
     for key in "abc":
@@ -225,7 +225,7 @@ def test_the_limit_of_the_process_is_shared(pool, monkeypatch):
     assert len(pool) == 3
 
 
-def test_failing_to_open_leaves_nothing(pool):
+def test_failed_open_leaves_no_handle(pool):
     def fail():
         raise OSError(errno.EIO, "no")
 
@@ -235,7 +235,7 @@ def test_failing_to_open_leaves_nothing(pool):
     assert pool.take("a").open
 
 
-def test_failing_to_close_fails_nobody(caplog):
+def test_failed_close_is_logged(caplog):
     def close(_):
         raise RuntimeError("stuck")
 
@@ -248,7 +248,7 @@ def test_failing_to_close_fails_nobody(caplog):
 
 
 @pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE])
-def test_out_of_descriptors_all_are_closed(pool, code):
+def test_out_of_descriptors_closes_all_handles(pool, code):
     pool.take("a")
     pool.take("b")
 
@@ -267,7 +267,7 @@ def test_out_of_descriptors_all_are_closed(pool, code):
         pool.get("d", never)
 
 
-def test_threads_under_the_lock(pool):
+def test_concurrent_use_under_the_lock(pool):
     def work(number):
         for i in range(300):
             with pool._lock:
@@ -282,7 +282,7 @@ def test_threads_under_the_lock(pool):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_a_child_leaves_its_parents_handles_alone(pool):
+def test_forked_child_closes_no_handles_of_its_parent(pool):
     pool.take("a")
     for action in (lambda: pool.take("a").key, lambda: pool.discard("a"), pool.clear):
         child = os.fork()
@@ -298,8 +298,8 @@ def test_a_child_leaves_its_parents_handles_alone(pool):
     assert pool.take("a").open
 
 
-def test_a_handle_goes_with_the_last_that_holds_it(pool):
-    first, second, other = (_held(pool, key) for key in "aab")
+def test_handle_is_closed_with_its_last_hold(pool):
+    first, second, other = (hold_open(pool, key) for key in "aab")
     del first
     assert pool.closed == []
     del second
@@ -307,30 +307,30 @@ def test_a_handle_goes_with_the_last_that_holds_it(pool):
     assert pool.open_keys() == ["b"]
     del other
     assert pool.closed == ["a", "b"]
-    pool.take("c")  # nobody ever held it
+    pool.take("c")  # never held
     assert pool.open_keys() == ["c"]
 
 
-def _held(pool, key):
+def hold_open(pool, key):
     with pool._lock:
         hold = pool.hold(key)
         pool.take(key)
     return hold
 
 
-def test_what_is_not_open_any_more_can_be_held(pool):
-    holds = [_held(pool, key) for key in "abcd"]
+def test_closed_handles_can_be_held(pool):
+    holds = [hold_open(pool, key) for key in "abcd"]
     assert pool.closed == ["a"]
     del holds[0]
     pool.clear()
     del holds
     assert pool.closed == ["a", "b", "c", "d"]
-    assert _held(pool, "a") is not None
+    assert hold_open(pool, "a") is not None
     assert pool.closed == ["a", "b", "c", "d", "a"]
 
 
-def test_a_handle_that_is_held_again_in_time_stays(pool):
-    hold = _held(pool, "a")
+def test_handle_held_again_under_the_lock_stays_open(pool):
+    hold = hold_open(pool, "a")
     with pool._lock:
         del hold
         again = pool.hold("a")
@@ -342,13 +342,13 @@ def test_a_handle_that_is_held_again_in_time_stays(pool):
     assert pool.closed == ["a"]
 
 
-def test_visits(pool):
+def test_visit_closes_unheld_handles(pool):
     with pool._lock, pool.visit("a"):
         with pool.visit("a"):
             pool.take("a")
         assert pool.closed == []
     assert pool.closed == ["a"]
-    hold = _held(pool, "b")
+    hold = hold_open(pool, "b")
     with pool._lock, pool.visit("b"):
         pool.take("b")
     assert pool.closed == ["a"]
@@ -356,7 +356,7 @@ def test_visits(pool):
     assert pool.closed == ["a", "b"]
 
 
-def test_a_visit_that_fails(pool):
+def test_failed_visit_closes_its_handle(pool):
     def fail():
         with pool._lock, pool.visit("c"):
             pool.take("c")
@@ -365,11 +365,11 @@ def test_a_visit_that_fails(pool):
     with pytest.raises(ValueError) as kept:
         fail()
     assert pool.closed == ["c"]
-    assert kept.traceback  # which knows of all that was at hand
+    assert kept.traceback  # it refers to all local variables
 
 
-def test_holds_that_are_garbage(pool):
-    ring = [_held(pool, "a")]
+def test_garbage_collected_holds_close_handles(pool):
+    ring = [hold_open(pool, "a")]
     ring.append(ring)
     del ring
     assert pool.closed == []
@@ -380,8 +380,8 @@ def test_holds_that_are_garbage(pool):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_a_child_that_lets_go_closes_nothing_of_its_parent(pool):
-    holds = [_held(pool, "a")]
+def test_forked_child_that_drops_holds_closes_nothing(pool):
+    holds = [hold_open(pool, "a")]
     child = os.fork()
     if child == 0:
         holds.clear()

@@ -1,4 +1,4 @@
-"""Files are open as long as there are arrays over them, and free to be written to then."""
+"""Files are closed with their last array, and can then be written to."""
 
 import contextlib
 import copy
@@ -30,8 +30,8 @@ VALUES = np.arange(60.0).reshape(6, 10)
 KINDS = ["h5", "nc4.nc", "classic.nc"]
 
 
-def _write(path, values=VALUES, mode="w"):
-    """Write `v`; in the same process as all else here, so that the library has its say."""
+def write_file(path, values=VALUES, mode="w"):
+    """Write `v` in this process, where the library refuses files that are open for reading."""
     with hdf5_lock:
         if path.suffix == ".h5":
             with h5py.File(path, mode) as file:
@@ -61,8 +61,8 @@ else:
 """
 
 
-def _written_elsewhere(path):
-    """Tell whether another process could write to `path`."""
+def other_process_can_write(path):
+    """Return whether another process can write to `path`."""
     done = subprocess.run(
         [sys.executable, "-c", WRITE, str(path)], capture_output=True, text=True, check=False
     )
@@ -70,112 +70,112 @@ def _written_elsewhere(path):
     return done.returncode == 0
 
 
-def _open_in(folder):
-    """Return the files in `folder` that this process has open, by the pools and by the system."""
+def open_files_in(folder):
+    """Return the files in `folder` that are open in this process, checked with the system."""
     pools = (hdf5_files.files, descriptors, netcdf_files.datasets)
     keys = {key for pool in pools for key in pool.open_keys()}
     pooled = {Path(key) for key in keys if Path(key).is_relative_to(folder)}
-    there = Path("/proc/self/fd")
-    for descriptor in there.iterdir() if there.is_dir() else ():
+    descriptors_folder = Path("/proc/self/fd")
+    for descriptor in descriptors_folder.iterdir() if descriptors_folder.is_dir() else ():
         with contextlib.suppress(OSError):  # it may be closed by now
             file = descriptor.readlink()
-            apart = not file.is_relative_to(folder) or file.is_relative_to(folder / "cache")
-            assert apart or file in pooled, "open past the pools"
+            unrelated = not file.is_relative_to(folder) or file.is_relative_to(folder / "cache")
+            assert unrelated or file in pooled, "a file is open outside of the pools"
     return sorted(path.name for path in pooled)
 
 
 @pytest.fixture(params=KINDS)
 def path(request, tmp_path):
     """Return a file with the variable `v`."""
-    _write(tmp_path / request.param)
+    write_file(tmp_path / request.param)
     return tmp_path / request.param
 
 
 @pytest.mark.parametrize("mode", ["w", "r+"])
-def test_rewriting_here(path, mode):
+def test_rewriting_in_this_process_after_the_array_is_deleted(path, mode):
     array = biggus.open(path)
     np.testing.assert_array_equal(array.ndarray(), VALUES)
     part = array[2:4]
     del array
     np.testing.assert_array_equal(part.ndarray(), VALUES[2:4])
-    assert _open_in(path.parent) == [path.name]
+    assert open_files_in(path.parent) == [path.name]
     del part
-    assert _open_in(path.parent) == []
-    _write(path, VALUES + 1, mode)
+    assert open_files_in(path.parent) == []
+    write_file(path, VALUES + 1, mode)
     np.testing.assert_array_equal(biggus.open(path, "v").ndarray(), VALUES + 1)
-    assert _open_in(path.parent) == []
+    assert open_files_in(path.parent) == []
 
 
-def test_rewriting_elsewhere(path):
+def test_rewriting_in_another_process_after_the_array_is_deleted(path):
     array = biggus.open(path, "v")
     array[:1].ndarray()
     if path.name.startswith("classic") or "HDF5_USE_FILE_LOCKING" in os.environ:
-        assert _open_in(path.parent) == [path.name]  # there are no locks
+        assert open_files_in(path.parent) == [path.name]  # files are not locked
     elif sys.platform == "linux":
-        assert not _written_elsewhere(path)
+        assert not other_process_can_write(path)
         np.testing.assert_array_equal(array.ndarray(), VALUES)
     del array
-    assert _written_elsewhere(path)
+    assert other_process_can_write(path)
     assert (biggus.open(path, "v").ndarray() == -1).all()
 
 
-def test_many_arrays_are_one_handle(path):
+def test_arrays_of_one_file_share_a_handle(path):
     arrays = [biggus.open(path, "v") for _ in range(5)]
     assert all(array[0].ndarray().shape == (10,) for array in arrays)
-    assert _open_in(path.parent) == [path.name]
+    assert open_files_in(path.parent) == [path.name]
     while arrays:
-        assert _open_in(path.parent) == [path.name]
+        assert open_files_in(path.parent) == [path.name]
         arrays.pop()
-    assert _open_in(path.parent) == []
+    assert open_files_in(path.parent) == []
 
 
-def test_copies_and_pickles_hold_what_they_read(path):
+def test_copies_and_pickles_hold_the_file(path):
     source = backend_for(Location(path)).open(Location(path), "v")
     box = (slice(1, 3, 1), slice(0, 10, 1))
     source[box]
     copies = [copy.copy(source), copy.deepcopy(source), pickle.loads(pickle.dumps(source))]
     del source
-    assert _open_in(path.parent) == []
+    assert open_files_in(path.parent) == []
     while copies:
         np.testing.assert_array_equal(copies[-1][box], VALUES[box])
-        assert _open_in(path.parent) == [path.name]
+        assert open_files_in(path.parent) == [path.name]
         copies.pop()
-    assert _open_in(path.parent) == []
+    assert open_files_in(path.parent) == []
 
 
-def test_looking_leaves_nothing_open(path):
+def test_listing_and_failed_opening_leave_no_open_files(path):
     backend, where = backend_for(Location(path)), Location(path)
     assert backend.variables(where) == ("v",)
-    assert _open_in(path.parent) == []
+    assert open_files_in(path.parent) == []
     with pytest.raises(VariableError) as kept:
         backend.open(where, "w")
-    assert _open_in(path.parent) == []
-    assert kept.traceback  # which knows of everything that was at hand then
+    assert open_files_in(path.parent) == []
+    assert kept.traceback  # it refers to all local variables
     array = biggus.open(path, "v")
     assert backend.variables(where) == ("v",)
-    assert _open_in(path.parent) == [path.name]
+    assert open_files_in(path.parent) == [path.name]
     del array
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(BiggusError):
         biggus.open(path, "v").ndarray()
     path.write_bytes(whole)
-    assert _open_in(path.parent) == []
-    _write(path)
+    assert open_files_in(path.parent) == []
+    write_file(path)
 
 
-def test_garbage_that_another_thread_collects(path):
+def test_garbage_collection_in_another_thread_closes_the_file(path):
     ring = [biggus.open(path, "v")]
     ring[0].ndarray()
     ring.append(ring)
     del ring
     with ThreadPoolExecutor(1) as executor:
         executor.submit(gc.collect).result()
-    assert _open_in(path.parent) == []
-    _write(path)
+    assert open_files_in(path.parent) == []
+    write_file(path)
 
 
-def test_nobody_waits_for_a_thread_that_is_reading(path):
+def test_deletion_does_not_wait_for_a_reading_thread(path):
     array = biggus.open(path, "v")
     array.ndarray()
     inside, leave = threading.Event(), threading.Event()
@@ -189,32 +189,32 @@ def test_nobody_waits_for_a_thread_that_is_reading(path):
     thread.start()
     assert inside.wait(30)
     del array
-    assert _open_in(path.parent) == [path.name]
+    assert open_files_in(path.parent) == [path.name]
     leave.set()
     thread.join()
-    assert _open_in(path.parent) == []
-    _write(path)
+    assert open_files_in(path.parent) == []
+    write_file(path)
 
 
-def test_dropped_inside_the_library(path):
-    """As the garbage collector may do at any moment."""
+def test_array_deleted_while_the_library_is_locked(path):
+    """The garbage collector may delete an array at any moment."""
     array = biggus.open(path, "v")
     array.ndarray()
     with hdf5_lock:
         del array
-        assert _open_in(path.parent) == [path.name]
-    assert _open_in(path.parent) == []
+        assert open_files_in(path.parent) == [path.name]
+    assert open_files_in(path.parent) == []
     if path.suffix == ".h5":
         array = biggus.open(path, "v")
         with h5py._objects.phil:
             del array
-            assert _open_in(path.parent) == [path.name]
+            assert open_files_in(path.parent) == [path.name]
         biggus.open(path, "v")
-        assert _open_in(path.parent) == []
+        assert open_files_in(path.parent) == []
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
-def test_what_a_child_drops_stays_with_its_parent(path):
+def test_forked_child_does_not_close_files_of_its_parent(path):
     arrays = [biggus.open(path, "v")]
     arrays[0].ndarray()
     with warnings.catch_warnings():
@@ -230,31 +230,31 @@ def test_what_a_child_drops_stays_with_its_parent(path):
         finally:
             os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert _open_in(path.parent) == [path.name]
+    assert open_files_in(path.parent) == [path.name]
     np.testing.assert_array_equal(arrays[0].ndarray(), VALUES)
     arrays.clear()
-    assert _open_in(path.parent) == []
-    assert _written_elsewhere(path)
+    assert open_files_in(path.parent) == []
+    assert other_process_can_write(path)
 
 
-def test_with_a_cache(path, tmp_path):
+def test_cached_arrays_release_files(path, tmp_path):
     array = biggus.open(path, "v", cache=biggus.Cache(tmp_path / "cache"))
     for _ in range(2):
         np.testing.assert_array_equal(array.ndarray(), VALUES)
-    assert path.name in _open_in(path.parent)
+    assert path.name in open_files_in(path.parent)
     del array
     gc.collect()
-    assert _open_in(path.parent) == []
-    _write(path, VALUES + 2)
+    assert open_files_in(path.parent) == []
+    write_file(path, VALUES + 2)
     array = biggus.open(path, "v", cache=biggus.Cache(tmp_path / "cache"))
     np.testing.assert_array_equal(array.ndarray(), VALUES + 2)
 
 
-def test_what_lies_behind_a_dataset(tmp_path):
-    """Links and virtual datasets open files of which the user need not know."""
+def test_files_of_links_and_virtual_datasets_are_released(tmp_path):
+    """Links and virtual datasets open further files."""
     parts = [tmp_path / f"part{i}.h5" for i in range(3)]
     for i, part in enumerate(parts):
-        _write(part, VALUES + i)
+        write_file(part, VALUES + i)
     top = tmp_path / "top.h5"
     layout = h5py.VirtualLayout((3, 6, 10), "f8")
     for i, part in enumerate(parts):
@@ -266,14 +266,14 @@ def test_what_lies_behind_a_dataset(tmp_path):
         array = biggus.open(top, name)
         np.testing.assert_array_equal(array.ndarray(), expected)
         del array
-        assert _open_in(tmp_path) == []
+        assert open_files_in(tmp_path) == []
         for i, part in enumerate(parts):
-            _write(part, VALUES + i)
-        assert _written_elsewhere(parts[0])
-        _write(parts[0])
+            write_file(part, VALUES + i)
+        assert other_process_can_write(parts[0])
+        write_file(parts[0])
 
 
-def test_what_the_user_holds_stays_open(path):
+def test_files_of_the_user_stay_open(path):
     with hdf5_lock:
         file = h5py.File(path) if path.suffix == ".h5" else netCDF4.Dataset(path)
     array, opened = biggus.ArrayAdapter(file["v"]), biggus.open(path, "v")
@@ -283,15 +283,15 @@ def test_what_the_user_holds_stays_open(path):
     with hdf5_lock:
         np.testing.assert_array_equal(file["v"][...], VALUES)
         file.close()
-    _write(path)
+    write_file(path)
 
 
-def test_threads_that_open_read_and_drop(tmp_path, monkeypatch):
+def test_threads_that_open_read_and_delete_arrays(tmp_path, monkeypatch):
     monkeypatch.setattr(hdf5_files.files, "capacity", 7)
     monkeypatch.setattr(netcdf_files.datasets, "capacity", 7)
     paths = [tmp_path / f"{i}.{'h5' if i % 2 else 'nc'}" for i in range(50)]
     for i, path in enumerate(paths):
-        _write(path, VALUES + i)
+        write_file(path, VALUES + i)
 
     def work(seed):
         rng = np.random.default_rng(seed)
@@ -311,16 +311,16 @@ def test_threads_that_open_read_and_drop(tmp_path, monkeypatch):
                 gc.collect()
 
     before = gc.get_threshold()
-    gc.set_threshold(50, 2, 2)  # many collections, in the midst of whatever goes on
+    gc.set_threshold(50, 2, 2)  # many collections, at arbitrary moments
     try:
         with ThreadPoolExecutor(4) as executor:
             list(executor.map(work, range(4)))
     finally:
         gc.set_threshold(*before)
     gc.collect()
-    assert _open_in(tmp_path) == []
+    assert open_files_in(tmp_path) == []
     for path in paths:
-        _write(path, mode="r+")
+        write_file(path, mode="r+")
 
 
 MANY = """
@@ -350,7 +350,7 @@ assert (biggus.open_many(paths[:100], "v").ndarray() == expected[:400] + 1).all(
 
 
 @pytest.mark.machine
-def test_a_mosaic_of_more_files_than_descriptors(tmp_path):
+def test_mosaic_of_more_files_than_descriptors(tmp_path):
     pytest.importorskip("resource", reason="no limits of descriptors on this platform")
     done = subprocess.run(
         [sys.executable, "-c", MANY, str(tmp_path)], capture_output=True, text=True, check=False

@@ -1,6 +1,6 @@
-"""A file whose last array is gone can be written to at once: no cycle of ours holds it.
+"""A file can be written to as soon as its last array is deleted: no reference cycle holds it.
 
-All here is done with the cyclic collector switched off.
+The tests run with the cyclic garbage collector switched off.
 """
 
 import gc
@@ -25,12 +25,12 @@ SECONDS = 60
 @pytest.fixture
 def path(tmp_path):
     gc.disable()
-    write(tmp_path / "a.h5")
+    write_file(tmp_path / "a.h5")
     yield tmp_path / "a.h5"
     gc.enable()
 
 
-def write(path):
+def write_file(path):
     with hdf5_lock, h5py.File(path, "w") as file:
         file.create_dataset("v", data=VALUES, chunks=(2, 10))
 
@@ -62,23 +62,23 @@ USES = {
 
 
 @pytest.mark.parametrize("use", USES.values(), ids=[name.replace(" ", "-") for name in USES])
-def test_after_use(path, use):
+def test_file_is_released_after_use(path, use):
     use(biggus.open(path, "v"))
-    write(path)
+    write_file(path)
 
 
-def test_after_saving(path, tmp_path):
+def test_file_is_released_after_saving(path, tmp_path):
     a = biggus.open(path, "v")
     biggus.save([a - a.mean(axis=0)], [tmp_path / "out.npy"])
     del a
-    write(path)
+    write_file(path)
 
 
 @pytest.mark.in_pairs
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("io_bound", [False, True])
 @pytest.mark.parametrize("use", USES.values(), ids=[name.replace(" ", "-") for name in USES])
-def test_after_failures(path, use, io_bound, workers):
+def test_file_is_released_after_failures(path, use, io_bound, workers):
     broken = FaultySource(ArraySource(VALUES, (2, 10), io_bound=io_bound), OSError)
     a = biggus.open(path, "v") + biggus.ArrayAdapter(broken)
     with biggus.set_options(workers=workers):
@@ -89,9 +89,9 @@ def test_after_failures(path, use, io_bound, workers):
                 use(a)
     del a
     give_up = time.monotonic() + SECONDS
-    while True:  # what was under way in other threads comes to its end
+    while True:  # tasks in other threads may still be finishing
         try:
-            write(path)
+            write_file(path)
         except OSError:
             assert time.monotonic() < give_up
             time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""What is without_secrets of options: enough to compare them by, and no secret."""
+"""The identity of options: enough to compare them, without secrets."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ PLAIN = {
 }
 
 
-class Told:
+class WithRepr:
     def __init__(self, text):
         self.text = text
 
     def __repr__(self):
-        return f"Told({self.text!r})"
+        return f"WithRepr({self.text!r})"
 
 
-class Untold:
+class WithoutRepr:
     pass
 
 
-def test_what_is_plain_is_said_as_it_is() -> None:
+def test_plain_options_are_kept() -> None:
     assert without_secrets(PLAIN) == PLAIN
     assert without_secrets({"a": (1, 2), "b": np.dtype("f4"), "c": np.float32}) == {
         "a": [1, 2],
@@ -50,16 +50,16 @@ def test_what_is_plain_is_said_as_it_is() -> None:
         "https://host/?sig=s3cret&style=a",
         "zip://a::https://s3cret@host/b?a=1;apiKey=s3cret",
         "Protocol=https;AccountName=me;AccountKey=s3cret==;Suffix=windows.net",
-        Told("s3cret"),
-        {Told("s3cret")},
+        WithRepr("s3cret"),
+        {WithRepr("s3cret")},
         {"password": "s3cret"},
     ],
 )
-def test_secrets_in_values_are_not_said(value) -> None:
-    for given in (value, [value], {"deep": (value,)}):
-        identity = Backend.identity(Named(), Location("x://y"), "v", option=given)
+def test_secrets_in_values_are_hidden(value) -> None:
+    for option in (value, [value], {"deep": (value,)}):
+        identity = Backend.identity(Named(), Location("x://y"), "v", option=option)
         assert "s3cret" not in json.dumps(identity)
-        assert identity == Backend.identity(Named(), Location("x://y"), "v", option=given)
+        assert identity == Backend.identity(Named(), Location("x://y"), "v", option=option)
 
 
 @pytest.mark.parametrize(
@@ -68,20 +68,21 @@ def test_secrets_in_values_are_not_said(value) -> None:
         ("https://me:s3cret@host/a", "https://me:s3cret@host/b"),
         ("https://host/?sig=s3cret&style=a#1", "https://host/?sig=s3cret&style=a#2"),
         ("a;key=1", "a;key=2"),
-        (Told("a"), Told("b")),
+        (WithRepr("a"), WithRepr("b")),
     ],
 )
-def test_what_differs_is_not_the_same(one, other) -> None:
+def test_different_options_have_different_identities(one, other) -> None:
     assert without_secrets({"option": one}) != without_secrets({"option": other})
 
 
-def test_an_object_that_is_known_by_its_address_is_never_the_same() -> None:
-    # Another one may have the address that this one had.
+def test_objects_without_repr_are_never_identical() -> None:
+    # A new object may have the address of a deleted one.
     found = [
-        json.dumps(without_secrets({"a": made})) for made in [Untold(), [Untold()], lambda: 0] * 2
+        json.dumps(without_secrets({"a": made}))
+        for made in [WithoutRepr(), [WithoutRepr()], lambda: 0] * 2
     ]
     assert len(set(found)) == 6
-    held = Untold()
+    held = WithoutRepr()
     assert without_secrets({"a": held}) != without_secrets({"a": held})
 
 

@@ -1,4 +1,4 @@
-"""Files that nobody reads are let go, though arrays over them live."""
+"""Idle files are closed although arrays over them exist."""
 
 import cProfile
 import gc
@@ -26,7 +26,7 @@ def pool():
     return pool
 
 
-def test_what_was_not_asked_for_is_closed(pool, monkeypatch):
+def test_idle_handles_are_closed(pool, monkeypatch):
     now = 100.0
     monkeypatch.setattr(idle, "IDLE_SECONDS", 1.0)
     monkeypatch.setattr("biggus.backends.files.time.monotonic", lambda: now)
@@ -48,7 +48,7 @@ def test_what_was_not_asked_for_is_closed(pool, monkeypatch):
     assert len(pool) == 0
 
 
-def test_what_an_evaluation_has_asked_for_stays_open_till_its_end(pool, monkeypatch):
+def test_handles_used_by_an_evaluation_stay_open_until_its_end(pool, monkeypatch):
     now = 100.0
     monkeypatch.setattr(idle, "IDLE_SECONDS", 1.0)
     monkeypatch.setattr("biggus.backends.files.time.monotonic", lambda: now)
@@ -66,7 +66,7 @@ def test_what_an_evaluation_has_asked_for_stays_open_till_its_end(pool, monkeypa
     assert pool.closed == ["A", "B"]
 
 
-def test_nothing_is_closed_while_a_thread_is_in_the_library(pool, monkeypatch):
+def test_idle_handles_are_not_closed_while_the_library_is_locked(pool, monkeypatch):
     monkeypatch.setattr(idle, "IDLE_SECONDS", 0.0)
     pool.get("a", lambda: "A")
     with pool._lock:
@@ -75,37 +75,37 @@ def test_nothing_is_closed_while_a_thread_is_in_the_library(pool, monkeypatch):
     assert pool.closed == ["A"]
 
 
-def test_what_fails_to_open_is_never_due(pool):
+def test_failed_open_is_never_due(pool):
     with pytest.raises(OSError, match="no such"):
         pool.get("a", lambda: (_ for _ in ()).throw(OSError("no such thing")))
     assert pool.due() is None
 
 
-def until(condition):
-    """Wait, in steps of Python's, until something holds; a slow machine takes its time."""
+def wait_until(condition):
+    """Poll until a condition holds, for two minutes at most."""
     give_up = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < give_up
         time.sleep(0.01)
 
 
-def test_the_thread_is_there_as_long_as_handles_are(pool, monkeypatch):
+def test_idle_thread_lives_as_long_as_handles(pool, monkeypatch):
     monkeypatch.setattr(idle, "IDLE_SECONDS", 0.05)
     monkeypatch.setattr(idle, "_PERIOD_SECONDS", 0.1)
     clock = idle._Clock()
     monkeypatch.setattr(idle, "clock", clock)
     for _ in range(2):
         pool.get("a", lambda: "A")
-        until(lambda: len(pool) == 0)
-        until(lambda: clock._thread is None)
+        wait_until(lambda: len(pool) == 0)
+        wait_until(lambda: clock._thread is None)
     assert pool.closed == ["A", "A"]
 
 
-def test_the_thread_stays_between_two_files_that_are_open_for_a_moment(pool, monkeypatch):
+def test_idle_thread_stays_between_briefly_open_files(pool, monkeypatch):
     clock = idle._Clock()
     monkeypatch.setattr(idle, "clock", clock)
-    clock._thread = threading.current_thread()  # so that no other is begun
-    meanwhile = [
+    clock._thread = threading.current_thread()  # so that no thread is started
+    actions = [
         lambda: pool.discard("a"),
         lambda: pool.get("b", lambda: "B"),
         lambda: pool.discard("b"),
@@ -114,18 +114,18 @@ def test_the_thread_stays_between_two_files_that_are_open_for_a_moment(pool, mon
 
     class Waits:
         def wait(self, seconds):
-            meanwhile.pop(0)()
+            actions.pop(0)()
 
     monkeypatch.setattr(clock, "_stopped", Waits())
     pool.get("a", lambda: "A")
     clock._run()
-    assert not meanwhile
+    assert not actions
     assert clock._thread is None
 
 
 @pytest.mark.parametrize("guarded", [True, False])
-def test_while_the_main_thread_waits(guarded, monkeypatch):
-    """What has no lock of its own stays open for it, and the rest is closed by another thread."""
+def test_idle_handles_are_closed_while_the_main_thread_waits(guarded, monkeypatch):
+    """Guarded handles are closed by the idle thread, others by the main thread."""
     monkeypatch.setattr(idle, "IDLE_SECONDS", 0.05)
     monkeypatch.setattr(idle, "_PERIOD_SECONDS", 0.1)
     monkeypatch.setattr(idle, "clock", idle._Clock())
@@ -144,11 +144,11 @@ def test_while_the_main_thread_waits(guarded, monkeypatch):
         assert closers == ["biggus-idle"]
     else:
         closing.wait(0.5)
-        until(closing.is_set)
+        wait_until(closing.is_set)
         assert closers == [threading.main_thread().name]
 
 
-def test_a_file_opens_where_no_thread_can_begin(pool, monkeypatch):
+def test_files_open_without_an_idle_thread(pool, monkeypatch):
     clock = idle._Clock()
     monkeypatch.setattr(idle, "clock", clock)
 
@@ -164,7 +164,7 @@ def test_a_file_opens_where_no_thread_can_begin(pool, monkeypatch):
     pool.clear()
 
 
-def test_what_the_main_thread_cannot_be_told_now_it_is_told_later():
+def test_failed_pending_call_is_retried():
     main = idle._Main()
     answers = [-1, 0]
     main._add = lambda *_: answers.pop(0)
@@ -177,25 +177,25 @@ def test_what_the_main_thread_cannot_be_told_now_it_is_told_later():
     assert done == [2]
 
 
-def test_nothing_more_is_asked_of_the_main_thread_before_it_is_through():
+def test_one_pending_call_at_a_time():
     main = idle._Main()
-    asked, done = [], []
-    main._add = lambda *_: asked.append(len(done))
+    additions, done = [], []
+    main._add = lambda *_: additions.append(len(done))
 
     def task():
-        main.call(task)  # as another thread may, meanwhile
+        main.call(task)  # as another thread may do at the same time
         done.append(1)
 
     for number in range(3):
         main.call(task)
         main.call(task)
         main._work(None)
-        assert asked == list(range(number + 1))
+        assert additions == list(range(number + 1))
     assert len(done) == 3
 
 
-def test_the_main_thread_goes_on_while_it_is_profiled():
-    """With what another thread asks for while it closes files: in Python 3.11 it did not."""
+def test_pending_call_under_a_profiler_does_not_loop():
+    """Python 3.11 runs pending calls again and again if another thread adds one meanwhile."""
     main = idle._Main()
     done = threading.Event()
 
@@ -209,12 +209,12 @@ def test_the_main_thread_goes_on_while_it_is_profiled():
     profile.enable()
     try:
         main.call(task)
-        until(done.is_set)
+        wait_until(done.is_set)
     finally:
         profile.disable()
 
 
-def written(path, kind, values=VALUES, mode="w"):
+def write_file(path, kind, values=VALUES, mode="w"):
     if kind == "hdf5":
         h5py = pytest.importorskip("h5py")
         with h5py.File(path, mode) as file:
@@ -229,8 +229,8 @@ def written(path, kind, values=VALUES, mode="w"):
         file["v"][:] = values
 
 
-def open_in(folder):
-    """Return the files in a folder that are open here."""
+def open_files_in(folder):
+    """Return the files in a folder that are open in this process."""
     from biggus.backends.hdf5.files import files
     from biggus.backends.netcdf.files import datasets
 
@@ -242,26 +242,26 @@ KINDS = ["hdf5", "NETCDF4", "NETCDF3_CLASSIC"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_file_whose_array_lives_can_be_written_to(kind, tmp_path, monkeypatch):
+def test_idle_file_of_a_live_array_can_be_written_to(kind, tmp_path, monkeypatch):
     monkeypatch.setattr(idle, "IDLE_SECONDS", 0.2)
     path = tmp_path / "a"
-    written(path, kind)
+    write_file(path, kind)
     a = biggus.open(path, "v")
     np.testing.assert_array_equal(a.ndarray(), VALUES)
-    until(lambda: open_in(tmp_path) == [])
-    written(path, kind, -VALUES, "r+" if kind == "hdf5" else "a")
+    wait_until(lambda: open_files_in(tmp_path) == [])
+    write_file(path, kind, -VALUES, "r+" if kind == "hdf5" else "a")
     np.testing.assert_array_equal(a.ndarray(), -VALUES)
 
 
 @pytest.mark.parametrize("kind", ["hdf5", "NETCDF4"])
-def test_what_is_known_of_a_file_stays_known(kind, tmp_path):
-    """To let a file go that nobody changes costs what it takes to open it, and no more."""
+def test_lookup_tables_survive_closing_of_idle_files(kind, tmp_path):
+    """An unchanged file that is opened again needs no second lookup of its chunks."""
     from biggus.backends.hdf5 import lookup
     from biggus.backends.hdf5.files import datasets as opened
     from biggus.backends.hdf5.files import files
     from biggus.backends.netcdf.files import datasets
 
-    written(tmp_path / "a", kind)
+    write_file(tmp_path / "a", kind)
     a = biggus.open(tmp_path / "a", "v")
     before = set(lookup.tables.kept)
     a.ndarray()
@@ -274,10 +274,10 @@ def test_what_is_known_of_a_file_stays_known(kind, tmp_path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_cycle_keeps_a_file_open(kind, tmp_path):
-    """A file is closed with the last array, whatever was done with it, and without a collection."""
+def test_no_reference_cycle_keeps_a_file_open(kind, tmp_path):
+    """A file is closed with its last array after any use, without garbage collection."""
     path = tmp_path / "a"
-    written(path, kind)
+    write_file(path, kind)
 
     def everything():
         a = biggus.open(path, "v")
@@ -294,12 +294,12 @@ def test_no_cycle_keeps_a_file_open(kind, tmp_path):
         with pytest.raises(biggus.BiggusError), biggus.set_options(memory=1):
             b.max().ndarray()
 
-    everything()  # what is imported and made once
+    everything()  # imports modules and fills caches
     gc.collect()
-    assert open_in(tmp_path) == []
+    assert open_files_in(tmp_path) == []
     gc.disable()
     try:
         everything()
-        assert open_in(tmp_path) == []
+        assert open_files_in(tmp_path) == []
     finally:
         gc.enable()

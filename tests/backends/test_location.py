@@ -1,4 +1,4 @@
-"""Locations: paths, file URLs and other URLs, and what is hidden of them."""
+"""Locations: paths, file URLs, other URLs, and hiding of credentials."""
 
 import os
 import socket
@@ -46,13 +46,13 @@ def test_paths_are_absolute(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("text", ["", "a\0b", b"bytes.h5"])
-def test_what_is_no_location(text):
+def test_invalid_locations_raise(text):
     with pytest.raises(OpenError) as caught:
         Location(text)
     assert "\n" not in str(caught.value)
 
 
-def test_what_is_no_path_or_url():
+def test_invalid_paths_and_urls_raise():
     with pytest.raises(OpenError, match="not a local path"):
         _ = Location("https://host/a").path
     with pytest.raises(OpenError, match="another host"):
@@ -121,7 +121,7 @@ def test_unreadable_files(tmp_path):
         ("https://host/a?empty=&b=2", "https://host/a?empty=&b=2"),
     ],
 )
-def test_credentials_are_left_out_and_nothing_else(url, public):
+def test_public_url_leaves_out_credentials_only(url, public):
     assert public_url(url) == public
     location = Location(url)
     assert location.public == public

@@ -1,4 +1,4 @@
-"""Variables that are named with their location: ``a.h5::group/v``."""
+"""Variables that are named in their location: ``a.h5::group/v``."""
 
 import logging
 import os
@@ -17,7 +17,7 @@ h5py = pytest.importorskip("h5py")
 VALUES = np.arange(6.0).reshape(2, 3)
 
 
-def stored(path):
+def write_file(path):
     path.parent.mkdir(exist_ok=True)
     with h5py.File(path, "w") as file:
         file["group/v"], file["w"] = VALUES, -VALUES
@@ -28,7 +28,7 @@ def stored(path):
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("a.h5", "b.h5"):
-        stored(tmp_path / name)
+        write_file(tmp_path / name)
     return tmp_path
 
 
@@ -41,25 +41,25 @@ def folder(tmp_path, monkeypatch):
         "file://{folder}/a.h5::group/v",
     ],
 )
-def test_open(folder, text):
+def test_open_with_a_variable_in_the_location(folder, text):
     text = text.format(folder=folder)
     np.testing.assert_array_equal(biggus.open(text).ndarray(), VALUES)
     np.testing.assert_array_equal(biggus.open(Path("a.h5::w")).ndarray(), -VALUES)
 
 
-def test_it_is_the_same_source(folder):
-    with_it, beside = biggus.open("a.h5::w"), biggus.open("a.h5", "w")
-    assert with_it.node.source.token == beside.node.source.token
+def test_variable_in_the_location_gives_the_same_token(folder):
+    in_location, as_argument = biggus.open("a.h5::w"), biggus.open("a.h5", "w")
+    assert in_location.node.source.token == as_argument.node.source.token
 
 
-def test_an_empty_name_is_none(folder):
+def test_empty_variable_name_raises(folder):
     with pytest.raises(VariableError, match=r"name one of its variables, as in a\.h5::"):
         biggus.open("a.h5::")
 
 
 @pytest.mark.parametrize("name", ["w", "group/v"])
 @pytest.mark.parametrize("again", ["w", "group/v", ""])
-def test_a_variable_is_named_once(folder, name, again):
+def test_naming_the_variable_twice_raises(folder, name, again):
     for call in (biggus.open, biggus.open_many):
         with pytest.raises(VariableError, match="named twice"):
             call(f"a.h5::{name}", again)
@@ -67,7 +67,7 @@ def test_a_variable_is_named_once(folder, name, again):
         biggus.open_many(["a.h5", f"b.h5::{name}"], again)
 
 
-def test_what_is_not_there(folder):
+def test_missing_variable_and_file(folder):
     with pytest.raises(VariableError, match=r"a.h5: .*'x'"):
         biggus.open("a.h5::x")
     with pytest.raises(GoneError, match=r"c\.h5: there is no such"):
@@ -77,10 +77,10 @@ def test_what_is_not_there(folder):
 
 
 @pytest.mark.parametrize("name", ["x::y.h5", "x::y", "x::w", "::w", "x::", "[1]::y.h5"])
-def test_a_path_that_holds_colons(folder, name):
+def test_path_with_colons(folder, name):
     if os.name == "nt":
         pytest.skip("no file has such a name")
-    stored(folder / name)
+    write_file(folder / name)
     np.testing.assert_array_equal(biggus.open(name, "w").ndarray(), -VALUES)
     np.testing.assert_array_equal(biggus.open(f"{name}::group/v").ndarray(), VALUES)
     np.testing.assert_array_equal(biggus.open_many([name], "w").ndarray(), -VALUES)
@@ -89,11 +89,11 @@ def test_a_path_that_holds_colons(folder, name):
         np.testing.assert_array_equal(biggus.open_many(f"{name}::w").ndarray(), -VALUES)
 
 
-def test_a_pattern_that_holds_colons(folder):
+def test_pattern_with_colons(folder):
     if os.name == "nt":
         pytest.skip("no file has such a name")
-    stored(folder / "x::1.h5")
-    stored(folder / "x::2.h5")
+    write_file(folder / "x::1.h5")
+    write_file(folder / "x::2.h5")
     for joined in (biggus.open_many("x::*.h5", "w"), biggus.open_many("x::*.h5::w")):
         np.testing.assert_array_equal(joined.ndarray(), np.concatenate([-VALUES, -VALUES]))
 
@@ -115,12 +115,12 @@ def test_open_many(folder, locations, factors):
     np.testing.assert_array_equal(biggus.open_many(locations).ndarray(), expected)
 
 
-def test_open_many_of_which_some_name_others(folder):
+def test_open_many_with_partly_named_variables_raises(folder):
     with pytest.raises(ValueError, match="name the variable of each location"):
         biggus.open_many(["a.h5::w", "b.h5::group/v", "a.h5"])
 
 
-def test_what_is_gone_and_remembered(folder, tmp_path, monkeypatch, caplog):
+def test_deleted_file_with_a_variable_in_the_location(folder, tmp_path, monkeypatch, caplog):
     caplog.set_level(logging.ERROR)
     cache = biggus.Cache(tmp_path / "cache")
     monkeypatch.setattr("biggus.backends.files.SETTLED_SECONDS", -1.0)
@@ -144,13 +144,13 @@ def test_what_is_gone_and_remembered(folder, tmp_path, monkeypatch, caplog):
         ("simplecache::s3://bucket/a.zarr::v", ("simplecache::s3://bucket/a.zarr", "v")),
     ],
 )
-def test_locations_elsewhere(text, expected):
+def test_remote_locations_are_split(text, expected):
     expected = (expected, "") if isinstance(expected, str) else expected
     assert split_location(text) == place_and_variable(text) == expected
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "text"),
     [
         (["info", "a.h5::w"], "a.h5  w"),
         (["get", "a.h5::w", "[0]", "-o", "o.npy"], "shape (3,)"),
@@ -159,17 +159,17 @@ def test_locations_elsewhere(text, expected):
         (["save", "a.h5::w", "o.h5"], "o.h5::w"),
     ],
 )
-def test_the_command_line(folder, capsys, arguments, says):
+def test_command_line(folder, capsys, arguments, text):
     assert main(arguments) == 0
     captured = capsys.readouterr()
-    assert says in captured.out
+    assert text in captured.out
     assert not captured.err
 
 
 @pytest.mark.parametrize(
     "arguments", [["info", "a.h5::w", "w"], ["get", "a.h5::w", "w", "-o", "o.npy"]]
 )
-def test_the_command_line_takes_one_name(folder, capsys, arguments):
+def test_command_line_refuses_two_names(folder, capsys, arguments):
     assert main(arguments) == 1
     assert "named twice" in capsys.readouterr().err
 

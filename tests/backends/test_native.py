@@ -1,4 +1,4 @@
-"""The lock of a native library, and what waits until it is free."""
+"""The lock of a native library, and the tasks that wait for it."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -10,40 +10,40 @@ from biggus.backends.native import LibraryLock
 
 @pytest.fixture
 def lock():
-    """Return a lock that is free."""
+    """Return a free lock."""
     return LibraryLock()
 
 
 @pytest.fixture
-def elsewhere():
-    """Return an executor of one other thread."""
+def in_other_thread():
+    """Return a function that calls a function in another thread and returns its result."""
     with ThreadPoolExecutor(1) as executor:
         yield lambda function, *args: executor.submit(function, *args).result(30)
 
 
-def test_it_is_a_reentrant_lock(lock, elsewhere):
+def test_lock_is_reentrant(lock, in_other_thread):
     with lock, lock:
         assert lock.acquire(timeout=60)
-        assert not elsewhere(lock.acquire, False)
-        assert not elsewhere(lock.acquire, True, 0.01)
+        assert not in_other_thread(lock.acquire, False)
+        assert not in_other_thread(lock.acquire, True, 0.01)
         lock.release()
-        assert not elsewhere(lock.acquire, False)
-    assert elsewhere(lock.acquire, False)
+        assert not in_other_thread(lock.acquire, False)
+    assert in_other_thread(lock.acquire, False)
     assert not lock.acquire(blocking=False)
-    elsewhere(lock.release)
+    in_other_thread(lock.release)
     with pytest.raises(RuntimeError):
         LibraryLock().release()
 
 
-def test_tasks_are_done_at_once_where_nobody_has_it(lock, elsewhere):
+def test_tasks_run_at_once_if_the_lock_is_free(lock, in_other_thread):
     done = []
-    lock.soon(lambda: done.append(elsewhere(lock.acquire, False)))
+    lock.soon(lambda: done.append(in_other_thread(lock.acquire, False)))
     assert done == [False]  # under the lock
-    assert elsewhere(lock.acquire, False)
-    elsewhere(lock.release)
+    assert in_other_thread(lock.acquire, False)
+    in_other_thread(lock.release)
 
 
-def test_tasks_of_the_thread_that_has_it_wait_until_it_lets_go(lock):
+def test_tasks_wait_until_the_own_thread_releases_the_lock(lock):
     done = []
     with lock:
         with lock:
@@ -53,16 +53,16 @@ def test_tasks_of_the_thread_that_has_it_wait_until_it_lets_go(lock):
     assert done == [1, 2]
 
 
-def test_tasks_wait_for_another_thread_and_nobody_waits_for_them(lock, elsewhere):
+def test_tasks_wait_for_another_thread_without_blocking(lock, in_other_thread):
     done = []
-    elsewhere(lock.acquire)
+    in_other_thread(lock.acquire)
     lock.soon(lambda: done.append(threading.get_ident()))
     assert done == []
-    elsewhere(lock.release)
-    assert done == [elsewhere(threading.get_ident)]
+    in_other_thread(lock.release)
+    assert done == [in_other_thread(threading.get_ident)]
 
 
-def test_tasks_of_tasks(lock):
+def test_tasks_added_by_tasks_run_in_turn(lock):
     done = []
 
     def again(n):
@@ -71,10 +71,10 @@ def test_tasks_of_tasks(lock):
         done.append(n)
 
     lock.soon(lambda: again(3))
-    assert done == [3, 2, 1, 0]  # one after the other, not one within the other
+    assert done == [3, 2, 1, 0]  # one after the other, not nested
 
 
-def test_failing_tasks_fail_nobody(lock, caplog):
+def test_failed_tasks_are_logged(lock, caplog):
     done = []
     with lock:
         lock.soon(lambda: 1 / 0)
@@ -86,24 +86,24 @@ def test_failing_tasks_fail_nobody(lock, caplog):
     lock.release()
 
 
-@pytest.mark.parametrize("here", [True, False])
-def test_a_library_that_is_entered_past_the_lock(lock, elsewhere, here):
+@pytest.mark.parametrize("in_this_thread", [True, False])
+def test_tasks_respect_the_librarys_own_lock(lock, in_other_thread, in_this_thread):
     inner, done = threading.RLock(), []
     lock.heed(inner)
     lock.heed(inner)
-    run = (lambda function, *args: function(*args)) if here else elsewhere
+    run = (lambda function, *args: function(*args)) if in_this_thread else in_other_thread
     run(inner.acquire)
-    lock.soon(lambda: done.append(elsewhere(inner.acquire, False)))
+    lock.soon(lambda: done.append(in_other_thread(inner.acquire, False)))
     assert done == []
     assert lock.acquire(blocking=False)
     run(inner.release)
     lock.release()
     assert done == [True]
-    elsewhere(inner.release)
-    lock.soon(lambda: done.append(elsewhere(inner.acquire, False)))
-    assert done == [True, False]  # under both
-    assert elsewhere(inner.acquire, False)
-    elsewhere(inner.release)
+    in_other_thread(inner.release)
+    lock.soon(lambda: done.append(in_other_thread(inner.acquire, False)))
+    assert done == [True, False]  # while both locks are held
+    assert in_other_thread(inner.acquire, False)
+    in_other_thread(inner.release)
 
 
 def test_no_task_is_lost_between_threads(lock):

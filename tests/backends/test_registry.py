@@ -22,7 +22,7 @@ def test_built_in_backends_are_found():
         assert backend_named(name) is backend
 
 
-def test_names_that_are_not_there():
+def test_unknown_backend_names_raise():
     with pytest.raises(OptionError, match=r"did you mean 'hdf5'.*installed: .*zarr"):
         backend_named("hdf")
     with pytest.raises(OptionError, match="no backend 'qqq'"):
@@ -30,35 +30,35 @@ def test_names_that_are_not_there():
 
 
 @pytest.mark.parametrize(
-    ("make", "error", "says"),
+    ("make", "error", "message"),
     [
         (lambda d: d / "missing.xyz", GoneError, "no such file"),
         (lambda d: d / "missing", GoneError, "no such file"),
-        (lambda d: _file(d, "a.xyz", b"garbage"), OpenError, "no backend knows its format"),
-        (lambda d: _file(d, "a.xyz", b""), OpenError, "no backend knows its format"),
+        (lambda d: write_file(d, "a.xyz", b"garbage"), OpenError, "no backend knows its format"),
+        (lambda d: write_file(d, "a.xyz", b""), OpenError, "no backend knows its format"),
         (lambda d: d, OpenError, "no store"),
         (lambda d: "gopher://host/a", OpenError, "gopher"),
     ],
 )
-def test_locations_that_nobody_knows(tmp_path, make, error, says):
-    with pytest.raises(error, match=says) as caught:
+def test_unknown_locations_raise(tmp_path, make, error, message):
+    with pytest.raises(error, match=message) as caught:
         backend_for(Location(make(tmp_path)))
     assert isinstance(caught.value, BiggusError)
     assert "\n" not in str(caught.value)
 
 
-def test_what_is_gone_and_named_as_a_format_is_gone_when_it_is_opened(tmp_path):
+def test_missing_file_with_a_known_suffix_raises_at_opening(tmp_path):
     pytest.importorskip("h5py")
     with pytest.raises(GoneError, match="no such file"):
         biggus.open(tmp_path / "missing.h5", "v")
 
 
-def _file(folder, name, content):
+def write_file(folder, name, content):
     (folder / name).write_bytes(content)
     return folder / name
 
 
-def test_objects_of_nobody():
+def test_unknown_objects_are_not_adopted():
     class Mine:
         shape, dtype = (2,), np.dtype("f8")
 
@@ -99,7 +99,7 @@ print(adopt(h5py.File(path)["v"]).shape)
 """
 
 
-def test_a_broken_plugin_stands_in_nobodys_way(tmp_path):
+def test_broken_plugins_do_not_affect_others(tmp_path):
     pytest.importorskip("h5py")
     info = tmp_path / "broken-1.dist-info"
     info.mkdir()

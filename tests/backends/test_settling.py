@@ -1,4 +1,4 @@
-"""No value is taken of a file that was changed a moment ago; and where that guard ends."""
+"""Reads wait until recently changed files have settled; and the limits of that guard."""
 
 import os
 import time
@@ -17,16 +17,16 @@ NS = 10**9
 
 @pytest.fixture(autouse=True)
 def soon_at_rest():
-    """How long it takes until a file is at rest is what is tested."""
+    """Override the fixture of all tests: these tests check the wait."""
 
 
 class Clock:
-    """Time that passes only while somebody sleeps."""
+    """A clock that advances during `sleep` only."""
 
     def __init__(self):
         self.now = 1000.123
         self.slept = []
-        self.meanwhile = []
+        self.actions = []
 
     def time(self):
         return self.now
@@ -36,8 +36,8 @@ class Clock:
     def sleep(self, seconds):
         self.slept.append(seconds)
         self.now += seconds
-        if self.meanwhile:
-            self.meanwhile.pop(0)()
+        if self.actions:
+            self.actions.pop(0)()
 
 
 @pytest.fixture
@@ -54,13 +54,13 @@ def signature(changed, size=1000):
     return FileSignature(1, 2, size, ns, ns)
 
 
-def test_what_is_old_enough_is_not_waited_for(clock):
+def test_old_files_are_not_waited_for(clock):
     assert settled(lambda: signature(clock.now - 0.011), "a") == signature(clock.now - 0.011)
     assert settled(lambda: signature(0), "b") == signature(0)
     assert clock.slept == []
 
 
-def test_what_has_just_been_written_is_waited_for_once(clock):
+def test_new_file_is_waited_for_once(clock):
     young = signature(clock.now - 0.004)
     for _ in range(3):
         assert settled(lambda: young, "a") == young
@@ -70,35 +70,35 @@ def test_what_has_just_been_written_is_waited_for_once(clock):
 @pytest.mark.parametrize(
     ("size", "seconds"), [(10, 0.01), (2**23, 0.01), (2**29, 0.5), (2**31, 2.0), (2**40, 2.0)]
 )
-def test_it_takes_as_long_as_writing_all_of_it(clock, size, seconds):
+def test_wait_grows_with_the_size_of_the_file(clock, size, seconds):
     assert seconds_to_settle(signature(clock.now, size)) == pytest.approx(seconds)
     assert seconds_to_settle(signature(clock.now - seconds - 1e-6, size)) == 0
 
 
-def test_file_systems_that_keep_whole_seconds(clock):
+def test_file_times_in_whole_seconds(clock):
     assert seconds_to_settle(signature(1000)) == pytest.approx(2 - 0.123)
     clock.now = 1002.1
     assert seconds_to_settle(signature(1000)) == 0
 
 
-def test_the_clock_of_a_server_may_be_ahead(clock):
-    """It is waited for as long as for what is new, and not until its time has come."""
+def test_file_times_in_the_future_are_waited_for_once(clock):
+    """The wait is that of a new file, not until the time of the file is reached."""
     ahead = signature(clock.now + 500)
     for _ in range(3):
         assert settled(lambda: ahead, "a") == ahead
     assert clock.slept == [pytest.approx(0.01)]
 
 
-def test_what_changed_since_it_was_seen_is_waited_for_longer(clock):
+def test_file_changed_since_it_was_seen_is_waited_for_longer(clock):
     first, second = signature(500), signature(clock.now - 0.05)
     assert settled(lambda: first, "a") == first
     assert settled(lambda: second, "a") == second
     assert clock.slept == [pytest.approx(0.2)]
-    assert settled(lambda: signature(clock.now - 0.3), "a") is not None  # that is long enough
+    assert settled(lambda: signature(clock.now - 0.3), "a") is not None  # old enough
     assert len(clock.slept) == 1
 
 
-def test_what_is_young_in_an_old_store_is_waited_for_as_long(clock):
+def test_new_file_in_an_old_store_is_waited_for_longer(clock):
     young, old = signature(clock.now - 0.05), signature(500)
     for name, first in (("a", old), ("b", young), ("c", None)):
         assert settled(lambda: young, name, lambda first=first: first) == young
@@ -106,7 +106,7 @@ def test_what_is_young_in_an_old_store_is_waited_for_as_long(clock):
 
 
 @pytest.mark.parametrize("zarr_format", [2, 3])
-def test_chunks_are_young_in_an_old_array(zarr_format, tmp_path, clock):
+def test_new_chunk_in_an_old_array_is_waited_for_longer(zarr_format, tmp_path, clock):
     zarr = pytest.importorskip("zarr")
     group = zarr.create_group(tmp_path / "a.zarr", zarr_format=zarr_format)
     group.create_array("g/v", data=np.arange(20.0), chunks=(10,))
@@ -119,27 +119,27 @@ def test_chunks_are_young_in_an_old_array(zarr_format, tmp_path, clock):
     assert clock.slept == [pytest.approx(0.2, abs=0.01)]
 
 
-def test_what_changes_while_it_is_waited_for_is_too(clock):
+def test_file_that_changes_during_the_wait_is_waited_for_again(clock):
     states = [signature(clock.now)]
-    clock.meanwhile.append(lambda: states.append(signature(clock.now)))
+    clock.actions.append(lambda: states.append(signature(clock.now)))
     assert settled(lambda: states[-1], "a") == states[1]
     assert clock.slept == pytest.approx([0.01, 0.25])
 
 
-def test_what_changes_all_the_time_is_given_up(clock):
+def test_file_that_changes_all_the_time_raises(clock):
     with pytest.raises(SourceChangedError, match="the file a changed"):
         settled(lambda: signature(clock.now), "a")
     assert sum(clock.slept) < 1.5
 
 
-def test_few_names_are_known(clock, monkeypatch):
+def test_remembered_names_are_bounded(clock, monkeypatch):
     monkeypatch.setattr(settling, "_MOST_KNOWN", 3)
     for name in range(10):
         settled(lambda: signature(5), str(name))
         assert len(settling._known) <= 3
 
 
-def test_a_change_shows_once_a_file_has_settled(tmp_path):
+def test_settled_signature_shows_later_changes(tmp_path):
     path = tmp_path / "a"
     for number in range(4):
         path.write_bytes(b"%d" % number)
@@ -149,39 +149,39 @@ def test_a_change_shows_once_a_file_has_settled(tmp_path):
         assert signature_of(str(path)) != before
 
 
-# --- where the guard ends ---------------------------------------------------------------------
+# --- limits of the guard ----------------------------------------------------------------------
 
 
-def half(path, value):
-    """Write half of the values over those that are there."""
+def overwrite_half(path, value):
+    """Overwrite the first half of the values."""
     with path.open("rb+") as file:
         file.seek(128)
         file.write(np.full(500, float(value)).tobytes())
 
 
-def test_who_pauses_half_way_for_longer_than_a_file_is_waited_for_is_not_noticed(tmp_path):
+def test_writer_that_pauses_longer_than_the_wait_is_not_noticed(tmp_path):
     path = tmp_path / "a.npy"
     np.save(path, np.zeros(1000))
     a = biggus.open(path)
-    half(path, 1)
-    assert set(a.ndarray()) == {0, 1}  # it waits until the file has settled, and so it has
+    overwrite_half(path, 1)
+    assert set(a.ndarray()) == {0, 1}  # the file has settled half-written
 
 
-def test_times_that_change_back_are_not_needed(tmp_path):
-    """Who sets the time of modification by hand is noticed where the system keeps another."""
+def test_change_with_restored_times_is_noticed(tmp_path):
+    """Setting the modification time by hand changes the time of the last status change."""
     path = tmp_path / "a.npy"
     np.save(path, np.zeros(1000))
     state = path.stat()
     before = settled_signature(str(path))
-    half(path, 1)
+    overwrite_half(path, 1)
     os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
     assert path.stat().st_mtime_ns == state.st_mtime_ns
     if os.name != "nt":
         assert signature_of(str(path)) != before
 
 
-def test_what_is_mapped_into_memory_changes_without_a_sign(tmp_path):
-    """The system notes the first write to a page, and not those that follow it."""
+def test_memory_mapped_writes_may_go_unnoticed(tmp_path):
+    """The system records the first write to a mapped page, but not the next ones."""
     path = tmp_path / "a.npy"
     np.save(path, np.zeros(1000))
     mapped = np.lib.format.open_memmap(path, "r+")
@@ -190,5 +190,5 @@ def test_what_is_mapped_into_memory_changes_without_a_sign(tmp_path):
     assert a[0].ndarray() == 1
     before = signature_of(str(path))
     mapped[0] = 2
-    if signature_of(str(path)) == before:  # as on Linux; elsewhere it may be noticed
+    if signature_of(str(path)) == before:  # as on Linux; other systems may record it
         assert a[0].ndarray() == 2

@@ -1,4 +1,4 @@
-"""Siblings: the coordinates of a variable are found where CF puts them."""
+"""Siblings: coordinates of a variable are found in its group and the groups around it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from biggus.sources.base import whole
 from biggus.sources.wrappers import Annotated
 
 
-def opened(path, variable):
+def open_source(path, variable):
     return backend_for(Location(path)).open(Location(path), variable)
 
 
@@ -43,9 +43,9 @@ def make_zarr(path):
 @pytest.mark.parametrize(
     ("make", "name"), [(make_netcdf, "a.nc"), (make_hdf5, "a.h5"), (make_zarr, "a.zarr")]
 )
-def test_a_sibling_is_beside_or_around(tmp_path, make, name) -> None:
+def test_siblings_in_the_same_and_the_parent_group(tmp_path, make, name) -> None:
     make(tmp_path / name)
-    source = opened(tmp_path / name, "g/v")
+    source = open_source(tmp_path / name, "g/v")
     for wrapped in (source, Annotated(source, chunks=(2,))):
         assert wrapped.sibling("y")[whole((3,))].tolist() == [1, 2, 3]
         assert wrapped.sibling("beside")[whole((3,))].tolist() == [7, 8, 9]
@@ -54,15 +54,15 @@ def test_a_sibling_is_beside_or_around(tmp_path, make, name) -> None:
         assert wrapped.sibling("/y/v") is None
 
 
-def test_a_sibling_of_what_is_cached_is_cached(tmp_path, soon_settled) -> None:
+def test_sibling_of_a_cached_source_is_cached(tmp_path, soon_settled) -> None:
     make_hdf5(tmp_path / "a.h5")
     cache = biggus.Cache(tmp_path / "cache")
-    found = cache.wrap(opened(tmp_path / "a.h5", "g/v")).sibling("y")
+    found = cache.wrap(open_source(tmp_path / "a.h5", "g/v")).sibling("y")
     assert found.cache is cache
     assert found[whole((3,))].tolist() == [1, 2, 3]
 
 
-def test_what_lies_in_no_store_has_no_siblings() -> None:
+def test_sources_in_memory_have_no_siblings() -> None:
     zarr = pytest.importorskip("zarr")
     assert biggus.ArrayAdapter(np.zeros(3)).node.source.sibling("y") is None
     held = biggus.ArrayAdapter(zarr.array(np.zeros(3)))

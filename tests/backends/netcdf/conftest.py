@@ -1,4 +1,4 @@
-"""The tests of this folder need the library that the backend stands on."""
+"""Skip the tests of this folder if netCDF4 is not installed."""
 
 from importlib.util import find_spec
 

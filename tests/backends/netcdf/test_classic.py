@@ -1,4 +1,4 @@
-"""Files that are damaged, cut short, gone or not ours: errors of one line, never data."""
+"""Damaged, truncated, deleted and foreign files raise one-line errors."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def assert_one_line(error, *words):
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("unlimited", [False, True])
 @pytest.mark.parametrize("kept", [0, 3, 8, 60, 0.5, -5, -1])
-def test_cut_short(tmp_path, format, unlimited, kept):
+def test_truncated_file_raises(tmp_path, format, unlimited, kept):
     path = write(tmp_path / "a.nc", VALUES, format=format, unlimited=unlimited)
     source = open_variable(path)
     read(source, (slice(0, 1, 1), slice(0, 4, 1)))
@@ -50,34 +50,34 @@ def test_cut_short(tmp_path, format, unlimited, kept):
     assert_one_line(error, source.name, "[0:1, 0:4]")
 
 
-def write_several(path, format, records, odd):
-    """Write variables of odd lengths, with records and without, with attributes."""
+def write_several(path, format, records, length):
+    """Write variables with and without records, and attributes, of the given lengths."""
     with netCDF4.Dataset(path, "w", format=format) as dataset:
         dataset.title = "abc"
-        for name, n in {"t": None, "x": odd, "y": 2}.items():
+        for name, n in {"t": None, "x": length, "y": 2}.items():
             dataset.createDimension(name, n)
         dataset.createVariable("fixed", "i1", ("x",))[:] = 1
         dataset.createVariable("none", "i2", ())[...] = 5
         for name, dtype in {"bytes": "i1", "shorts": "i2", "letters": "S1", "wide": "f8"}.items():
             variable = dataset.createVariable(name, dtype, ("t", "x"))
-            variable.units = "m" * odd
-            variable.setncattr("numbers", np.arange(odd, dtype="i2"))
-            variable[:records] = np.ones((records, odd), dtype)
+            variable.units = "m" * length
+            variable.setncattr("numbers", np.arange(length, dtype="i2"))
+            variable[:records] = np.ones((records, length), dtype)
         dataset.createVariable("time", "f8", ("t",))[:] = np.arange(records)
 
 
 @pytest.mark.parametrize("format", CLASSIC)
 @pytest.mark.parametrize("records", [0, 1, 5])
-@pytest.mark.parametrize("odd", [1, 3, 4])
-def test_the_header_tells_the_length(tmp_path, format, records, odd):
+@pytest.mark.parametrize("length", [1, 3, 4])
+def test_shortfall_of_truncated_files(tmp_path, format, records, length):
     path = tmp_path / "a.nc"
-    write_several(path, format, records, odd)
+    write_several(path, format, records, length)
     size = path.stat().st_size
     assert shortfall(path) == 0
-    # The last value ends at most three bytes of padding before the end.
+    # At most three bytes of padding follow the last value.
     os.truncate(path, size - 4)
     assert 1 <= shortfall(path) <= 4
-    for kept in range(100, 3, -7):  # the header is longer than that
+    for kept in range(100, 3, -7):  # the header has more than 100 bytes
         os.truncate(path, kept)
         with pytest.raises(HeaderError):
             shortfall(path)
@@ -85,7 +85,7 @@ def test_the_header_tells_the_length(tmp_path, format, records, odd):
 
 @pytest.mark.parametrize("records", [1, 2, 3])
 @pytest.mark.parametrize("dtype", ["i1", "i2", "i4", "f8", "S1"])
-def test_a_lone_variable_with_records_is_not_padded(tmp_path, records, dtype):
+def test_single_record_variable_is_not_padded(tmp_path, records, dtype):
     values = np.ones((records, 3), dtype)
     path = write(tmp_path / "a.nc", values, format="NETCDF3_CLASSIC", unlimited=True)
     assert shortfall(path) == 0
@@ -97,7 +97,7 @@ def test_a_lone_variable_with_records_is_not_padded(tmp_path, records, dtype):
     assert shortfall(path) == 1
 
 
-def test_a_streamed_file_has_as_many_records_as_fit(tmp_path):
+def test_streamed_file_has_as_many_records_as_fit(tmp_path):
     path = write(tmp_path / "a.nc", VALUES, format="NETCDF3_CLASSIC", unlimited=True)
     with path.open("r+b") as file:
         file.seek(4)
@@ -111,7 +111,7 @@ def test_a_streamed_file_has_as_many_records_as_fit(tmp_path):
     suppress_health_check=list(HealthCheck),
 )
 @given(st.data())
-def test_any_damage_to_a_header_is_seen_or_harmless(tmp_path_factory, data):
+def test_damaged_header_raises_or_is_harmless(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("damage")
     path = write(folder / "a.nc", VALUES[:3], format=data.draw(st.sampled_from(CLASSIC)))
     content = bytearray(path.read_bytes())
@@ -121,7 +121,7 @@ def test_any_damage_to_a_header_is_seen_or_harmless(tmp_path_factory, data):
     try:
         missing = shortfall(path)
     except HeaderError as error:
-        assert "header" in str(error)  # noqa: PT017 - it may also be harmless
+        assert "header" in str(error)  # noqa: PT017 - damage may be harmless
     else:
         assert missing >= 0
 
@@ -140,7 +140,7 @@ def test_any_damage_to_a_header_is_seen_or_harmless(tmp_path_factory, data):
     ],
     ids=range(8),
 )
-def test_garbage(tmp_path, content):
+def test_garbage_raises(tmp_path, content):
     path = tmp_path / "a.nc"
     path.write_bytes(content)
     for attempt in (names_of, open_variable):
@@ -149,7 +149,7 @@ def test_garbage(tmp_path, content):
         assert_one_line(error, str(path))
 
 
-def test_hdf5_that_is_no_netcdf(tmp_path):
+def test_hdf5_file_with_a_netcdf_name(tmp_path):
     h5py = pytest.importorskip("h5py")
     path = tmp_path / "a.nc"
     with hdf5_lock, h5py.File(path, "w") as file:
@@ -192,7 +192,7 @@ def test_unknown_option(tmp_path):
 
 
 @pytest.mark.parametrize("format", ["NETCDF3_CLASSIC", "NETCDF4"])
-def test_no_permission(tmp_path, format):
+def test_unreadable_file_raises(tmp_path, format):
     path = write(tmp_path / "a.nc", VALUES, format=format)
     path.chmod(0)
     if os.access(path, os.R_OK):
@@ -202,7 +202,7 @@ def test_no_permission(tmp_path, format):
 
 
 @pytest.mark.parametrize("format", ["NETCDF3_CLASSIC", "NETCDF4"])
-def test_deleted_while_open(tmp_path, format):
+def test_file_deleted_while_open(tmp_path, format):
     path = write(tmp_path / "a.nc", VALUES, format=format)
     source = open_variable(path)
     box = (slice(2, 4, 1), slice(0, 4, 2))
@@ -216,7 +216,7 @@ def test_deleted_while_open(tmp_path, format):
 
 
 @pytest.mark.parametrize("at", range(7))
-def test_a_damaged_chunk_is_an_error(tmp_path, at):
+def test_damaged_chunk_raises(tmp_path, at):
     noise = np.random.default_rng(0).integers(0, 2**31, (100, 50)).astype("i4")
     path = write(tmp_path / "a.nc", noise, zlib=True, chunksizes=(100, 50), fletcher32=True)
     content = bytearray(path.read_bytes())
@@ -229,7 +229,7 @@ def test_a_damaged_chunk_is_an_error(tmp_path, at):
     assert_one_line(error, source.name, "[0:10, 0:50]")
 
 
-def test_missing_library(tmp_path):
+def test_missing_library_names_the_extra(tmp_path):
     path = write(tmp_path / "a.nc", VALUES)
     code = f"""
 import sys
@@ -248,7 +248,7 @@ except MissingDependencyError as error:
     )
 
 
-def test_attributes_that_netcdf_does_not_know(tmp_path):
+def test_attributes_of_types_unknown_to_netcdf(tmp_path):
     h5py = pytest.importorskip("h5py")
     path = write(tmp_path / "a.nc", VALUES)
     with hdf5_lock, h5py.File(path, "a") as file:

@@ -1,4 +1,4 @@
-"""NetCDF-4 variables that end before their dimensions do: what is beyond is their fill value."""
+"""NetCDF-4 variables that are shorter than their dimensions: the rest has the fill value."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from biggus.errors import MissingDependencyError
 from biggus.sources.base import box_shape, read, whole
 from biggus.testing.values import boxes
 
-WAYS = ["stored", "unknown", "held"]
+OPENERS = ["stored", "unknown", "held"]
 
 
-@pytest.fixture(params=WAYS)
-def opener(request, monkeypatch):
-    """Return what opens a variable as it is packed: by path, without h5py, or held by the user."""
-    way = request.param
+@pytest.fixture(params=OPENERS)
+def open_packed(request, monkeypatch):
+    """Return a function that opens a packed variable: by path, without h5py, or adopted."""
+    kind_of_opener = request.param
     # Two handles of a file with ragged rows or strings crash the library when one is closed.
     netcdf_files.datasets.clear()
-    if way == "stored":
+    if kind_of_opener == "stored":
         pytest.importorskip("h5py")
-    if way == "unknown":
+    if kind_of_opener == "unknown":
 
         def missing(*_):
             raise MissingDependencyError("h5py", "hdf5", "reading HDF5 files")
@@ -42,8 +42,8 @@ def opener(request, monkeypatch):
     held = {}
     with contextlib.ExitStack() as stack:
 
-        def of(path, name):
-            if way in ("stored", "unknown"):
+        def open_packed_variable(path, name):
+            if kind_of_opener in ("stored", "unknown"):
                 return open_variable(path, name, decode=False)
             if path not in held:
                 dataset = netCDF4.Dataset(path, "a")
@@ -52,7 +52,7 @@ def opener(request, monkeypatch):
                 dataset.set_auto_chartostring(False)
             return BACKEND.adopt(held[path][name])
 
-        yield of
+        yield open_packed_variable
     netcdf_files.datasets.clear()
 
 
@@ -80,7 +80,7 @@ KINDS = [*NUMBERS, *OTHERS]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_type_and_extent(tmp_path, opener, kind):
+def test_every_dtype_and_extent(tmp_path, open_packed, kind):
     dims, unlimited = {"x": 2, "t": 3}, {"x", "t"}
     fills = [None, 7 if kind in NUMBERS else True] if kind in (*NUMBERS, *FILLS) else [None]
     variables = {
@@ -88,12 +88,12 @@ def test_every_type_and_extent(tmp_path, opener, kind):
         for a in range(3)
         for b in range(4)
         for number, fill in enumerate(fills)
-        # In pairs: each extent along either axis with each type, and with one another with some.
+        # A third of the combinations: each extent of each axis with each kind.
         if (a + b + number + KINDS.index(kind)) % 3 == 0
     }
     path = write(tmp_path / "a.nc", File(dims, unlimited, variables))
     for name, variable in variables.items():
-        values, source = variable.values(), opener(path, name)
+        values, source = variable.values(), open_packed(path, name)
         assert_same(read(source, whole((2, 3))), values)
         box = np.s_[0:2:1, 1:3:1]
         assert_same(read(source, box), values[box])
@@ -102,7 +102,7 @@ def test_every_type_and_extent(tmp_path, opener, kind):
 @pytest.mark.in_pairs
 @pytest.mark.parametrize("kind", ["i2", "str", "ragged", "compound"])
 @pytest.mark.parametrize("unlimited", ["t", "xz", "xtz"])
-def test_every_box(tmp_path, opener, kind, unlimited):
+def test_every_box(tmp_path, open_packed, kind, unlimited):
     shape = (2, 3, 3)
     ends = [(1, n) if dim in unlimited else (n,) for dim, n in zip("xtz", shape, strict=True)]
     extents = itertools.product(*ends)
@@ -113,13 +113,13 @@ def test_every_box(tmp_path, opener, kind, unlimited):
     file = File(dict(zip("xtz", shape, strict=True)), set(unlimited), variables)
     path = write(tmp_path / "a.nc", file)
     for name, variable in variables.items():
-        values, source = variable.values(), opener(path, f"g/{name}")
+        values, source = variable.values(), open_packed(path, f"g/{name}")
         for box in list(every_box(shape))[:: 29 if kind == "i2" else 97]:
             assert_same(read(source, box), values[box])
 
 
 @pytest.mark.parametrize("last", [-127, -128, 5])
-def test_values_that_look_like_fill_values(tmp_path, opener, last):
+def test_values_equal_to_fill_values(tmp_path, open_packed, last):
     path = tmp_path / "a.nc"
     expected = np.full((2, 4), -128, "i1")
     expected[:, :2] = [[-127, -128], [-128, last]]
@@ -130,13 +130,13 @@ def test_values_that_look_like_fill_values(tmp_path, opener, last):
         variable.set_auto_maskandscale(False)
         variable[:, :2] = expected[:, :2]
         dataset.createVariable("t", "i1", ("t",))[:] = np.zeros(4)
-    source = opener(path, "c")
+    source = open_packed(path, "c")
     for box in every_box((2, 4)):
         np.testing.assert_array_equal(read(source, box), expected[box])
 
 
 @pytest.mark.parametrize("steps", [1, 2, 40])
-def test_records_of_the_classic_model(tmp_path, opener, steps):
+def test_records_of_the_classic_model(tmp_path, open_packed, steps):
     path = tmp_path / "a.nc"
     with netCDF4.Dataset(path, "w", format="NETCDF4_CLASSIC") as dataset:
         dataset.createDimension("t", None)
@@ -146,13 +146,13 @@ def test_records_of_the_classic_model(tmp_path, opener, steps):
             variable[:n] = np.arange(n * 2000).reshape(n, 2000)
     expected = np.full((100, 2000), -1, "i4")
     expected[:51] = np.arange(51 * 2000).reshape(51, 2000)
-    source = opener(path, "v")
+    source = open_packed(path, "v")
     for box in (np.s_[0:100:steps, 0:2000:1], np.s_[3:99:steps, 5:1999:steps]):
         np.testing.assert_array_equal(read(source, box), expected[box])
 
 
-def test_no_more_memory_than_it_says(tmp_path):
-    """Of what lies beyond the end nothing but the result is taken."""
+def test_peak_bytes_beyond_the_extent_is_the_result_only(tmp_path):
+    """Elements beyond the extent need memory for the result only."""
     pytest.importorskip("h5py")
     variable = Variable("i4", ("x", "t"), (4, 5), (4, 2), "", 1, storage={"chunksizes": (2, 5)})
     path = write(tmp_path / "a.nc", File({"x": 4, "t": 5}, {"t"}, {"v": variable}))
@@ -164,16 +164,16 @@ def test_no_more_memory_than_it_says(tmp_path):
 
 @pytest.mark.parametrize("kind", ["str", "ragged"])
 @pytest.mark.parametrize("steps", [(1, 50), (7, 6), (40, 1), (3, 5)])
-def test_strings_and_ragged_rows_with_long_strides(tmp_path, opener, kind, steps):
-    """Not all libraries read these with strides."""
+def test_strings_and_ragged_rows_with_long_strides(tmp_path, open_packed, kind, steps):
+    """Not all versions of the library read these with strides."""
     variable = Variable(kind, ("x", "t"), (60, 70), (60, 55), "", 3)
     path = write(tmp_path / "a.nc", File({"x": 60, "t": 70}, {"t"}, {"v": variable}))
-    values, source = variable.values(), opener(path, "v")
+    values, source = variable.values(), open_packed(path, "v")
     box = (slice(2, 60, steps[0]), slice(1, 70, steps[1]))
     assert_same(read(source, box), values[box])
 
 
-def test_masked_where_nothing_is(tmp_path):
+def test_values_beyond_the_extent_are_masked(tmp_path):
     path = tmp_path / "a.nc"
     with netCDF4.Dataset(path, "w") as dataset:
         dataset.createDimension("x", 2)
@@ -190,18 +190,18 @@ def test_masked_where_nothing_is(tmp_path):
         assert biggus.ArrayAdapter(dataset["c"]).masked_array().tolist() == right
 
 
-def test_one_that_grows_while_it_is_held(tmp_path):
+def test_held_variable_that_grows(tmp_path):
     with netCDF4.Dataset(tmp_path / "a.nc", "w") as dataset:
         dataset.createDimension("x", 3)
         dataset.createDimension("t", None)
         variable = dataset.createVariable("c", "i4", ("x", "t"), fill_value=-1)
         dataset.createVariable("t", "i1", ("t",))[:] = np.zeros(5)
         dataset.sync()
-        source, opened = BACKEND.adopt(variable), open_variable(tmp_path / "a.nc", "c")
+        source, by_path = BACKEND.adopt(variable), open_variable(tmp_path / "a.nc", "c")
         expected = np.full((3, 5), -1, "i4")
         for n in range(5):
             with hdf5_lock:
-                for one in (source, opened):
+                for one in (source, by_path):
                     np.testing.assert_array_equal(read(one, whole((3, 5))), expected)
                     np.testing.assert_array_equal(read(one, np.s_[0:3:2, 0:5:1]), expected[::2])
                 variable[:, n] = expected[:, n] = [n, -1, 10 * n]
@@ -211,7 +211,7 @@ def test_one_that_grows_while_it_is_held(tmp_path):
             assert BACKEND.adopt(variable).shape == (3, 6)
 
 
-def test_one_that_grew_in_the_file_since_it_was_opened(tmp_path):
+def test_variable_that_grew_after_opening(tmp_path):
     path = tmp_path / "a.nc"
     for n in (1, 3, 2):
         with netCDF4.Dataset(path.with_suffix(".part"), "w") as dataset:
@@ -228,7 +228,7 @@ def test_one_that_grew_in_the_file_since_it_was_opened(tmp_path):
         np.testing.assert_array_equal(read(source, whole((3, 3))), expected)
 
 
-def test_strings_of_characters_whose_length_is_unlimited(tmp_path, opener):
+def test_characters_with_an_unlimited_string_length(tmp_path, open_packed):
     path = tmp_path / "a.nc"
     with netCDF4.Dataset(path, "w") as dataset:
         for name in ("n", "m"):
@@ -243,12 +243,12 @@ def test_strings_of_characters_whose_length_is_unlimited(tmp_path, opener):
     strings = open_variable(path, "c")
     np.testing.assert_array_equal(read(strings, whole((3,))), expected, strict=True)
     np.testing.assert_array_equal(read(strings, np.s_[0:3:2,]), expected[::2], strict=True)
-    del strings  # which keeps the file from being written to
+    del strings  # it keeps the file from being opened for writing
     letters = expected.view("U1").reshape(3, 5).astype("S1")
-    np.testing.assert_array_equal(read(opener(path, "c"), whole((3, 5))), letters)
+    np.testing.assert_array_equal(read(open_packed(path, "c"), whole((3, 5))), letters)
 
 
-def test_a_file_that_h5py_wrote(tmp_path):
+def test_file_written_by_h5py(tmp_path):
     h5py = pytest.importorskip("h5py")
     path = tmp_path / "a.nc"
     with hdf5_lock, h5py.File(path, "w", track_order=True) as file:
@@ -264,7 +264,7 @@ def test_a_file_that_h5py_wrote(tmp_path):
 
 
 class Library:
-    """Gives what the netCDF library gives of a variable that ends at `extent`, 4.9.2 or later."""
+    """A model of netCDF-C 4.9.2 or later: reads a variable of `values` that ends at `extent`."""
 
     FILL, GARBAGE = -1, 77
 
@@ -305,7 +305,7 @@ class Library:
 
 @settings(max_examples=8 * settings.default.max_examples)
 @given(st.data())
-def test_whatever_the_library_makes_of_it(data):
+def test_random_extents_against_a_model_of_the_library(data):
     shape = tuple(data.draw(st.lists(st.integers(1, 12), min_size=1, max_size=4)))
     unlimited = sorted(data.draw(st.sets(st.sampled_from(range(len(shape))), min_size=1)))
     extent = tuple(
@@ -314,10 +314,10 @@ def test_whatever_the_library_makes_of_it(data):
     values = np.full(shape, Library.FILL, "i4")
     inside = tuple(slice(0, n) for n in extent)
     numbers = np.arange(values[inside].size).reshape(extent)
-    # Fill values lie among the others too.
+    # Some values within the extent equal the fill value.
     values[inside] = np.where(numbers % data.draw(st.integers(1, 5)) == 0, Library.FILL, numbers)
     library = Library(values, extent, unlimited, data.draw(st.booleans()))
-    # Structures are not compared.
+    # Structured values cannot be compared with the fill value.
     dtype = np.dtype(data.draw(st.sampled_from(["i4", [("n", "i4")]])))
     values, variable = values.view(dtype), Unsure(library, unlimited, dtype)
     library.values = values
@@ -325,19 +325,19 @@ def test_whatever_the_library_makes_of_it(data):
     np.testing.assert_array_equal(variable[box], values[box])
 
 
-def test_what_is_full_is_read_at_once():
+def test_full_variables_are_read_at_once():
     values = np.arange(600, dtype="i4").reshape(20, 30)
     library = Library(values, (20, 30), [1], True)
     variable = Unsure(library, [1], np.dtype("i4"))
     for number in range(2):
         np.testing.assert_array_equal(variable[whole((20, 30))], values)
-        # The last value, those beside it, and all.
+        # It reads the last value, the last column, and the whole variable.
         assert [np.prod(box_shape(box)) for box in library.reads] == [1, 20, 600]
         values[number, 3] = Library.FILL
         library.reads.clear()
 
 
-def test_how_often_it_is_asked_for_what_ends():
+def test_number_of_reads_to_find_the_extent():
     values = np.full((20, 1000), Library.FILL, "i4")
     values[:, :300] = np.arange(6000).reshape(20, 300)
     library = Library(values, (20, 300), [1], True)

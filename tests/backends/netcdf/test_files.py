@@ -1,4 +1,4 @@
-"""Many threads, files and processes at once, and h5py beside."""
+"""NetCDF sources in many threads, files and processes, and beside h5py."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from biggus.sources.base import read, whole
 
 
 @pytest.mark.parametrize("format", ["NETCDF4", "NETCDF4_CLASSIC"])
-def test_the_attributes_of_a_file_are_checked_until_they_are_sound(tmp_path, monkeypatch, format):
+def test_valid_attributes_are_checked_once_per_file_state(tmp_path, monkeypatch, format):
     path = write(tmp_path / "a.nc", np.arange(4.0), format=format)
     checked = []
     monkeypatch.setattr(heaps, "MOST_BYTES", 0)
@@ -35,7 +35,7 @@ def test_the_attributes_of_a_file_are_checked_until_they_are_sound(tmp_path, mon
     assert len(checked) == 2
 
 
-def test_threads_and_h5py_beside(tmp_path):
+def test_threads_beside_h5py(tmp_path):
     h5py = pytest.importorskip("h5py")
     values = np.random.default_rng(1).integers(0, 1000, (40, 30, 20)).astype("i4")
     sources = [
@@ -48,7 +48,7 @@ def test_threads_and_h5py_beside(tmp_path):
     with hdf5_lock, h5py.File(tmp_path / "a.h5", "w") as file:
         file["v"] = values
 
-    def ours(seed):
+    def read_by_biggus(seed):
         rng = np.random.default_rng(seed)
         for _ in range(60):
             i = rng.integers(len(sources))
@@ -59,14 +59,14 @@ def test_threads_and_h5py_beside(tmp_path):
             )
             np.testing.assert_array_equal(read(sources[i], box), values[box] + offsets[i])
 
-    def theirs(seed):
+    def read_by_h5py(seed):
         for _ in range(60):
             with hdf5_lock, h5py.File(tmp_path / "a.h5") as file:
                 assert np.array_equal(file["v"][seed : seed + 5], values[seed : seed + 5])
 
     with ThreadPoolExecutor(10) as pool:
-        jobs = [pool.submit(ours, seed) for seed in range(8)]
-        jobs += [pool.submit(theirs, seed) for seed in range(2)]
+        jobs = [pool.submit(read_by_biggus, seed) for seed in range(8)]
+        jobs += [pool.submit(read_by_h5py, seed) for seed in range(2)]
         for job in jobs:
             job.result(120)
 
@@ -114,7 +114,7 @@ def test_spawned_processes(tmp_path):
 
 FORKED = """
 import os, sys, warnings, threading
-warnings.simplefilter("ignore", DeprecationWarning)  # forks beside threads: just what is tried
+warnings.simplefilter("ignore", DeprecationWarning)  # the test forks beside threads
 import numpy as np
 from biggus.backends.location import Location
 from biggus.backends.netcdf.backend import NetCDFBackend
@@ -156,7 +156,7 @@ def test_forked_processes(tmp_path):
     assert (run.stdout.strip(), run.returncode) == ("done", 0), run.stderr
 
 
-def test_the_files_of_many_variables(tmp_path):
+def test_file_of_many_variables(tmp_path):
     path = tmp_path / "many.nc"
     with netCDF4.Dataset(path, "w") as dataset:
         dataset.createDimension("x", 3)

@@ -1,7 +1,7 @@
-"""Random NetCDF-4 files: what was written is read, in any box, packed and decoded.
+"""Random NetCDF-4 files: reads of random boxes, packed and decoded.
 
-Packed values are compared with NumPy's, decoded ones with what netCDF4-python makes
-of the same values in a variable that is written from end to end.
+Packed values are compared with NumPy's.  Decoded values are compared with those of
+netCDF4-python for the same values in a variable that is completely written.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ EXAMPLES = int(os.environ.get("BIGGUS_EXAMPLES", 2 * settings().max_examples))
 
 
 def assert_same(found, expected):
-    """Assert that arrays are the same: dtype, shape, values, whatever they are of."""
+    """Assert that arrays have the same dtype, shape and values, of any dtype."""
     assert found.dtype == expected.dtype
     assert found.shape == expected.shape
     if expected.dtype != object:
@@ -47,15 +47,15 @@ def assert_same(found, expected):
 
 
 def check_packed(source, values, box):
-    for where in (whole(values.shape), box):
-        assert_same(read(source, where), values[(*where, ...)])
+    for key in (whole(values.shape), box):
+        assert_same(read(source, key), values[(*key, ...)])
 
 
 def check_decoded(source, expected, box):
-    """Compare with what netCDF4-python gives."""
+    """Compare decoded values with those of netCDF4-python."""
     decode = cf.decoder(source.dtype, source.attributes)
-    for where in (whole(source.shape), box):
-        found, right = read(source, where), expected[(*where, ...)]
+    for key in (whole(source.shape), box):
+        found, right = read(source, key), expected[(*key, ...)]
         found = found if decode is None else decode(found)
         assert found.shape == right.shape
         assert found.dtype == right.dtype
@@ -64,20 +64,20 @@ def check_decoded(source, expected, box):
         np.testing.assert_array_equal(np.ma.getdata(found)[~mask], np.ma.getdata(right)[~mask])
 
 
-def as_netcdf4_has_them(path, file):
-    """Return the decoded numbers of a file, as netCDF4-python has them where nothing is filled."""
+def decoded_by_netcdf4(path, file):
+    """Return the numeric variables of a completely written file as netCDF4-python decodes them."""
     netcdf_random.write_whole(path, file)
     decoded = {}
     with hdf5_lock, netCDF4.Dataset(path) as dataset, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of attributes that make no sense
+        warnings.simplefilter("ignore")  # about nonsensical attributes
         for name, variable in dataset.variables.items():
-            # It does not survive some of them.
+            # It fails on some attributes.
             with contextlib.suppress(TypeError, ValueError, IndexError):
                 decoded[name] = variable[...].reshape(file.variables[name].shape)
     return decoded
 
 
-def joined(values):
+def joined_strings(values):
     """Return characters as strings along the last axis, as netCDF4-python joins them."""
     if not values.ndim:
         return values
@@ -86,12 +86,12 @@ def joined(values):
 
 def check(folder, file, without_h5py, held, data):
     path = netcdf_random.write(folder / "a.nc", file)
-    decoded = as_netcdf4_has_them(folder / "whole.nc", file)
+    decoded = decoded_by_netcdf4(folder / "whole.nc", file)
     with contextlib.ExitStack() as stack:
         dataset = None
         if without_h5py:
             patch = stack.enter_context(pytest.MonkeyPatch.context())
-            patch.setattr(behind, "open_file", missing)
+            patch.setattr(behind, "open_file", h5py_is_missing)
         if held:
             stack.enter_context(hdf5_lock)
             dataset = stack.enter_context(netCDF4.Dataset(path, held))
@@ -110,14 +110,14 @@ def check(folder, file, without_h5py, held, data):
                 source = BACKEND.adopt(dataset[place])
             check_packed(raw, values, box)
             if variable.kind == "text":
-                check_packed(source, joined(values), box[:-1])
+                check_packed(source, joined_strings(values), box[:-1])
             elif variable.kind not in netcdf_random.NUMBERS:
                 check_packed(source, values, box)
             elif name in decoded:
                 check_decoded(source, decoded[name], box)
 
 
-def missing(*_):
+def h5py_is_missing(*_):
     raise MissingDependencyError("h5py", "hdf5", "reading HDF5 files")
 
 

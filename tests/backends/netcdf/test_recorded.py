@@ -1,4 +1,4 @@
-"""Records of netCDF variables: what is seen at a glance is what netCDF-C tells."""
+"""Records of netCDF variables that are read without the library match netCDF-C."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EVERYTHING = {"wanted": lambda *_: True}
 NOTHING = {"wanted": lambda *_: False}
 
 
-def records(path, wanted):
+def record_of_file(path, wanted):
     [found] = backend_named("netcdf").records([Location(path)], "", **wanted, decode=False)
     return found
 
@@ -52,15 +52,15 @@ def plain(tmp_path):
     return path
 
 
-def test_what_is_plain_is_read_at_a_glance(plain, monkeypatch):
+def test_plain_values_are_read_without_the_library(plain, monkeypatch):
     right = values_of(plain)
     monkeypatch.setattr(recorded, "read_packed", None)
-    same(records(plain, EVERYTHING).values, right)
+    same(record_of_file(plain, EVERYTHING).values, right)
 
 
-def test_what_lies_in_one_piece_is_read_of_its_record(plain, monkeypatch):
+def test_contiguous_variables_are_read_from_their_record(plain, monkeypatch):
     right = values_of(plain)
-    found = records(plain, NOTHING)
+    found = record_of_file(plain, NOTHING)
     placed = [name for name, record in found.variables.items() if record.own]
     assert placed == ["i1", "u2", "i8", "f4", "f8", "big"]
     monkeypatch.setattr(netCDF4, "Dataset", None)
@@ -69,60 +69,65 @@ def test_what_lies_in_one_piece_is_read_of_its_record(plain, monkeypatch):
         assert source[whole((5,))].tolist() == right[name].tolist()
 
 
-def test_what_cannot_be_opened_has_none_beside_what_can(plain, tmp_path):
+def test_unopenable_files_have_no_record(plain, tmp_path):
     short = tmp_path / "short.nc"
     short.write_bytes(plain.read_bytes()[:1000])
-    where = [Location(path) for path in (plain, short, tmp_path / "gone.nc", plain)]
-    first, *none, last = backend_named("netcdf").records(where, "", **EVERYTHING, decode=False)
+    locations = [Location(path) for path in (plain, short, tmp_path / "gone.nc", plain)]
+    first, *none, last = backend_named("netcdf").records(locations, "", **EVERYTHING, decode=False)
     assert none == [None, None]
     assert first.variables == last.variables
     same(first.values, last.values)
 
 
-def unlike_another_of_its_name(file):
+def with_a_variable_unlike_its_dimension(file):
     file.createDimension("x", 3)
     file.createDimension("y", 2)
     file.createVariable("x", "f4", ("y",))[:] = [1, 2]
 
 
-def shorter_than_its_dimension(file):
+def with_a_variable_shorter_than_its_dimension(file):
     file.createDimension("a", None)
     file.createVariable("long", "i4", ("a",))[:] = np.arange(6)
     file.createVariable("short", "i4", ("a",))[:2] = [4, 5]
 
 
-def of_other_types(file):
+def with_other_types(file):
     file.createDimension("x", 3)
     truth = file.createEnumType("u1", "truth", {"no": 0, "yes": 1})
     file.createVariable("flags", truth, ("x",))[:] = [0, 1, 0]
     file.createVariable("letters", "S1", ("x",))[:] = [b"a", b"b", b"c"]
 
 
-def of_no_length(file):
+def with_an_empty_dimension(file):
     file.createDimension("none", 0)
     file.createVariable("empty", "f4", ("none",))
 
 
 @pytest.mark.parametrize(
     "fill",
-    [unlike_another_of_its_name, shorter_than_its_dimension, of_other_types, of_no_length],
+    [
+        with_a_variable_unlike_its_dimension,
+        with_a_variable_shorter_than_its_dimension,
+        with_other_types,
+        with_an_empty_dimension,
+    ],
 )
 @pytest.mark.parametrize("kind", ["NETCDF4", "NETCDF3_CLASSIC"])
-def test_what_is_not_is_as_the_library_tells(tmp_path, fill, kind):
-    if kind != "NETCDF4" and fill is of_other_types:
+def test_other_variables_match_netcdf4(tmp_path, fill, kind):
+    if kind != "NETCDF4" and fill is with_other_types:
         pytest.skip("classic files have no such types")
     path = tmp_path / "a.nc"
     with netCDF4.Dataset(path, "w", format=kind) as file:
         fill(file)
     right = values_of(path)
-    same(records(path, EVERYTHING).values, right)
-    for name, record in records(path, NOTHING).variables.items():
+    same(record_of_file(path, EVERYTHING).values, right)
+    for name, record in record_of_file(path, NOTHING).variables.items():
         source = recorded.recalled(str(path), name, record)
         if source.shape != (0,):
             assert source[whole(source.shape)].tolist() == right[name].tolist()
 
 
-def test_values_that_lie_in_another_file_are_the_library_s(tmp_path):
+def test_virtual_dataset_has_no_record_of_its_place(tmp_path):
     path = tmp_path / "a.nc"
     with h5py.File(tmp_path / "b.h5", "w") as other:
         other["v"] = np.arange(4.0)
@@ -134,5 +139,5 @@ def test_values_that_lie_in_another_file_are_the_library_s(tmp_path):
         file["x"].make_scale("x")
         virtual.dims[0].attach_scale(file["x"])
     for wanted in (EVERYTHING, NOTHING):
-        found = records(path, wanted)
+        found = record_of_file(path, wanted)
         assert found is None or not found.variables["v"].own

@@ -1,4 +1,4 @@
-"""HDF5 files under the name of netCDF files: what the netCDF library does not read."""
+"""HDF5 files with names of netCDF files that the netCDF library cannot read."""
 
 from __future__ import annotations
 
@@ -16,54 +16,54 @@ from biggus.errors import OpenError, VariableError
 h5py = pytest.importorskip("h5py")
 
 
-def written(path, make):
+def write_file(path, make):
     with hdf5_lock, h5py.File(path, "w") as file:
         make(file)
         file["plain"] = np.arange(3)
     return path
 
 
-def empty(file):
+def add_empty_dataset(file):
     file["v"] = h5py.Empty("f4")
 
 
-def dangling(file):
+def add_dangling_link(file):
     file["v"] = h5py.SoftLink("/nowhere")
 
 
-@pytest.mark.parametrize("make", [empty, dangling])
-def test_a_file_that_is_refused_can_be_read_as_hdf5(tmp_path, make):
-    path = written(tmp_path / "a.nc", make)
+@pytest.mark.parametrize("make", [add_empty_dataset, add_dangling_link])
+def test_error_suggests_the_hdf5_backend(tmp_path, make):
+    path = write_file(tmp_path / "a.nc", make)
     with contextlib.suppress(OSError), netCDF4.Dataset(path):
         pytest.skip("this netCDF library opens it")
-    for ask in (lambda: biggus.open(path, "plain"), lambda: names_of(path)):
+    for open_file in (lambda: biggus.open(path, "plain"), lambda: names_of(path)):
         with pytest.raises(OpenError, match='backend="hdf5" reads it as HDF5') as error:
-            ask()
+            open_file()
         assert "damaged" not in str(error.value)
     assert biggus.open(path, "plain", backend="hdf5").ndarray().tolist() == [0, 1, 2]
 
 
-def test_no_hint_where_it_would_not_help(tmp_path):
-    path = written(tmp_path / "a.nc", empty)
+def test_no_suggestion_for_damaged_files(tmp_path):
+    path = write_file(tmp_path / "a.nc", add_empty_dataset)
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(OpenError, match="damaged or cut short") as error:
         biggus.open(path, "plain")
     assert "backend" not in str(error.value)
     with pytest.raises(VariableError, match="it has no variable 'w'; it has: plain"):
-        open_variable(written(tmp_path / "b.nc", lambda _: None), "w")
+        open_variable(write_file(tmp_path / "b.nc", lambda _: None), "w")
 
 
-def array_type(file):
+def add_array_type(file):
     file.create_dataset("v", (3,), np.dtype(("f4", (2,))))
 
 
-def structure(file):
+def add_structure(file):
     file["v"] = np.zeros(3, [("a", "?"), ("b", "f4")])
 
 
-@pytest.mark.parametrize("make", [array_type, structure])
-def test_a_variable_that_is_left_out(tmp_path, make):
-    path = written(tmp_path / "a.nc", make)
+@pytest.mark.parametrize("make", [add_array_type, add_structure])
+def test_unlisted_variable_suggests_the_hdf5_backend(tmp_path, make):
+    path = write_file(tmp_path / "a.nc", make)
     with pytest.raises(VariableError, match='that the netCDF library reads; backend="hdf5"'):
         biggus.open(path, "v")
     assert len(biggus.open(path, "v", backend="hdf5")) == 3
@@ -71,23 +71,23 @@ def test_a_variable_that_is_left_out(tmp_path, make):
 
 @pytest.mark.parametrize("dtype", ["f2", "g"])
 @pytest.mark.parametrize("unlimited", [False, True])
-def test_numbers_that_are_taken_for_text_are_not_read(tmp_path, dtype, unlimited):
+def test_numbers_misread_as_text_raise(tmp_path, dtype, unlimited):
     values = np.arange(3).astype(dtype)
 
     def make(file):
         file.create_dataset("g/v", data=values, maxshape=(None,) if unlimited else None)
 
-    path = written(tmp_path / "a.nc", make)
+    path = write_file(tmp_path / "a.nc", make)
     with netCDF4.Dataset(path) as dataset:
         if dataset["g/v"].dtype is not str:
-            pytest.skip("this netCDF library knows better")
+            pytest.skip("this netCDF library reads the dtype")
         with pytest.raises(OpenError, match=f"takes the {values.dtype} of 'g/v' for text"):
             BACKEND.adopt(dataset["g/v"])
     with pytest.raises(OpenError, match=f"takes the {values.dtype} of 'g/v' for text"):
         open_variable(path, "g/v")
 
 
-def test_text_is_text(tmp_path):
-    path = written(tmp_path / "a.nc", lambda file: file.update(v=["a", "bc"], w=np.array(b"de")))
+def test_text_variables(tmp_path):
+    path = write_file(tmp_path / "a.nc", lambda file: file.update(v=["a", "bc"], w=np.array(b"de")))
     assert biggus.open(path, "v").ndarray().tolist() == ["a", "bc"]
     assert biggus.open(path, "w").ndarray().tolist() == "de"

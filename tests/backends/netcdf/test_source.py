@@ -1,4 +1,4 @@
-"""The netCDF backend: every format and type against netCDF4-python itself."""
+"""The netCDF backend: every format and type against netCDF4-python."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("soon_settled")
 
 
 class Conformance(SourceTests):
-    """The suite, of one format."""
+    """The conformance suite for one format."""
 
     format = "NETCDF4"
     dtypes = ("f8", "f4", "i1", "i2", "i4")
@@ -64,7 +64,7 @@ class TestNetCDF4Classic(Conformance):
 
 
 def oracle(path, name, **flags):
-    """Return what netCDF4-python gives of a variable: packed or as it decodes it."""
+    """Return the values of a variable by netCDF4-python, with the given flags set."""
     # Two handles of a file with ragged rows or strings crash the library when one is closed.
     netcdf_files.datasets.clear()
     with hdf5_lock, netCDF4.Dataset(path) as dataset, warnings.catch_warnings():
@@ -90,7 +90,7 @@ def assert_variable(path, name):
     got, expected = decoded(source), oracle(path, name)
     mask = np.ma.getmaskarray(expected)
     if source.dtype.kind == "S":
-        # netCDF4-python masks what is empty; here it is an empty character.
+        # netCDF4-python masks empty characters; biggus keeps them.
         assert not np.any(got[mask])
         if expected is np.ma.masked:
             return
@@ -132,7 +132,7 @@ def test_every_type(types):
             assert_variable(types, name)
 
 
-def test_names_of_groups_come_with_their_path(types):
+def test_variables_in_groups_have_paths(types):
     names = names_of(types)
     assert names[0] == "of_i1"
     assert names[-2:] == ("outer/deep", "outer/inner/deep")
@@ -142,7 +142,7 @@ def test_names_of_groups_come_with_their_path(types):
     assert open_variable(types, "outer/deep").dtype == "i2"
 
 
-def test_what_a_source_tells(types):
+def test_attributes_of_a_source(types):
     source = open_variable(types, "of_i2")
     assert source.token == f"netcdf:{types}::of_i2"
     assert (source.io_bound, source.owns_data, source.remote, source.masked) == (
@@ -165,7 +165,7 @@ def test_characters_with_an_encoding_are_strings(types):
     raw = open_variable(types, "text_utf-8", decode=False)
     assert (raw.shape, raw.dtype) == ((3, 4), "S1")
     assert raw.token != source.token
-    # Without an encoding, without an axis, or without a letter they stay characters.
+    # Without an encoding, without an axis, or of length zero, they stay characters.
     assert open_variable(types, "letters").shape == (3, 4)
     assert open_variable(types, "letter").dtype == "S1"
     assert (open_variable(types, "no_text").shape, open_variable(types, "no_text").dtype) == (
@@ -207,7 +207,7 @@ def test_attributes_keep_their_dtypes(tmp_path):
     assert (got["units"], got["words"], got["_FillValue"]) == ("K", ["a", "b"], 5)
 
 
-def test_bytes_of_a_variable_that_is_not_filled(tmp_path):
+def test_no_fill_of_byte_variables(tmp_path):
     values = np.array([0, 255], "u1")
     path = write(tmp_path / "b.nc", values, fill=False)
     assert open_variable(path).attributes == {"_NoFill": "true"}
@@ -217,7 +217,7 @@ def test_bytes_of_a_variable_that_is_not_filled(tmp_path):
     assert_variable(path, "v")
 
 
-def test_unlimited_files_grow(tmp_path):
+def test_file_with_more_records_than_at_opening(tmp_path):
     for format in FORMATS:
         path = tmp_path / f"{format}.nc"
         write(path, np.arange(6, dtype="i4").reshape(3, 2), format=format, unlimited=True)
@@ -231,7 +231,7 @@ def test_unlimited_files_grow(tmp_path):
         assert open_variable(path).shape == (5, 2)
 
 
-def test_a_variable_that_changed_its_shape_or_type_is_refused(tmp_path):
+def test_changed_shape_or_dtype_raises(tmp_path):
     path = write(tmp_path / "a.nc", np.arange(6))
     source = open_variable(path)
     write(path, np.arange(7))
@@ -244,7 +244,7 @@ def test_a_variable_that_changed_its_shape_or_type_is_refused(tmp_path):
     assert read(source, (slice(0, 2, 1),)).tolist() == [5, 6]
 
 
-def test_a_file_rewritten_in_place_is_read_anew(tmp_path):
+def test_file_rewritten_in_place_is_read_again(tmp_path):
     path = write(tmp_path / "a.nc", np.arange(6, dtype="i4"), format="NETCDF3_CLASSIC")
     other = write(tmp_path / "b.nc", np.arange(6, dtype="i4") + 10, format="NETCDF3_CLASSIC")
     source = open_variable(path)
@@ -291,7 +291,7 @@ def types_of_strides(tmp_path_factory):
     return values, open_variable(write(path, values, chunksizes=(4, 1, 7, 30)))
 
 
-def test_pickles_without_the_file_being_opened(tmp_path):
+def test_pickling_does_not_open_the_file(tmp_path):
     path = write(tmp_path / "a.nc", np.arange(6))
     source = open_variable(path)
     pickled = pickle.dumps(source)
@@ -310,7 +310,7 @@ def sample_files():
     return sorted(folder.rglob("*.nc"))
 
 
-def test_real_files():
+def test_sample_files():
     files = sample_files()
     assert len(files) > 10
     for path in files:
@@ -324,12 +324,12 @@ def test_real_files():
 
 class TestClaims:
     @pytest.mark.parametrize("format", FORMATS)
-    def test_content(self, tmp_path, format):
+    def test_claims_by_content(self, tmp_path, format):
         path = write(tmp_path / "a.nc", np.arange(3, dtype="i4"), format=format)
         bare = path.rename(tmp_path / "noname")
         assert BACKEND.claims(Location(bare)) == BACKEND.BY_MARK
 
-    def test_hdf5(self, tmp_path):
+    def test_claims_hdf5_by_suffix(self, tmp_path):
         h5py = pytest.importorskip("h5py")
         for name, block, claim in (
             ("a.h5", 0, BACKEND.UNCLAIMED),
@@ -341,7 +341,7 @@ class TestClaims:
                 file["v"] = 1
             assert BACKEND.claims(Location(tmp_path / name)) == claim
 
-    def test_suffix(self, tmp_path):
+    def test_claims_by_suffix(self, tmp_path):
         (tmp_path / "a.nc").write_bytes(b"")
         (tmp_path / "b.txt").write_bytes(b"CDF but not quite")
         assert BACKEND.claims(Location(tmp_path / "a.nc")) == BACKEND.BY_SUFFIX
@@ -349,13 +349,13 @@ class TestClaims:
         assert BACKEND.claims(Location(tmp_path / "b.txt")) == BACKEND.UNCLAIMED
         assert BACKEND.claims(Location(tmp_path / "none.txt")) == BACKEND.UNCLAIMED
 
-    def test_neither_folders_nor_servers(self, tmp_path):
+    def test_declines_folders_and_urls(self, tmp_path):
         (tmp_path / "a.nc").mkdir()
         assert BACKEND.claims(Location(tmp_path / "a.nc")) == BACKEND.UNCLAIMED
         assert BACKEND.claims(Location("https://example.org/a.nc")) == BACKEND.UNCLAIMED
 
 
-def test_classic_formats_are_the_classic_ones(tmp_path):
+def test_classic_formats_differ_in_their_magic_bytes(tmp_path):
     marks = set()
     for format in CLASSIC:
         path = write(tmp_path / "a.nc", np.arange(3, dtype="i4"), format=format)

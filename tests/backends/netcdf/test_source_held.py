@@ -1,4 +1,4 @@
-"""netCDF4 variables that the user holds: read through his handle, his flags left alone."""
+"""Sources adopted from netCDF4 variables: read through the user's handle, by the user's flags."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def flags(variable):
 @pytest.mark.parametrize("mask", [False, True])
 @pytest.mark.parametrize("scale", [False, True])
 @pytest.mark.parametrize("always_mask", [False, True])
-def test_the_flags_decide(variable, mask, scale, always_mask):
+def test_flags_select_masking_and_scaling(variable, mask, scale, always_mask):
     variable.set_auto_mask(mask)
     variable.set_auto_scale(scale)
     variable.set_always_mask(always_mask)
@@ -67,7 +67,7 @@ def test_flags_are_restored_when_reading_fails(variable, monkeypatch):
     assert flags(variable) == before
 
 
-def test_what_it_tells(variable):
+def test_attributes_of_an_adopted_source(variable):
     source = BACKEND.adopt(variable)
     assert (source.shape, source.dtype, source.dims) == ((2, 3), "i2", ("d0", "d1"))
     assert source.token is None
@@ -76,7 +76,7 @@ def test_what_it_tells(variable):
     assert source.attributes["scale_factor"].dtype == "f4"
 
 
-def test_strings_follow_the_flag(types):
+def test_strings_follow_chartostring(types):
     assert BACKEND.adopt(types["text_utf-8"]).dtype == "U4"
     types["text_utf-8"].set_auto_chartostring(False)
     source = BACKEND.adopt(types["text_utf-8"])
@@ -94,7 +94,7 @@ def test_every_type(types):
     assert deep.name.endswith("types.nc::outer/inner/deep")
 
 
-def test_what_is_not_yet_on_disk():
+def test_values_not_yet_on_disk():
     with netCDF4.Dataset("nowhere", "w", memory=1024) as dataset:
         dataset.createDimension("x", 3)
         variable = dataset.createVariable("v", "f4", ("x",))
@@ -104,14 +104,14 @@ def test_what_is_not_yet_on_disk():
         assert read(source, whole(source.shape)).tolist() == [1, 9, 3]
 
 
-def test_a_closed_dataset_is_an_error(tmp_path):
+def test_closed_dataset_raises(tmp_path):
     first = write(tmp_path / "a.nc", PACKED, format="NETCDF3_CLASSIC")
     second = write(tmp_path / "b.nc", PACKED + 1, format="NETCDF3_CLASSIC")
     dataset = netCDF4.Dataset(first)
     variable = dataset["v"]
     source = BACKEND.adopt(variable)
     dataset.close()
-    # The library gives the second file the number that the first one had.
+    # The library reuses the number of the first file for the second.
     with netCDF4.Dataset(second) as other:
         assert other["v"].shape == (2, 3)
         with pytest.raises(SourceError, match="its dataset was closed") as error:
@@ -121,12 +121,12 @@ def test_a_closed_dataset_is_an_error(tmp_path):
             BACKEND.adopt(variable)
 
 
-def test_it_cannot_be_sent(variable):
+def test_adopted_source_cannot_be_pickled(variable):
     with pytest.raises(pickle.PicklingError, match=r"use biggus\.open"):
         pickle.dumps(BACKEND.adopt(variable))
 
 
-def test_several_files_at_once_are_refused(tmp_path):
+def test_multi_file_dataset_raises(tmp_path):
     paths = [tmp_path / "a.nc", tmp_path / "b.nc"]
     for path in paths:
         write(path, PACKED, format="NETCDF3_CLASSIC", unlimited=True)
@@ -137,13 +137,13 @@ def test_several_files_at_once_are_refused(tmp_path):
             BACKEND.adopt(dataset)
 
 
-def test_what_is_none_of_ours(types):
+def test_other_objects_are_not_adopted(types):
     assert BACKEND.adopt(types.dimensions["x"]) is None
     assert BACKEND.adopt(object()) is None
 
 
-def test_nothing_warns(tmp_path):
-    # netCDF4-python warns of each of these; a decoder ignores them.
+def test_nonsensical_attributes_do_not_warn(tmp_path):
+    # netCDF4-python warns of each of these; biggus ignores them.
     attributes = {"scale_factor": "two", "missing_value": "none", "valid_min": 0.5}
     path = write(tmp_path / "a.nc", PACKED, attributes=attributes)
     with warnings.catch_warnings(), hdf5_lock, netCDF4.Dataset(path) as dataset:

@@ -1,4 +1,4 @@
-"""NetCDF-4 variables read past the libraries: as netCDF4-python gives them, byte for byte."""
+"""NetCDF-4 variables read without the libraries match netCDF4-python byte for byte."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def refuse(*_):
 
 @pytest.fixture
 def unaided(monkeypatch):
-    """netCDF4-python may not be asked for values."""
+    """Fail the test if values are read through netCDF4-python."""
     monkeypatch.setattr(sources, "read_packed", refuse)
 
 
 def compare(path, name="v", boxes=BOXES):
-    """Compare what is read with what netCDF4-python gives without conversions."""
+    """Compare reads with those of netCDF4-python without conversions."""
     source = open_variable(path, name)
     with hdf5_lock, netCDF4.Dataset(path) as file:
         file.set_auto_maskandscale(False)
@@ -80,7 +80,7 @@ def create(file, dtype="f4", dims=("y", "x"), name="v", **options):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("filters", ["all", "contiguous"])
-def test_types(tmp_path, unaided, filters, dtype):
+def test_dtypes(tmp_path, unaided, filters, dtype):
     with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
         file.set_auto_mask(False)
         create(file, dtype, **FILTERS[filters])[...] = values_of(dtype)
@@ -101,7 +101,7 @@ def test_filters(tmp_path, unaided, filters, format, endian):
 
 @pytest.mark.parametrize("fill", [None, -7])
 @pytest.mark.parametrize("filters", ["plain", "all"])
-def test_what_was_never_written(tmp_path, unaided, filters, fill):
+def test_values_never_written(tmp_path, unaided, filters, fill):
     with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
         create(file, "i4", fill_value=fill, **FILTERS[filters])[5:7, 2:4] = 1
         create(file, "i4", name="none", fill_value=fill, **FILTERS[filters])
@@ -110,8 +110,8 @@ def test_what_was_never_written(tmp_path, unaided, filters, fill):
 
 
 @pytest.mark.parametrize("filters", ["plain", "all"])
-def test_records(tmp_path, filters):
-    """Records that another variable has, and this one has not, are in the dimension alone."""
+def test_variable_with_fewer_records_than_its_dimension(tmp_path, filters):
+    """Records beyond the extent of a variable have its fill value."""
     box = np.s_[0:5:1, 0:7:1]
     with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
         file.createDimension("t", None)
@@ -127,7 +127,7 @@ def test_records(tmp_path, filters):
     assert compare(tmp_path / "a.nc", "short", [box]).lock is None
 
 
-def test_more_records_than_when_it_was_opened(tmp_path):
+def test_records_added_after_opening(tmp_path):
     path, box = tmp_path / "a.nc", np.s_[0:3:1, 0:7:1]
     with netCDF4.Dataset(path, "w") as file:
         file.createDimension("t", None)
@@ -144,11 +144,11 @@ def test_more_records_than_when_it_was_opened(tmp_path):
         assert copy.lock is None
 
 
-def test_names_in_groups_and_of_dimensions(tmp_path, unaided):
+def test_variables_in_groups_and_named_like_dimensions(tmp_path, unaided):
     values = values_of("f4")
     with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
         create(file)[...] = values
-        # Neither of them is the coordinate of its dimension, and each has its name.
+        # Named like dimensions, but not coordinate variables.
         create(file, name="x")[...] = values + 1
         group = file.createGroup("g/h")
         create(group, dims=("y", "x"))[...] = values + 2
@@ -161,9 +161,9 @@ def test_names_in_groups_and_of_dimensions(tmp_path, unaided):
     assert compare(tmp_path / "a.nc", "y", [(slice(0, 11, 1),)]).lock is None
 
 
-def test_what_is_left_to_the_library(tmp_path):
+def test_variables_read_by_the_library(tmp_path):
     with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
-        create(file)  # for the dimensions
+        create(file)  # creates the dimensions
         file.createVariable("text", str, ("x",))[...] = np.array(list("abcdefg"), object)
         kind = file.createEnumType("i1", "kind", {"a": 0, "b": 1})
         file.createVariable("enum", kind, ("x",))[...] = np.arange(7) % 2
@@ -183,8 +183,8 @@ def test_what_is_left_to_the_library(tmp_path):
     assert open_variable(tmp_path / "b.nc").lock is hdf5_lock
 
 
-def test_a_file_of_a_kind_of_its_own_is_left_to_the_library(tmp_path):
-    """Two datasets whose variables would have one name."""
+def test_ambiguous_names_are_read_by_the_library(tmp_path):
+    """A file with two datasets that map to the same variable name."""
     import h5py
 
     with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
@@ -199,7 +199,7 @@ def test_a_file_of_a_kind_of_its_own_is_left_to_the_library(tmp_path):
 
 
 @pytest.mark.parametrize("locking", [None, "FALSE"])
-def test_what_a_handle_of_ours_writes_is_seen(tmp_path, monkeypatch, locking):
+def test_writes_through_a_handle_of_this_process_are_seen(tmp_path, monkeypatch, locking):
     path = tmp_path / "a.nc"
     with netCDF4.Dataset(path, "w") as file:
         create(file, "i4")
@@ -215,7 +215,7 @@ def test_what_a_handle_of_ours_writes_is_seen(tmp_path, monkeypatch, locking):
             assert (read(source, whole(SHAPE)) == 6).all()
 
 
-def test_without_h5py(tmp_path, monkeypatch):
+def test_without_h5py_the_library_reads(tmp_path, monkeypatch):
     from biggus.backends.netcdf import behind
     from biggus.errors import MissingDependencyError
 
@@ -228,7 +228,7 @@ def test_without_h5py(tmp_path, monkeypatch):
     assert compare(tmp_path / "a.nc").lock is hdf5_lock
 
 
-def test_a_damaged_chunk_is_an_error(tmp_path):
+def test_damaged_chunk_raises(tmp_path):
     with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
         create(file, "i4", fletcher32=True)[...] = values_of("i4")
     source = open_variable(tmp_path / "a.nc")
@@ -243,7 +243,7 @@ def test_a_damaged_chunk_is_an_error(tmp_path):
             read(one, whole(SHAPE))
 
 
-def test_threads_at_once(tmp_path):
+def test_concurrent_reads(tmp_path):
     values = np.random.default_rng(0).integers(0, 9, (60, 80), "i4")
     with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
         file.createDimension("a", 60)
@@ -269,16 +269,16 @@ LARGE = {"plain": {}, "zlib": {"zlib": True}}
 
 
 @pytest.fixture
-def looks(monkeypatch):
-    """How often it is looked at what lies behind a variable."""
+def lookups(monkeypatch):
+    """Return a list that grows with each lookup of the storage of a variable."""
     from biggus.backends.netcdf import stored
 
     found, plain = [], stored.behind
-    monkeypatch.setattr(stored, "behind", lambda *given: found.append(given) or plain(*given))
+    monkeypatch.setattr(stored, "behind", lambda *args: found.append(args) or plain(*args))
     return found
 
 
-def test_what_a_variable_says_takes_no_second_library(tmp_path, looks):
+def test_metadata_needs_no_lookup_by_h5py(tmp_path, lookups):
     with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
         file.createDimension("t", None)
         file.createDimension("more", None)
@@ -287,22 +287,22 @@ def test_what_a_variable_says_takes_no_second_library(tmp_path, looks):
         create(file, "i2", ("t", "x"), "short", chunksizes=(2, 4))[:3] = 1
         create(file, "i2", ("more", "t"), "corner", chunksizes=(2, 4))[:2, :2] = 1
     for name in ("v", "long", "short", "corner"):
-        looks.clear()
+        lookups.clear()
         source = open_variable(tmp_path / "a.nc", name)
         copy = pickle.loads(pickle.dumps(source))
-        said = (source.shape, source.dtype, source.dims, source.attributes, source.chunks)
-        assert said
-        assert not looks
+        for attribute in ("shape", "dtype", "dims", "attributes", "chunks"):
+            getattr(source, attribute)
+        assert not lookups
         assert source.lock is None
         source.peak_bytes(whole(source.shape))
         read(source, whole(source.shape))
-        assert len(looks) == 1
+        assert len(lookups) == 1
         read(copy, whole(copy.shape))
-        assert len(looks) == 2
+        assert len(lookups) == 2
 
 
 @pytest.mark.parametrize("filters", LARGE)
-def test_large_chunks_are_looked_at_when_they_are_asked_for(tmp_path, looks, filters):
+def test_large_chunks_are_looked_up_when_asked_for(tmp_path, lookups, filters):
     from biggus.backends.plain import LARGEST
 
     with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
@@ -311,15 +311,15 @@ def test_large_chunks_are_looked_at_when_they_are_asked_for(tmp_path, looks, fil
         chunks = (2, LARGEST)
         file.createVariable("v", "i1", ("y", "x"), chunksizes=chunks, **LARGE[filters])
     source = open_variable(tmp_path / "a.nc")
-    assert not looks
+    assert not lookups
     assert (source.chunks == chunks) == (filters == "zlib")
     assert source.chunks == source.storage.chunks
-    assert len(looks) == 1
+    assert len(lookups) == 1
 
 
-@pytest.mark.parametrize("asked", ["lock", "peak_bytes", "chunks", None])
+@pytest.mark.parametrize("attribute", ["lock", "peak_bytes", "chunks", None])
 @pytest.mark.parametrize("change", ["values", "shape", "dtype", "fewer", "gone"])
-def test_a_file_that_changes_before_it_is_looked_at(tmp_path, change, asked):
+def test_file_that_changes_before_the_lookup(tmp_path, change, attribute):
     path = tmp_path / "a.nc"
 
     def make(value, dtype="i4", shape=SHAPE, records=4):
@@ -343,10 +343,10 @@ def test_a_file_that_changes_before_it_is_looked_at(tmp_path, change, asked):
     for source in (*sources, *copies):
         box = whole(source.shape)
         for _ in range(2):
-            if asked == "peak_bytes":
+            if attribute == "peak_bytes":
                 source.peak_bytes(box)
-            elif asked is not None:
-                getattr(source, asked)
+            elif attribute is not None:
+                getattr(source, attribute)
             if change == "values" or (change == "fewer" and source.variable == "v"):
                 assert (read(source, box) == 2).all()
             else:
@@ -354,7 +354,7 @@ def test_a_file_that_changes_before_it_is_looked_at(tmp_path, change, asked):
                     read(source, box)
 
 
-def test_threads_that_look_first(tmp_path, looks):
+def test_concurrent_first_reads_share_one_lookup(tmp_path, lookups):
     with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
         create(file, "i4", zlib=True)[...] = values_of("i4")
     source, found = open_variable(tmp_path / "a.nc"), []
@@ -370,11 +370,11 @@ def test_threads_that_look_first(tmp_path, looks):
     for thread in threads:
         thread.join()
     assert set(found) == {(None, values_of("i4").tobytes())}
-    assert len(looks) == 1
+    assert len(lookups) == 1
 
 
-def test_strings_and_ragged_rows_are_left_to_h5py(tmp_path, unaided):
-    """What netCDF4-python reads such from, and closes, must not be held open besides."""
+def test_strings_and_ragged_rows_are_read_by_h5py(tmp_path, unaided):
+    """netCDF4-python must not read these from a file that biggus holds open as well."""
     texts = np.array(["a", "", "ünder", "d" * 300, "e", "f", "g"], object)
     rows = np.array([np.arange(n, dtype="i4") for n in range(7)] + [None], object)[:7]
     with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:

@@ -1,4 +1,4 @@
-"""Files of NumPy's that are damaged, cut short or pickled: errors that say so, and nothing run."""
+"""Damaged, truncated and pickled `.npy` files raise clear errors, and no pickle is run."""
 
 import itertools
 import os
@@ -18,7 +18,7 @@ VALUES = np.arange(60.0).reshape(6, 10)
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
+def chdir(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
@@ -28,20 +28,20 @@ class Trap:
 
 
 @pytest.mark.parametrize("dtype", [object, [("a", "i4"), ("b", object)]])
-def test_pickles_are_refused_and_never_read(dtype, fetched):
+def test_object_arrays_raise_without_reading_the_pickle(dtype, fetched):
     values = np.empty(2, dtype)
     (values if dtype is object else values["b"])[:] = Trap()
     np.save("a.npy", values, allow_pickle=True)
-    for how in ({}, {"variable": "values"}, {"backend": "npy"}):
+    for options in ({}, {"variable": "values"}, {"backend": "npy"}):
         fetched.clear()
         with pytest.raises(OpenError, match=r"Python objects.*pickle"):
-            biggus.open("a.npy", **how)
+            biggus.open("a.npy", **options)
         assert sum(fetched) == Path("a.npy").read_bytes().index(b"\n") + 1
     assert not Path("sprung").exists()
 
 
 @pytest.mark.parametrize("kept", [0, 3, 6, 7, 8, 9, 10, 60, 127, 128, 129, 607])
-def test_a_file_that_is_cut_short(kept):
+def test_truncated_file_raises(kept):
     np.save("a.npy", VALUES)
     whole_file = Path("a.npy").read_bytes()
     assert len(whole_file) == 608
@@ -55,7 +55,7 @@ def test_a_file_that_is_cut_short(kept):
 
 
 @pytest.mark.parametrize(
-    ("told", "says"),
+    ("header", "message"),
     [
         ("{'descr': '<f8', 'fortran_order': False, 'shape': (-1,), }", "negative"),
         ("{'descr': '<f8', 'fortran_order': False, 'shape': (2**62, 8), }", "damaged"),
@@ -76,36 +76,36 @@ def test_a_file_that_is_cut_short(kept):
     ids=lambda text: text[:20],
 )
 @pytest.mark.parametrize("version", [1, 2, 3])
-def test_a_header_that_makes_no_sense(told, says, version):
-    told = told.encode() + b"\n"
-    length = len(told).to_bytes(2 if version == 1 else 4, "little")
-    Path("a.npy").write_bytes(b"\x93NUMPY" + bytes([version, 0]) + length + told + bytes(800))
-    with pytest.raises(OpenError, match=says) as caught:
+def test_invalid_header_raises(header, message, version):
+    header = header.encode() + b"\n"
+    length = len(header).to_bytes(2 if version == 1 else 4, "little")
+    Path("a.npy").write_bytes(b"\x93NUMPY" + bytes([version, 0]) + length + header + bytes(800))
+    with pytest.raises(OpenError, match=message) as caught:
         biggus.open("a.npy")
     assert "\n" not in str(caught.value)
     assert not Path("sprung").exists()
 
 
-def test_a_header_that_is_said_to_be_longer_than_any(fetched):
+def test_huge_header_length_raises_after_a_small_read(fetched):
     Path("a.npy").write_bytes(b"\x93NUMPY\2\0" + b"\xff" * 4 + bytes(5 * 2**20))
     with pytest.raises(OpenError, match="cut short"):
         biggus.open("a.npy")
     assert sum(fetched) <= 2**20
 
 
-def test_a_version_that_is_not_known():
+def test_unknown_version_raises():
     Path("a.npy").write_bytes(b"\x93NUMPY\4\0" + bytes(100))
     with pytest.raises(OpenError, match=r"version \(4, 0\)"):
         biggus.open("a.npy")
 
 
 @pytest.mark.parametrize("axes", ["1,", "1, 1", "2,"])
-def test_axes_of_one_within_a_dtype_are_none(axes):
+def test_subarray_dtype_of_length_one(axes):
     np.save("a.npy", VALUES)
     content = Path("a.npy").read_bytes()
-    told = content.replace(b"'<f8'", f"'({axes})<f8'".encode()).replace(b"  ", b"", 1)
-    shorter = len(content) - len(told)
-    Path("a.npy").write_bytes(told.replace(b"\n", b" " * shorter + b"\n", 1))
+    header = content.replace(b"'<f8'", f"'({axes})<f8'".encode()).replace(b"  ", b"", 1)
+    shorter = len(content) - len(header)
+    Path("a.npy").write_bytes(header.replace(b"\n", b" " * shorter + b"\n", 1))
     if axes == "2,":
         with pytest.raises(OpenError, match="no array of shape"):
             biggus.open("a.npy")
@@ -115,20 +115,20 @@ def test_axes_of_one_within_a_dtype_are_none(axes):
 
 @pytest.mark.parametrize("order", "CF")
 @pytest.mark.filterwarnings("ignore:Reading `.npy`:UserWarning")
-def test_damage_anywhere_is_an_error_or_what_numpy_reads(order):
+def test_damaged_file_raises_or_matches_numpy(order):
     np.save("whole.npy", np.asarray(VALUES, order=order))
     content = Path("whole.npy").read_bytes()
     numbers = itertools.count()
 
     @hypothesis.settings(deadline=None, database=None, max_examples=200)
     @hypothesis.given(st.binary(max_size=12), st.integers(0, 140))
-    def check(noise, where):
+    def check(noise, position):
         damaged = bytearray(content)
-        damaged[where : where + len(noise)] = noise
-        path = Path(f"{next(numbers)}.npy")  # one that is rewritten is given time to settle
+        damaged[position : position + len(noise)] = noise
+        path = Path(f"{next(numbers)}.npy")  # a new file each time: reading a rewritten file waits
         path.write_bytes(damaged)
         try:
-            with path.open("rb") as file:  # np.load would leave its own open
+            with path.open("rb") as file:  # np.load would leave its own file open
                 right = np.load(file)
         except Exception:
             with pytest.raises(OpenError) as caught:
@@ -140,7 +140,7 @@ def test_damage_anywhere_is_an_error_or_what_numpy_reads(order):
     check()
 
 
-def test_what_is_no_file():
+def test_missing_folder_text_and_pipe_raise():
     with pytest.raises(GoneError, match="no such file"):
         biggus.open("a.npy")
     Path("folder.npy").mkdir()

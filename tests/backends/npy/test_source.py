@@ -1,4 +1,4 @@
-"""NumPy's own files: what `np.load` gives, with nothing run, held open or read too early."""
+"""`.npy` files: values match `np.load`, files are not kept open, and reads are minimal."""
 
 import pickle
 import subprocess
@@ -34,17 +34,17 @@ VALUES = np.arange(60.0).reshape(6, 10)
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
+def chdir(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def made(shape, dtype, order="C"):
+def make_values(shape, dtype, order="C"):
     values = np.empty(shape, dtype, order)
     values[...] = np.asarray(sample_values(shape, dtype, seed=3))
     return values
 
 
-def written(values, version=None, path="a.npy"):
+def write_npy(values, version=None, path="a.npy"):
     with Path(path).open("wb") as file:
         np.lib.format.write_array(file, values, version, allow_pickle=False)
 
@@ -54,7 +54,7 @@ def written(values, version=None, path="a.npy"):
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_every_dtype_and_shape(dtype, shape, order):
-    written(made(shape, dtype, order))
+    write_npy(make_values(shape, dtype, order))
     right = np.load("a.npy")
     array = biggus.open("a.npy")
     assert (array.shape, array.dtype) == (right.shape, right.dtype)
@@ -67,7 +67,7 @@ def test_every_dtype_and_shape(dtype, shape, order):
 @pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
 @pytest.mark.parametrize("order", "CF")
 def test_every_version_of_the_format(version, order):
-    written(np.asarray(VALUES, order=order), version)
+    write_npy(np.asarray(VALUES, order=order), version)
     assert_same(biggus.open("a.npy")[1:, ::3].ndarray(), VALUES[1:, ::3])
 
 
@@ -75,9 +75,9 @@ def test_every_version_of_the_format(version, order):
     "names", [("é", "ÿ"), ("氷", "b"), ("\\é", "'氷\""), ("\\\\", "\n\t\u2028")]
 )
 @pytest.mark.filterwarnings("ignore:Stored array in format:UserWarning")
-def test_names_of_fields_in_any_script(names):
-    values = made((5,), list(zip(names, ("i4", "f8"), strict=True)))
-    written(values)
+def test_field_names_in_any_script(names):
+    values = make_values((5,), list(zip(names, ("i4", "f8"), strict=True)))
+    write_npy(values)
     biggus.save(values, "b.npy")
     assert_same(np.load("b.npy"), values)
     for path in ("a.npy", "b.npy"):
@@ -86,10 +86,10 @@ def test_names_of_fields_in_any_script(names):
 
 
 @pytest.mark.filterwarnings("ignore:Stored array in format:UserWarning")
-def test_records_of_thousands_of_fields():
+def test_thousands_of_fields():
     dtype = np.dtype([(f"field {number}", "f4") for number in range(3000)])
-    values = made((3,), dtype)
-    written(values)
+    values = make_values((3,), dtype)
+    write_npy(values)
     with pytest.raises(ValueError, match="max_header_size"):
         np.load("a.npy")
     assert_same(biggus.open("a.npy").ndarray(), values)
@@ -100,8 +100,8 @@ def test_records_of_thousands_of_fields():
 @pytest.mark.parametrize("order", "CF")
 @pytest.mark.parametrize("shape", [(7,), (5, 6), (3, 4, 5)])
 def test_keys_of_any_kind(shape, order):
-    values = made(shape, "f8", order)
-    written(values)
+    values = make_values(shape, "f8", order)
+    write_npy(values)
     array = biggus.open("a.npy")
 
     @hypothesis.settings(deadline=None, database=None)
@@ -112,15 +112,15 @@ def test_keys_of_any_kind(shape, order):
     check()
 
 
-def test_what_follows_the_array_is_another_one():
+def test_data_after_the_array_is_ignored():
     with Path("a.npy").open("wb") as file:
         np.save(file, VALUES)
         np.save(file, VALUES + 1)
     assert_same(biggus.open("a.npy").ndarray(), VALUES)
 
 
-def test_it_is_known_by_its_content():
-    written(VALUES, path="anything")
+def test_claims_by_content():
+    write_npy(VALUES, path="anything")
     assert backend_for(Location("anything")).name == "npy"
     assert_same(biggus.open("anything").ndarray(), VALUES)
     assert_same(biggus.open("anything::values").ndarray(), VALUES)
@@ -131,63 +131,63 @@ def test_it_is_known_by_its_content():
 # --- what changes -----------------------------------------------------------------------------
 
 
-def test_another_file_in_its_place():
-    written(VALUES)
+def test_replaced_file():
+    write_npy(VALUES)
     array = biggus.open("a.npy")
-    written(VALUES + 1, (2, 0), "new.npy")
+    write_npy(VALUES + 1, (2, 0), "new.npy")
     Path("new.npy").replace("a.npy")
     assert_same(array.ndarray(), VALUES + 1)
     for other in (VALUES.T, VALUES.astype("f4"), VALUES.astype(">f8"), VALUES[:3]):
-        written(np.ascontiguousarray(other))
+        write_npy(np.ascontiguousarray(other))
         with pytest.raises(SourceError, match=r"it has changed.*open it again"):
             array[0].ndarray()
-    written(np.asfortranarray(VALUES))
+    write_npy(np.asfortranarray(VALUES))
     assert_same(array.ndarray(), VALUES)
 
 
-@pytest.mark.parametrize("how", ["read", "read_into", "stream"])
+@pytest.mark.parametrize("method", ["read", "read_into", "stream"])
 @pytest.mark.parametrize("order", "CF")
-def test_a_file_that_changes_during_a_read(how, order, monkeypatch):
-    written(np.asarray(VALUES, order=order))
+def test_file_that_changes_during_a_read_raises(method, order, monkeypatch):
+    write_npy(np.asarray(VALUES, order=order))
     source = backend_named("npy").open(Location("a.npy"), "values")
     box, out = whole(source.shape), np.empty(source.shape)
     read_into = Descriptor.read_into
 
-    def meanwhile(self, out, offset):
+    def read_and_append(self, out, offset):
         read_into(self, out, offset)
         with Path("a.npy").open("ab") as file:
             file.write(b"more")
 
     stream = source.stream(box)
     assert (stream is None) == (order == "F")
-    monkeypatch.setattr(Descriptor, "read_into", meanwhile)
-    flowing = how == "stream" and stream is not None
+    monkeypatch.setattr(Descriptor, "read_into", read_and_append)
+    flowing = method == "stream" and stream is not None
     reader, into = (stream, (0, out.reshape(-1))) if flowing else (source, (box, out))
     with pytest.raises(SourceError, match="changed during the read"):
-        read(source, box) if how == "read" else reader.read_into(*into)
+        read(source, box) if method == "read" else reader.read_into(*into)
 
 
 def test_no_file_is_left_open():
-    written(VALUES)
+    write_npy(VALUES)
     if not Path("/proc/self/fd").is_dir():
-        pytest.skip("the system does not tell what is open")
+        pytest.skip("the system does not list open files")
 
-    def held():
+    def open_files():
         found = [link.resolve() for link in Path("/proc/self/fd").iterdir() if link.exists()]
         return [path for path in found if path.parent == Path.cwd()]
 
     array = biggus.open("a.npy")
-    assert held() == []
+    assert open_files() == []
     array.ndarray(), array.mean().ndarray(), array[[1, 5], [2, 0]].ndarray()
-    assert held() == []
+    assert open_files() == []
     Path("a.npy").unlink()
     with pytest.raises(SourceError, match="no such file"):
         array.ndarray()
-    assert held() == []
+    assert open_files() == []
 
 
-def test_it_pickles_by_its_path():
-    written(np.zeros((100, 100)))
+def test_pickles_by_path():
+    write_npy(np.zeros((100, 100)))
     source = backend_named("npy").open(Location("a.npy"), "values")
     assert len(pickle.dumps(source)) < 1000
     assert_same(read(pickle.loads(pickle.dumps(source)), whole((100, 100))), np.zeros((100, 100)))
@@ -196,9 +196,9 @@ def test_it_pickles_by_its_path():
 # --- how much is read -------------------------------------------------------------------------
 
 
-def test_nothing_is_read_but_what_is_wanted(fetched):
+def test_reads_only_the_selected_values(fetched):
     values = np.arange(4e6).reshape(1000, 4000)
-    written(values)
+    write_npy(values)
     array = biggus.open("a.npy")
     assert sum(fetched) <= 256
     fetched.clear()
@@ -211,9 +211,9 @@ def test_nothing_is_read_but_what_is_wanted(fetched):
 
 @pytest.mark.parametrize("axis", [None, 0, 1])
 @pytest.mark.parametrize("order", "CF")
-def test_what_is_computed_reads_a_file_once_and_in_runs(order, axis, fetched):
+def test_reductions_read_the_file_once_in_large_parts(order, axis, fetched):
     values = np.asarray(np.arange(2e6).reshape(1000, 2000), order=order)
-    written(values)
+    write_npy(values)
     array = biggus.open("a.npy")
     fetched.clear()
     with biggus.set_options(workers=1):
@@ -229,32 +229,32 @@ def test_what_is_computed_reads_a_file_once_and_in_runs(order, axis, fetched):
 @pytest.fixture
 def cache(monkeypatch):
     monkeypatch.setattr(files, "SETTLED_SECONDS", -1.0)
-    with biggus.Cache("cache") as made:
-        yield made
+    with biggus.Cache("cache") as make_values:
+        yield make_values
 
 
 @pytest.mark.parametrize("dtype", [">f8", "M8[25s]", "i4,>f8,S3", "U3"])
-def test_it_opens_from_the_cache_when_it_is_gone(dtype, cache):
-    values = made((4, 5), dtype, "F")
-    written(values)
+def test_deleted_file_is_read_from_the_cache(dtype, cache):
+    values = make_values((4, 5), dtype, "F")
+    write_npy(values)
     biggus.open("a.npy", cache=cache).ndarray()
     Path("a.npy").unlink()
-    for how in ({}, {"variable": "values"}, {"backend": "npy"}):
-        assert_same(biggus.open("a.npy", cache=cache, **how).ndarray(), values)
+    for method in ({}, {"variable": "values"}, {"backend": "npy"}):
+        assert_same(biggus.open("a.npy", cache=cache, **method).ndarray(), values)
     with pytest.raises(GoneError):
         biggus.open("a.npy", "other", cache=cache)
 
 
-def test_the_cache_sees_that_it_changed(cache):
-    written(VALUES)
+def test_cache_notices_changes(cache):
+    write_npy(VALUES)
     assert_same(biggus.open("a.npy", cache=cache).ndarray(), VALUES)
-    written(VALUES * 2)
+    write_npy(VALUES * 2)
     assert_same(biggus.open("a.npy", cache=cache).ndarray(), VALUES * 2)
 
 
-def test_several_are_joined():
+def test_open_many():
     for number in range(3):
-        written(VALUES + number, path=f"{number}.npy")
+        write_npy(VALUES + number, path=f"{number}.npy")
     joined = biggus.open_many("*.npy")
     right = np.concatenate([VALUES, VALUES + 1, VALUES + 2])
     assert_same(joined.ndarray(), right)
@@ -269,31 +269,31 @@ def run(*arguments):
 
 
 @pytest.mark.machine
-def test_the_command_line():
+def test_command_line():
     pytest.importorskip("h5py")
-    written(VALUES)
-    code, said = run("info", "a.npy")
+    write_npy(VALUES)
+    code, output = run("info", "a.npy")
     assert code == 0
-    assert "values" in said
-    assert "float64" in said
-    code, said = run("get", "a.npy", "[2:4, ::-1]", "-o", "b.npy")
-    assert code == 0, said
+    assert "values" in output
+    assert "float64" in output
+    code, output = run("get", "a.npy", "[2:4, ::-1]", "-o", "b.npy")
+    assert code == 0, output
     assert_same(np.load("b.npy"), VALUES[2:4, ::-1])
-    code, said = run("stats", "a.npy")
-    assert code == 0, said
-    assert "29.5" in said
-    code, said = run("save", "a.npy", "c.h5::v")
-    assert code == 0, said
+    code, output = run("stats", "a.npy")
+    assert code == 0, output
+    assert "29.5" in output
+    code, output = run("save", "a.npy", "c.h5::v")
+    assert code == 0, output
     assert_same(biggus.open("c.h5").ndarray(), VALUES)
     np.save("o.npy", np.array([{}], object), allow_pickle=True)
-    code, said = run("info", "o.npy")
+    code, output = run("info", "o.npy")
     assert code == 1
-    assert "pickle" in said
+    assert "pickle" in output
 
 
 @pytest.mark.parametrize("dtype", ["f2", "f8", ">c16", "M8[s]", "m8[25h]"])
-def test_what_is_missing_comes_back_as_nan_or_nat(dtype):
-    values = np.ma.MaskedArray(made((3, 4), dtype), mask=np.eye(3, 4))
+def test_missing_values_are_saved_as_nan_or_nat(dtype):
+    values = np.ma.MaskedArray(make_values((3, 4), dtype), mask=np.eye(3, 4))
     biggus.save(values, "a.npy")
     got = biggus.open("a.npy").ndarray()
     missing = np.isnat if values.dtype.kind in "mM" else np.isnan
