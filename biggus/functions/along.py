@@ -103,7 +103,7 @@ def _ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Array:
     array = line[1:] - line[:-1]
     ends = [None if one is None else np.ravel(np.asanyarray(one)) for one in (to_begin, to_end)]
     for name, one in zip(("to_begin", "to_end"), ends, strict=True):
-        if one is not None and not np.can_cast(one, array.dtype, casting="same_kind"):
+        if one is not None and not np.can_cast(one, line.dtype, casting="same_kind"):
             raise TypeError(
                 f"dtype of `{name}` must be compatible with input `ary` under the `same_kind` rule."
             )

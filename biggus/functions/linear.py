@@ -21,16 +21,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+def _refuse_vectors(array: Array) -> None:
+    if array.ndim < 2:
+        raise np.linalg.LinAlgError(
+            f"{array.ndim}-dimensional array given. Array must be at least two-dimensional"
+        )
+
+
 def of_matrices(name: str) -> Callable[..., Any]:
     """Return the lazy counterpart of a function of `numpy.linalg` of one matrix or a stack."""
     function = getattr(np.linalg, name)
 
     def apply(a: Any, *arguments: Any, **keywords: Any) -> Any:
         array = as_array(a)
-        if array.ndim < 2:
-            raise np.linalg.LinAlgError(
-                f"{array.ndim}-dimensional array given. Array must be at least two-dimensional"
-            )
+        if name == "matrix_rank" and array.ndim < 2:
+            return (array != 0).any().astype(np.intp)
+        _refuse_vectors(array)
         refuse_missing(f"linalg.{name}", array)
         if arguments:
             raise TypeError(f"linalg.{name} of a lazy array takes its options by name")
@@ -101,6 +107,11 @@ def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> 
     return norm_of_planes(array, ord, axes, keepdims)
 
 
+def _greatest(sizes: Array, **how: Any) -> Any:
+    """Return the greatest of some sizes, which is 0 if there are none."""
+    return greatest(sizes, **how, **({"initial": 0} if 0 in sizes.shape else {}))
+
+
 def _squares(array: Array) -> Any:
     return (conjugate(array) * array).real if array.dtype.kind == "c" else array**2
 
@@ -110,7 +121,7 @@ def norm_of_vectors(array: Array, ord: Any, axis: Any, keepdims: bool) -> Array:
     how: dict[str, Any] = {"axis": axis, "keepdims": keepdims}
     found: Any
     if ord in (np.inf, -np.inf):
-        found = (greatest if ord > 0 else least)(abs(array), **how)
+        found = (_greatest if ord > 0 else least)(abs(array), **how)
     elif ord == 0:
         found = total((array != 0).astype(array.real.dtype), **how)
     elif ord == 1:
@@ -120,7 +131,7 @@ def norm_of_vectors(array: Array, ord: Any, axis: Any, keepdims: bool) -> Array:
     elif isinstance(ord, str):
         raise ValueError(f"Invalid norm order '{ord}' for vectors")
     else:
-        found = total(abs(array) ** ord, **how) ** np.reciprocal(ord, dtype=array.real.dtype)
+        found = total(abs(array) ** ord, **how) ** np.reciprocal(ord, dtype=array.real.dtype.type)
     result: Array = found
     return result
 
@@ -136,11 +147,11 @@ def norm_of_planes(array: Array, ord: Any, axes: tuple[int, ...], keepdims: bool
     elif ord in (1, -1, np.inf, -np.inf):
         along, over = (rows, columns) if abs(ord) == 1 else (columns, rows)
         sums = total(abs(array), axis=along, keepdims=True)
-        found = (greatest if ord > 0 else least)(sums, axis=over, keepdims=True)
+        found = (_greatest if ord > 0 else least)(sums, axis=over, keepdims=True)
     elif ord in (2, -2, "nuc"):
         moved: Any = moveaxis(array, axes, (-2, -1))
         values: Any = np.linalg.svd(moved, compute_uv=False)
-        choose: Callable[..., Array] = {2: greatest, -2: least, "nuc": total}[ord]
+        choose: Callable[..., Array] = {2: _greatest, -2: least, "nuc": total}[ord]
         found = np.expand_dims(choose(values, axis=-1), axes)
     else:
         raise ValueError("Invalid norm order for matrices.")
@@ -201,6 +212,7 @@ def _with_fractions(x: Any) -> Array:
 @implements(np.linalg.matrix_power)
 def _matrix_power(a: Any, n: int) -> Any:
     array = as_array(a)
+    _refuse_vectors(array)
     probe = np.linalg.matrix_power(np.eye(*array.shape[-2:], dtype=array.dtype), n)
     step = NumPyStep("linalg.matrix_power", {"n": n}, probe.dtype)
     return Array.from_node(Gufunc(step, [array.node], [2], probe.shape))

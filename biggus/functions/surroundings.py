@@ -15,7 +15,7 @@ from biggus.functions.joining import concatenate
 from biggus.sources.normal import normal_axis
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 
 _numpys_gradient: Callable[..., Any] = np.gradient
@@ -29,28 +29,71 @@ _MODES = ("edge", "wrap", "reflect", "symmetric")
 def pad(array: Any, pad_width: Any, mode: Any = "constant", **keywords: Any) -> Array:
     """Pad an array, as :func:`numpy.pad`."""
     padded = as_array(array)
+    widths = _widths(padded, pad_width, mode, keywords)
+    constants = np.broadcast_to(np.asarray(keywords.get("constant_values", 0)), (padded.ndim, 2))
+    by_indices = mode in _MODES and keywords.get("reflect_type") != "odd"
+    for axis, (before, after) in enumerate(widths):
+        if not before and not after:
+            continue
+        if mode in ("constant", "empty"):
+            padded = _with_constants(padded, axis, (before, after), constants[axis])
+        elif by_indices:
+            # NumPy pads an array of indices, which tells where each value comes from.
+            places = np.pad(np.arange(padded.shape[axis]), (before, after), mode)
+            padded = padded[(ALL,) * axis + (places,)]
+        else:
+            own = {
+                word: given if isinstance(given, str) else _of_axis(given, padded.ndim, axis)
+                for word, given in keywords.items()
+            }
+            function = _Padding((before, after), mode)
+            length = before + padded.shape[axis] + after
+            padded = lined(padded, axis, function, own, dtype=padded.dtype, length=length)
+    return padded
+
+
+def _widths(
+    padded: Array, pad_width: Any, mode: Any, keywords: Mapping[str, Any]
+) -> list[list[int]]:
+    """Return how many values come before and after each axis; raise the errors of `numpy.pad`."""
+    if callable(mode):
+        raise TypeError("pad of a lazy array by a function: read it first, with .ndarray()")
     if isinstance(pad_width, dict):
         given = [(0, 0)] * padded.ndim
         for axis, width in pad_width.items():
             given[axis] = (width, width) if np.ndim(width) == 0 else tuple(width)
         pad_width = given
-    widths = np.broadcast_to(np.asarray(pad_width), (padded.ndim, 2)).tolist()
-    if mode != "constant" and mode not in _MODES:
-        raise TypeError(f"pad of a lazy array in the mode {mode!r}: read it first, with .ndarray()")
+    if np.asarray(pad_width).dtype.kind != "i":
+        raise TypeError("`pad_width` must be of integral type.")
+    widths: list[list[int]] = np.broadcast_to(np.asarray(pad_width), (padded.ndim, 2)).tolist()
     if any(n < 0 for pair in widths for n in pair):
         raise ValueError("index can't contain negative values")
-    values = keywords.pop("constant_values", 0) if mode == "constant" else 0
-    constants = np.broadcast_to(np.asarray(values), (padded.ndim, 2))
-    for axis, (before, after) in enumerate(widths):
-        if not before and not after:
-            continue
-        if mode == "constant":
-            padded = _with_constants(padded, axis, (before, after), constants[axis])
-        else:
-            # NumPy pads an array of indices, which tells where each value comes from.
-            places = np.pad(np.arange(padded.shape[axis]), (before, after), mode, **keywords)
-            padded = padded[(ALL,) * axis + (places,)]
-    return padded
+    # NumPy is called with one value, and with the axes that have none.
+    np.pad(np.zeros((1,) * padded.ndim, padded.dtype), 0, mode, **keywords)
+    for n, pair in zip(padded.shape, widths, strict=True):
+        if n == 0:
+            np.pad(np.zeros(0), np.minimum(pair, 1), mode)
+    return widths
+
+
+def _of_axis(given: Any, ndim: int, axis: int) -> Any:
+    """Return the pair of values that an argument of `numpy.pad` gives for one axis."""
+    pair = np.broadcast_to(np.asarray(given), (ndim, 2))[axis].tolist()
+    return None if pair[0] is None else tuple(pair)
+
+
+class _Padding:
+    """`numpy.pad` along one axis."""
+
+    def __init__(self, widths: tuple[int, int], mode: str) -> None:
+        self.widths = widths
+        self.mode = mode
+        self.__name__ = f"pad in the mode {mode!r}"
+
+    def __call__(self, block: Any, axis: int, **keywords: Any) -> Any:
+        widths = [(0, 0)] * block.ndim
+        widths[axis] = self.widths
+        return np.pad(block, widths, self.mode, **keywords)  # type: ignore[call-overload]
 
 
 def _with_constants(array: Array, axis: int, widths: Sequence[int], values: Any) -> Array:

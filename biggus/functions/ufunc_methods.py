@@ -26,6 +26,7 @@ _STATISTICS: Mapping[np.ufunc, str] = {
 """Ufuncs whose reduction is a statistic."""
 
 _TYPED = frozenset({"sum", "prod"})
+"""Statistics that take ``dtype=``; of the others, the values are cast before."""
 
 
 @implements_method("reduce")
@@ -48,12 +49,16 @@ def _reduce(
             "read it first, with .ndarray()"
         )
     name = _STATISTICS[ufunc]
+    values = as_array(array)
     how: dict[str, Any] = {"keepdims": keepdims, "where": where}
     if name in _TYPED:
         how["dtype"] = dtype
+    elif dtype is not None:
+        ufunc.reduce(np.ones((1,) * values.ndim, values.dtype), axis, dtype)  # may refuse
+        values = values.astype(dtype)
     if name not in ("all", "any"):
         how["initial"] = initial
-    found: Array = getattr(statistics, name)(as_array(array), axis=axis, **how)
+    found: Array = getattr(statistics, name)(values, axis=axis, **how)
     return found
 
 

@@ -27,6 +27,8 @@ def _average(
         found = mean(array, axis=axis, keepdims=kept)
         total: Any = np.full((), array.size / found.size, found.dtype)
     else:
+        if axis is not None:
+            normal_axes(axis, array.ndim)  # also where NumPy's sums take axis 0 of no axes
         factors = _weights(array, axis, as_array(weights))
         kinds = (array.dtype, factors.dtype)
         dtype = (
@@ -79,7 +81,9 @@ def cov(
         raise ValueError("m has more than 2 dimensions")
     kind = np.result_type(*[one.dtype for one in arrays], np.float64) if dtype is None else dtype
     rows = [at_least_2d(one) for one in arrays]
-    rows = [one.T if not rowvar and one.shape[0] != 1 else one for one in rows]
+    if not rowvar:
+        turned = [arrays[0].ndim != 1, *[one.shape[0] != 1 for one in rows[1:]]]
+        rows = [one.T if turn else one for one, turn in zip(rows, turned, strict=True)]
     if rows[0].shape[0] == 0:
         return zeros((0, 0), float)
     values = (concatenate(rows, 0) if len(rows) > 1 else rows[0]).astype(kind)

@@ -247,19 +247,26 @@ def excluding(
                 "one has to specify 'initial'"
             )
         a = _chosen(where, a, np.asarray(neutral).astype(a.dtype)[()])
-    found = make(name, a, *given, **keywords)
     if not has_initial:
-        return found
+        return make(name, a, *given, **keywords)
     first = np.asarray(initial)
     if first.ndim:
         raise ValueError("initial must be a scalar")
+    if 0 in a.shape and name not in _NEUTRAL:
+        # Without an initial value, extremes of no values are errors.
+        only = node_of(first.astype(a.dtype.newbyteorder("=")))
+        return spread_to(only, make("any", a, *given, **keywords).shape)
+    found = make(name, a, *given, **keywords)
     return _cast(applied(_FIRST[name], [found, first.astype(found.dtype)[()]]), found.dtype)
 
 
 def _spread(make: Make, name: str, a: Node, where: Node, *given: Any, **keywords: Any) -> Node:
     """Return the mean, variance or standard deviation of some values."""
     dtype = make(name, a, *given, **keywords).dtype
+    correction = keywords.pop("correction", NOT_GIVEN)
     ddof = keywords.pop("ddof", 0)
+    if correction is not NOT_GIVEN and correction is not None:
+        ddof = correction
     keywords.pop("dtype", None)
     exact = np.dtype(np.complex128 if a.dtype.kind == "c" else np.float64)
     values = _cast(a, exact)

@@ -213,8 +213,11 @@ def spread(
             raise ValueError("ddof and correction can't be provided simultaneously.")
         ddof = correction
     wanted = _dtype(dtype)
-    if wanted is not None and wanted.kind not in "fcO":
-        raise TypeError(f"{given.name} is computed in a floating dtype, not {wanted}")
+    if wanted is not None and wanted.kind not in ("cO" if given.dtype.kind == "c" else "fcO"):
+        raise TypeError(
+            f"{given.name} of {given.dtype} of a lazy array is not computed in {wanted}: "
+            "cast the values, or call .ndarray()"
+        )
     result = given.probed(dtype=wanted)
     values = wanted or given.dtype
     used = np.dtype(np.float64) if values.kind in "biu" else wide(values)

@@ -27,6 +27,10 @@ CASES = {
     "matrix_norm of rows": (lambda a, s, x: LA.matrix_norm(a, ord=1)),
     "matrix_power": (lambda a, s, x: LA.matrix_power(s, 3)),
     "inverse power": (lambda a, s, x: LA.matrix_power(s, -1)),
+    "matrix_rank": (lambda a, s, x: LA.matrix_rank(s)),
+    "matrix_rank of a vector": (lambda a, s, x: LA.matrix_rank(x)),
+    "norm of big-endian values": (lambda a, s, x: LA.norm(a.astype(">f4"), 3, axis=0)),
+    "norm of nothing": (lambda a, s, x: LA.norm(x[:0], 1)),
     "pinv": (lambda a, s, x: LA.pinv(a)),
     "pinv with cutoffs": (lambda a, s, x: LA.pinv(a, np.array([1e-9, 0.5]))),
 }
@@ -35,7 +39,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_values_and_dtypes_match_numpy(case):
     function = CASES[case]
-    right = function(A, SQUARE, X)
+    right = np.asarray(function(A, SQUARE, X))
     found = function(*[biggus.ArrayAdapter(each) for each in (A, SQUARE, X)])
     assert type(found) is biggus.Array
     assert found.dtype == right.dtype
@@ -49,3 +53,5 @@ def test_invalid_shapes_raise():
         LA.outer(biggus.ones((2, 2)), biggus.ones(2))
     with pytest.raises(LA.LinAlgError):
         LA.matrix_power(biggus.ones((2, 3)), 2)
+    with pytest.raises(LA.LinAlgError, match="two-dimensional"):
+        LA.matrix_power(biggus.ones(()), 2)

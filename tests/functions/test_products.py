@@ -39,6 +39,7 @@ UNARY = {
     "einsum with an unknown output index": lambda a: np.einsum("ij->ik", a),
     "average": lambda a: np.average(a, axis=0),
     "average of weights": lambda a: np.average(a, axis=-1, weights=np.arange(a.shape[-1]) + 1),
+    "average along the first axis": lambda a: np.average(a, axis=0, weights=np.ones(a.shape)),
     "average of everything": lambda a: np.average(a, weights=np.ones(a.shape)),
     "average and sum of weights": lambda a: np.average(
         a, axis=0, weights=[1, 2, 1][: a.shape[0]], returned=True
@@ -104,8 +105,8 @@ CHOSEN = {
         "any": [{}],
         "all": [{"keepdims": True}],
         "mean": [{}, {"keepdims": True}],
-        "var": [{}, {"ddof": 1}],
-        "std": [{"ddof": 1, "keepdims": True}],
+        "var": [{}, {"ddof": 1}, {"correction": 1}],
+        "std": [{"ddof": 1, "keepdims": True}, {"correction": 5}],
         "nansum": [{"initial": 1}],
     }.items()
     for axis in (None, 0, -1)

@@ -19,6 +19,12 @@ FUNCTIONS = {
     "pad reflect": lambda a: np.pad(a, 2, mode="reflect"),
     "pad symmetric": lambda a: np.pad(a, 2, mode="symmetric"),
     "pad wrap": lambda a: np.pad(a, 2, mode="wrap"),
+    "pad odd": lambda a: np.pad(a, (7, 9), mode="reflect", reflect_type="odd"),
+    "pad maximum": lambda a: np.pad(a, ((0, 1), (2, 2), (0, 0)), mode="maximum", stat_length=2),
+    "pad median": lambda a: np.pad(a, 1, mode="median", stat_length=((1, 2), (3, 1), (2, 2))),
+    "pad ramp": lambda a: np.pad(
+        a, {1: (3, 4)}, mode="linear_ramp", end_values=((0, 0), (2, 9), (0, 0))
+    ),
     "gradient": lambda a: np.gradient(a, axis=1),
     "gradient apart": lambda a: np.gradient(a, np.array([0, 1, 4, 9.0]), axis=1, edge_order=2),
     "gradients": lambda a: np.gradient(a, 2.0)[2],
@@ -42,7 +48,13 @@ def test_function_is_lazy_and_matches_numpy(name, values):
 def test_invalid_arguments_raise():
     a = biggus.zeros((2, 3))
     with pytest.raises(TypeError, match=r"\.ndarray\(\)"):
-        np.pad(a, 1, mode="linear_ramp")
+        np.pad(a, 1, mode=lambda vector, *_: vector)
+    with pytest.raises(TypeError, match="integral"):
+        np.pad(a, 1.5)
+    with pytest.raises(ValueError, match="unsupported keyword"):
+        np.pad(a, 1, mode="edge", constant_values=1)
+    with pytest.raises(ValueError, match="can't extend empty axis"):
+        np.pad(a[:0], 1, mode="mean")
     with pytest.raises(ValueError, match="negative"):
         np.pad(a, -1)
     with pytest.raises(ValueError, match="too small"):
