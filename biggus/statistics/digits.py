@@ -16,6 +16,7 @@ import numpy as np
 
 from biggus.statistics.base import Accumulator, Aggregator
 from biggus.statistics.layout import COUNT, RUN
+from biggus.statistics.scratch import scratch
 
 if TYPE_CHECKING:
     from biggus.statistics.layout import RunLayout
@@ -27,6 +28,12 @@ _DIGIT = 16
 
 _TABLE = 20
 """The most bits of an index of a table of counts, which is 8 MB then."""
+
+_FEW = 4
+"""The most prefixes that are searched for one after the other, by comparing integers."""
+
+_NEAR = 256
+"""First digits that differ by less are counted as pairs of bytes, in half of the time."""
 
 
 def rankable(dtype: np.dtype[Any]) -> bool:
@@ -112,7 +119,7 @@ class Digits(Aggregator):
     @property
     def key(self) -> str:
         prefixes = ",".join(map(str, self.prefixes))
-        return f"digits-1:{self.dtype.str}:{int(self.skip)}:{self.known}:{prefixes}"
+        return f"digits-2:{self.dtype.str}:{int(self.skip)}:{self.known}:{prefixes}"
 
     @property
     def nbytes_fixed(self) -> int:
@@ -132,8 +139,8 @@ class Digits(Aggregator):
 class DigitsAccumulator(Accumulator):
     """Counts the values of the runs of a block.
 
-    The first digit is looked up from the bits of a value in memory; rank keys are only computed
-    for values that are counted by a further digit.
+    The first digit follows from the first bits of a value in memory.  Values with one of a few
+    prefixes are found by comparing these bits.  Rank keys are only computed for many prefixes.
     """
 
     def __init__(self, aggregator: Digits, layout: RunLayout) -> None:
@@ -141,33 +148,67 @@ class DigitsAccumulator(Accumulator):
         self.aggregator = aggregator
         self.nans, self.table = aggregator.identity(())
         self.prefixes = np.array(aggregator.prefixes, np.uint64)
-        self.ranks = _ranks_of_tops(aggregator.dtype)
-        """The first digit of the rank key, by the first bits of a value."""
-        if aggregator.known:
-            wanted = np.zeros(self.ranks.size, bool)
-            known = min(aggregator.known, self.ranks.size.bit_length() - 1)
+        self.few = len(self.prefixes) <= _FEW
+        if not aggregator.known:
+            self.found = np.zeros(1 << aggregator.bits, COUNT)
+        elif not self.few:
+            ranks = _ranks_of_tops(aggregator.dtype)
+            wanted = np.zeros(ranks.size, bool)
+            known = min(aggregator.known, ranks.size.bit_length() - 1)
             firsts = self.prefixes >> np.uint64(aggregator.known - known)
             wanted.reshape(1 << known, -1)[firsts.astype(np.intp)] = True
-            self.wanted = wanted[self.ranks]
-        else:
-            self.found = np.zeros(self.ranks.size, COUNT)
+            self.wanted = wanted[ranks]
 
     def add(self, part: RunValues) -> None:
-        values = part.flat(self.skip)
+        values = np.ascontiguousarray(part.flat(self.skip))
+        if self.aggregator.known:
+            # There are no NaN: if NaN are not skipped, one of them settles the result.
+            if self.few:
+                self._add_few(values.view(f"u{values.dtype.itemsize}"))
+            else:
+                self._add_many(keys_of(values[self.wanted[_tops(values)]]))
+            return
         if values.dtype.kind in "fmM" and not self.skip:
             nan = np.isnan(values)
             if nan.any():
                 values = values[~nan]
                 self.nans += nan.size - values.size
-        values = np.ascontiguousarray(values)
-        if self.aggregator.known:
-            values = values[self.wanted[_tops(values)]]
-            if values.size:
-                self._add_further(keys_of(values))
-        else:
-            self.found += np.bincount(_tops(values), minlength=self.found.size)
+        if values.size:
+            self._add_first(values)
 
-    def _add_further(self, keys: AnyArray) -> None:
+    def _add_first(self, values: AnyArray) -> None:
+        """Count values by their first bits; two values at a time, if all are near each other."""
+        bits = values.view(f"u{values.dtype.itemsize}")
+        unknown = 8 * bits.itemsize - self.aggregator.bits
+        low, high = int(bits.min()) >> unknown, int(bits.max()) >> unknown
+        tops = _tops(values)
+        if high - low >= _NEAR:
+            self.found += np.bincount(tops, minlength=self.found.size)
+            return
+        near = (tops - tops.dtype.type(low)).astype(np.uint8)
+        pairs = near[: near.size // 2 * 2].view(np.uint16)
+        counts = np.bincount(pairs, minlength=_NEAR**2).reshape(_NEAR, _NEAR)
+        counts = counts.sum(axis=0) + counts.sum(axis=1)
+        if near.size % 2:
+            counts[near[-1]] += 1
+        self.found[low : high + 1] += counts[: high - low + 1]
+
+    def _add_few(self, bits: AnyArray) -> None:
+        """Count values by their bits; the bits of all values with one prefix are consecutive."""
+        aggregator = self.aggregator
+        unknown = 8 * bits.itemsize - aggregator.known
+        offsets = scratch("offsets", bits.shape, bits.dtype)
+        for prefix, row in zip(aggregator.prefixes, self.table, strict=True):
+            ends = np.array([prefix << unknown, ((prefix + 1) << unknown) - 1], bits.dtype)
+            first, last = values_of(ends, aggregator.dtype).view(bits.dtype)
+            np.subtract(bits, min(first, last), out=offsets)  # wraps around below `first`
+            inside = offsets[offsets < bits.dtype.type(1 << unknown)]
+            inside >>= bits.dtype.type(unknown - aggregator.bits)
+            counts = np.bincount(inside.astype(np.intp), minlength=row.size)
+            np.add(row, counts if first < last else counts[::-1], out=row)
+
+    def _add_many(self, keys: AnyArray) -> None:
+        """Count values by their rank keys; look up the prefix of each."""
         aggregator = self.aggregator
         rest = 8 * aggregator.dtype.itemsize - aggregator.known - aggregator.bits
         digits = keys >> keys.dtype.type(rest) if rest else keys
@@ -182,7 +223,7 @@ class DigitsAccumulator(Accumulator):
 
     def partial(self) -> Partial:
         if not self.aggregator.known:
-            self.table[0, self.ranks] = self.found
+            self.table[0, _ranks_of_tops(self.aggregator.dtype)] = self.found
         return self.nans, self.table
 
 

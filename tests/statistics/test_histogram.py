@@ -75,6 +75,35 @@ def test_medians(computed, name, kind):
         np.testing.assert_array_equal(got.reshape(()), want)
 
 
+@pytest.mark.parametrize("kind", ["i2", "u4", "i4", ">i4", "u8", "i8", "m8[s]", "f2", "f4", "f8"])
+@pytest.mark.parametrize("q", [[0.5], [0.1, 0.5, 0.9], np.linspace(0, 1, 17)])
+def test_quantiles_of_values_with_few_and_many_prefixes(computed, kind, q):
+    rng = np.random.default_rng(0)
+    most = {2: 3e4, 4: 2e9, 8: 9e18}[np.dtype(kind).itemsize]
+    for centre, spread in [(0, 1e-3), (0, 1e4), (300, 1), (300, 1e9), (-300, 1), (-7e4, 1e3)]:
+        near = np.clip(rng.normal(centre, spread, 301), -most, most)
+        values = (np.abs(near) if np.dtype(kind).kind == "u" else near).astype(kind)
+        got = computed("quantile", values, (0,), ((2, 8, 99),), q=q, method="lower")
+        np.testing.assert_array_equal(got[0], np.quantile(values, q, method="lower"))
+
+
+@pytest.mark.parametrize("kind", ["f4", "f8", "m8[s]"])
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_quantiles_of_the_ends_of_a_dtype_beside_nan(computed, kind, share):
+    # The bits of infinities and of the first times are next to those of NaN and NaT.
+    rng = np.random.default_rng(0)
+    dtype = np.dtype(kind)
+    ends = [-(2**63) + 1, 2**63 - 1] if dtype.kind == "m" else [-np.inf, np.inf]
+    missing = np.array("NaT" if dtype.kind == "m" else np.nan, dtype)
+    usual = rng.normal(0, 40, 99).astype("i8").astype(dtype)
+    values = np.where(rng.random(99) < share, rng.choice(np.array(ends, dtype), 99), usual)
+    with_missing = np.where(rng.random(99) < 0.3, missing, values)
+    got = computed("nanquantile", with_missing, (0,), ((2, 8),), q=QUARTERS, method="lower")
+    want = np.quantile(with_missing[~np.isnan(with_missing)], QUARTERS, method="lower")
+    np.testing.assert_array_equal(got[0], want)
+    assert np.isnan(computed("quantile", with_missing, (0,), ((2, 8),), q=QUARTERS)).all()
+
+
 def outcome(call):
     try:
         return call()
