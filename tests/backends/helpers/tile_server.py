@@ -151,6 +151,20 @@ class TileServer(ThreadingHTTPServer):
         return self.always or Reply()
 
 
+class FolderServer(TileServer):
+    """Serves tiles, and the files of a folder."""
+
+    def __init__(self, folder):
+        super().__init__()
+        self.folder = folder
+        self.always = Reply(type="application/octet-stream")
+        self.conditional = True
+
+    def tile(self, path):
+        file = self.folder / urlsplit(path).path.lstrip("/")
+        return file.read_bytes() if file.is_file() else super().tile(path)
+
+
 class Handler(BaseHTTPRequestHandler):
     server: TileServer
     protocol_version = "HTTP/1.1"

@@ -1,6 +1,6 @@
-"""Redirects from the internet to addresses that are not of it, as far as names and numbers say.
+"""Redirects from public servers to local addresses.
 
-Nothing here leaves this machine: which addresses a name has is told by the tests.
+The tests use the loopback interface only; they set the addresses of host names themselves.
 """
 
 import pytest
@@ -29,7 +29,7 @@ def server():
 
 @pytest.fixture
 def names(monkeypatch):
-    """Set what addresses names have; by default 127.0.0.1 is taken for a public one."""
+    """Return a dict of the addresses of host names; by default 127.0.0.1 has a public one."""
     known = {"127.0.0.1": [PUBLIC]}
     monkeypatch.setattr(attempt, "addresses_of", lambda host, _: known.get(host, []))
     return known
@@ -46,7 +46,7 @@ def get(server, to, **settings):
     "addresses",
     [["127.0.0.1"], ["10.1.2.3"], ["169.254.169.254"], ["::1"], [PUBLIC, "192.168.0.1"]],
 )
-def test_from_a_public_server_to_what_is_not_public(server, names, addresses):
+def test_redirect_from_public_to_local_address_raises(server, names, addresses):
     names["localhost"] = addresses
     with pytest.raises(HttpError, match=r"localhost, which is not a public.*local_redirects=True"):
         get(server, "http://localhost:{port}/there")
@@ -54,38 +54,38 @@ def test_from_a_public_server_to_what_is_not_public(server, names, addresses):
     assert get(server, "http://localhost:{port}/there", local_redirects=True) == b"found"
 
 
-def test_between_servers_that_are_not_public(server, names):
+def test_redirect_between_local_addresses(server, names):
     names.update({"127.0.0.1": ["127.0.0.1"], "localhost": ["127.0.0.1"]})
     assert get(server, "http://localhost:{port}/there") == b"found"
 
 
-def test_on_the_same_host(server, names):
+def test_redirect_on_the_same_host(server, names):
     names["127.0.0.1"] = [PUBLIC]
     assert get(server, "/there") == b"found"
     assert get(server, "//127.0.0.1:{port}/there") == b"found"
 
 
 @pytest.mark.parametrize("first", [[PUBLIC], []])
-def test_a_name_that_comes_to_mean_another_address(server, names, first):
+def test_host_name_that_changes_to_a_local_address_raises(server, names, first):
     names["localhost"] = first
     with pytest.raises(HttpError, match=r"redirects to (127\.0\.0\.1|::1), which is not a public"):
         get(server, "http://localhost:{port}/there")
     assert server.paths == ["/old"]
 
 
-def test_between_public_servers(server, names, monkeypatch):
+def test_redirect_between_public_servers(server, names, monkeypatch):
     monkeypatch.setattr(connections, "is_public", lambda address: True)
     names["localhost"] = [PUBLIC, ELSEWHERE]
     assert get(server, "http://localhost:{port}/there") == b"found"
 
 
-def test_once_outside_it_stays_outside(server, names):
+def test_redirects_after_a_public_server_stay_public(server, names):
     names.update({"127.0.0.1": ["127.0.0.1"], "localhost": [PUBLIC]})
     server.answers["then"] = sending(
         answer(b"", "302 Found", Location=f"http://127.0.0.1:{server.port}/there")
     )
     with pytest.raises(HttpError, match=r"127\.0\.0\.1, which is not a public"):
-        # The name leads here, and from here on is a public server's to say.
+        # The first redirect leads to a public name, so that the second may not lead back.
         get(server, "http://localhost:{port}/then", local_redirects=False)
 
 
@@ -117,11 +117,11 @@ def test_once_outside_it_stays_outside(server, names):
         ("2002:a00:1::", False),
     ],
 )
-def test_which_addresses_are_public(address, public):
+def test_is_public(address, public):
     assert is_public(address) is public
 
 
-def test_what_a_name_alone_tells():
+def test_by_name():
     for name in ("localhost", "LOCALHOST.", "a.localhost", "printer.local", "x.internal", "nas"):
         assert by_name(name) == ["127.0.0.1"]
     assert by_name("[::1]") == ["::1"]
@@ -129,19 +129,19 @@ def test_what_a_name_alone_tells():
     assert by_name("tiles.example.org") == []
 
 
-def test_a_host_that_is_not_known_may_be_outside():
+def test_unknown_hosts_count_as_outside():
     assert is_outside([])
     assert is_outside(["10.0.0.1", PUBLIC])
     assert not is_outside(["10.0.0.1", "::1"])
 
 
 @pytest.mark.parametrize("host", ["2130706433", "0x7f.1", "127.1", "127.0.0.1"])
-def test_numbers_are_read_as_the_system_reads_them(host):
+def test_numeric_hosts_are_parsed_by_the_system(host):
     found = addresses_of(host)
-    assert found in ([], ["127.0.0.1"])  # none where the system does not take it
+    assert found in ([], ["127.0.0.1"])  # none if the system does not accept the form
 
 
-def test_the_option_reaches_the_requests():
+def test_local_redirects_option_reaches_the_client():
     for allowed in (False, True):
         template = Location("https://host/{z}/{x}/{y}.png")
         source = TilesBackend().open(template, zoom=1, local_redirects=allowed)

@@ -46,7 +46,7 @@ def client(**settings):
     return HttpClient(HttpSettings(**settings))
 
 
-def test_a_body_comes_as_it_is(server):
+def test_get_returns_the_body(server):
     response = client().get(server.url + TILE)
     assert response.status == 200
     assert response.body == server.tile(TILE)
@@ -54,7 +54,7 @@ def test_a_body_comes_as_it_is(server):
     assert response.attempts == 1
 
 
-def test_biggus_says_who_it_is_and_headers_are_sent(server):
+def test_user_agent_and_headers_are_sent(server):
     client(headers=(("X-Key", "a"),)).get(server.url + TILE)
     client(user_agent="mine/1").get(server.url + TILE, {"X-Key": "b"})
     (_, first), (_, second) = server.seen
@@ -66,7 +66,7 @@ def test_biggus_says_who_it_is_and_headers_are_sent(server):
 @pytest.mark.parametrize(
     "status", [408, 425, 429, 500, 502, 503, 504, 509, 520, 522, 524, 530, 599]
 )
-def test_what_may_pass_is_tried_again(server, quick, status):
+def test_temporary_failures_are_retried(server, quick, status):
     server.replies[TILE] = [Reply(status), Reply(status)]
     response = client().get(server.url + TILE)
     assert (response.status, response.attempts) == (200, 3)
@@ -74,13 +74,13 @@ def test_what_may_pass_is_tried_again(server, quick, status):
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 501])
-def test_what_will_not_pass_is_not_tried_again(server, status):
+def test_permanent_failures_are_not_retried(server, status):
     server.replies[TILE] = [Reply(status)]
     assert client().get(server.url + TILE).status == status
     assert server.requests[TILE] == 1
 
 
-def test_the_last_answer_is_returned_when_retries_are_used_up(server, quick):
+def test_last_response_is_returned_after_all_retries(server, quick):
     server.always = Reply(503)
     response = client(retries=2).get(server.url + TILE)
     assert (response.status, response.attempts) == (503, 3)
@@ -95,7 +95,7 @@ def test_the_last_answer_is_returned_when_retries_are_used_up(server, quick):
         (Reply(body=b"no gzip", headers={"Content-Encoding": "gzip"}), "encoding is broken"),
     ],
 )
-def test_broken_answers_are_tried_again_and_then_an_error(server, quick, reply, words):
+def test_broken_responses_are_retried_then_raise(server, quick, reply, words):
     server.replies[TILE] = [reply]
     assert client().get(server.url + TILE).body == server.tile(TILE)
     assert server.requests[TILE] == 2
@@ -107,7 +107,7 @@ def test_broken_answers_are_tried_again_and_then_an_error(server, quick, reply, 
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
 
-def test_a_refused_connection_is_an_error_that_names_the_url(quick):
+def test_refused_connection_raises_with_the_url(quick):
     server = TileServer()
     server.server_close()
     with pytest.raises(HttpError, match=r"/a\.png: no connection: .*refused.*after 2 attempts"):
@@ -115,16 +115,16 @@ def test_a_refused_connection_is_an_error_that_names_the_url(quick):
     assert client().down(server.url)
 
 
-def test_an_unknown_host_is_an_error(quick):
+def test_unknown_host_raises(quick):
     with pytest.raises(HttpError, match="host name is not known"):
         client(retries=0).get("http://nowhere.invalid/a.png")
 
 
-def test_a_slow_answer_times_out(server, quick):
+def test_slow_response_times_out(server, quick):
     server.always = Reply(delay=5.0)
     with pytest.raises(HttpError, match=r"no answer within 0\.05 s"):
         client(retries=1, timeout=Timeout(5.0, 0.05)).get(server.url + TILE)
-    # The server may come to read them only now.
+    # The server may read the requests later.
     for _ in range(6000):
         if server.requests[TILE] == 2:
             break
@@ -132,12 +132,12 @@ def test_a_slow_answer_times_out(server, quick):
     assert server.requests[TILE] == 2
 
 
-def test_retry_after_is_obeyed_by_all_who_ask_the_host(server, monkeypatch):
-    io_bound = []
-    monkeypatch.setattr(HostGate, "hold", lambda self, seconds: io_bound.append(seconds))
+def test_retry_after_holds_all_requests_to_the_host(server, monkeypatch):
+    holds = []
+    monkeypatch.setattr(HostGate, "hold", lambda self, seconds: holds.append(seconds))
     server.replies[TILE] = [Reply(429, headers={"Retry-After": "0"})] * 2
     assert client().get(server.url + TILE).attempts == 3
-    assert io_bound == [0.0, 0.0]
+    assert holds == [0.0, 0.0]
 
 
 def test_retry_after_seconds_pass_before_the_next_attempt(server):
@@ -147,7 +147,7 @@ def test_retry_after_seconds_pass_before_the_next_attempt(server):
     assert time.monotonic() - started >= 1.0
 
 
-def test_retry_after_is_read_as_seconds_or_date_and_capped():
+def test_retry_after_in_seconds_or_as_a_date_is_capped():
     assert retry_after("7", 60.0) == 7.0
     assert retry_after("9" * 40, 60.0) == 60.0
     assert 25.0 < retry_after(formatdate(time.time() + 30, usegmt=True), 60.0) <= 30.0
@@ -157,12 +157,12 @@ def test_retry_after_is_read_as_seconds_or_date_and_capped():
     assert http_date("Tuesday") is None
 
 
-def test_gzip_is_undone(server):
+def test_gzip_is_decoded(server):
     server.always = Reply(body=gzip.compress(b"a" * 1000), headers={"Content-Encoding": "gzip"})
     assert client().get(server.url + TILE).body == b"a" * 1000
 
 
-def test_a_body_that_is_too_large_is_not_read(server):
+def test_too_large_body_raises(server):
     server.always = Reply(body=gzip.compress(b"a" * 10**7), headers={"Content-Encoding": "gzip"})
     with pytest.raises(HttpError, match="larger than 1000000 bytes"):
         client().get(server.url + TILE, largest=10**6)
@@ -172,7 +172,7 @@ def test_a_body_that_is_too_large_is_not_read(server):
     assert server.requests[TILE] == 2
 
 
-def test_redirects_are_followed_but_not_for_ever(server):
+def test_redirects_are_followed_up_to_a_limit(server):
     server.replies["/old"] = [Reply(302, headers={"Location": TILE})]
     assert client().get(server.url + "/old").body == server.tile(TILE)
     server.replies["/old"] = [Reply(302, headers={"Location": "/old"})] * 20
@@ -180,7 +180,7 @@ def test_redirects_are_followed_but_not_for_ever(server):
         client().get(server.url + "/old")
 
 
-def test_credentials_do_not_follow_to_another_host(server):
+def test_credentials_are_not_sent_to_another_host(server):
     other = f"http://localhost:{server.server_port}{TILE}"
     server.replies["/old"] = [Reply(302, headers={"Location": other})]
     auth = client(headers=(("X-Key", "a"),))
@@ -192,7 +192,7 @@ def test_credentials_do_not_follow_to_another_host(server):
     assert second["User-Agent"].startswith("biggus/")
 
 
-def test_credentials_are_in_no_log_and_no_error(server, caplog, quick):
+def test_credentials_are_not_in_logs_or_errors(server, caplog, quick):
     server.always = Reply(503)
     settings = HttpSettings(retries=1, headers=(("X-Key", "hidden-h"),))
     url = server.url.replace("//", "//me:hidden-p@") + TILE + "?api_key=hidden-q"
@@ -207,7 +207,7 @@ def test_credentials_are_in_no_log_and_no_error(server, caplog, quick):
 
 
 @pytest.mark.parametrize("connections", [1, 4, 16])
-def test_so_many_at_a_time_and_connections_are_used_again(server, connections):
+def test_concurrent_requests_are_limited_and_reuse_connections(server, connections):
     server.delay = 0.01
     clients = [client(connections=connections), client(connections=connections)]
     with ThreadPoolExecutor(32) as pool:
@@ -219,21 +219,18 @@ def test_so_many_at_a_time_and_connections_are_used_again(server, connections):
     assert connections == 1 or server.peak > 1
 
 
-def test_a_waiter_is_served_in_turn_and_an_interrupted_one_leaves():
+def test_gate_serves_waiters_in_turn():
     gate = HostGate()
     order = []
-    entered = threading.Event()
 
-    def visit(name, limit):
-        entered.set()
-        with gate.passing(limit):
+    def visit(name):
+        with gate.passing(1):
             order.append(name)
 
     with gate.passing(1):
         threads = []
         for name in "abc":
-            entered.clear()
-            thread = threading.Thread(target=visit, args=(name, 1))
+            thread = threading.Thread(target=visit, args=(name,))
             thread.start()
             threads.append(thread)
             while len(gate._queue) < len(threads):
@@ -293,7 +290,7 @@ def test_certificates_are_checked(server, trusted):
 @pytest.mark.machine
 @pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")
 @pytest.mark.parametrize("wait", ["future.result()", "client.get(sys.argv[1])"])
-def test_an_interrupt_ends_a_program_that_backs_off(server, wait):
+def test_interrupt_ends_a_backoff(server, wait):
     server.always = Reply(503, headers={"Retry-After": "50"})
     process = subprocess.Popen(
         [sys.executable, "-c", INTERRUPTED.format(wait=wait), server.url + TILE],
@@ -312,7 +309,7 @@ def test_an_interrupt_ends_a_program_that_backs_off(server, wait):
     assert process.returncode != 0
 
 
-def test_a_server_that_stops_in_the_middle_is_an_error(server, quick):
+def test_server_that_stops_during_requests_raises(server, quick):
     server.delay = 0.02
     with ThreadPoolExecutor(8) as pool:
         urls = [f"{server.url}/RGB/6/{i}/0.png?size=8" for i in range(64)]
@@ -324,7 +321,7 @@ def test_a_server_that_stops_in_the_middle_is_an_error(server, quick):
     assert all(error is None or isinstance(error, HttpError) for error in outcomes)
 
 
-def test_a_proxy_of_the_environment_is_used_but_not_for_this_machine(server):
+def test_proxy_of_the_environment_is_used_except_for_localhost(server):
     code = """
 import sys
 from biggus.backends.http.client import HttpClient

@@ -1,4 +1,4 @@
-"""Offline: nothing leaves, whatever is opened, read or renewed.  A real server counts."""
+"""Offline mode: opening, reading and revalidating send no requests; a real server counts them."""
 
 import json
 import os
@@ -8,7 +8,6 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -17,7 +16,7 @@ pytest.importorskip("PIL")
 pytest.importorskip("urllib3")
 zarr = pytest.importorskip("zarr")
 
-from tile_server import Reply, TileServer
+from tile_server import FolderServer, Reply
 
 import biggus
 from biggus import options
@@ -33,33 +32,19 @@ DATA = np.arange(600.0).reshape(20, 30)
 OFFLINE = "biggus is set to be offline"
 
 
-class Server(TileServer):
-    """Serves tiles, and the files of a folder."""
-
-    def __init__(self, folder):
-        super().__init__()
-        self.folder = folder
-        self.always = Reply(type="application/octet-stream")
-        self.conditional = True
-
-    def tile(self, path):
-        file = self.folder / urlsplit(path).path.lstrip("/")
-        return file.read_bytes() if file.is_file() else super().tile(path)
-
-
 @pytest.fixture
 def server(tmp_path):
     root = zarr.create_group(tmp_path / "served/s.zarr")
     root.create_array("plain", data=DATA, chunks=(7, 8), attributes={"units": "K"})
     root.create_array("sharded", data=DATA, chunks=(5, 5), shards=(10, 15))
-    serving = Server(tmp_path / "served").start()
+    serving = FolderServer(tmp_path / "served").start()
     yield serving
     serving.stop()
 
 
 @pytest.fixture
 def silence(server):
-    """Return a context in which biggus is offline and the server must hear nothing."""
+    """Return a context in which biggus is offline and the server must receive no requests."""
 
     class Silence(biggus.set_options):
         def __init__(self):
@@ -73,7 +58,7 @@ def silence(server):
             super().__exit__(*exc_info)
             assert (server.connections, sum(server.requests.values())) == self.before
 
-    # Made only when it is entered: a plain call sets options for good.
+    # Return the class, because creating an instance sets the options at once.
     return Silence
 
 
@@ -83,9 +68,11 @@ def cache(tmp_path):
         yield made
 
 
-def tiles(server, **how):
+def tiles(server, **options):
     return biggus.open(
-        server.url + "/RGB/{z}/{x}/{y}.png?size=8", zoom=3, **{"tile_size": 8, "retries": 0, **how}
+        server.url + "/RGB/{z}/{x}/{y}.png?size=8",
+        zoom=3,
+        **{"tile_size": 8, "retries": 0, **options},
     )
 
 
@@ -103,7 +90,7 @@ def message_of(action, error):
 
 
 @pytest.mark.parametrize("key", [np.s_[3:5, :4], np.s_[:20, 5:40], np.s_[:]])
-def test_uncached_tiles_are_not_asked_for(server, silence, key):
+def test_uncached_tiles_raise_without_requests(server, silence, key):
     planet = tiles(server, cache=False)
     with silence():
         message = message_of(planet[key].ndarray, OfflineError)
@@ -113,7 +100,7 @@ def test_uncached_tiles_are_not_asked_for(server, silence, key):
     assert planet[:4, :4].ndarray().shape == (4, 4, 3)
 
 
-def test_threads_of_a_source_know_it_too(server, silence):
+def test_reader_threads_are_offline_too(server, silence):
     source = TilesBackend().open(
         Location(server.url + "/RGB/{z}/{x}/{y}.png?size=8"), zoom=3, tile_size=8
     )
@@ -122,7 +109,7 @@ def test_threads_of_a_source_know_it_too(server, silence):
 
 
 @pytest.mark.parametrize("reduced", [False, True])
-def test_all_that_is_missing_is_listed(server, silence, cache, reduced):
+def test_error_lists_the_missing_chunks(server, silence, cache, reduced):
     planet = tiles(server, cache=cache)
     planet[:8, 8:16].ndarray()
     wanted = planet[:9, :24]
@@ -139,7 +126,7 @@ def test_all_that_is_missing_is_listed(server, silence, cache, reduced):
         assert len(message) < 5000
 
 
-def test_expired_copies_of_tiles_are_used(server, silence, cache, caplog):
+def test_expired_tiles_are_used(server, silence, cache, caplog):
     planet = tiles(server, cache=cache, fresh_for=0)
     values = planet[4:20, 4:20].ndarray()
     server.salt = 1
@@ -152,7 +139,7 @@ def test_expired_copies_of_tiles_are_used(server, silence, cache, caplog):
     assert (planet[4:20, 4:20].ndarray() != values).any()
 
 
-def test_expired_tiles_are_renewed_unasked(server, silence):
+def test_expired_tiles_are_revalidated_without_requests(server, silence):
     source = TilesBackend().open(
         Location(server.url + "/RGB/{z}/{x}/{y}.png?size=8"), zoom=3, tile_size=8, fresh_for=0
     )
@@ -169,7 +156,7 @@ def test_expired_tiles_are_renewed_unasked(server, silence):
 
 
 @pytest.mark.parametrize("variable", ["plain", "sharded"])
-def test_a_remembered_zarr_store_is_opened_and_read(server, silence, cache, variable):
+def test_cached_zarr_store_is_opened_and_read(server, silence, cache, variable):
     url = f"{server.url}/s.zarr"
     online = biggus.open(url, variable, cache=cache, fresh_for=0)
     np.testing.assert_array_equal(online[:10].ndarray(), DATA[:10])
@@ -183,9 +170,7 @@ def test_a_remembered_zarr_store_is_opened_and_read(server, silence, cache, vari
 
 @pytest.mark.parametrize("cached", [False, True])
 @pytest.mark.parametrize("variable", ["plain", None])
-def test_a_zarr_store_that_is_not_remembered_cannot_be_opened(
-    server, silence, cache, cached, variable
-):
+def test_uncached_zarr_store_cannot_be_opened(server, silence, cache, cached, variable):
     with silence():
         message = message_of(
             lambda: biggus.open(
@@ -199,15 +184,15 @@ def test_a_zarr_store_that_is_not_remembered_cannot_be_opened(
 
 @pytest.mark.parametrize("variable", ["plain", "sharded"])
 @pytest.mark.parametrize("key", [np.s_[:], np.s_[1:3, 2:4]])
-def test_an_open_zarr_array_without_a_cache_is_not_read(server, silence, variable, key):
+def test_open_zarr_array_without_a_cache_raises(server, silence, variable, key):
     array = biggus.open(f"{server.url}/s.zarr", variable, cache=False)
     with silence():
         message = message_of(array[key].ndarray, OfflineError)
-    assert f"{server.url}/s.zarr {variable}" in message
+    assert f"{server.url}/s.zarr::{variable}" in message
     np.testing.assert_array_equal(array[key].ndarray(), DATA[key])
 
 
-def test_expired_copies_of_zarr_chunks_are_renewed_unasked(server, silence):
+def test_expired_zarr_chunks_are_revalidated_without_requests(server, silence):
     source = ZarrBackend().open(Location(f"{server.url}/s.zarr"), "plain", fresh_for=0)
     box = (slice(0, 14, 1), slice(0, 8, 1))
     held = source.fetch(box)[1]
@@ -222,7 +207,7 @@ def test_expired_copies_of_zarr_chunks_are_renewed_unasked(server, silence):
 
 @pytest.fixture
 def loopback(server):
-    """Return the scheme of a file system of fsspec that reads from the server."""
+    """Return the class of an fsspec file system that reads from the server."""
     fsspec = pytest.importorskip("fsspec")
 
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -247,24 +232,26 @@ def loopback(server):
     sys.modules["fsspec.registry"]._registry.pop("loopback")
 
 
-def test_a_store_of_fsspec(server, silence, loopback, cache):
-    def opened(**how):
-        return biggus.open("loopback://s.zarr", "plain", backend="zarr", **how)
+def test_fsspec_store(server, silence, loopback, cache):
+    def open_loopback(**options):
+        return biggus.open("loopback://s.zarr", "plain", backend="zarr", **options)
 
     with silence():
-        message_of(lambda: opened(cache=False), GoneError)
-        message_of(lambda: opened(cache=cache), GoneError)
-    plain, kept = opened(cache=False), opened(cache=cache, fresh_for=0)
+        message_of(lambda: open_loopback(cache=False), GoneError)
+        message_of(lambda: open_loopback(cache=cache), GoneError)
+    plain, kept = open_loopback(cache=False), open_loopback(cache=cache, fresh_for=0)
     np.testing.assert_array_equal(kept[:7].ndarray(), DATA[:7])
     with silence():
         message_of(plain.ndarray, OfflineError)
         np.testing.assert_array_equal(kept[:7].ndarray(), DATA[:7])
-        np.testing.assert_array_equal(opened(cache=cache, fresh_for=0)[:7].ndarray(), DATA[:7])
+        np.testing.assert_array_equal(
+            open_loopback(cache=cache, fresh_for=0)[:7].ndarray(), DATA[:7]
+        )
         message_of(kept.ndarray, OfflineError)
     np.testing.assert_array_equal(plain.ndarray(), DATA)
 
 
-def test_an_array_of_zarr_python_that_is_far_away(server, silence, loopback):
+def test_adopted_remote_zarr_array(server, silence, loopback):
     wrapper = pytest.importorskip("fsspec.implementations.asyn_wrapper")
     store = zarr.storage.FsspecStore(
         wrapper.AsyncFileSystemWrapper(loopback(), asynchronous=True), read_only=True, path="s.zarr"
@@ -281,7 +268,7 @@ def test_an_array_of_zarr_python_that_is_far_away(server, silence, loopback):
 # --- the rest ---------------------------------------------------------------------------------
 
 
-def test_what_is_here_is_read_as_ever(server, silence):
+def test_local_stores_are_read(server, silence):
     store = zarr.storage.MemoryStore()
     array = zarr.create_array(store, data=DATA, chunks=(7, 8))
     path = server.folder / "s.zarr"
@@ -291,19 +278,19 @@ def test_what_is_here_is_read_as_ever(server, silence):
         np.testing.assert_array_equal(biggus.ArrayAdapter(array).ndarray(), DATA)
 
 
-def test_who_waits_for_another_attempt_makes_none(server, monkeypatch):
+def test_going_offline_ends_retries(server, monkeypatch):
     monkeypatch.setattr(http, "BACKOFF_SECONDS", 0.05)
     monkeypatch.setattr(options, "_process", options._Process())
     server.always = Reply(503)
     failed = []
 
-    def ask():
+    def request():
         try:
             HttpClient(HttpSettings(retries=100)).get(server.url + "/a")
         except HttpError as error:
             failed.append(error)
 
-    thread = threading.Thread(target=ask)
+    thread = threading.Thread(target=request)
     thread.start()
     while not server.requests:
         thread.join(0.01)
@@ -316,7 +303,7 @@ def test_who_waits_for_another_attempt_makes_none(server, monkeypatch):
 
 
 @pytest.mark.machine
-def test_the_environment_says_it_and_the_command_line_obeys(server, tmp_path):
+def test_command_line_obeys_the_environment_variable(server, tmp_path):
     url, template = f"{server.url}/s.zarr", server.url + "/RGB/{z}/{x}/{y}.png"
     folder = str(tmp_path / "cache")
 
@@ -341,16 +328,16 @@ def test_the_environment_says_it_and_the_command_line_obeys(server, tmp_path):
     assert server.connections == 0
     assert not server.requests
     assert run(*get).returncode == 0
-    told = run(*info)
+    online = run(*info)
     before = server.connections
     again = run(*info, BIGGUS_OFFLINE="1")
-    assert json.loads(again.stdout) == json.loads(told.stdout)
+    assert json.loads(again.stdout) == json.loads(online.stdout)
     assert run(*get, "--force", BIGGUS_OFFLINE="1").returncode == 0
     np.testing.assert_array_equal(np.load(out), DATA[:3])
     assert server.connections == before
 
 
-def test_the_cause_of_an_error_pickles_as_well():
+def test_cause_of_an_offline_error_pickles():
     from biggus.backends.zarr.http import OfflineConnectionError
 
     error = OfflineConnectionError()

@@ -1,4 +1,4 @@
-"""Deadlines of requests, against servers that never come to an end."""
+"""Deadlines of requests, against servers whose responses never end."""
 
 import itertools
 import os
@@ -57,7 +57,7 @@ def client(total, retries=0, **settings):
 
 
 @pytest.mark.parametrize("kind", ENDLESS)
-def test_what_comes_a_little_at_a_time_ends_at_the_deadline(server, kind):
+def test_trickling_response_ends_at_the_deadline(server, kind):
     start, piece = ENDLESS[kind]
 
     def drip(connection, _):
@@ -69,7 +69,7 @@ def test_what_comes_a_little_at_a_time_ends_at_the_deadline(server, kind):
         client(0.4).get(f"{server.url}/a")
 
 
-def test_what_comes_as_fast_as_it_can_ends_too(server):
+def test_fast_endless_response_ends_at_the_deadline(server):
     many = b"HTTP/1.1 100 Continue\r\n\r\n" * 2000
     server.answers["a"] = lambda connection, _: server.drip(
         connection, itertools.repeat(many), pause=0, most=10**6
@@ -79,11 +79,11 @@ def test_what_comes_as_fast_as_it_can_ends_too(server):
 
 
 def test_redirects_share_the_deadline(server):
-    def on(connection, path):
+    def redirect(connection, path):
         server.over.wait(0.3)
         connection.sendall(answer(b"", "302 Found", Location=path + "1"))
 
-    server.answers["a"] = on
+    server.answers["a"] = redirect
     with pytest.raises(HttpError, match=r"not complete within 0\.7 s"):
         client(0.7).get(f"{server.url}/a/1")
     assert len(server.paths) <= 4
@@ -98,21 +98,18 @@ def test_attempts_share_the_deadline(server, quick, reply):
         assert error.attempts < 10**6  # noqa: PT017 - either is right
 
 
-@pytest.mark.parametrize("asked", ["50", "99999"])
-def test_a_wait_that_goes_past_the_deadline_is_not_begun(server, asked):
-    server.answers["a"] = sending(answer(b"", "503 Busy", Retry_After=asked))
+@pytest.mark.parametrize("seconds", ["50", "99999"])
+def test_retry_after_beyond_the_deadline_is_not_waited_for(server, seconds):
+    server.answers["a"] = sending(answer(b"", "503 Busy", Retry_After=seconds))
     response = client(45.0, retries=3).get(f"{server.url}/a")
     assert (response.status, response.attempts) == (503, 1)
 
 
-def test_a_connection_is_used_again_after_answers_that_came_slowly(server):
-    asked = []
-
+def test_connection_is_reused_after_slow_responses(server):
     def twice(connection, path):
         for _ in range(2):
             whole = answer(b"ab", Connection="keep-alive")
             server.drip(connection, (bytes([byte]) for byte in whole), pause=0.001)
-            asked.append(path)
             connection.recv(65536)
 
     server.answers["a"] = twice
@@ -134,7 +131,7 @@ except HttpError as error:
 """
 
 
-def test_secure_connections_are_held_to_it_too():
+def test_https_response_ends_at_the_deadline():
     certificate = Path(__file__).with_name("localhost.pem")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
@@ -159,12 +156,12 @@ def clock(monkeypatch):
     return now
 
 
-def test_a_deadline_by_the_clock(clock):
+def test_deadline_arithmetic(clock):
     deadline = Deadline(Timeout(2.0, 5.0, 60.0))
     assert deadline.timeout == (2.0, 5.0)
     clock[0] += 57.0
     assert deadline.timeout == (2.0, 3.0)
-    with deadline.put_off():  # it stood in a queue
+    with deadline.put_off():  # the request waited in a queue
         clock[0] += 500.0
     assert deadline.left == 3.0
     deadline.later(10.0)
@@ -177,7 +174,7 @@ def test_a_deadline_by_the_clock(clock):
 
 
 class _Slow:
-    """A body of 10 pieces, each of which takes a while."""
+    """A body of 10 pieces of `nbytes`; each takes `seconds`."""
 
     def __init__(self, clock, seconds, nbytes):
         self.pieces = 10
@@ -189,7 +186,7 @@ class _Slow:
         return bytes(self.nbytes) if self.pieces >= 0 else b""
 
 
-def test_a_body_that_comes_fast_enough_is_not_cut_off(clock):
+def test_body_above_the_lowest_rate_is_not_cut_off(clock):
     from biggus.backends.http.attempt import _body
 
     deadline = Deadline(Timeout(2.0, 30.0, 60.0))
@@ -199,12 +196,12 @@ def test_a_body_that_comes_fast_enough_is_not_cut_off(clock):
 
 
 @pytest.mark.parametrize("value", [0, "soon", (1, 2, 3, 4), (1,), (1, 0), (1, 2, -3), True, None])
-def test_a_timeout_that_cannot_be_is_refused(value):
+def test_invalid_timeouts_raise(value):
     with pytest.raises(OpenError, match=r"timeout= is seconds.*\(connect, read, total\)"):
         timeout_option("here", value)
 
 
-def test_timeouts_in_short():
+def test_short_forms_of_timeouts():
     assert timeout_option("here", Timeout()) == (10.0, 30.0, 60.0)
     assert timeout_option("here", 5) == (5.0, 5.0, 60.0)
     assert timeout_option("here", [5, 100]) == (5.0, 100.0, 100.0)
@@ -217,22 +214,22 @@ def dripping(server):
     return server
 
 
-def test_a_request_ends_with_the_evaluation(dripping):
+def test_evaluation_deadline_ends_a_request(dripping):
     client = HttpClient()
     url = f"{dripping.url}/a"
     with biggus.set_options(deadline=0.3), deadlines.evaluation(), pytest.raises(DeadlineError):
         client.get(url)
-    assert not client.down(url)  # that is no word of the server
+    assert not client.down(url)  # the server did not fail
 
 
-def test_tiles_end_with_the_evaluation(dripping):
+def test_evaluation_deadline_ends_reading_tiles(dripping):
     pytest.importorskip("PIL")
     tiles = biggus.open(f"{dripping.url}/a/{{z}}/{{x}}/{{y}}.png", zoom=2, cache=False)
     with biggus.set_options(deadline=0.3), pytest.raises(DeadlineError):
         tiles.ndarray()
 
 
-def test_a_store_ends_with_the_evaluation(dripping):
+def test_evaluation_deadline_ends_reading_a_store(dripping):
     pytest.importorskip("zarr")
     from odd_store import Store
 
@@ -251,25 +248,25 @@ def test_a_store_ends_with_the_evaluation(dripping):
 
 @pytest.fixture
 def names(monkeypatch):
-    """Set what names stand for: addresses, or what is called to find out."""
+    """Return a dict of the addresses of host names, or of functions that return them."""
     known = {}
     system = socket.getaddrinfo
 
-    def asked(host, port, *args, **kwargs):
+    def getaddrinfo(host, port, *args, **kwargs):
         found = known.get(host, [host])
         addresses = found() if callable(found) else found
         return [one for name in addresses for one in system(name, port, *args, **kwargs)]
 
-    monkeypatch.setattr(socket, "getaddrinfo", asked)
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     return known
 
 
-def test_a_name_that_is_looked_up_for_ever_ends_at_the_deadline(names, quick):
+def test_endless_name_lookup_ends_at_the_deadline(names, quick):
     answered = threading.Event()
-    asked = []
+    lookups = []
 
     def for_ever():
-        asked.append(threading.get_ident())
+        lookups.append(threading.get_ident())
         answered.wait()
         raise socket.gaierror("too late")
 
@@ -278,12 +275,12 @@ def test_a_name_that_is_looked_up_for_ever_ends_at_the_deadline(names, quick):
     try:
         with pytest.raises(HttpError, match=r"name could not be looked up within 0\.05 s"):
             HttpClient(settings).get("http://slow.test/x")
-        assert len(asked) == 1  # however often it is tried: one thread waits
+        assert len(lookups) == 1  # retries share the thread of the first lookup
     finally:
         answered.set()
 
 
-def test_a_name_that_is_not_known_is_said_to_be_so(names):
+def test_unknown_host_name_raises(names):
     def unknown():
         raise socket.gaierror(socket.EAI_NONAME, "no such name")
 
@@ -293,7 +290,7 @@ def test_a_name_that_is_not_known_is_said_to_be_so(names):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="has one address of its own")
-def test_the_addresses_of_a_name_are_tried_in_turn(names, server):
+def test_addresses_of_a_host_are_tried_in_turn(names, server):
     server.answers["there"] = sending(answer(b"found"))
     names["two.test"] = ["127.0.0.9", "127.0.0.1"]
     assert client(30.0).get(f"http://two.test:{server.port}/there").body == b"found"

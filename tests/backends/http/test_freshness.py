@@ -1,4 +1,4 @@
-"""How long copies are good: what servers say, what users say, and servers in trouble."""
+"""Lifetime of cached copies: response headers, options, and failing servers."""
 
 import json
 import math
@@ -60,7 +60,7 @@ def store():
         ({"Age": "99999999999999999999"}, math.inf),
     ],
 )
-def test_what_servers_say(headers, seconds):
+def test_lifetime_by_response_headers(headers, seconds):
     assert lifetime(headers, math.inf) == seconds
 
 
@@ -73,13 +73,13 @@ def validator_of(source):
     return validator
 
 
-def aged(validator, seconds):
+def age_validator(validator, seconds):
     fields = json.loads(validator)
     return json.dumps(fields | {"checked": fields["checked"] - seconds}).encode()
 
 
 @pytest.mark.parametrize(
-    ("said", "given", "good_for"),
+    ("headers", "options", "good_for"),
     [
         ({}, {}, FRESH_SECONDS),
         ({"Cache_Control": "max-age=7200"}, {}, 7200),
@@ -90,18 +90,18 @@ def aged(validator, seconds):
         ({}, {"fresh_for": 500}, 500),
     ],
 )
-def test_chunks_are_good_as_long_as_is_said(store, said, given, good_for):
-    store.chunk = chunk(**said)
-    source = store.open(**given)
+def test_lifetime_of_chunks(store, headers, options, good_for):
+    store.chunk = chunk(**headers)
+    source = store.open(**options)
     validator = validator_of(source)
     box = whole(source.shape)
-    # A minute either way, for slow machines.
+    # Allow a minute, for slow machines.
     if good_for > 60:
-        assert not source.revalidation_waits(box, aged(validator, good_for - 60))
-    assert source.revalidation_waits(box, aged(validator, good_for + 60))
+        assert not source.revalidation_waits(box, age_validator(validator, good_for - 60))
+    assert source.revalidation_waits(box, age_validator(validator, good_for + 60))
 
 
-def test_of_several_chunks_the_shortest_counts(store):
+def test_lifetime_of_several_chunks_is_the_shortest(store):
     def send(connection, path):
         age = 50 if path.endswith("/1") else 5000
         connection.sendall(answer(VALUES.tobytes(), Cache_Control=f"max-age={age}"))
@@ -110,7 +110,7 @@ def test_of_several_chunks_the_shortest_counts(store):
     assert json.loads(validator_of(store.open()))["good_for"] == 50
 
 
-def test_chunks_that_must_not_be_kept_are_not(store, tmp_path):
+def test_no_store_chunks_are_not_cached(store, tmp_path):
     store.chunk = chunk(Cache_Control="no-store")
     assert validator_of(store.open(fresh_for=500)) is None
     with Cache(tmp_path / "cache") as cache:
@@ -121,14 +121,14 @@ def test_chunks_that_must_not_be_kept_are_not(store, tmp_path):
 
 
 @pytest.mark.parametrize("trouble", [answer(b"", "503 Busy"), b""])
-def test_an_old_chunk_stands_in_for_a_server_in_trouble(store, trouble):
+def test_stale_chunk_is_used_while_the_server_fails(store, trouble):
     store.chunk = chunk(Cache_Control="max-age=100")
     source = store.open(stale_if_error=1000)
     forever = store.open()
     validator, box = validator_of(source), whole(source.shape)
     store.chunk = sending(trouble)
     for age, kept in ((500, True), (5000, False)):
-        old = aged(validator, age)
+        old = age_validator(validator, age)
         assert source.revalidate(box, old) == (old if kept else None)
         assert forever.revalidate(box, old) == old
 
@@ -142,7 +142,7 @@ def tiles():
 
 @pytest.mark.parametrize("longest", [1000, timedelta(seconds=1000)])
 @pytest.mark.parametrize("trouble", [Reply(503), Reply(hang_up=True)])
-def test_an_old_tile_stands_in_for_a_server_in_trouble(tiles, trouble, longest):
+def test_stale_tile_is_used_while_the_server_fails(tiles, trouble, longest):
     template = Location(tiles.url + "/RGB/{z}/{x}/{y}.png?size=8")
     options = {"zoom": 3, "tile_size": 8, "retries": 0, "fresh_for": 100}
     source = TilesBackend().open(template, stale_if_error=longest, **options)
@@ -157,7 +157,7 @@ def test_an_old_tile_stands_in_for_a_server_in_trouble(tiles, trouble, longest):
         assert forever.revalidate(box, old) == old
 
 
-def test_one_that_is_too_old_is_an_error_and_not_used(tiles, tmp_path, monkeypatch):
+def test_too_old_tile_raises_while_the_server_fails(tiles, tmp_path, monkeypatch):
     template = tiles.url + "/RGB/{z}/{x}/{y}.png?size=8"
     options = {"zoom": 1, "tile_size": 8, "retries": 0, "fresh_for": 0, "stale_if_error": DAY}
     with Cache(tmp_path / "cache") as cache:
@@ -171,13 +171,13 @@ def test_one_that_is_too_old_is_an_error_and_not_used(tiles, tmp_path, monkeypat
             array.ndarray()
 
 
-def test_for_ever_unless_told(monkeypatch):
+def test_stale_copies_have_no_age_limit_by_default(monkeypatch):
     entry = Freshness(None, None, 0.0, 1.0)
     assert entry.stands_in(None)
     assert not entry.stands_in(DAY)
 
 
 @pytest.mark.parametrize("value", [-1, "long", True])
-def test_a_limit_that_cannot_be(value):
+def test_invalid_stale_if_error_raises(value):
     with pytest.raises(OpenError, match="stale_if_error= is a number of seconds"):
         TilesBackend().open(Location("http://host/{z}/{x}/{y}.png"), zoom=1, stale_if_error=value)

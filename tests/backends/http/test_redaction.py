@@ -1,4 +1,4 @@
-"""Secrets that a server needs are sent to it, and are found nowhere else."""
+"""Secrets are sent to the server, and do not appear in logs, errors, files or output."""
 
 import logging
 import os
@@ -17,7 +17,7 @@ pytest.importorskip("PIL")
 urllib3 = pytest.importorskip("urllib3")
 zarr = pytest.importorskip("zarr")
 
-from tile_server import Reply, TileServer
+from tile_server import FolderServer, Reply
 
 import biggus
 from biggus.backends.http import client as http
@@ -42,24 +42,10 @@ NAMES = [
 DATA = np.arange(600.0).reshape(20, 30)
 
 
-class Server(TileServer):
-    """Serves tiles, and the files of a folder."""
-
-    def __init__(self, folder):
-        super().__init__()
-        self.folder = folder
-        self.conditional = True
-        self.always = Reply(type="application/octet-stream")
-
-    def tile(self, path):
-        file = self.folder / urlsplit(path).path.lstrip("/")
-        return file.read_bytes() if file.is_file() else super().tile(path)
-
-
 @pytest.fixture
 def server(tmp_path):
     zarr.create_group(tmp_path / "served/s.zarr").create_array("a", data=DATA, chunks=(7, 8))
-    serving = Server(tmp_path / "served").start()
+    serving = FolderServer(tmp_path / "served").start()
     yield serving
     serving.stop()
 
@@ -70,8 +56,8 @@ def quick(monkeypatch):
 
 
 @pytest.fixture
-def said(caplog):
-    """Return what is logged, by whomever, at any level."""
+def logged_text(caplog):
+    """Return a function that returns the text of all log records of all levels."""
     caplog.set_level(logging.DEBUG)
     formatter = logging.Formatter("%(name)s %(message)s")
     return lambda: "\n".join(map(formatter.format, caplog.records))
@@ -84,20 +70,25 @@ def with_secrets(server, path):
     return f"{host}{path}?size=8&{known}{further}"
 
 
-def opened(server, kind, cache=False, **options):
-    how = {"cache": cache, "headers": {"X-Key": f"{SECRET}-header"}, "retries": 1, **options}
+def open_with_secrets(server, kind, cache=False, **options):
+    all_options = {
+        "cache": cache,
+        "headers": {"X-Key": f"{SECRET}-header"},
+        "retries": 1,
+        **options,
+    }
     if kind == "zarr":
-        return biggus.open(with_secrets(server, "/s.zarr"), "a", **how)
+        return biggus.open(with_secrets(server, "/s.zarr"), "a", **all_options)
     template = with_secrets(server, "/RGB/{z}/{x}/{y}.png")
-    return biggus.open(template, zoom=2, tile_size=8, **how)
+    return biggus.open(template, zoom=2, tile_size=8, **all_options)
 
 
-def all_of(error):
-    """Return all that is shown of an error, here and by whom it was sent to."""
+def text_of_error(error):
+    """Return all texts of an error: traceback, repr, arguments, causes, and its pickle."""
     pickled = pickle.dumps(error)
     again = pickle.loads(pickled)
     texts = [*traceback.format_exception(error), repr(error), repr(again), *map(repr, error.args)]
-    # What led to it is not shown here, but some libraries send it along.
+    # Some libraries also send the causes and contexts of an error.
     waiting = [error]
     while waiting:
         one = waiting.pop()
@@ -107,31 +98,31 @@ def all_of(error):
     return "\n".join(texts) + pickled.decode("latin-1")
 
 
-def outcome(server, **settings):
-    """Return all that is shown of a request's answer or failure."""
+def text_of_request(server, **settings):
+    """Return the text of a request's response or error."""
     try:
         client = HttpClient(HttpSettings(**settings))
         return repr(client.get(with_secrets(server, "/RGB/1/0/1.png")))
     except HttpError as error:
-        return all_of(error)
+        return text_of_error(error)
 
 
 @pytest.mark.parametrize("kind", ["tiles", "zarr"])
-def test_they_are_sent_and_not_logged(server, said, kind):
-    opened(server, kind)[:9, :9].ndarray()
+def test_secrets_are_sent_but_not_logged(server, logged_text, kind):
+    open_with_secrets(server, kind)[:9, :9].ndarray()
     path, headers = server.seen[-1]
     assert f"api_key={SECRET}-q'(1)" in path
     assert headers["X-Key"] == f"{SECRET}-header"
     assert headers["Authorization"].startswith("Basic ")
-    text = said()
+    text = logged_text()
     assert SECRET not in text
-    # The rest is there to read.
+    # The rest of the log is readable.
     assert "urllib3.connectionpool http://127.0.0.1" in text
     assert "size=8&api_key=***&X-Amz-Signature=***" in text
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])
-def test_redirects_do_not_log_them(server, said, elsewhere):
+def test_redirects_log_no_secrets(server, logged_text, elsewhere):
     target = f"/RGB/1/0/1.png?size=8&token={SECRET}-there"
     if elsewhere:
         target = f"http://you:{SECRET}@localhost:{server.server_port}{target}"
@@ -141,60 +132,60 @@ def test_redirects_do_not_log_them(server, said, elsewhere):
     ]
     assert HttpClient().get(url).status == 200
     assert server.seen[-1][0].endswith(f"token={SECRET}-there")
-    text = said()
+    text = logged_text()
     assert SECRET not in text
     assert "token=***" in text
 
 
 @pytest.mark.parametrize("reply", [Reply(503), Reply(429), Reply(hang_up=True), Reply(claims=9999)])
-def test_retries_do_not_log_them(server, said, reply):
+def test_retries_log_no_secrets(server, logged_text, reply):
     server.always = reply
-    assert SECRET not in outcome(server, retries=2)
+    assert SECRET not in text_of_request(server, retries=2)
     assert sum(server.requests.values()) == 3
-    assert SECRET not in said()
-    assert "attempt 2" in said()
+    assert SECRET not in logged_text()
+    assert "attempt 2" in logged_text()
 
 
 @pytest.mark.filterwarnings("ignore::urllib3.exceptions.HTTPWarning")
-def test_broken_headers_do_not_log_them(server, said):
+def test_broken_headers_log_no_secrets(server, logged_text):
     server.always = Reply(headers={"Bad\r\n Header": "x\r\n\x00y: 1"})
-    assert SECRET not in outcome(server, retries=0)
-    assert SECRET not in said()
+    assert SECRET not in text_of_request(server, retries=0)
+    assert SECRET not in logged_text()
 
 
-def test_what_others_log_is_left_alone(server, said):
+def test_logs_of_other_requests_are_unchanged(server, logged_text):
     HttpClient().get(with_secrets(server, "/RGB/1/0/1.png"))
-    before = said()
+    before = logged_text()
     url = f"{server.url}/RGB/1/0/1.png?api_key=theirs"
     urllib3.PoolManager().request("GET", url)
-    assert "api_key=theirs" in said().removeprefix(before)
+    assert "api_key=theirs" in logged_text().removeprefix(before)
     logging.getLogger("urllib3.connectionpool").warning("%s is %d", "api_key=a&key=b", 1)
-    assert "api_key=a&key=b is 1" in said()
+    assert "api_key=a&key=b is 1" in logged_text()
 
 
-def test_they_are_hidden_after_logging_is_set_up_anew(server, said):
+def test_secrets_are_hidden_after_log_filters_are_cleared(server, logged_text):
     HttpClient().get(with_secrets(server, "/RGB/1/0/1.png"))
     for name in list(logging.root.manager.loggerDict):
         if name.startswith("urllib3"):
             logging.getLogger(name).filters.clear()
     HttpClient(HttpSettings(connections=3)).get(with_secrets(server, "/RGB/1/0/1.png"))
-    assert SECRET not in said()
+    assert SECRET not in logged_text()
 
 
 @pytest.mark.parametrize("kind", ["tiles", "zarr"])
-def test_the_cache_folder_does_not_hold_them(server, tmp_path, said, kind):
+def test_cache_folder_holds_no_secrets(server, tmp_path, logged_text, kind):
     folder = tmp_path / "cache"
     with biggus.Cache(folder) as cache:
-        opened(server, kind, cache, fresh_for=0)[:9, :9].ndarray()
-        opened(server, kind, cache, fresh_for=0)[:9, :9].ndarray()
+        open_with_secrets(server, kind, cache, fresh_for=0)[:9, :9].ndarray()
+        open_with_secrets(server, kind, cache, fresh_for=0)[:9, :9].ndarray()
         assert cache.stats().entries
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert len(files) > 2
     for path in files:
         assert SECRET not in str(path)
         assert SECRET.encode() not in path.read_bytes(), path
-    assert "biggus.cache hit" in said()
-    assert SECRET not in said()
+    assert "biggus.cache hit" in logged_text()
+    assert SECRET not in logged_text()
 
 
 TROUBLE = {
@@ -213,58 +204,58 @@ TROUBLE = {
 
 @pytest.mark.parametrize("name", TROUBLE)
 @pytest.mark.parametrize("kind", ["tiles", "zarr"])
-def test_errors_do_not_show_them(server, said, kind, name):
-    array = opened(server, kind)
+def test_errors_show_no_secrets(server, logged_text, kind, name):
+    array = open_with_secrets(server, kind)
     server.always = TROUBLE[name]
     with pytest.raises(BiggusError) as caught:
         array.ndarray()
-    assert SECRET not in all_of(caught.value)
+    assert SECRET not in text_of_error(caught.value)
     if kind == "zarr":
         with pytest.raises(BiggusError) as caught:
-            opened(server, kind)
-        assert SECRET not in all_of(caught.value)
-    assert SECRET not in said()
+            open_with_secrets(server, kind)
+        assert SECRET not in text_of_error(caught.value)
+    assert SECRET not in logged_text()
 
 
 @pytest.mark.parametrize("kind", ["tiles", "zarr"])
-def test_nobody_there(server, said, kind):
-    array = opened(server, kind)
+def test_refused_connection_shows_no_secrets(server, logged_text, kind):
+    array = open_with_secrets(server, kind)
     server.stop()
     with pytest.raises(BiggusError) as caught:
         array[:3].ndarray()
-    assert SECRET not in all_of(caught.value)
-    assert SECRET not in said()
+    assert SECRET not in text_of_error(caught.value)
+    assert SECRET not in logged_text()
 
 
 @pytest.mark.parametrize("url", ["http://h:port/{x}/{y}?key=s3cret", "http://[h/a.zarr?key=s3cret"])
-def test_urls_that_cannot_be(url, said):
+def test_invalid_urls_show_no_secrets(url, logged_text):
     with pytest.raises(BiggusError) as caught:
         biggus.open(url, "tiles", zoom=1, cache=False)[0].ndarray()
-    assert SECRET not in all_of(caught.value)
-    assert SECRET not in said()
+    assert SECRET not in text_of_error(caught.value)
+    assert SECRET not in logged_text()
 
 
-def test_what_fsspec_cannot_use():
+def test_unknown_fsspec_scheme_shows_no_secrets():
     pytest.importorskip("fsspec")
     with pytest.raises(OpenError) as caught:
         biggus.open(f"nonesuch://me:{SECRET}@h/a?key={SECRET}", "a", backend="zarr", cache=False)
-    assert SECRET not in all_of(caught.value)
+    assert SECRET not in text_of_error(caught.value)
 
 
-def test_another_process_does_not_send_them_back_in_an_error(server):
-    array = opened(server, "tiles")
+def test_errors_from_another_process_show_no_secrets(server):
+    array = open_with_secrets(server, "tiles")
     server.always = Reply(503)
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         error = pool.submit(array[:3].ndarray).exception(60)
     assert isinstance(error, BiggusError)
-    # With the traceback there, which comes as text.
+    # The traceback of the other process comes as text.
     assert "Traceback" in str(error.__cause__)
-    assert SECRET not in all_of(error) + str(error.__cause__)
+    assert SECRET not in text_of_error(error) + str(error.__cause__)
 
 
 @pytest.mark.machine
 @pytest.mark.parametrize("kind", ["tiles", "zarr"])
-def test_the_command_line_does_not_show_them(server, tmp_path, kind):
+def test_command_line_shows_no_secrets(server, tmp_path, kind):
     if kind == "zarr":
         arguments = ["info", with_secrets(server, "/s.zarr"), "a"]
     else:
@@ -298,5 +289,5 @@ def test_the_command_line_does_not_show_them(server, tmp_path, kind):
         ("http://h?mail=a@b", "http://h?mail=a@b"),
     ],
 )
-def test_what_is_hidden(text, hidden):
+def test_redacted(text, hidden):
     assert redacted(text) == hidden

@@ -1,4 +1,4 @@
-"""A tile server for each test, and few seconds between attempts."""
+"""Fixtures: a tile server for each test, and short pauses between attempts."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Opening tile servers: what can be told of them, and what cannot be."""
+"""Opening tile servers: options, claims, tokens and imports."""
 
 import subprocess
 import sys
@@ -47,7 +47,7 @@ U1 = np.dtype("u1")
         ({"zoom": 1, "fresh_for": -1}, "fresh_for="),
     ],
 )
-def test_options_that_cannot_be_are_refused(options, words):
+def test_invalid_options_raise(options, words):
     with pytest.raises(OpenError) as caught:
         TilesBackend().open(Location("https://me:secret@h/{z}/{x}/{y}.png"), "tiles", **options)
     message = str(caught.value)
@@ -57,7 +57,7 @@ def test_options_that_cannot_be_are_refused(options, words):
     assert "\n" not in message
 
 
-def test_other_locations_are_left_alone_or_refused():
+def test_other_locations_are_declined_or_raise():
     backend = TilesBackend()
     for text in [
         "https://h/a.zarr",
@@ -76,13 +76,13 @@ def test_other_locations_are_left_alone_or_refused():
 
 
 @pytest.mark.parametrize("package", ["urllib3", "PIL"])
-def test_a_missing_package_is_named(monkeypatch, package):
+def test_missing_package_names_the_extra(monkeypatch, package):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingDependencyError, match=rf"package {package}: .*biggus\[tiles\]"):
         TilesBackend().open(Location("http://h/{z}/{x}/{y}"), "tiles", zoom=1)
 
 
-def test_the_token_names_what_changes_values_and_nothing_else():
+def test_token_depends_on_options_that_change_values_only():
     def token(template="https://h/{z}/{x}/{y}.png", **options):
         return TilesBackend().open(Location(template), "tiles", **{"zoom": 2, **options}).token
 
@@ -112,7 +112,7 @@ def test_the_token_names_what_changes_values_and_nothing_else():
     assert "pw" not in same[1]
 
 
-def test_importing_and_opening_loads_neither_library():
+def test_opening_does_not_import_pillow_or_urllib3():
     code = (
         "import sys; from biggus.backends.tiles.backend import TilesBackend as B;"
         "from biggus.backends.location import Location as L;"

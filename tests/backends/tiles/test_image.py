@@ -1,4 +1,4 @@
-"""What is no tile, or none of the size that was told: an error that names it."""
+"""Tiles that are missing, broken, or of another size or colour raise clear errors."""
 
 import io
 import pickle
@@ -43,7 +43,7 @@ U1 = np.dtype("u1")
         (Reply(hang_up=True), r"connection broke: RemoteDisconnected \(after 3 attempts\)"),
     ],
 )
-def test_what_is_no_tile_is_an_error_that_names_it(server, quick, reply, words):
+def test_failed_tile_raises_with_its_url_and_box(server, quick, reply, words):
     source = source_of(server, retries=2)
     server.always = reply
     with pytest.raises(SourceError, match=words) as caught:
@@ -54,7 +54,7 @@ def test_what_is_no_tile_is_an_error_that_names_it(server, quick, reply, words):
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
 
-def test_another_size_is_an_error_that_says_what_to_pass(server):
+def test_tile_of_another_size_suggests_tile_size(server):
     source = source_of(server)
     big = encoded(image_of("RGB", 1, 0, 0, 512), "png")
     server.always = Reply(body=big)
@@ -63,7 +63,7 @@ def test_another_size_is_an_error_that_says_what_to_pass(server):
 
 
 @pytest.mark.parametrize("pixels", [(1, 1), (2, 2), (7, 1), (4, 4)])
-def test_a_placeholder_is_no_size_for_tiles(server, pixels):
+def test_placeholder_image_suggests_no_tile_size(server, pixels):
     buffer = io.BytesIO()
     Image.new("RGBA", pixels).save(buffer, "PNG")
     source = source_of(server, bands=4)
@@ -78,7 +78,7 @@ def test_a_placeholder_is_no_size_for_tiles(server, pixels):
     "kind",
     ["text/plain", "application/x-download", "png", "text/html", "text/xml", "none", "a/b; c"],
 )
-def test_an_image_is_one_whatever_it_is_said_to_be(server, suffix, kind):
+def test_images_of_any_content_type_are_read(server, suffix, kind):
     picture = image_of("L", 1, 0, 0)
     buffer = io.BytesIO()
     picture.save(buffer, suffix.replace("jpg", "jpeg"))
@@ -90,7 +90,7 @@ def test_an_image_is_one_whatever_it_is_said_to_be(server, suffix, kind):
     np.testing.assert_array_equal(read(source, tile_box(source, 0, 0)), right)
 
 
-def test_a_bomb_is_refused_by_its_header(server, recwarn):
+def test_decompression_bomb_raises_by_its_header(server, recwarn):
     data = bytearray(encoded(image_of("L", 0, 0, 0), "png"))
     data[16:24] = (60000).to_bytes(4, "big") * 2
     data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
@@ -100,7 +100,7 @@ def test_a_bomb_is_refused_by_its_header(server, recwarn):
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "webp"])
-def test_an_image_cut_anywhere_is_whole_or_an_error(suffix):
+def test_truncated_image_raises_or_is_complete(suffix):
     data = encoded(image_of("RGB", 3, 1, 2, 32), suffix)
     expected = decode_image(data, 32, 3, U1)
     refused = 0
@@ -115,7 +115,7 @@ def test_an_image_cut_anywhere_is_whole_or_an_error(suffix):
     assert suffix != "png" or refused == len(data)
 
 
-def test_a_png_with_any_byte_changed_is_an_error():
+def test_png_with_any_changed_byte_raises():
     data = encoded(image_of("RGB", 3, 1, 2, 32), "png")
     for n in range(len(data)):
         changed = data[:n] + bytes([data[n] ^ 4]) + data[n + 1 :]
@@ -123,7 +123,7 @@ def test_a_png_with_any_byte_changed_is_an_error():
             decode_image(changed, 32, 3, U1)
 
 
-def test_a_gif_and_an_image_with_broken_exif_are_read(recwarn):
+def test_gif_and_broken_exif_are_read(recwarn):
     buffer = io.BytesIO()
     picture = image_of("L", 1, 0, 0, 16)
     picture.save(buffer, "GIF")
@@ -137,7 +137,7 @@ def test_a_gif_and_an_image_with_broken_exif_are_read(recwarn):
     assert not recwarn.list
 
 
-def test_a_cut_jpeg_of_the_announced_length_is_an_error(server):
+def test_truncated_jpeg_raises(server):
     source = source_of(server, suffix="jpg")
     assert len(source[tile_box(source, 0, 0)]) == 256
     data = server.tile("/RGB/3/0/0.jpg")
@@ -146,14 +146,14 @@ def test_a_cut_jpeg_of_the_announced_length_is_an_error(server):
         read(source, tile_box(source, 0, 0))
 
 
-def test_pillow_told_to_accept_cut_images_is_not_trusted(monkeypatch):
+def test_load_truncated_images_of_pillow_raises(monkeypatch):
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
     with pytest.raises(ImageError, match="LOAD_TRUNCATED_IMAGES is set"):
         decode_image(encoded(image_of("RGB", 3, 1, 2, 32), "jpg"), 32, 3, U1)
 
 
 @pytest.mark.parametrize("mode", ["CMYK", "RGB;16"])
-def test_colours_that_cannot_be_kept_are_an_error(mode):
+def test_unsupported_colours_raise(mode):
     if mode == "CMYK":
         buffer = io.BytesIO()
         image_of("RGB", 0, 0, 0).convert("CMYK").save(buffer, "JPEG")
@@ -177,7 +177,7 @@ def test_colours_that_cannot_be_kept_are_an_error(mode):
         decode_image(data, 256, 3, U1)
 
 
-def test_a_colour_marked_transparent_counts(server):
+def test_transparent_colour_needs_four_bands(server):
     buffer = io.BytesIO()
     Image.new("RGB", (16, 16), (1, 2, 3)).save(buffer, "PNG", transparency=(1, 2, 3))
     with pytest.raises(ImageError, match="transparent"):
@@ -186,7 +186,7 @@ def test_a_colour_marked_transparent_counts(server):
 
 
 @pytest.mark.parametrize("status", [404, 204])
-def test_a_missing_tile_can_be_filled_and_only_a_missing_one(server, quick, status):
+def test_missing_option_fills_missing_tiles_only(server, quick, status):
     source = source_of(server, missing=7, retries=0)
     server.replies["/RGB/3/1/0.png"] = [Reply(status)]
     values, validator = source.fetch(box_of((0, 256), (0, 512), (0, 3)))

@@ -1,4 +1,4 @@
-"""JPEG images of which a part is missing, though they have an end."""
+"""JPEG images with missing parts that have an end marker."""
 
 import contextlib
 import io
@@ -24,7 +24,7 @@ SIZE = 48
 ROUGH = np.random.default_rng(5).integers(0, 255, (SIZE, SIZE, 3), dtype="u1")
 FLAT = np.full((SIZE, SIZE, 3), 90, "u1")
 
-WAYS = {
+VARIANTS = {
     "baseline": {"subsampling": 0},
     "subsampled": {"subsampling": 2},
     "optimized": {"optimize": True, "subsampling": 1},
@@ -47,10 +47,12 @@ def decoded(data, bands):
     return decode_image(data, SIZE, bands, np.dtype("u1"))
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("mode", ["RGB", "L"])
-def test_cut_anywhere_and_ended(way, mode):
-    options = {name: value for name, value in WAYS[way].items() if mode == "RGB" or name[0] != "s"}
+def test_truncated_jpeg_with_an_end_marker_raises(variant, mode):
+    options = {
+        name: value for name, value in VARIANTS[variant].items() if mode == "RGB" or name[0] != "s"
+    }
     bands = 3 if mode == "RGB" else 1
     for pixels in (ROUGH, FLAT):
         whole = jpeg(pixels, mode, **options)
@@ -65,15 +67,17 @@ def test_cut_anywhere_and_ended(way, mode):
                 refused += 1
                 assert "cut off" in str(error) or "cannot be decoded" in str(error)  # noqa: PT017
             else:
-                assert np.array_equal(found, right)  # what is cut off held nothing
+                assert np.array_equal(found, right)  # the missing bytes held no pixels
         assert refused >= len(stops) - 4
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
 @pytest.mark.parametrize("shape", [(1, 1), (8, 8), (17, 33), (64, 40)])
-def test_whole_ones_stay_as_they_are(way, mode, shape):
-    options = {name: value for name, value in WAYS[way].items() if mode == "RGB" or name[0] != "s"}
+def test_lengthened_jpegs_decode_the_same(variant, mode, shape):
+    options = {
+        name: value for name, value in VARIANTS[variant].items() if mode == "RGB" or name[0] != "s"
+    }
     rough = np.random.default_rng(1).integers(0, 255, (*shape, 3), dtype="u1")
     for pixels in (rough, np.zeros_like(rough), np.full_like(rough, 255)):
         data = jpeg(pixels, mode, **options)
@@ -84,30 +88,30 @@ def test_whole_ones_stay_as_they_are(way, mode, shape):
 
 
 @pytest.mark.parametrize("lost", [0, -1])
-def test_a_restart_interval_that_is_not_there(lost):
+def test_missing_restart_interval_raises(lost):
     whole = jpeg(ROUGH, restart_marker_rows=1)
     marks = [i for i in range(len(whole) - 1) if whole[i] == 0xFF and 0xD0 <= whole[i + 1] <= 0xD7]
     assert len(marks) > 1
-    # The cut is just where a part ends, so that no coded data are short.
+    # The cut is at the end of a restart interval, so that the other intervals are complete.
     for stop in (marks[lost], marks[lost] + 2):
         with pytest.raises(BrokenImageError, match="cut off: a part of its pixels is missing"):
             decoded(whole[:stop] + END, 3)
 
 
-def test_a_progressive_image_without_its_last_scan():
+def test_missing_last_scan_raises():
     whole = jpeg(ROUGH, progressive=True)
     last = whole.rindex(b"\xff\xda")
     with pytest.raises(BrokenImageError, match="cut off: a scan is missing"):
         decoded(whole[:last] + END, 3)
 
 
-def test_what_has_no_frame_is_none():
+def test_jpeg_without_a_frame_raises():
     for data in (b"", END, b"\xff\xd8" + END, b"\xff\xd8\xff\xda\0\x08\1\1\0\0\x3f\0ab" + END):
         with pytest.raises(CutOffError):
             lengthened(data)
 
 
-def test_what_ends_within_a_header_is_no_other_error():
+def test_truncated_header_raises_no_other_error():
     whole = jpeg(ROUGH, progressive=True, restart_marker_rows=1)
     for stop in range(0, len(whole), 7):
         for data in (whole[:stop], whole[:stop] + END):
@@ -159,7 +163,7 @@ def broken_replies():
 
 
 @pytest.mark.parametrize("number", range(5))
-def test_a_tile_that_does_not_decode_is_asked_for_once_more(server, number):
+def test_broken_tile_is_requested_once_more(server, number):
     body = broken_replies()[number]
     server.replies[PATH] = [Reply(body=body)]
     source = source_of(server)
@@ -168,7 +172,7 @@ def test_a_tile_that_does_not_decode_is_asked_for_once_more(server, number):
     assert server.requests[PATH] == 2
     assert "Cache-Control" not in server.seen[0][1]
     assert server.seen[1][1]["Cache-Control"] == "no-cache"
-    # Once, and not if nothing is to be tried again.
+    # Once only, and not at all with retries=0.
     server.replies[PATH] = [Reply(body=body)] * 9
     with pytest.raises(SourceError):
         read(source, BOX)
@@ -178,7 +182,7 @@ def test_a_tile_that_does_not_decode_is_asked_for_once_more(server, number):
     assert server.requests[PATH] == 5
 
 
-def test_another_image_than_is_wanted_is_not_asked_for_again(server):
+def test_tile_of_another_size_is_not_requested_again(server):
     other = jpeg(np.zeros((16, 16, 3), "u1"))
     server.replies[PATH] = [Reply(body=other)] * 2
     with pytest.raises(SourceError, match="16 x 16 pixels"):

@@ -1,4 +1,4 @@
-"""Manners of tile sources: servers by name, what operators ask, limits that processes share."""
+"""Tile sources: presets by name, policies of operators, and limits shared by processes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytest.importorskip("urllib3")
 pytest.importorskip("PIL")
 
 
-def opened(location: str, **options):
+def open_tiles(location: str, **options):
     return TilesBackend().open(Location(location), zoom=options.pop("zoom", 3), **options)
 
 
@@ -38,23 +38,23 @@ def presets():
 # -- Servers by name
 
 
-def test_a_server_is_opened_by_its_name(presets) -> None:
-    source = opened("xyz:OpenStreetMap.Mapnik", zoom=9)
+def test_open_by_preset_name(presets) -> None:
+    source = open_tiles("xyz:OpenStreetMap.Mapnik", zoom=9)
     assert source.template.url(9, 3, 4) == "https://tile.openstreetmap.org/9/3/4.png"
     assert "OpenStreetMap" in source.attributes["attribution"]
-    same = opened("https://tile.openstreetmap.org/{z}/{x}/{y}.png", zoom=9)
+    same = open_tiles("https://tile.openstreetmap.org/{z}/{x}/{y}.png", zoom=9)
     assert source.token == same.token
     assert backend_for(Location("xyz:OpenStreetMap.Mapnik")).name == "tiles"
 
 
-def test_names_are_forgiving_and_wrong_ones_are_told_near_ones(presets) -> None:
-    assert opened("XYZ:openstreetmap mapnik").template.host == "tile.openstreetmap.org"
+def test_preset_names_are_lenient_and_suggested(presets) -> None:
+    assert open_tiles("XYZ:openstreetmap mapnik").template.host == "tile.openstreetmap.org"
     with pytest.raises(OpenError, match=r"OpenStreetMap\.Mapnik"):
-        opened("xyz:OpenStreetMap.Mapnick")
+        open_tiles("xyz:OpenStreetMap.Mapnick")
 
 
-def test_every_preset_opens_or_says_why_not(presets, monkeypatch) -> None:
-    """No template holds a placeholder that is not filled, and none shows a secret."""
+def test_every_preset_opens_or_raises_a_clear_error(presets, monkeypatch) -> None:
+    """All placeholders of the presets are filled, or the error says why not."""
     for variable in list(os.environ):
         if "KEY" in variable or "TOKEN" in variable:
             monkeypatch.delenv(variable)
@@ -62,7 +62,7 @@ def test_every_preset_opens_or_says_why_not(presets, monkeypatch) -> None:
     for name, provider in presets.flatten().items():
         least = int(provider.get("min_zoom", 0))
         try:
-            source = opened(f"xyz:{name}", zoom=least)
+            source = open_tiles(f"xyz:{name}", zoom=least)
         except OpenError as error:
             problem = str(error)
             known = ("environment", "unknown placeholder", "offset", "brace", "Mercator")
@@ -75,21 +75,21 @@ def test_every_preset_opens_or_says_why_not(presets, monkeypatch) -> None:
     assert opens > 100
 
 
-def test_keys_come_from_the_environment_and_are_shown_nowhere(presets, monkeypatch) -> None:
+def test_keys_come_from_the_environment_and_stay_hidden(presets, monkeypatch) -> None:
     with pytest.raises(OpenError, match="THUNDERFOREST_APIKEY"):
-        opened("xyz:Thunderforest.Landscape")
+        open_tiles("xyz:Thunderforest.Landscape")
     monkeypatch.setenv("THUNDERFOREST_APIKEY", "s3cret-key")
-    source = opened("xyz:Thunderforest.Landscape")
+    source = open_tiles("xyz:Thunderforest.Landscape")
     assert "s3cret-key" in source.template.url(3, 1, 2)
     shown = (source.name, source.token, repr(source), source.template.public_url(3, 1, 2))
     assert not any("s3cret-key" in text for text in shown)
     monkeypatch.setenv("THUNDERFOREST_APIKEY", "another")
-    assert opened("xyz:Thunderforest.Landscape").token == source.token
+    assert open_tiles("xyz:Thunderforest.Landscape").token == source.token
     again = pickle.loads(pickle.dumps(source.template))
     assert "s3cret-key" not in again.public
 
 
-def test_a_key_within_the_path_is_not_shown_either(presets, monkeypatch) -> None:
+def test_keys_in_the_path_stay_hidden(presets, monkeypatch) -> None:
     monkeypatch.setenv("MAPTILER_KEY", "s3cret-key")
     for name, provider in presets.flatten().items():
         keys = {"apikey", "apiKey", "accessToken", "key", "subscriptionKey"}
@@ -97,61 +97,63 @@ def test_a_key_within_the_path_is_not_shown_either(presets, monkeypatch) -> None
             base = name.partition(".")[0].upper().replace("-", "_")
             monkeypatch.setenv(f"{base}_{key.upper()}", "s3cret-key")
         try:
-            source = opened(f"xyz:{name}", zoom=int(provider.get("min_zoom", 0)))
+            source = open_tiles(f"xyz:{name}", zoom=int(provider.get("min_zoom", 0)))
         except OpenError:
             continue
         shown = (source.name, source.token, source.template.public_url(0, 0, 0))
         assert not any("s3cret-key" in text for text in shown), name
 
 
-def test_the_zooms_of_a_server_are_kept_to(presets) -> None:
+def test_zoom_range_of_a_preset(presets) -> None:
     pyramid = biggus.TilePyramid("xyz:OpenStreetMap.Mapnik", cache=False)
     assert pyramid.zooms == tuple(range(20))
     assert "OpenStreetMap" in pyramid.attribution
     with pytest.raises(OpenError, match="0 to 19"):
-        opened("xyz:OpenStreetMap.Mapnik", zoom=22)
+        open_tiles("xyz:OpenStreetMap.Mapnik", zoom=22)
 
 
 # -- Templates
 
 
-def test_retina_asks_for_tiles_of_twice_the_size() -> None:
-    plain = opened("https://h/{z}/{x}/{y}{r}.png")
-    twice = opened("https://h/{z}/{x}/{y}{r}.png", retina=True)
+def test_retina_doubles_the_tile_size() -> None:
+    plain = open_tiles("https://h/{z}/{x}/{y}{r}.png")
+    twice = open_tiles("https://h/{z}/{x}/{y}{r}.png", retina=True)
     assert (plain.template.url(1, 0, 1), plain.shape[0]) == ("https://h/1/0/1.png", 2048)
     assert (twice.template.url(1, 0, 1), twice.shape[0]) == ("https://h/1/0/1@2x.png", 4096)
     assert plain.token != twice.token
     with pytest.raises(OpenError, match=r"\{r\}"):
-        opened("https://h/{z}/{x}/{y}.png", retina=True)
+        open_tiles("https://h/{z}/{x}/{y}.png", retina=True)
 
 
 def test_wmts_templates() -> None:
     text = "https://h/wmts?layer=a&tilematrix={TileMatrix}&tilerow={TileRow}&tilecol={TileCol}"
-    source = opened(text)
+    source = open_tiles(text)
     assert source.template.url(5, 7, 9) == (
         "https://h/wmts?layer=a&tilematrix=5&tilerow=9&tilecol=7"
     )
-    assert source.token != opened(text, zoom=4).token
+    assert source.token != open_tiles(text, zoom=4).token
 
 
 # -- Policies
 
 
-def test_what_an_operator_asks_is_kept_to_whatever_the_options_say() -> None:
-    polite = opened("https://a.tile.openstreetmap.org/{z}/{x}/{y}.png", connections=64, fresh_for=1)
+def test_policy_limits_override_options() -> None:
+    polite = open_tiles(
+        "https://a.tile.openstreetmap.org/{z}/{x}/{y}.png", connections=64, fresh_for=1
+    )
     policy = policy_for("tile.openstreetmap.org")
     assert polite.client.settings.connections == policy.connections <= 2
     assert polite.client.settings.per_second == policy.per_second
     assert polite.fresh_for >= 7 * 86400
     assert policy.text in polite.no_bulk
-    allowed = opened("https://tile.openstreetmap.org/{z}/{x}/{y}.png", permission=True)
+    allowed = open_tiles("https://tile.openstreetmap.org/{z}/{x}/{y}.png", permission=True)
     assert (allowed.client.settings.per_second, allowed.no_bulk) == (None, None)
-    other = opened("https://tiles.example.org/{z}/{x}/{y}.png")
+    other = open_tiles("https://tiles.example.org/{z}/{x}/{y}.png")
     assert (other.client.settings.per_second, other.no_bulk) == (None, None)
 
 
 @pytest.mark.parametrize("permission", [False, True])
-def test_requests_to_all_hosts_of_an_operator_are_counted_together(monkeypatch, permission) -> None:
+def test_hosts_of_an_operator_share_one_limit(monkeypatch, permission) -> None:
     counted = []
 
     def get(self, url, *args, host, **kwargs):
@@ -162,7 +164,7 @@ def test_requests_to_all_hosts_of_an_operator_are_counted_together(monkeypatch, 
     hosts = ["tile.openstreetmap.org", "{s}.tile.openstreetmap.org", "a.tile.openstreetmap.org"]
     hosts += ["TILE.openstreetmap.org:443", "tile.osm.org"]
     for host in hosts:
-        source = opened(f"https://{host}/{{z}}/{{x}}/{{y}}.png", permission=permission)
+        source = open_tiles(f"https://{host}/{{z}}/{{x}}/{{y}}.png", permission=permission)
         with pytest.raises(SourceError):
             source[np.s_[0:1:1, 0:1:1, 0:3:1]]
         expired = freshness.pack([Freshness('"tag"', None, 0.0, 1.0)])
@@ -185,7 +187,7 @@ def test_other_hosts_have_no_policy(host) -> None:
     assert policy_for(host) is None
 
 
-def test_prefetching_what_must_not_be_is_refused(tmp_path) -> None:
+def test_prefetch_against_the_policy_raises(tmp_path) -> None:
     cache = biggus.Cache(tmp_path / "cache")
     world = biggus.open("https://tile.openstreetmap.org/{z}/{x}/{y}.png", zoom=3, cache=cache)
     with pytest.raises(biggus.errors.PolicyError, match="permission=True"):
@@ -195,14 +197,14 @@ def test_prefetching_what_must_not_be_is_refused(tmp_path) -> None:
         biggus.prefetch(grid)
 
 
-def test_recording_what_must_not_be_handed_on_in_bulk_is_refused(tmp_path) -> None:
+def test_record_against_the_policy_raises(tmp_path) -> None:
     bundle = tmp_path / "study.biggus"
     with pytest.raises(biggus.errors.PolicyError, match="permission=True"), biggus.record(bundle):
         biggus.open("https://tile.openstreetmap.org/{z}/{x}/{y}.png", zoom=3)[:10].ndarray()
     assert not bundle.exists()
 
 
-def test_what_lies_in_memory_need_not_be_fetched(tmp_path) -> None:
+def test_prefetch_of_arrays_in_memory(tmp_path) -> None:
     cache = biggus.Cache(tmp_path / "cache")
     array = biggus.ArrayAdapter(np.arange(6.0), token="six", cache=cache)
     biggus.prefetch(array * np.arange(6.0), biggus.concatenate([array, biggus.zeros(3)]))
@@ -224,8 +226,8 @@ for _ in range(count):
 """
 
 
-def run(host: str, most: int, per_second: float, processes: int = 3, count: int = 5):
-    """The times at which requests of several processes began and ended."""
+def request_times(host: str, most: int, per_second: float, processes: int = 3, count: int = 5):
+    """Return the times at which requests of several processes began and ended."""
     arguments = [sys.executable, "-c", WORKER, host, str(most), str(per_second), str(count)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     workers = [subprocess.Popen(arguments, **pipes) for _ in range(processes)]
@@ -243,15 +245,15 @@ def run(host: str, most: int, per_second: float, processes: int = 3, count: int 
     return sorted(spans)
 
 
-def passes(host: str, most: int, per_second: float | None = None) -> bool:
-    """Tell whether a request gets its turn, while others hold theirs; in vain it would wait on."""
+def request_passes(host: str, most: int, per_second: float | None = None) -> bool:
+    """Return whether a request passes within 30 seconds, while others hold their places."""
     passed = threading.Event()
 
-    def ask() -> None:
+    def request() -> None:
         with shared.passing(host, most, per_second):
             passed.set()
 
-    threading.Thread(target=ask, daemon=True).start()
+    threading.Thread(target=request, daemon=True).start()
     return passed.wait(30)
 
 
@@ -266,27 +268,27 @@ def own_folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.machine
-def test_so_many_requests_are_under_way_of_all_processes(own_folder) -> None:
-    spans = run("host", 2, 0)
+def test_concurrent_requests_of_all_processes_are_limited(own_folder) -> None:
+    spans = request_times("host", 2, 0)
     for start, _ in spans:
         assert sum(a <= start < b for a, b in spans) <= 2
 
 
 @pytest.mark.machine
-def test_so_many_requests_begin_in_a_second_of_all_processes(own_folder) -> None:
-    spans = run("host", 8, 50)
+def test_request_rate_of_all_processes_is_limited(own_folder) -> None:
+    spans = request_times("host", 8, 50)
     starts = [start for start, _ in spans]
     for number, start in enumerate(starts):
-        # Of those within a fifth of a second there are ten, and what the clock makes of it.
+        # 50 per second are ten in a fifth of a second; allow two more for the clock.
         assert sum(start <= other < start + 0.2 for other in starts[number:]) <= 12
 
 
-def test_other_hosts_are_counted_on_their_own(own_folder) -> None:
+def test_limits_are_per_host(own_folder) -> None:
     with shared.passing("one", 1):
-        assert passes("other", 1)
+        assert request_passes("other", 1)
 
 
-def test_who_is_killed_gives_its_place_back(own_folder) -> None:
+def test_killed_process_frees_its_place(own_folder) -> None:
     code = WORKER.replace("time.sleep(0.02)", "print('in', flush=True); time.sleep(60)")
     worker = subprocess.Popen(
         [sys.executable, "-c", code, "host", "1", "0", "1"],
@@ -300,41 +302,41 @@ def test_who_is_killed_gives_its_place_back(own_folder) -> None:
     assert worker.stdout.readline() == "in\n"
     worker.kill()
     worker.communicate()
-    assert passes("host", 1)
+    assert request_passes("host", 1)
 
 
-def test_a_clock_that_was_set_back_stops_nobody(own_folder, monkeypatch) -> None:
+def test_clock_set_back_does_not_block_requests(own_folder, monkeypatch) -> None:
     with shared.passing("host", 1, 1000):
         pass
     now = time.time()
     monkeypatch.setattr("biggus.backends.http.shared.time.time", lambda: now - 86400.0)
-    assert passes("host", 1, 1000)
+    assert request_passes("host", 1, 1000)
 
 
-def test_without_a_folder_of_its_own_each_process_keeps_to_itself(own_folder, monkeypatch) -> None:
+def test_limits_per_process_without_a_shared_folder(own_folder, monkeypatch) -> None:
     monkeypatch.setattr(shared, "_folder", lambda process: None)
     with shared.passing("host", 1):
-        assert passes("host", 1)
+        assert request_passes("host", 1)
 
 
 @pytest.mark.parametrize("shared_over_processes", [False, True])
-def test_so_many_requests_begin_in_a_second_with_or_without_a_folder(
+def test_request_rate_with_and_without_a_shared_folder(
     own_folder, monkeypatch, shared_over_processes
 ) -> None:
     if not shared_over_processes:
         monkeypatch.setattr(shared, "_folder", lambda process: None)
-    io_bound: list[float] = []
-    monkeypatch.setattr(shared.time, "sleep", io_bound.append)
+    sleeps: list[float] = []
+    monkeypatch.setattr(shared.time, "sleep", sleeps.append)
     for clock in ("time", "monotonic"):
         monkeypatch.setattr(shared.time, clock, lambda: 1e9)
     for _ in range(4):
         with shared.passing(f"a host, {shared_over_processes}", 8, 10):
             pass
-    assert io_bound == pytest.approx([0.0, 0.1, 0.2, 0.3])
+    assert sleeps == pytest.approx([0.0, 0.1, 0.2, 0.3])
 
 
-def test_a_child_that_was_forked_meanwhile_keeps_no_place(own_folder) -> None:
-    """It has the locked files open too, for as long as it lives."""
+def test_forked_child_holds_no_place(own_folder) -> None:
+    """A forked child has the locked files open as long as it lives."""
     if not hasattr(os, "fork"):
         pytest.skip("there is no fork here")
     code = """

@@ -1,4 +1,4 @@
-"""Tiles of a real server as an array, read by threads and processes; Pillow is the oracle."""
+"""Tiles of a real server as an array, read by threads and processes, compared with Pillow."""
 
 import os
 import pickle
@@ -27,7 +27,7 @@ from biggus.sources.base import read, whole
 U1 = np.dtype("u1")
 
 
-def test_a_template_is_an_array_that_has_asked_for_nothing(server):
+def test_opening_a_template_sends_no_requests(server):
     location = Location(server.url + "/RGB/{z}/{x}/{y}.jpg")
     backend = backend_for(location)
     assert backend.variables(location, zoom=9) == ("tiles",)
@@ -74,7 +74,7 @@ def test_a_template_is_an_array_that_has_asked_for_nothing(server):
         ("webp", "OPAQUE", 3, "RGB"),
     ],
 )
-def test_pixels_are_those_that_pillow_decodes(server, suffix, mode, bands, oracle):
+def test_pixels_match_pillow(server, suffix, mode, bands, oracle):
     source = source_of(server, mode, suffix, bands=bands)
     values = read(source, tile_box(source, 2, 5))
     np.testing.assert_array_equal(values, pillow(server, f"/{mode}/3/5/2.{suffix}", oracle))
@@ -82,7 +82,7 @@ def test_pixels_are_those_that_pillow_decodes(server, suffix, mode, bands, oracl
     assert sum(server.requests.values()) == 1
 
 
-def test_sixteen_bits_are_kept(server):
+def test_16_bit_tiles(server):
     source = source_of(server, "I;16", bands=1, dtype="u2")
     values = read(source, tile_box(source, 2, 5))
     np.testing.assert_array_equal(values, np.asarray(image_of("I;16", 3, 5, 2)))
@@ -102,7 +102,7 @@ def test_sixteen_bits_are_kept(server):
         ("L", {"bands": 1, "dtype": "u2"}, "pass dtype='u1'"),
     ],
 )
-def test_nothing_is_narrowed(server, mode, options, words):
+def test_narrowing_bands_or_dtype_raises(server, mode, options, words):
     source = source_of(server, mode, **options)
     with pytest.raises(SourceError, match=words) as caught:
         read(source, tile_box(source, 0, 0))
@@ -111,7 +111,7 @@ def test_nothing_is_narrowed(server, mode, options, words):
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.data())
-def test_any_box_is_pasted_from_its_tiles(server, data):
+def test_random_boxes_request_each_tile_once(server, data):
     source = source_of(server, size=8, zoom=3)
     paths = [[f"/RGB/3/{x}/{y}.png?size=8" for x in range(8)] for y in range(8)]
     world = np.block([[[pillow(server, path, "RGB")] for path in row] for row in paths])
@@ -129,7 +129,7 @@ def test_any_box_is_pasted_from_its_tiles(server, data):
     assert set(server.requests.values()) == {1}
 
 
-def test_rows_from_the_south_and_quadkeys_find_the_same_tiles(server):
+def test_tms_rows_and_quadkeys(server):
     def options(template):
         return TilesBackend().open(Location(server.url + template), zoom=3)
 
@@ -162,7 +162,7 @@ def test_64_tiles_by_32_threads(server, connections):
     assert set(server.requests.values()) == {2}
 
 
-def test_one_failed_tile_fails_the_box_and_cancels_the_rest(server):
+def test_failed_tile_cancels_the_other_requests(server):
     source = source_of(server, size=8, zoom=5, connections=2)
     server.replies["/RGB/5/0/0.png?size=8"] = [Reply(404)]
     server.delay = 0.01
@@ -192,14 +192,14 @@ sys.stdout.buffer.write(source[box].tobytes())
 """
 
 
-@pytest.mark.parametrize("how", ["spawn", "fork"])
-def test_another_process_reads_with_connections_of_its_own(server, how):
-    if how == "fork" and not hasattr(os, "fork"):
+@pytest.mark.parametrize("start_method", ["spawn", "fork"])
+def test_other_processes_use_their_own_connections(server, start_method):
+    if start_method == "fork" and not hasattr(os, "fork"):
         pytest.skip("there is no fork here")
     source = source_of(server, headers={"X-Key": "k"})
     expected = read(source, tile_box(source, 1, 2))
     done = subprocess.run(
-        [sys.executable, "-c", ELSEWHERE, how],
+        [sys.executable, "-c", ELSEWHERE, start_method],
         input=pickle.dumps(source),
         capture_output=True,
         check=True,
@@ -207,16 +207,16 @@ def test_another_process_reads_with_connections_of_its_own(server, how):
     )
     assert done.stdout == expected.tobytes()
     assert all(headers["X-Key"] == "k" for _, headers in server.seen)
-    assert server.connections == (2 if how == "spawn" else 3)
+    assert server.connections == (2 if start_method == "spawn" else 3)
 
 
-def test_six_tiles_are_requested_once_and_read_again_without_the_server(server, tmp_path):
+def test_cached_tiles_are_read_without_the_server(server, tmp_path):
     template = server.url + "/RGB/{z}/{x}/{y}.png"
     key = (slice(54600, 55000), slice(59300, 59850))
     paths = [[f"/RGB/9/{x}/{y}.png" for x in (231, 232, 233)] for y in (213, 214)]
     expected = np.block([[[pillow(server, path, "RGB")] for path in row] for row in paths])
     with biggus.Cache(tmp_path / "cache") as cache:
-        # Nothing stays fresh: each reading asks whether its tiles have changed.
+        # fresh_for=0: each read revalidates its tiles.
         planet = biggus.open(template, zoom=9, cache=cache, fresh_for=0)
         assert planet.shape == (131072, 131072, 3)
         assert not server.requests
@@ -230,7 +230,7 @@ def test_six_tiles_are_requested_once_and_read_again_without_the_server(server, 
             biggus.open(template, zoom=9, cache=cache, retries=0)[0, 0].ndarray()
 
 
-def test_expired_tiles_are_asked_for_once_and_side_by_side(server, tmp_path):
+def test_expired_tiles_are_revalidated_once_and_concurrently(server, tmp_path):
     server.conditional = True
     server.delay = 0.05
     with biggus.Cache(tmp_path / "cache") as cache:

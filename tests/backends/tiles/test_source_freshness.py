@@ -1,4 +1,4 @@
-"""Copies of tiles: how long they are good, and what stands in for a server in trouble."""
+"""Copies of tiles: lifetimes, revalidation, and failing servers."""
 
 import json
 import logging
@@ -23,7 +23,7 @@ def expire(validator, by=10**9):
 
 
 @pytest.fixture
-def one(server):
+def one_tile(server):
     source = source_of(server)
     return source, tile_box(source, 1, 2), "/RGB/3/2/1.png"
 
@@ -41,8 +41,8 @@ def one(server):
         ({"Cache-Control": "max-age=60", "Expires": "0"}, 60),
     ],
 )
-def test_the_server_says_how_long_a_tile_is_good(server, one, headers, seconds):
-    source, box, path = one
+def test_lifetime_by_response_headers(server, one_tile, headers, seconds):
+    source, box, path = one_tile
     server.headers = headers
     values, validator = source.fetch(box)
     np.testing.assert_array_equal(values, pillow(server, path, "RGB"))
@@ -52,14 +52,14 @@ def test_the_server_says_how_long_a_tile_is_good(server, one, headers, seconds):
     assert len(validator) < 200
 
 
-def test_what_must_not_be_stored_has_no_validator(server, one):
-    source, box, _ = one
+def test_no_store_tiles_have_no_validator(server, one_tile):
+    source, box, _ = one_tile
     server.headers = {"Cache-Control": "private, no-store"}
     assert source.fetch(box)[1] is None
 
 
-def test_a_fresh_copy_is_good_unasked(server, one):
-    source, box, _ = one
+def test_fresh_tile_needs_no_request(server, one_tile):
+    source, box, _ = one_tile
     validator = source.fetch(box)[1]
     server.requests.clear()
     assert source.revalidate(box, validator) == validator
@@ -67,8 +67,8 @@ def test_a_fresh_copy_is_good_unasked(server, one):
 
 
 @pytest.mark.parametrize("kind", ["etag", "date"])
-def test_an_expired_copy_is_asked_for_and_renewed(server, one, kind):
-    source, box, path = one
+def test_expired_tile_is_revalidated(server, one_tile, kind):
+    source, box, path = one_tile
     server.conditional = kind == "etag"
     if kind == "date":
         server.headers = {"Last-Modified": formatdate(1e9, usegmt=True)}
@@ -82,8 +82,8 @@ def test_an_expired_copy_is_asked_for_and_renewed(server, one, kind):
     assert server.requests == {path: 1}
 
 
-def test_a_changed_tile_must_be_fetched_and_is_sent_once(server, one):
-    source, box, path = one
+def test_changed_tile_is_sent_once(server, one_tile):
+    source, box, path = one_tile
     server.conditional = True
     old = expire(source.fetch(box)[1])
     server.salt = 1
@@ -98,16 +98,16 @@ def test_a_changed_tile_must_be_fetched_and_is_sent_once(server, one):
 
 
 @pytest.mark.parametrize("reply", [Reply(404), Reply(403)])
-def test_a_copy_of_what_is_gone_is_no_longer_good(server, one, reply):
-    source, box, path = one
+def test_copy_of_a_removed_tile_is_invalid(server, one_tile, reply):
+    source, box, path = one_tile
     old = expire(source.fetch(box)[1])
     server.replies[path] = [reply]
     assert source.revalidate(box, old) is None
 
 
 @pytest.mark.parametrize("reply", [Reply(500), Reply(503), Reply(hang_up=True)])
-def test_while_the_server_is_in_trouble_a_stale_copy_is_used(server, one, reply, caplog):
-    source, box, path = one
+def test_stale_tile_is_used_while_the_server_fails(server, one_tile, reply, caplog):
+    source, box, path = one_tile
     old = expire(source.fetch(box)[1])
     server.requests.clear()
     server.always = reply
@@ -117,8 +117,8 @@ def test_while_the_server_is_in_trouble_a_stale_copy_is_used(server, one, reply,
     assert path in caplog.text
 
 
-def test_without_the_server_a_stale_copy_is_used(server, one, caplog):
-    source, box, _ = one
+def test_stale_tile_is_used_without_the_server(server, one_tile, caplog):
+    source, box, _ = one_tile
     old = expire(source.fetch(box)[1])
     server.stop()
     with caplog.at_level(logging.WARNING, "biggus.backends.tiles"):
@@ -127,7 +127,7 @@ def test_without_the_server_a_stale_copy_is_used(server, one, caplog):
     assert caplog.text.count("stale copy") == 2
 
 
-def test_a_box_of_several_tiles_has_the_validators_of_all(server):
+def test_validator_of_several_tiles(server):
     source = source_of(server, size=8)
     server.conditional = True
     box = box_of((4, 20), (0, 16), (0, 3))
@@ -144,7 +144,7 @@ def test_a_box_of_several_tiles_has_the_validators_of_all(server):
 
 
 @pytest.mark.parametrize("held", [b"", b"x", b"[]", b"[[1,2,3,4]]", b"[[null]]", b"{}", b"7"])
-def test_a_validator_of_another_kind_is_not_good(server, one, held):
-    source, box, _ = one
+def test_foreign_validators_are_invalid(server, one_tile, held):
+    source, box, _ = one_tile
     assert source.revalidate(box, held) is None
     assert not server.requests

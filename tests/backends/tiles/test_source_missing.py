@@ -1,4 +1,4 @@
-"""Tiles that the server does not have and the user has said what to fill with: they are kept."""
+"""Missing tiles that are filled with a given value: caching and revalidation."""
 
 import json
 import time
@@ -44,7 +44,7 @@ def expire(validator, by=10**9):
 
 
 @pytest.mark.parametrize("status", [404, 204, 410])
-def test_a_filled_tile_is_asked_for_once_and_there_without_the_server(server, cache, status):
+def test_filled_tile_is_requested_once_and_cached(server, cache, status):
     server.always = Reply(status)
     for _ in range(2):
         cached = cache.wrap(source_of(server))
@@ -58,7 +58,7 @@ def test_a_filled_tile_is_asked_for_once_and_there_without_the_server(server, ca
     assert (read(cache.wrap(source_of(server)), BOX) == 7).all()
 
 
-def test_it_is_as_long_good_as_said(server):
+def test_lifetime_of_filled_tiles(server):
     source = source_of(server, fresh_for=100)
     server.always = Reply(404)
     ((_, _, checked, expires, _),) = json.loads(source.fetch(BOX)[1])
@@ -72,9 +72,9 @@ def test_it_is_as_long_good_as_said(server):
 
 
 @pytest.mark.parametrize("status", [404, 204])
-def test_an_expired_one_is_renewed_while_it_is_missing(server, status):
+def test_expired_filled_tile_is_revalidated_while_missing(server, status):
     source = source_of(server)
-    # What validates a page that says so does not validate that it is still said.
+    # Validators of the error page do not tell whether the tile is still missing.
     validators = {"ETag": '"page"', "Last-Modified": "Thu, 01 Jan 1970 00:01:40 GMT"}
     server.always = Reply(status, headers=validators)
     held = source.fetch(BOX)[1]
@@ -88,7 +88,7 @@ def test_an_expired_one_is_renewed_while_it_is_missing(server, status):
     assert server.requests == {PATH: 2}
 
 
-def test_when_there_is_a_tile_at_last_it_is_read_and_sent_once(server, cache):
+def test_tile_that_appears_is_sent_once(server, cache):
     source = source_of(server, fresh_for=0)
     cached = cache.wrap(source)
     server.always = Reply(404)
@@ -99,7 +99,7 @@ def test_when_there_is_a_tile_at_last_it_is_read_and_sent_once(server, cache):
     assert (values != 7).any()
     assert server.requests == {PATH: 1}
     np.testing.assert_array_equal(values, read(source, BOX))
-    # And back again: a tile without validators is not held for one that is missing.
+    # And back again: a tile without validators does not count as a missing one.
     server.always = Reply(404)
     server.requests.clear()
     assert (read(cached, BOX) == 7).all()
@@ -107,7 +107,7 @@ def test_when_there_is_a_tile_at_last_it_is_read_and_sent_once(server, cache):
 
 
 @pytest.mark.parametrize("reply", [Reply(304), Reply(403), Reply(body=b"")])
-def test_other_answers_do_not_renew_it(server, reply):
+def test_other_responses_do_not_revalidate_filled_tiles(server, reply):
     source = source_of(server)
     server.always = Reply(404)
     held = expire(source.fetch(BOX)[1])
@@ -116,7 +116,7 @@ def test_other_answers_do_not_renew_it(server, reply):
 
 
 @pytest.mark.parametrize("reply", [Reply(503), Reply(hang_up=True)])
-def test_a_server_in_trouble_leaves_it(server, reply):
+def test_filled_tile_is_used_while_the_server_fails(server, reply):
     source = source_of(server)
     server.always = Reply(404)
     held = expire(source.fetch(BOX)[1])
@@ -124,7 +124,7 @@ def test_a_server_in_trouble_leaves_it(server, reply):
     assert source.revalidate(BOX, held) == held
 
 
-def test_it_is_never_kept_where_it_is_an_error(server, cache):
+def test_missing_tiles_that_raise_are_not_cached(server, cache):
     filled = source_of(server)
     server.always = Reply(404)
     held = expire(filled.fetch(BOX)[1])
@@ -137,7 +137,7 @@ def test_it_is_never_kept_where_it_is_an_error(server, cache):
     assert cache.stats().entries == 0
 
 
-def test_a_mixed_box_has_the_validators_of_both_kinds(server):
+def test_validator_of_present_and_filled_tiles(server):
     source = source_of(server)
     server.conditional = True
     server.replies[PATH] = [Reply(404)] * 2
@@ -151,7 +151,7 @@ def test_a_mixed_box_has_the_validators_of_both_kinds(server):
 
 
 @pytest.mark.parametrize("marks", [["gone"], ["missing", "missing"], [True], [[]]])
-def test_unknown_marks_are_not_good(server, marks):
+def test_unknown_marks_are_invalid(server, marks):
     held = json.dumps([[None, None, time.time(), time.time() + 100, *marks]]).encode()
     assert source_of(server).revalidate(BOX, held) is None
 
@@ -163,26 +163,26 @@ ABSENT = {
 }
 
 
-@pytest.mark.parametrize("how", ABSENT)
-def test_other_ways_of_having_no_tile_are_filled_if_told(server, cache, how):
+@pytest.mark.parametrize("kind", ABSENT)
+def test_absent_option_fills_other_responses(server, cache, kind):
     server.conditional = True
-    server.replies[PATH] = [ABSENT[how][0]] * 9
+    server.replies[PATH] = [ABSENT[kind][0]] * 9
     box = (slice(8, 16, 1), slice(16, 32, 1), slice(0, 3, 1))
-    told = source_of(server, absent=ABSENT[how][1])
-    values, validator = told.fetch(box)
+    source_with_absent = source_of(server, absent=ABSENT[kind][1])
+    values, validator = source_with_absent.fetch(box)
     assert (values[:, :8] == 7).all()
     assert (values[:, 8:] != 7).any()
-    assert told.revalidate(box, expire(validator)) is not None
-    assert (read(cache.wrap(told), box) == values).all()
-    # Nobody else is given what was filled.
-    for source in (source_of(server), source_of(server, missing="raise", absent=ABSENT[how][1])):
+    assert source_with_absent.revalidate(box, expire(validator)) is not None
+    assert (read(cache.wrap(source_with_absent), box) == values).all()
+    # Sources with other options do not get the filled values.
+    for source in (source_of(server), source_of(server, missing="raise", absent=ABSENT[kind][1])):
         with pytest.raises(SourceError):
             read(cache.wrap(source), box)
     with biggus.set_options(offline=True):
-        assert (read(cache.wrap(source_of(server, absent=ABSENT[how][1])), box) == values).all()
+        assert (read(cache.wrap(source_of(server, absent=ABSENT[kind][1])), box) == values).all()
 
 
-def test_a_tile_is_one_though_its_status_could_mean_that_there_is_none(server):
+def test_absent_status_with_an_image_is_a_tile(server):
     assert (read(source_of(server, absent=200), BOX) != 7).any()
     server.always = Reply(body=b"<html>", type="text/html")
     with pytest.raises(SourceError, match="a page"):
@@ -192,6 +192,6 @@ def test_a_tile_is_one_though_its_status_could_mean_that_there_is_none(server):
 @pytest.mark.parametrize(
     "absent", [500, 503, 429, 408, 522, 301, 206, 0, "403", None, 4.5, [403, None], (0,)]
 )
-def test_trouble_is_no_absence(server, absent):
+def test_server_errors_are_invalid_as_absent(server, absent):
     with pytest.raises(OpenError, match="absent= is one or several statuses"):
         source_of(server, absent=absent)

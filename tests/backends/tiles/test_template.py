@@ -1,4 +1,4 @@
-"""Tile templates against formulas of their own."""
+"""Tile templates: quadkeys, rows, subdomains and credentials."""
 
 import pickle
 
@@ -25,17 +25,17 @@ def place_of(key):
 
 
 @given(tiles())
-def test_a_quadkey_leads_to_its_tile(tile):
+def test_quadkey_leads_to_its_tile(tile):
     assert place_of(quadkey(*tile)) == tile
 
 
-def test_quadkeys_of_a_zoom_are_all_there_is():
+def test_quadkeys_of_a_zoom_are_complete():
     keys = {quadkey(3, x, y) for x in range(8) for y in range(8)}
     assert keys == {f"{a}{b}{c}" for a in range(4) for b in range(4) for c in range(4)}
 
 
 @given(tiles())
-def test_rows_are_counted_from_north_or_south(tile):
+def test_rows_from_north_and_south(tile):
     z, x, y = tile
     template = Template("http://h/{z}/{x}/{y}/{-y}.png")
     *_, a, b = template.url(z, x, y).removesuffix(".png").split("/")
@@ -45,7 +45,7 @@ def test_rows_are_counted_from_north_or_south(tile):
 
 
 @given(tiles())
-def test_a_subdomain_is_always_the_same_for_a_tile(tile):
+def test_subdomain_of_a_tile_is_constant(tile):
     template = Template("https://{s}.h/{z}/{x}/{y}.png", ["north", "south", "b3"])
     url = template.url(*tile)
     assert url == pickle.loads(pickle.dumps(template)).url(*tile)
@@ -58,7 +58,7 @@ def test_all_subdomains_are_used():
     assert {template.url(4, x, 0).split("/")[2] for x in range(16)} == {"a.h", "b.h", "c.h"}
 
 
-def test_credentials_are_not_shown():
+def test_public_url_hides_credentials():
     template = Template("https://me:pw@h/{z}/{x}/{y}.png?api_key=s3cret&style=a")
     assert template.url(1, 0, 1) == "https://me:pw@h/1/0/1.png?api_key=s3cret&style=a"
     assert template.public_url(1, 0, 1) == "https://h/1/0/1.png?style=a"
@@ -79,14 +79,14 @@ def test_credentials_are_not_shown():
         ("https:///{z}/{x}/{y}.png", "and a host"),
     ],
 )
-def test_what_is_no_template_is_refused(text, words):
+def test_invalid_templates_raise(text, words):
     with pytest.raises(OpenError) as caught:
         Template(text)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_subdomains_must_be_there_when_wanted():
+def test_empty_subdomains_raise():
     with pytest.raises(OpenError, match="subdomains="):
         Template("https://{s}.h/{q}.png", "")
 
@@ -101,5 +101,5 @@ def test_subdomains_must_be_there_when_wanted():
         ("http://h/a", False),
     ],
 )
-def test_templates_are_told_by_a_position(text, expected):
+def test_looks_like_template(text, expected):
     assert looks_like_template(text) is expected

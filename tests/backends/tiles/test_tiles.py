@@ -1,4 +1,4 @@
-"""The conformance suite over tiles, plain and wrapped: arrays are cut up and served."""
+"""The conformance suite over served tiles, plain and wrapped."""
 
 import pytest
 
@@ -25,8 +25,8 @@ pytestmark = pytest.mark.machine
 SIZE = 4
 
 
-class FolderServer(TileServer):
-    """Serves the arrays that lie in folders, in tiles of SIZE by SIZE."""
+class ArrayTileServer(TileServer):
+    """Serves arrays in folders as tiles of SIZE by SIZE pixels."""
 
     def __init__(self):
         super().__init__()
@@ -49,7 +49,7 @@ def quick(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def server(request):
-    request.instance.server = FolderServer().start()
+    request.instance.server = ArrayTileServer().start()
     yield
     request.instance.server.stop()
 
@@ -57,19 +57,19 @@ def server(request):
 class TestTiles(SourceTests):
     shapes = ((4, 4), (8, 8, 3), (8, 8, 4), (16, 16))
     dtypes = ("u1",)
-    most_boxes = 12  # for each there are several requests
+    most_boxes = 12  # each box takes several requests
     secret = "s3cret-of-theirs"
 
     def store(self, values, folder):
         np.save(folder / "new.npy", values)
-        (folder / "new.npy").replace(folder / "values.npy")  # at once: a request may be under way
+        (folder / "new.npy").replace(folder / "values.npy")  # atomically: requests may be pending
         shape = values.shape
         self.bands = shape[2] if len(shape) == 3 else 1
         self.zoom = (shape[0] // SIZE).bit_length() - 1
         self.kind = values.dtype
 
     def open(self, folder):
-        # As tests put several arrays into one server, its paths name the folder.
+        # The paths name the folder, because tests put several arrays into one server.
         template = f"{self.server.url}{folder.as_posix()}/{{z}}/{{x}}/{{y}}.png?key={self.secret}"
         return TilesBackend().open(
             Location(template.replace("//", f"//me:{self.secret}@", 1)),
@@ -118,14 +118,14 @@ class TestCachedTilesInLargerChunks(TestCachedTiles):
 
 
 class TestWrappersAroundCachedTiles(TestCachedTiles):
-    """Who wraps a cached source asks for boxes that are no chunks of it."""
+    """Wrappers around a cached source read boxes that are not its chunks."""
 
     def open(self, folder):
         return RecordingSource(Annotated(super().open(folder), chunks=(5, 3, 2)))
 
 
 class TestCachedTwice(TestCachedTiles):
-    """A chunk of the one is several of the other, in part."""
+    """Two caches with chunks that do not nest."""
 
     near_chunks = (6, 8, 3)
     far_chunks = None
