@@ -1,4 +1,4 @@
-"""Makes the modules of this folder importable by the tests in it."""
+"""Makes the modules of this folder importable by its tests."""
 
 import sys
 from importlib.util import find_spec
@@ -14,7 +14,7 @@ if find_spec("matplotlib") is None:
 
 @pytest.fixture
 def axes():
-    """Make the axes of a figure of its own, which pyplot does not know."""
+    """Return a function that makes the axes of a new figure, independent of pyplot."""
     from figures import new_axes
 
     return new_axes

@@ -1,4 +1,4 @@
-"""Sources of images of any size: their values follow from where they are, and reads are seen."""
+"""Sources of images of any size, whose values follow from positions, and that record reads."""
 
 import threading
 
@@ -9,9 +9,9 @@ from biggus.sources.base import Source, box_shape
 
 
 class Endless(Source):
-    """Values that tell their rows and columns, in the units of the finest of several levels.
+    """Values that are a function of row and column, in units of the finest of several levels.
 
-    Reads go on while `gate` is set, and those of boxes for which `fails` is true fail.
+    Reads wait until `gate` is set, and fail for boxes for which `fails` is true.
     """
 
     owns_data = True
@@ -68,6 +68,6 @@ def pyramid_of(sources):
 
 
 def halved(side, **options):
-    """Return the sources of a pyramid from an image of so many elements a side to one of 256."""
+    """Return the sources of a pyramid from `side` elements a side down to 256."""
     factors = [2**n for n in range(30) if 2**n * 256 <= side]
     return [Endless(side, factor=factor, **options) for factor in factors]

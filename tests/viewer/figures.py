@@ -1,4 +1,4 @@
-"""Figures, and what is drawn on them."""
+"""Figures and their pixels."""
 
 import matplotlib as mpl
 import numpy as np
@@ -21,9 +21,9 @@ def pixels(ax):
 
 
 def assert_same_pixels(ours, theirs):
-    """Compare to the last bit, where drawing a part of an image gives the same as drawing all.
+    """Compare exactly where matplotlib draws a part of an image as it draws the whole.
 
-    Before 3.11, matplotlib scaled values by the least and the greatest of what it was given.
+    Before 3.11, matplotlib scaled values by the minimum and maximum of the part.
     """
     if mpl.__version_info__ >= (3, 11):
         np.testing.assert_array_equal(ours, theirs)

@@ -1,7 +1,7 @@
-"""A window of a real toolkit: run as a program with the name of a backend of matplotlib.
+"""A window of a real toolkit: a program whose argument is the name of a matplotlib backend.
 
-It drags, turns the wheel and saves, with the events of the toolkit where that can make them,
-and says how it went.
+It drags, turns the wheel and saves, with events of the toolkit where it can make them, and
+prints whether all went well.
 """
 
 import sys
@@ -27,7 +27,7 @@ SIDE = 2**16
 
 
 def is_resized(figure):
-    """Tell whether the window has another size than what was drawn last."""
+    """Return whether the size of the window differs from that of the last drawing."""
     width, height = map(int, figure.bbox.size)
     return shown(figure.canvas).shape[:2] != (height, width)
 
@@ -49,7 +49,7 @@ def shown(canvas):
 
 
 def check(source, ax, seen=None):
-    """Compare what is seen, by default in the window, with what `Axes.imshow` makes of it."""
+    """Compare pixels, by default those of the window, with those of `Axes.imshow`."""
     (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
     rows, columns = (
         slice(max(0, int(a) - 12), int(b) + 12, 1) for a, b in ((top, bottom), (left, right))
@@ -63,7 +63,7 @@ def check(source, ax, seen=None):
     other.set_ylim(ax.get_ylim())
     seen = shown(figure.canvas) if seen is None else seen
     difference = np.abs(seen.astype(int) - pixels(other))
-    assert difference.max() <= 3, difference.max()  # the same, but for roundings
+    assert difference.max() <= 3, difference.max()  # rounding errors only
 
 
 def until_true(condition, what):
@@ -133,7 +133,7 @@ def main():
     plt.close(figure)
     assert not image.waiting
     sources[0].gate.set()
-    print("all went well")  # noqa: T201 - for who started it
+    print("all went well")  # noqa: T201 - for the test
 
 
 if __name__ == "__main__":

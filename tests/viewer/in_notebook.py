@@ -1,7 +1,7 @@
-"""A figure of ipympl, with what stands in for a notebook in a browser: run as a program.
+"""A figure of ipympl, with a fake browser in place of a notebook: run as a program.
 
-What the browser is sent it makes into a picture, as ipympl's own JavaScript does, and it sends
-what a mouse does.  No kernel is needed: messages are handed over in the event loop of one.
+The fake browser decodes the messages of the canvas into a picture, as ipympl's JavaScript does,
+and sends mouse events.  No kernel is needed, as messages are passed in an event loop.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ import biggus
 
 
 class Browser:
-    """The other end of the messages of a canvas."""
+    """The receiver of the messages of a canvas."""
 
     def __init__(self, canvas):
         self.canvas = canvas
@@ -125,10 +125,10 @@ async def main():
     ax.set_ylim(20_300, 20_007)
     figure.canvas.draw_idle()
     await until_true(lambda: image.waiting, "the figure was not drawn")
-    plt.close(figure)  # of which ipympl tells nobody: what was asked for may come
+    plt.close(figure)  # ipympl reports no close event, so requested tiles may still arrive
     sources[0].gate.set()
     await until_true(lambda: not image.waiting, "a closed figure is never complete")
-    print("all went well")  # noqa: T201 - for who started it
+    print("all went well")  # noqa: T201 - for the test
 
 
 asyncio.run(main())

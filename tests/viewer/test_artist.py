@@ -1,4 +1,4 @@
-"""The pictures are those that `Axes.imshow` makes of the same ndarray, to the pixel."""
+"""Pictures match those of `Axes.imshow` for the same ndarray, to the pixel."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from matplotlib.transforms import Affine2D
 import biggus
 
 ROWS, COLUMNS = 170, 230
-"""So many that a pixel of the figures is less than two elements."""
+"""A pixel of the figures covers less than two elements."""
 
 
 def smooth(rows=ROWS, columns=COLUMNS, channels=None):
@@ -96,13 +96,13 @@ LIMITS = {"vmin": -0.9, "vmax": 1.7}
 
 @pytest.mark.parametrize("zoom", ["all", "part"])
 @pytest.mark.parametrize("name", VALUES)
-def test_of_every_kind_of_values(axes, name, zoom):
+def test_every_dtype_matches_imshow(axes, name, zoom):
     assert_same(both(axes, VALUES[name], ZOOMS[zoom]))
 
 
 @pytest.mark.parametrize("zoom", ZOOMS)
 @pytest.mark.parametrize("name", ["masked f8", "i2", "rgb u1"])
-def test_at_every_zoom(axes, name, zoom):
+def test_every_zoom_matches_imshow(axes, name, zoom):
     assert_same(both(axes, VALUES[name], ZOOMS[zoom]))
 
 
@@ -110,7 +110,7 @@ def test_at_every_zoom(axes, name, zoom):
 @pytest.mark.parametrize(
     "interpolation", [None, "none", "nearest", "bilinear", "spline36", "lanczos", "hanning"]
 )
-def test_with_every_interpolation(axes, interpolation, zoom):
+def test_every_interpolation_matches_imshow(axes, interpolation, zoom):
     stage = "data" if zoom else "rgba"
     options = {"interpolation": interpolation, "interpolation_stage": stage}
     assert_same(both(axes, VALUES["masked f8"], zoom, **options))
@@ -120,7 +120,7 @@ def test_with_every_interpolation(axes, interpolation, zoom):
 @pytest.mark.parametrize(
     "extent", [None, (-180, 180, -90, 90), (3, -4, 10, 20), (0, 20, 5, -5)], ids=str
 )
-def test_wherever_it_lies(axes, origin, extent):
+def test_every_origin_and_extent_matches_imshow(axes, origin, extent):
     aspect = "equal" if origin == "upper" else "auto"
     options = {"origin": origin, "extent": extent, "aspect": aspect}
     assert_same(both(axes, VALUES["f8"], **options))
@@ -146,7 +146,7 @@ def test_wherever_it_lies(axes, origin, extent):
     ],
     ids=str,
 )
-def test_with_the_options_of_imshow(axes, options, zoom):
+def test_options_match_imshow(axes, options, zoom):
     values = np.abs(VALUES["f8"]) if options.get("norm") == "log" else VALUES["f8"]
     assert_same(both(axes, values, zoom, **options))
 
@@ -164,7 +164,7 @@ def test_with_the_options_of_imshow(axes, options, zoom):
     ],
     ids=["normalize", "log", "centered", "slopes", "power", "boundaries", "none"],
 )
-def test_with_norms(axes, norm):
+def test_norms_match_imshow(axes, norm):
     values = np.abs(VALUES["f8"]) if isinstance(norm(), colors.LogNorm) else VALUES["f8"]
     if isinstance(norm(), colors.NoNorm):
         values = VALUES["u1"]
@@ -178,7 +178,7 @@ def test_with_norms(axes, norm):
     assert_same([*drawn, pixels(ax)])
 
 
-def test_rotated_and_on_curved_axes(axes):
+def test_rotated_images_and_log_axes_match_imshow(axes):
     def rotated(ax):
         (image,) = ax.images
         image.set_transform(Affine2D().rotate_deg_around(100, 80, 30) + ax.transData)
@@ -193,7 +193,7 @@ def test_rotated_and_on_curved_axes(axes):
         assert_same(both(axes, VALUES["f8"], **options))
 
 
-def test_what_is_no_array_of_ours(axes):
+def test_ndarrays_and_expressions_match_imshow(axes):
     values = VALUES["i2"]
     assert_same(both(axes, values, array=values))
     assert_same(both(axes, values, array=chunked(values)[::-1].T[::-1].T[::-1, ::-1]))
@@ -202,13 +202,13 @@ def test_what_is_no_array_of_ours(axes):
 
 
 @pytest.mark.parametrize("chunks", [(1, COLUMNS), (ROWS, 1), (7, 11), (ROWS, COLUMNS), (300, 9)])
-def test_however_it_is_cut(axes, chunks):
+def test_every_chunking_matches_imshow(axes, chunks):
     array = chunked(VALUES["f8"], tuple(map(min, chunks, (ROWS, COLUMNS))))
     for zoom in (None, ZOOMS["part"]):
         assert_same(both(axes, VALUES["f8"], zoom, array=array))
 
 
-def test_beside_other_artists_and_sharing_axes():
+def test_shared_axes_with_other_artists_match_imshow():
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -231,7 +231,7 @@ def test_beside_other_artists_and_sharing_axes():
         assert_same([ours, theirs])
 
 
-def test_in_a_part_of_a_figure():
+def test_subfigures_match_imshow():
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -251,7 +251,7 @@ def test_in_a_part_of_a_figure():
 
 @pytest.mark.parametrize("name", ["pdf", "svg", "png", "ps"])
 @pytest.mark.parametrize(("interpolation", "dpi"), [("none", 40), (None, 110)])
-def test_saved_files_are_the_same(axes, tmp_path, name, interpolation, dpi):
+def test_saved_files_match_imshow(axes, tmp_path, name, interpolation, dpi):
     import os
 
     written = []

@@ -1,4 +1,4 @@
-"""What is closed, removed or forgotten is let go: figures, files, threads."""
+"""Closed, removed and unreferenced images are freed, with their figures, files and threads."""
 
 import gc
 import os
@@ -34,7 +34,7 @@ def closed(canvas):
 
 
 def half_drawn(**options):
-    """Return a window that waits for an image, and the source of that."""
+    """Return the axes of a window that waits for an image, the image, and its source."""
     source = Endless(SIDE)
     source.gate.clear()
     ax = window(**options)
@@ -46,13 +46,13 @@ def half_drawn(**options):
     return ax, image, source
 
 
-@pytest.mark.parametrize("how", ["closed", "removed", "cleared"])
-def test_what_is_closed_asks_for_nothing_more(how):
+@pytest.mark.parametrize("way", ["closed", "removed", "cleared"])
+def test_closed_image_starts_no_more_reads(way):
     ax, image, source = half_drawn()
     canvas = ax.figure.canvas
-    if how == "closed":
+    if way == "closed":
         closed(canvas)
-    elif how == "removed":
+    elif way == "removed":
         image.remove()
         assert not ax.texts
     else:
@@ -65,13 +65,13 @@ def test_what_is_closed_asks_for_nothing_more(how):
     time.sleep(0.1)
     assert len(source.boxes) <= begun + 1
     assert begun <= 16
-    if how != "cleared":
+    if way != "cleared":
         assert not image.waiting
         assert not any(timer.running for timer in canvas.timers)
     canvas.settle()
 
 
-def test_a_closed_figure_can_be_saved(tmp_path):
+def test_closed_figure_can_be_saved(tmp_path):
     ax, image, source = half_drawn()
     closed(ax.figure.canvas)
     source.gate.set()
@@ -80,7 +80,7 @@ def test_a_closed_figure_can_be_saved(tmp_path):
     assert not np.ma.is_masked(image.get_array())
 
 
-def test_nothing_keeps_a_figure_or_a_source_alive():
+def test_figure_and_source_are_garbage_collected():
     for finish in (True, False):
         ax, image, source = half_drawn()
         gate = source.gate
@@ -98,7 +98,7 @@ def test_nothing_keeps_a_figure_or_a_source_alive():
             time.sleep(0.02)
 
 
-def test_an_image_without_its_axes_goes_with_them():
+def test_image_is_freed_with_its_axes():
     source = Endless(SIDE)
     ax = new_axes()
     image = biggus.imshow(array_of(source), ax)
@@ -110,7 +110,7 @@ def test_an_image_without_its_axes_goes_with_them():
     assert gone() is None
 
 
-def test_tiles_that_nobody_has_are_not_read():
+def test_tiles_of_a_freed_scene_are_not_read():
     gate = Endless(10).gate
     gate.clear()
     began = []
@@ -130,9 +130,9 @@ def test_tiles_that_nobody_has_are_not_read():
     assert len(began) <= 16
 
 
-def test_reads_have_the_options_of_where_a_picture_was_made_and_show_no_progress():
-    told = []
-    with biggus.set_options(memory="123 MB", progress=lambda done, total: told.append(done)):
+def test_reads_have_the_options_at_creation_but_no_progress():
+    calls = []
+    with biggus.set_options(memory="123 MB", progress=lambda done, total: calls.append(done)):
         tiles = Tiles()
     source = Endless(100)
     seen = []
@@ -146,7 +146,7 @@ def test_reads_have_the_options_of_where_a_picture_was_made_and_show_no_progress
     assert tiles.collect()
     assert "a" in tiles
     assert (seen[0].memory, seen[0].progress) == (123_000_000, False)
-    assert not told
+    assert not calls
 
 
 def run(script, seconds=120):
@@ -161,7 +161,7 @@ def run(script, seconds=120):
 
 
 @pytest.mark.parametrize("end", ["", "import os; os._exit(3)", "raise SystemExit(3)"])
-def test_the_program_ends_while_something_is_read(end):
+def test_program_ends_while_tiles_are_read(end):
     done = run(
         "from test_artist_lifetime import half_drawn\n"
         "ax, image, source = half_drawn()\n"
@@ -171,7 +171,7 @@ def test_the_program_ends_while_something_is_read(end):
     assert done.returncode == (3 if end else 0), done.stderr
 
 
-def test_a_figure_can_be_copied_and_sent():
+def test_figure_pickles():
     ax = new_axes()
     biggus.imshow(array_of(Pickled(SIDE)), ax, vmin=-2, vmax=2)
     ax.set_xlim(0, 390)
@@ -189,8 +189,8 @@ class Pickled(Endless):
         return Pickled, (self.shape[0],)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
-def test_a_forked_child_asks_anew():
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_forked_child_reads_tiles_again():
     done = run(
         "import os, warnings\n"
         "from test_artist_lifetime import half_drawn\n"
@@ -209,8 +209,8 @@ def test_a_forked_child_asks_anew():
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [(ArrayImage, AxesImage), (ArrayLine, Line2D)])
-def test_what_is_private_to_matplotlib_is_not_ours(ours, theirs):
-    """A name of ours that is also one of theirs would change what theirs does."""
+def test_private_names_do_not_collide_with_matplotlib(ours, theirs):
+    """A private name that matplotlib uses too would change matplotlib's behaviour."""
     ax = new_axes()
     image = biggus.imshow(np.zeros((3, 4)), ax) if ours is ArrayImage else None
     artist = image or biggus.plot(np.zeros(3), ax)

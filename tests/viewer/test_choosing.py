@@ -1,4 +1,4 @@
-"""Which layer a view gets, over many screens, pyramids and chunks."""
+"""The layer chosen for a view, over many screens, pyramids and chunks."""
 
 import math
 
@@ -25,7 +25,7 @@ def layers_of(side, factors=(1,), chunks=(256, 256), budget=PLENTY):
 
 
 def view_of(side, pixels, zoom, at=(0.3, 0.6)):
-    """Return a view of so many pixels a side of the image zoomed into so many times."""
+    """Return a view of `pixels` a side on an image that is magnified `zoom` times."""
     extent = side / zoom
     window = []
     for share in at:
@@ -42,7 +42,7 @@ def view_of(side, pixels, zoom, at=(0.3, 0.6)):
     st.integers(0, 20),
     st.integers(10**4, 10**9),
 )
-def test_a_pixel_takes_few_elements_and_a_sample_few_bytes(
+def test_chosen_layer_bounds_elements_per_pixel_and_sample_bytes(
     side, pixels, depth, base, count, budget
 ):
     factors = [base**n for n in range(count + 1) if base**n <= side]
@@ -54,7 +54,7 @@ def test_a_pixel_takes_few_elements_and_a_sample_few_bytes(
     level = layer.key[-3]
     if layer.steps == (1, 1):
         assert shown <= MOST_ELEMENTS * 1.001
-    else:  # only of the coarsest level, which was too crowded
+    else:  # a sample of the coarsest level, which has too many elements
         assert level == len(layers.planes) - 1
         assert math.prod(d / factors[level] for d in view.density) > MOST_ELEMENTS
         assert shown <= MOST_ELEMENTS * 1.001
@@ -64,7 +64,7 @@ def test_a_pixel_takes_few_elements_and_a_sample_few_bytes(
 
 
 @given(st.integers(2**16, 2**27), st.integers(100, 2000), st.floats(0, 1))
-def test_of_halves_each_pixel_has_an_element(side, pixels, depth):
+def test_pyramid_of_halves_has_an_element_per_pixel(side, pixels, depth):
     layers = layers_of(side, [2**n for n in range(30) if 2**n <= side])
     view = view_of(side, pixels, side**depth)
     layer = chosen(layers, view)
@@ -73,7 +73,7 @@ def test_of_halves_each_pixel_has_an_element(side, pixels, depth):
     assert sparse >= 0.999 or layer.factors[0] == 1
 
 
-def test_a_view_of_a_planet_has_few_tiles():
+def test_view_of_a_planet_has_few_tiles():
     layers = layers_of(256 * 2**19, [2**n for n in range(20)])
     layer = chosen(layers, view_of(256 * 2**19, 800, 1))
     tiles = list(layer.tiles(layer.span((0, layers.planes[0].array.shape[0]) * 2)))
@@ -82,7 +82,7 @@ def test_a_view_of_a_planet_has_few_tiles():
     assert len(list(above.tiles(above.span((0, 256 * 2**19) * 2)))) <= FEW_TILES
 
 
-def test_an_ancestor_is_the_nearest_of_few_tiles():
+def test_ancestor_is_the_finest_with_few_tiles():
     side = 256 * 2**10
     layers = layers_of(side, [2**n for n in range(11)])
     view = view_of(side, 1000, 100)
@@ -96,7 +96,7 @@ def test_an_ancestor_is_the_nearest_of_few_tiles():
 
 
 @pytest.mark.parametrize("chunks", [(1, 2**14), (2**14, 1), (4, 4096), (100, 100)])
-def test_a_sample_of_skewed_chunks_keeps_to_its_budget(chunks):
+def test_sample_of_skewed_chunks_stays_within_its_budget(chunks):
     view = view_of(2**14, 500, 1)
     for budget in (10**5, 10**6, 10**8):
         layers = layers_of(2**14, chunks=chunks, budget=budget)

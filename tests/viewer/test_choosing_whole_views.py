@@ -1,4 +1,4 @@
-"""A view of all of an array of 20 GB reads a few megabytes of its overviews."""
+"""A view of a whole array of 20 GB reads a few megabytes of its overviews."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MOST_BYTES = 4 * 10**6
         (51_200, 97_700),
     ],
 )
-def test_a_whole_view_reads_little(shape) -> None:
+def test_whole_view_reads_few_bytes(shape) -> None:
     sources = overviews_of(shape)
     figure = Figure(figsize=(WIDTH / 100, HEIGHT / 100), dpi=100)
     FigureCanvasAgg(figure)
@@ -40,7 +40,7 @@ def test_a_whole_view_reads_little(shape) -> None:
     figure.canvas.draw()
     assert image.sampled is None
     assert not sources[0][1].boxes
-    # An element a pixel, of the part of the window that is covered, is the least.
+    # At least one element per pixel of the covered part of the window is read.
     side = min(HEIGHT / shape[0], WIDTH / shape[1])
     pixels = shape[0] * side * shape[1] * side
     boxes = [box for _, source in sources for box in source.boxes]
@@ -49,7 +49,7 @@ def test_a_whole_view_reads_little(shape) -> None:
 
 
 class Ones(Source):
-    """As many as there are said to be."""
+    """An array of ones of any shape."""
 
     dtype = np.dtype("f4")
     name = "ones"
@@ -64,7 +64,7 @@ class Ones(Source):
 
 
 def overviews_of(shape: tuple[int, int]) -> list[tuple[int, RecordingSource]]:
-    """Return an array of four bytes an element, and its overviews, cut as they are: of ones."""
+    """Return arrays of ones with the shapes and chunks of a float32 array and its overviews."""
     layout = PyramidLayout.of(shape, (0, 1), (1024, 1024))
     factors = [1 << level for level in range(layout.levels + 1)]
     found = between_of(layout)

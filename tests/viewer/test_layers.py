@@ -1,4 +1,4 @@
-"""Layers: what their elements and tiles are, over small domains whole."""
+"""Layers: their elements and tiles, tried exhaustively on small shapes."""
 
 import itertools
 import math
@@ -23,7 +23,7 @@ def bounds(edges):
     return [edges.bounds(piece) for piece in range(edges.count)]
 
 
-def test_pieces_cover_an_axis_once_and_break_no_chunk_that_is_short_enough():
+def test_pieces_cover_an_axis_and_keep_short_chunks_whole():
     lengths = [chunks for n in range(5) for chunks in itertools.product((0, 1, 2, 3, 7), repeat=n)]
     for chunks in lengths:
         total = sum(chunks)
@@ -40,7 +40,7 @@ def test_pieces_cover_an_axis_once_and_break_no_chunk_that_is_short_enough():
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 10])
-def test_pieces_of_regular_chunks_are_unions_of_them(size):
+def test_pieces_of_regular_chunks_are_whole_chunks(size):
     for length, about in itertools.product(range(12), (1, 2, 4, 7)):
         edges = RegularEdges(length, size)
         longest = longest_piece(edges, about)
@@ -50,7 +50,7 @@ def test_pieces_of_regular_chunks_are_unions_of_them(size):
             assert start < stop
 
 
-def test_no_chunks_are_cut_by_length():
+def test_pieces_without_chunks():
     assert longest_piece(None, 256) == 256
     assert bounds(pieces_of(600, None, 256)) == [(0, 256), (256, 512), (512, 600)]
     assert cutting.longest_piece(RegularEdges(0, 5), 256) == 256
@@ -61,7 +61,7 @@ STEPS = [(1, 1), (2, 3), (4, 4), (16, 1)]
 
 @pytest.mark.parametrize("steps", STEPS, ids=str)
 @pytest.mark.parametrize("chunks", [None, (3, 4), (20, 17), ((1, 5, 14), (8, 9))], ids=str)
-def test_tiles_put_together_are_the_layer(monkeypatch, chunks, steps):
+def test_tiles_cover_the_layer_once(monkeypatch, chunks, steps):
     monkeypatch.setattr(layers, "SIDE", 4)
     monkeypatch.setattr(layers, "SHORT", 4)
     values = np.arange(20 * 17).reshape(20, 17)
@@ -93,7 +93,7 @@ def test_tiles_put_together_are_the_layer(monkeypatch, chunks, steps):
 
 
 @pytest.mark.parametrize("steps", STEPS, ids=str)
-def test_a_span_holds_its_window_and_no_more(steps):
+def test_span_covers_exactly_its_window(steps):
     layer = Layer(picture_of(np.zeros((20, 17))).planes(())[0], (0,), steps)
     for start, stop in itertools.product(np.arange(0, 17, 0.7), repeat=2):
         if start >= stop:
@@ -106,7 +106,7 @@ def test_a_span_holds_its_window_and_no_more(steps):
         assert wider == (max(0, first - 2), min(layer.shape[1], last + 2))
 
 
-def test_a_cost_is_that_of_the_chunks_that_are_touched(monkeypatch):
+def test_cost_counts_the_touched_chunks(monkeypatch):
     monkeypatch.setattr(layers, "SHORT", 1)
     values = np.zeros((6, 40, 60), "f4")
     picture = picture_of(values, (2, 10, 15))
@@ -119,7 +119,7 @@ def test_a_cost_is_that_of_the_chunks_that_are_touched(monkeypatch):
     assert Layer(plane, (0,)).cost(LayerSpan((9, 11), (0, 15))) == 2 * chunk
 
 
-def test_tiles_of_a_large_image_are_of_a_few_megabytes():
+def test_tiles_of_a_large_image_take_few_megabytes():
     for chunks in (None, (256, 256), (5000, 5000), (1, 10**6), (10**6, 1), (1000, 333)):
         array = biggus.zeros((10**6, 10**6)) if chunks is None else unread(chunks)
         layer = Layers(Picture(array).planes(()), ()).at(0)
@@ -152,7 +152,7 @@ def unread(chunks):
         ((2, 7, 5, 6), (5, 6), (0, 1)),
     ],
 )
-def test_which_axes_are_a_picture(shape, shown, others):
+def test_picture_axes_of_arrays(shape, shown, others):
     picture = picture_of(np.arange(math.prod(shape)).reshape(shape))
     assert (picture.shape, picture.others) == (shown, others)
     index = tuple(1 for _ in others)
@@ -163,7 +163,7 @@ def test_which_axes_are_a_picture(shape, shown, others):
     )
 
 
-def test_a_pyramid_says_which_axes_are_a_picture():
+def test_picture_axes_of_pyramids():
     values = np.arange(2 * 8 * 3 * 6).reshape(2, 8, 3, 6)
     coarse = values[:, ::2, :, ::2]
     levels = [(biggus.ArrayAdapter(v), f) for v, f in ((values, (1,) * 4), (coarse, (1, 2, 1, 2)))]
@@ -174,7 +174,7 @@ def test_a_pyramid_says_which_axes_are_a_picture():
     assert [plane.factors for plane in picture.planes((0, 0))] == [(1, 1), (2, 2)]
 
 
-def test_indices_are_numpys():
+def test_indices_follow_numpy():
     picture = picture_of(np.zeros((3, 4, 5, 6)))
     assert picture.normal_index(2) == (2, 0)
     assert picture.normal_index((-1, -4)) == (2, 0)
@@ -185,7 +185,7 @@ def test_indices_are_numpys():
         picture.normal_index(1.5)
 
 
-def test_levels_may_be_given():
+def test_levels_argument():
     values = np.zeros((11, 8))
     picture = picture_of(values, levels=[values[::2, ::2], np.zeros((3, 2))])
     assert [plane.factors for plane in picture.planes(())] == [(1, 1), (2, 2), (4, 4)]

@@ -1,4 +1,4 @@
-"""Limits of colours: found once, kept, and given up for those that somebody sets."""
+"""Colour limits: computed once, kept, and replaced by limits that a user sets."""
 
 import threading
 from time import monotonic, sleep
@@ -16,7 +16,7 @@ from biggus.testing import ArraySource
 SIDE = 2**16
 
 
-def test_they_are_those_of_all_of_a_small_array():
+def test_limits_of_a_small_array_are_its_extremes():
     values = np.random.default_rng(0).normal(size=(300, 400))
     ax = new_axes()
     image = biggus.imshow(values, ax)
@@ -27,7 +27,7 @@ def test_they_are_those_of_all_of_a_small_array():
     assert image.get_clim() == (values.min(), values.max())
 
 
-def test_of_a_pyramid_they_are_those_of_its_coarsest_level_wherever_one_looks():
+def test_limits_of_a_pyramid_are_those_of_its_coarsest_level():
     sources = halved(SIDE)
     everything = slice(0, 256, 1)
     coarse = sources[-1].values(everything, everything)
@@ -40,7 +40,7 @@ def test_of_a_pyramid_they_are_those_of_its_coarsest_level_wherever_one_looks():
         assert image.get_clim() == (coarse.min(), coarse.max())
 
 
-def test_else_those_of_the_first_view_and_panning_does_not_change_them():
+def test_limits_of_a_large_array_are_those_of_the_first_view():
     source = Endless(SIDE)
     ax = new_axes()
     image = biggus.imshow(array_of(source), ax)
@@ -57,7 +57,7 @@ def test_else_those_of_the_first_view_and_panning_does_not_change_them():
     assert image.get_clim() != first
 
 
-def test_those_that_are_set_win():
+def test_limits_set_later_win():
     values = np.random.default_rng(0).random((300, 400))
     for change, expected in (
         (lambda image: image.set_clim(0.2, 0.7), (0.2, 0.7)),
@@ -77,7 +77,7 @@ def test_those_that_are_set_win():
 
 
 @pytest.mark.parametrize("given", [{"vmin": 0.2}, {"vmax": 0.3}, {"vmin": 0.2, "vmax": 0.3}])
-def test_those_that_are_given_stay(given):
+def test_given_limits_are_kept(given):
     ax = new_axes()
     values = np.random.default_rng(0).random((300, 400))
     image = biggus.imshow(values, ax, **given)
@@ -88,8 +88,8 @@ def test_those_that_are_given_stay(given):
         biggus.imshow(values, ax, norm=colors.Normalize(), **given)
 
 
-class Halves(ArraySource):
-    """Of which the right half is read when a gate is opened."""
+class GatedHalf(ArraySource):
+    """An array whose right half is read once a gate is open."""
 
     def __init__(self, values):
         super().__init__(values, (256, 256))
@@ -117,10 +117,10 @@ def shown_by_half(source, **given):
 @pytest.fixture
 def halves():
     values = np.linspace(0, 1, 256 * 256).reshape(256, 256)
-    return Halves(np.hstack([values, 100 * values - 50]))
+    return GatedHalf(np.hstack([values, 100 * values - 50]))
 
 
-def test_they_follow_what_comes_in(halves):
+def test_limits_follow_arriving_tiles(halves):
     image = shown_by_half(halves)
     assert (image.norm.vmin, image.norm.vmax) == (0, 1)
     halves.gate.set()
@@ -129,7 +129,7 @@ def test_they_follow_what_comes_in(halves):
 
 
 @pytest.mark.parametrize("given", [{}, {"vmin": -7}, {"vmax": 3}])
-def test_of_another_array_they_follow_from_it_alone(halves, given):
+def test_limits_after_set_data_depend_on_the_new_array_only(halves, given):
     image = shown_by_half(halves, **given)
     image.set_data(np.linspace(0.25, 0.75, 256 * 512).reshape(256, 512))
     halves.gate.set()
@@ -139,7 +139,7 @@ def test_of_another_array_they_follow_from_it_alone(halves, given):
     assert (image.norm.vmin, image.norm.vmax) == (expected["vmin"], expected["vmax"])
 
 
-def test_they_stay_when_the_first_view_is_there():
+def test_limits_stay_after_the_first_view_is_complete():
     source = Endless(2**12)
     ax = window()
     canvas = ax.figure.canvas
@@ -157,7 +157,7 @@ def test_they_stay_when_the_first_view_is_there():
     assert not changes
 
 
-def test_a_colour_bar_has_them_and_reads_for_them():
+def test_colour_bar_computes_the_limits():
     sources = halved(SIDE)
     ax = window()
     image = biggus.imshow(pyramid_of(sources), ax)
@@ -166,7 +166,7 @@ def test_a_colour_bar_has_them_and_reads_for_them():
     assert bar.vmax - bar.vmin > 3
 
 
-def test_missing_values_and_infinities_tell_nothing():
+def test_missing_values_and_infinities_do_not_affect_limits():
     values = np.array([[np.nan, 2.0, -np.inf], [np.inf, 1.0, 5.0]])
     for shown in (values, np.ma.masked_invalid(values)):
         ax = new_axes()
@@ -194,7 +194,7 @@ def test_images_may_share_a_norm():
     assert (norm.vmin, norm.vmax) == (1, 2)
 
 
-def test_an_animation_keeps_them(tmp_path):
+def test_set_index_keeps_the_limits(tmp_path):
     values = np.random.default_rng(0).random((5, 30, 40)) * np.arange(1, 6)[:, None, None]
     ax, other = new_axes(), new_axes()
     image = biggus.imshow(biggus.ArrayAdapter(ArraySource(values, chunks=(2, 16, 16))), ax)
@@ -211,7 +211,7 @@ def test_an_animation_keeps_them(tmp_path):
     np.testing.assert_array_equal(pixels(ax), pixels(other))
 
 
-def test_what_cannot_be_shown_is_refused_as_matplotlib_does():
+def test_invalid_images_raise_as_in_matplotlib():
     ax = new_axes()
     for values in (
         np.zeros((3, 4), complex),
@@ -228,7 +228,7 @@ def test_what_cannot_be_shown_is_refused_as_matplotlib_does():
     assert len(ax.images) == 0
 
 
-def test_missing_colours_are_transparent():
+def test_missing_rgb_values_are_transparent():
     values = np.ma.MaskedArray(np.full((4, 6, 3), 200, "u1"), mask=False)
     values[1, 2, 0] = np.ma.masked
     ax = new_axes()
@@ -240,7 +240,7 @@ def test_missing_colours_are_transparent():
     assert (pixels(ax)[int(row), int(x)] == (200, 200, 200, 255)).all()
 
 
-def test_an_image_without_elements_is_drawn_as_nothing():
+def test_empty_image_draws_nothing():
     for shape in ((0, 5), (5, 0), (0, 5, 3)):
         ax = new_axes()
         ax.set_xlim(0, 1)
@@ -250,7 +250,7 @@ def test_an_image_without_elements_is_drawn_as_nothing():
 
 
 @pytest.mark.parametrize("values", [np.full((30, 40), np.nan), np.ma.masked_all((30, 40))])
-def test_where_all_is_missing_nothing_is_shown(values):
+def test_all_missing_image_matches_imshow(values):
     drawn = []
     for show in (lambda ax: biggus.imshow(values, ax), lambda ax: ax.imshow(values)):
         ax = new_axes()
@@ -260,7 +260,7 @@ def test_where_all_is_missing_nothing_is_shown(values):
     np.testing.assert_array_equal(*drawn)
 
 
-def test_they_are_found_though_the_coarsest_level_cannot_be_read():
+def test_limits_with_an_unreadable_coarsest_level():
     sources = halved(SIDE)
     sources[-1].fails = lambda box: True
     for make, draw in ((new_axes, pixels), (window, lambda ax: ax.figure.canvas.draw_all())):
@@ -275,7 +275,7 @@ def test_they_are_found_though_the_coarsest_level_cannot_be_read():
         assert not np.ma.is_masked(image.get_array())
 
 
-def test_that_the_coarsest_level_cannot_be_read_is_said_however_late_it_fails():
+def test_late_failure_of_the_coarsest_level_warns():
     sources = halved(SIDE)
     sources[-1].fails = lambda box: True
     sources[-1].gate.clear()
@@ -291,7 +291,7 @@ def test_that_the_coarsest_level_cannot_be_read_is_said_however_late_it_fails():
 
 
 @pytest.mark.parametrize("show", [biggus.imshow, biggus.plot, biggus.hist])
-def test_without_matplotlib_it_is_said_what_to_install(monkeypatch, show):
+def test_missing_matplotlib_error_names_the_extra(monkeypatch, show):
     import sys
 
     for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:

@@ -15,7 +15,7 @@ NOTEBOOK = Path(__file__).with_name("in_notebook.py")
 
 @pytest.fixture
 def display():
-    """A display of its own for windows that nobody sees."""
+    """Start a virtual display, and return its name."""
     if shutil.which("Xvfb") is None:
         pytest.skip("a window needs a display: there is no Xvfb")
     command = ["Xvfb", "-displayfd", "1", "-screen", "0", "800x600x24", "-nolisten", "tcp"]

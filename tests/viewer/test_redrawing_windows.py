@@ -1,4 +1,4 @@
-"""In a window: drawing never waits, what comes is drawn, and the mouse is followed."""
+"""In a window, drawing never waits, arriving tiles are drawn, and the mouse works."""
 
 import time
 
@@ -16,12 +16,12 @@ WHITE = (255, 255, 255, 255)
 
 
 def place(ax, top, left, width=390):
-    """Show a part: not 400 elements wide, one a pixel, which rounding decides how to smooth."""
+    """Show a part.  Its width is not 400 elements, as rounding would decide the smoothing."""
     ax.set_xlim(left - 0.5, left + width - 0.5)
     ax.set_ylim(top + width * 0.75 - 0.5, top - 0.5)
 
 
-def complete(source, ax):
+def expected_pixels(source, ax):
     """Return the pixels of `Axes.imshow` of the same part."""
     left, right = (int(x + 0.5) for x in ax.get_xlim())
     bottom, top = (int(y + 0.5) for y in ax.get_ylim())
@@ -44,7 +44,7 @@ def shown(ax):
     return np.asarray(ax.figure.canvas.buffer_rgba()).copy()
 
 
-def test_drawing_does_not_wait_and_what_comes_is_drawn():
+def test_drawing_does_not_wait_and_arriving_tiles_are_drawn():
     source = Endless(SIDE)
     source.gate.clear()
     ax = window()
@@ -60,11 +60,11 @@ def test_drawing_does_not_wait_and_what_comes_is_drawn():
     canvas.settle()
     assert canvas.drawn > 1
     assert not image.waiting
-    assert_same_pixels(shown(ax), complete(source, ax))
+    assert_same_pixels(shown(ax), expected_pixels(source, ax))
     assert not any(timer.running for timer in canvas.timers)
 
 
-def test_what_is_at_hand_is_drawn_at_once():
+def test_values_in_memory_are_drawn_at_once():
     values = np.random.default_rng(0).random((300, 400))
     ax = window()
     biggus.imshow(values, ax)
@@ -78,10 +78,10 @@ def test_what_is_at_hand_is_drawn_at_once():
         ax.figure.canvas.turn()
         time.sleep(0.01)
     else:
-        pytest.fail("it was not drawn")
+        pytest.fail("the image was not drawn")
 
 
-def test_an_ancestor_is_drawn_until_the_rest_comes():
+def test_coarser_level_is_drawn_until_tiles_arrive():
     sources = halved(SIDE)
     sources[0].gate.clear()
     ax = window()
@@ -94,15 +94,15 @@ def test_an_ancestor_is_drawn_until_the_rest_comes():
         assert time.monotonic() < until
         canvas.turn()
         time.sleep(0.005)
-    difference = np.abs(shown(ax).astype(int) - complete(sources[0], ax))
-    assert 0 < difference.max() < 60  # coarse, and in its place
+    difference = np.abs(shown(ax).astype(int) - expected_pixels(sources[0], ax))
+    assert 0 < difference.max() < 60  # coarse, at the right position
     assert image.waiting
     sources[0].gate.set()
     canvas.settle()
-    assert_same_pixels(shown(ax), complete(sources[0], ax))
+    assert_same_pixels(shown(ax), expected_pixels(sources[0], ax))
 
 
-def test_what_was_seen_before_is_drawn_when_zooming_out_and_in():
+def test_tiles_seen_before_are_drawn_when_zooming():
     sources = halved(SIDE)
     ax = window()
     canvas = ax.figure.canvas
@@ -122,7 +122,7 @@ def test_what_was_seen_before_is_drawn_when_zooming_out_and_in():
     canvas.settle()
 
 
-def test_what_was_left_behind_is_not_read():
+def test_tiles_panned_out_of_view_are_not_read():
     source = Endless(SIDE)
     source.gate.clear()
     ax = window(figsize=(16, 12))
@@ -137,14 +137,14 @@ def test_what_was_left_behind_is_not_read():
     last = (2000 + 4000 * 9) // 256
     behind = [row for row in rows if row < last - 1]
     tiles = len(image._scene._needed)
-    assert len(source.boxes) <= tiles + 32  # what had been begun is not broken off
+    assert len(source.boxes) <= tiles + 32  # reads under way are not cancelled
     assert len(behind) <= 32
     place(ax, 2000, 3000, 1600)
     canvas.draw_all()
     assert not image.errors
 
 
-def test_a_tile_that_fails_is_missing_and_asked_for_again_in_the_next_view():
+def test_failed_tile_is_missing_and_read_again_in_the_next_view():
     source = Endless(SIDE)
     source.fails = lambda box: box[0].start == 256 and box[1].start == 512
     ax = window()
@@ -159,7 +159,7 @@ def test_a_tile_that_fails_is_missing_and_asked_for_again_in_the_next_view():
     (error,) = image.errors
     assert isinstance(error, biggus.SourceError)
     reads = len(source.boxes)
-    canvas.draw()  # the same view: it is not asked for again, and said but once
+    canvas.draw()  # the same view: no second read, no second warning
     canvas.settle()
     assert len(source.boxes) == reads
     source.fails = lambda box: False
@@ -167,10 +167,10 @@ def test_a_tile_that_fails_is_missing_and_asked_for_again_in_the_next_view():
     canvas.draw_all()
     assert len(source.boxes) == reads + 1
     assert not image.errors
-    assert_same_pixels(shown(ax), complete(source, ax))
+    assert_same_pixels(shown(ax), expected_pixels(source, ax))
 
 
-def test_a_tile_that_fails_is_not_shown_coarse():
+def test_failed_tile_is_not_replaced_by_a_coarser_one():
     sources = halved(SIDE)
     sources[0].fails = lambda box: True
     ax = window()
@@ -182,7 +182,7 @@ def test_a_tile_that_fails_is_not_shown_coarse():
     assert len(image.errors) > 1
 
 
-def test_a_saved_figure_is_complete_and_takes_nothing_from_the_window(tmp_path):
+def test_saved_figure_is_complete(tmp_path):
     from threading import Timer as Later
 
     from matplotlib.image import imread
@@ -196,23 +196,23 @@ def test_a_saved_figure_is_complete_and_takes_nothing_from_the_window(tmp_path):
     Later(0.2, source.gate.set).start()
     ax.figure.savefig(tmp_path / "a.png")
     assert_same_pixels(
-        (imread(tmp_path / "a.png") * 255).round().astype("u1"), complete(source, ax)
+        (imread(tmp_path / "a.png") * 255).round().astype("u1"), expected_pixels(source, ax)
     )
     ax.figure.savefig(tmp_path / "b.png", dpi=37)
     ax.figure.canvas.draw_all()
-    assert_same_pixels(shown(ax), complete(source, ax))
+    assert_same_pixels(shown(ax), expected_pixels(source, ax))
 
 
-def test_block_waits_in_a_window_too():
+def test_block_waits_for_all_tiles():
     source = Endless(SIDE)
     ax = window()
     biggus.imshow(array_of(source), ax, vmin=-2, vmax=2, block=True)
     place(ax, 3000, 5000)
     ax.figure.canvas.draw()
-    assert_same_pixels(shown(ax), complete(source, ax))
+    assert_same_pixels(shown(ax), expected_pixels(source, ax))
 
 
-def test_the_toolbar_and_the_wheel():
+def test_toolbar_and_wheel():
     source = Endless(SIDE)
     ax = window()
     canvas = ax.figure.canvas
@@ -223,7 +223,7 @@ def test_the_toolbar_and_the_wheel():
 
     def check():
         canvas.draw_all()
-        assert_same_pixels(shown(ax), complete(source, ax))
+        assert_same_pixels(shown(ax), expected_pixels(source, ax))
 
     check()
     toolbar.pan()
@@ -253,7 +253,7 @@ def test_the_toolbar_and_the_wheel():
     check()
 
 
-def test_the_value_under_the_mouse_is_of_what_is_here():
+def test_cursor_data_is_the_value_drawn():
     sources = halved(SIDE)
     sources[0].gate.clear()
     ax = window()
@@ -294,7 +294,7 @@ def mouse_at(canvas, x, y):
     return MouseEvent("motion_notify_event", canvas, x, y)
 
 
-def test_the_canvas_may_change():
+def test_canvas_may_change():
     source = Endless(SIDE)
     ax = window()
     biggus.imshow(array_of(source), ax, vmin=-2, vmax=2)
@@ -305,4 +305,4 @@ def test_the_canvas_may_change():
     FigureCanvasAgg(ax.figure)
     place(ax, 9000, 9000)
     ax.figure.canvas.draw()
-    assert_same_pixels(shown(ax), complete(source, ax))
+    assert_same_pixels(shown(ax), expected_pixels(source, ax))

@@ -1,4 +1,4 @@
-"""What is read for a frame follows from the screen, not from the image."""
+"""The bytes read for a frame depend on the screen, not on the size of the image."""
 
 import math
 
@@ -16,7 +16,7 @@ WIDTH, HEIGHT = 400, 300
 
 
 def filled_axes():
-    """Return axes that are all of a figure of 400 by 300 pixels."""
+    """Return axes that fill a figure of 400 by 300 pixels."""
     ax = new_axes()
     ax.set_position([0, 0, 1, 1])
     ax.set_axis_off()
@@ -24,7 +24,7 @@ def filled_axes():
 
 
 def show(shown, window, **options):
-    """Draw the part of an image from (top, left) that is so wide, and return the artist."""
+    """Draw the part of an image at a window of (top, left, width), and return the artist."""
     ax = filled_axes()
     image = biggus.imshow(shown, ax, **options)
     look_at(ax, window)
@@ -39,7 +39,7 @@ def look_at(ax, window):
 
 
 def most_bytes(source, elements_a_pixel):
-    """Return 4 elements a pixel and what lies around them in chunks that are read whole."""
+    """Return the bytes of 4 elements per pixel, and of the rest of the chunks that hold them."""
     down, across = (min(math.sqrt(4), elements_a_pixel) * n for n in (HEIGHT, WIDTH))
     chunk = source.chunks[0] if source.chunks else 128
     rim = (down + 16 + 2 * chunk) * (across + 16 + 2 * chunk) - down * across
@@ -51,7 +51,7 @@ SIDE = 2**22
 
 @pytest.mark.parametrize("width", [2**n for n in range(3, 23)] + [1500, 799, 801, 2**21 + 1])
 @pytest.mark.parametrize("colours", [0, 3])
-def test_at_every_zoom_of_a_pyramid(width, colours):
+def test_reads_at_every_zoom_of_a_pyramid(width, colours):
     sources = halved(SIDE, colours=colours, dtype="u1" if colours else "f4")
     image = show(pyramid_of(sources), (SIDE // 3, SIDE // 5, width))
     assert image.sampled is None
@@ -64,7 +64,7 @@ def test_at_every_zoom_of_a_pyramid(width, colours):
 
 @pytest.mark.parametrize("chunk", [None, 64, 256, 700])
 @pytest.mark.parametrize("width", [1, 10, 300, 401, 799, 800])
-def test_of_any_array_while_a_pixel_is_at_most_two_elements_a_side(chunk, width):
+def test_reads_of_an_array_with_few_elements_per_pixel(chunk, width):
     source = Endless(SIDE, chunk=chunk)
     image = show(array_of(source), (SIDE // 3, SIDE // 5, width))
     assert image.sampled is None
@@ -77,7 +77,7 @@ def test_of_any_array_while_a_pixel_is_at_most_two_elements_a_side(chunk, width)
     st.tuples(st.floats(0, 0.999), st.floats(0, 0.999)),
     st.sampled_from([None, 100, 256]),
 )
-def test_anywhere(width, place, chunk):
+def test_reads_of_random_views(width, place, chunk):
     source = Endless(SIDE, chunk=chunk)
     top, left = (share * SIDE for share in place)
     show(array_of(source), (top, left, min(width, 800)))
@@ -86,7 +86,7 @@ def test_anywhere(width, place, chunk):
 
 @pytest.mark.parametrize("budget", [10**6, 10**7, "40 MB"])
 @pytest.mark.parametrize("width", [1601, 20_000, SIDE])
-def test_a_sample_keeps_to_its_budget_and_says_what_it_is(budget, width):
+def test_sample_stays_within_its_budget_and_has_a_note(budget, width):
     source = Endless(SIDE)
     image = show(array_of(source), (0, 0, width), sample_bytes=budget)
     touched = set()
@@ -106,7 +106,7 @@ def test_a_sample_keeps_to_its_budget_and_says_what_it_is(budget, width):
         assert math.isclose(shown * one_in, width * width * HEIGHT / WIDTH, rel_tol=0.1)
 
 
-def test_what_is_sampled_is_where_it_belongs():
+def test_sample_is_at_the_right_position():
     ours, theirs = filled_axes(), filled_axes()
     source = Endless(4096)
     whole = source.values(slice(0, 4096, 1), slice(0, 4096, 1))
@@ -115,10 +115,10 @@ def test_what_is_sampled_is_where_it_belongs():
     image.note.set_visible(False)
     difference = np.abs(pixels(ours).astype(int) - pixels(theirs))
     assert image.sampled
-    assert difference.max() <= 6  # smooth: the middle of 8 elements is near their mean
+    assert difference.max() <= 6  # the image is smooth: the middle of 8 elements is near their mean
 
 
-def test_panning_reads_what_comes_into_view_and_nothing_again():
+def test_panning_reads_each_tile_once():
     source = Endless(SIDE)
     ax = filled_axes()
     image = biggus.imshow(array_of(source), ax, vmin=-2, vmax=2)
@@ -134,7 +134,7 @@ def test_panning_reads_what_comes_into_view_and_nothing_again():
     assert not image.errors
 
 
-def test_what_is_kept_does_not_grow():
+def test_kept_tiles_stay_within_their_limit():
     source = Endless(SIDE)
     ax = filled_axes()
     image = biggus.imshow(array_of(source), ax, vmin=-2, vmax=2)
@@ -150,7 +150,7 @@ def test_what_is_kept_does_not_grow():
     assert len(source.boxes) * tile > 2 * KEPT_BYTES
 
 
-def test_nothing_is_read_before_it_is_drawn():
+def test_imshow_reads_nothing_before_drawing():
     source = Endless(SIDE)
     ax = filled_axes()
     image = biggus.imshow(array_of(source), ax)
@@ -168,7 +168,7 @@ def test_nothing_is_read_before_it_is_drawn():
     assert not source.boxes
 
 
-def test_a_planet_is_read_by_few_requests():
+def test_planet_takes_few_requests():
     sources = halved(256 * 2**19, colours=3, dtype="u1")
     ax = new_axes(figsize=(10, 8))
     ax.set_position([0, 0, 1, 1])
@@ -177,7 +177,7 @@ def test_a_planet_is_read_by_few_requests():
     assert sum(len(source.boxes) for source in sources) <= 32
 
 
-def test_imshow_of_matplotlib_reads_all_of_it_and_refuses_what_is_too_large():
+def test_matplotlib_imshow_reads_the_whole_array():
     source = Endless(600)
     ax = new_axes()
     image = ax.imshow(array_of(source))

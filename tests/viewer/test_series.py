@@ -1,4 +1,4 @@
-"""Long series: the line covers the pixels that one through all values covers."""
+"""Lines of long series cover the pixels of a line through all values."""
 
 import numpy as np
 import pytest
@@ -43,7 +43,7 @@ def both(values, source, zoom=None, **options):
 
 @pytest.mark.parametrize("n", [1, 2, 100, 1500])
 @pytest.mark.parametrize("options", [{}, {"color": "C3", "linewidth": 3}, {"marker": "o"}])
-def test_few_values_are_drawn_as_they_are(n, options):
+def test_short_series_match_plot(n, options):
     values = walk(n)
     ours, theirs = both(values, source_of(values), **options)
     np.testing.assert_array_equal(ours[0], theirs[0])
@@ -53,7 +53,7 @@ def test_few_values_are_drawn_as_they_are(n, options):
 @pytest.mark.parametrize(
     "zoom", [(50_000, 50_300), (66_000.3, 67_200.8), (-100, 90), (99_950, 1e6)]
 )
-def test_zoomed_in_they_are_drawn_as_they_are(zoom):
+def test_zoomed_in_series_match_plot(zoom):
     values = walk(100_000)
     ours, theirs = both(values, source_of(values), zoom)
     np.testing.assert_array_equal(ours[0], theirs[0])
@@ -61,12 +61,12 @@ def test_zoomed_in_they_are_drawn_as_they_are(zoom):
 
 @pytest.mark.parametrize("dtype", ["f8", "f4", "i4", "u1", "bool"])
 @pytest.mark.parametrize("chunk", [None, 1000, 200_000])
-def test_many_values_cover_the_same_pixels(dtype, chunk):
+def test_long_series_cover_the_pixels_of_plot(dtype, chunk):
     values = (walk(200_000) * 3).astype("i4" if dtype == "u1" else dtype).astype(dtype)
     ours, theirs = both(values, source_of(values, chunk), linewidth=1, antialiased=False)
     assert ours[1:] == theirs[1:]
     a, b = ((drawn[0][..., 0] < 128) for drawn in (ours, theirs))
-    # Each pixel of the one has one of the other beside it.
+    # Each pixel of either line is next to a pixel of the other.
     for first, second in ((a, b), (b, a)):
         near = np.zeros_like(second)
         for down in (-1, 0, 1):
@@ -82,7 +82,7 @@ def test_many_values_cover_the_same_pixels(dtype, chunk):
     st.floats(1, 500),
     st.sampled_from([None, 1, 7, 100, 5000]),
 )
-def test_a_line_has_the_extremes_of_what_is_seen(n, places, pixels, chunk):
+def test_line_keeps_the_extremes_of_the_view(n, places, pixels, chunk):
     values = walk(n + 3)[3:]
     old, module.PIECE = module.PIECE, 64
     try:
@@ -119,7 +119,7 @@ def test_missing_values_are_gaps():
         assert list(x[np.isnan(y)]) == [100]
 
 
-def test_what_is_read_follows_from_what_is_seen():
+def test_only_visible_chunks_are_read():
     values = walk(2_000_000)
     source = source_of(values, 20_000)
     ax = new_axes()
@@ -132,13 +132,13 @@ def test_what_is_read_follows_from_what_is_seen():
     pixels(ax)
     assert 0 < sum(box_shape(box)[0] for box in source.boxes) <= 4 * 20_000
     source.clear()
-    ax.set_xlim(0, 2_000_000)  # what it was is kept
+    ax.set_xlim(0, 2_000_000)  # the first view is kept
     pixels(ax)
     assert not source.boxes
     assert line.sampled is None
 
 
-def test_a_sample_keeps_to_its_budget_and_says_so():
+def test_sample_stays_within_its_budget_and_has_a_note():
     values = walk(2_000_000)
     source = source_of(values, 20_000)
     line = biggus.plot(biggus.ArrayAdapter(source), new_axes(), sample_bytes=2_000_000)
@@ -146,7 +146,7 @@ def test_a_sample_keeps_to_its_budget_and_says_so():
     assert line.sampled == "sampled 1 in 9"
 
 
-def test_an_extent_places_the_values():
+def test_extent_sets_the_positions():
     values = walk(5000)
     ax = new_axes()
     line = biggus.plot(values, ax, extent=(1950.0, 2000.0), label="walk")
@@ -159,7 +159,7 @@ def test_an_extent_places_the_values():
     assert ax.get_xlim() == pytest.approx(other.get_xlim())
 
 
-def test_lines_take_turns_with_the_colours_of_the_axes():
+def test_lines_use_the_colour_cycle_of_the_axes():
     ax = new_axes()
     ax.plot([1, 2])
     line = biggus.plot(np.arange(3), ax)
@@ -168,7 +168,7 @@ def test_lines_take_turns_with_the_colours_of_the_axes():
     assert len(ax.lines) == 3
 
 
-def test_in_a_window_it_comes_as_it_is_read_and_the_axes_follow():
+def test_window_shows_a_line_while_it_is_read():
     import threading
 
     gate = threading.Event()
@@ -196,7 +196,7 @@ def test_in_a_window_it_comes_as_it_is_read_and_the_axes_follow():
     assert not ax.lines
 
 
-def test_what_fails_is_a_gap_and_asked_for_again():
+def test_failed_reads_are_gaps_and_read_again():
     values = walk(400_000)
     source = FaultySource(
         ArraySource(values, chunks=(50_000,)), OSError("unplugged"), on=lambda box: False
@@ -214,7 +214,7 @@ def test_what_fails_is_a_gap_and_asked_for_again():
     assert not np.isnan(line.get_ydata()).any()
 
 
-def test_what_is_no_series_is_refused():
+def test_invalid_series_raise():
     ax = new_axes()
     for wrong in (np.zeros((3, 4)), np.zeros(3, complex), np.zeros(3, "S2")):
         with pytest.raises(TypeError, match="series"):
@@ -229,7 +229,7 @@ def test_what_is_no_series_is_refused():
 @pytest.mark.parametrize(
     "more", [{}, {"density": True}, {"histtype": "step", "log": True}], ids=str
 )
-def test_a_histogram_is_that_of_matplotlib(options, more):
+def test_hist_matches_matplotlib(options, more):
     values = walk(30_000).reshape(100, 300)
     drawn = []
     for ours in (True, False):

@@ -1,4 +1,4 @@
-"""Over a real tile server, whose requests are counted."""
+"""Images of a real tile server, which counts its requests."""
 
 import sys
 import threading
@@ -47,7 +47,7 @@ def place(ax, top, left, width=1000):
 
 
 def zooms(server):
-    """Return how many tiles of each zoom were asked for, and make sure that none was twice."""
+    """Return the number of requests for each zoom, after a check that none was repeated."""
     found = {}
     for path, count in server.requests.items():
         assert count == 1
@@ -56,21 +56,21 @@ def zooms(server):
     return found
 
 
-def test_the_whole_planet_in_a_window(server, planet):
+def test_whole_planet_in_a_window(server, planet):
     ax = filled(window)
     biggus.imshow(planet, ax)
     ax.figure.canvas.draw_all()
     assert zooms(server) == {1: 4, 2: 16}
 
 
-def test_the_whole_planet_in_a_file(server, planet, tmp_path):
+def test_whole_planet_in_a_file(server, planet, tmp_path):
     ax = filled(new_axes)
     biggus.imshow(planet, ax)
     ax.figure.savefig(tmp_path / "planet.png")
     assert zooms(server) == {2: 16}
 
 
-def test_a_place_at_the_finest_zoom(server, planet):
+def test_view_at_the_finest_zoom(server, planet):
     ax = filled(window)
     image = biggus.imshow(planet, ax)
     top, left = 2**26 + 1000, 2**26 + 3000
@@ -91,7 +91,7 @@ def test_a_place_at_the_finest_zoom(server, planet):
     assert server.requests.total() - before <= 5 + 2
 
 
-def test_what_is_cached_is_not_asked_for_again(server, planet):
+def test_cached_tiles_are_not_requested_again(server, planet):
     drawn = []
     for make in (new_axes, new_axes):
         ax = filled(make)
@@ -102,7 +102,7 @@ def test_what_is_cached_is_not_asked_for_again(server, planet):
     np.testing.assert_array_equal(*drawn)
 
 
-def test_a_server_that_fails_leaves_a_hole_that_is_filled_later(server, planet):
+def test_failed_tiles_are_requested_again_in_the_next_view(server, planet):
     ax = filled(window)
     image = biggus.imshow(planet, ax)
     place(ax, 2**20, 2**20)

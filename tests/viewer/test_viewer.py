@@ -1,4 +1,4 @@
-"""The picture that biggus was thought up for: matplotlib over a planet of 2^18 tiles."""
+"""A matplotlib figure over a planet of 2^18 tiles."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from biggus.cli.demo.server import TileServer
 
 
 @pytest.mark.machine
-def test_an_island_is_cut_out_of_the_planet_by_the_limits_of_the_axes() -> None:
+def test_axes_limits_select_the_tiles_of_an_island() -> None:
     plt = pytest.importorskip("matplotlib.pyplot")
     with TileServer() as server:
         z9 = tile_array(server.template)
@@ -36,6 +36,6 @@ def test_an_island_is_cut_out_of_the_planet_by_the_limits_of_the_axes() -> None:
     assert len(asked) == len(set(asked)) == 6
     drawn = np.asarray(Image.open(file).convert("RGB"))
     assert drawn.shape == right.shape
-    # Places are counted from the middles of pixels, so the picture lies half a pixel further on.
+    # Coordinates count from the middles of elements, so the picture is shifted by half a pixel.
     close = np.abs(drawn[1:-1, 1:-1].astype(int) - right[1:-1, 1:-1]).max(axis=-1) <= 24
     assert close.mean() > 0.97

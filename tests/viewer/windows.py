@@ -1,4 +1,4 @@
-"""A canvas with an event loop that a test turns, and the events of a mouse."""
+"""A canvas whose event loop is driven by a test, and mouse events."""
 
 import time
 import weakref
@@ -20,7 +20,7 @@ class Timer(TimerBase):
 
 
 class Window(FigureCanvasAgg):
-    """A canvas whose timers go off when a test says so, and that counts its drawings."""
+    """A canvas whose timers fire when a test calls `turn`, and that counts its drawings."""
 
     def __init__(self, figure):
         super().__init__(figure)
@@ -37,7 +37,7 @@ class Window(FigureCanvasAgg):
         super().draw()
 
     def turn(self):
-        """Let the timers go off once."""
+        """Fire the running timers once."""
         for timer in list(self.timers):
             if timer.running:
                 timer._on_timer()
@@ -51,13 +51,13 @@ class Window(FigureCanvasAgg):
             time.sleep(0.005)
 
     def draw_all(self):
-        """Draw, and turn until nothing is to come."""
+        """Draw, and turn until nothing is pending."""
         self.draw()
         self.settle()
 
 
 def window(**options):
-    """Return axes that are all of a window."""
+    """Return axes that fill a window."""
     ax = new_axes(**options)
     ax.set_position([0, 0, 1, 1])
     Window(ax.figure)
@@ -82,7 +82,7 @@ def mouse(canvas, name, x, y, button=None, **more):
 
 
 def drag(canvas, start, stop, steps=3):
-    """Press the first button, move and let go."""
+    """Press the first button, move and release it."""
     mouse(canvas, "button_press_event", *start, button=1)
     for step in range(1, steps + 1):
         x, y = (a + (b - a) * step / steps for a, b in zip(start, stop, strict=True))

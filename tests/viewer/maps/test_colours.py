@@ -1,4 +1,4 @@
-"""Colours: chosen by what a variable is, or by its values."""
+"""Colours are chosen by the name of a variable, or by its values."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from biggus.viewer.maps.colours import (
     ("low", "high", "cmap"),
     [(0, 5, SEQUENTIAL), (-3, 5, DIVERGING), (-5, -1, SEQUENTIAL), (-0.1, 5, SEQUENTIAL)],
 )
-def test_colours_diverge_where_values_lie_on_both_sides_of_zero(low, high, cmap) -> None:
+def test_colours_diverge_for_values_on_both_sides_of_zero(low, high, cmap) -> None:
     found = colours_for(np.linspace(low, high, 500), {})
     assert found.cmap == cmap
     if cmap == DIVERGING:
@@ -37,18 +37,18 @@ def test_colours_diverge_where_values_lie_on_both_sides_of_zero(low, high, cmap)
         ({"standard_name": "wind_from_direction"}, "twilight"),
     ],
 )
-def test_a_name_that_says_something_decides(attributes, cmap) -> None:
+def test_known_names_decide_the_colours(attributes, cmap) -> None:
     assert colours_for(np.linspace(-3, 5, 9), attributes).cmap == cmap
 
 
 @pytest.mark.parametrize(("low", "high"), [(1, 5), (-5, -1), (-1, 5), (0, 5)])
-def test_what_diverges_by_its_name_diverges_about_zero(low, high) -> None:
+def test_anomalies_diverge_about_zero(low, high) -> None:
     found = colours_for(np.linspace(low, high, 500), {"long_name": "temperature anomaly"})
     assert found.cmap == DIVERGING
     assert found.vmin == -found.vmax
 
 
-def test_a_few_special_values_make_no_categories() -> None:
+def test_few_flags_among_other_values_make_no_categories() -> None:
     pytest.importorskip("matplotlib")
     attributes = {"flag_values": -1, "flag_meanings": "outside"}
     assert not colours_for(np.arange(-1.0, 9.0), attributes).flags
@@ -56,17 +56,17 @@ def test_a_few_special_values_make_no_categories() -> None:
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_what_is_no_finite_number_is_no_flag(value) -> None:
+def test_flags_must_be_finite(value) -> None:
     attributes = {"flag_values": [1.0, value], "flag_meanings": "a b"}
     assert not colours_for(np.array([1.0, 1.0, value]), attributes).flags
 
 
-def test_limits_in_the_wrong_order_are_refused() -> None:
+def test_vmin_greater_than_vmax_raises() -> None:
     with pytest.raises(ValueError, match="vmin=3 is greater than vmax=2"):
         colours_for(np.arange(5.0), {}, vmin=3, vmax=2)
 
 
-def test_what_the_user_wants_is_done() -> None:
+def test_arguments_override_defaults() -> None:
     found = colours_for(np.linspace(-3, 5, 9), {}, cmap="magma", vmin=1, vmax=2)
     assert (found.cmap, found.vmin, found.vmax, found.extend) == ("magma", 1, 2, "both")
 
@@ -79,7 +79,7 @@ def test_what_the_user_wants_is_done() -> None:
 @example(np.array([1e308, -1e308]), None, None)
 @example(np.arange(5.0), 10.0, None)
 @example(np.arange(5.0), None, -10.0)
-def test_there_are_always_colours_with_limits_in_order(values, vmin, vmax) -> None:
+def test_limits_are_always_finite_and_in_order(values, vmin, vmax) -> None:
     assume(vmin is None or vmax is None or vmin < vmax)
     found = colours_for(values, {}, vmin=vmin, vmax=vmax)
     assert np.isfinite([found.vmin, found.vmax, found.vmax - found.vmin]).all()
@@ -89,7 +89,7 @@ def test_there_are_always_colours_with_limits_in_order(values, vmin, vmax) -> No
 
 
 @given(npst.arrays("i2", st.integers(1, 30), elements=st.integers(-3, 12)))
-def test_each_flag_has_its_place_and_all_else_is_missing(values) -> None:
+def test_other_values_than_flags_are_missing(values) -> None:
     flags = ((-1.0, "a"), (0.0, "b"), (7.0, "c"))
     found = places_of_flags(values, flags)
     for value, place, missing in zip(values, found.data, np.ma.getmaskarray(found), strict=True):
@@ -99,7 +99,7 @@ def test_each_flag_has_its_place_and_all_else_is_missing(values) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i1", "u2", ">i2", "i4", "u4", "i8", "u8"])
-def test_colours_beyond_their_limits_are_clipped(dtype) -> None:
+def test_integer_colours_are_clipped(dtype) -> None:
     limits = np.iinfo(dtype)
     numbers = [n for n in (0, 1, 127, 255, 256, 300, 2**31, -1, -300) if limits.min <= n]
     values = np.array([n for n in numbers if n <= limits.max] + [limits.min, limits.max], dtype)

@@ -1,4 +1,4 @@
-"""Quick looks: what is drawn is what is there, where it is, in words that its store has."""
+"""Quick looks show the right values at the right positions, labelled from the store."""
 
 from __future__ import annotations
 
@@ -44,30 +44,30 @@ def ocean(tmp_path_factory):
 
 
 def map_of(figure):
-    """The axes of a map, and the image or mesh in it."""
+    """Return the axes of a map, and the image or mesh in it."""
     ax = figure.axes[0]
     return ax, (ax.images or ax.collections)[0]
 
 
-def test_a_map_has_north_up_and_lies_where_its_coordinates_say(ocean) -> None:
+def test_map_has_north_up_and_the_extent_of_its_coordinates(ocean) -> None:
     array = biggus.open(ocean, "tos")[1]
     ax, image = map_of(biggus.quicklook(array))
     left, right, bottom, top = image.get_extent()
     assert np.allclose((left, right, bottom, top), (0, 360, -90, 90))
     assert np.allclose(ax.get_ylim(), (-90, 90))
     shown = image.get_array()
-    assert np.ma.allclose(shown, array.masked_array())  # from the north: as it is stored
+    assert np.ma.allclose(shown, array.masked_array())  # stored from the north
     assert np.array_equal(np.ma.getmaskarray(shown), array.masked_array().mask)
 
 
-def test_rows_from_the_south_are_turned_round(ocean) -> None:
+def test_rows_from_the_south_are_flipped(ocean) -> None:
     array = biggus.open(ocean, "tos")[1, ::-1, ::-1]
     _, image = map_of(biggus.quicklook(array))
     assert np.allclose(image.get_extent(), (0, 360, -90, 90))
     assert np.ma.allclose(image.get_array(), array.masked_array()[::-1, ::-1])
 
 
-def test_it_says_what_it_shows(ocean) -> None:
+def test_title_and_labels_name_the_variable(ocean) -> None:
     figure = biggus.quicklook(biggus.open(ocean, "tos")[1])
     title = figure._suptitle.get_text()
     assert "ocean.nc" in title
@@ -80,7 +80,7 @@ def test_it_says_what_it_shows(ocean) -> None:
     assert any("W" in label.get_text() for label in ax.get_xticklabels())
 
 
-def test_a_slice_of_a_mosaic_knows_its_coordinates(ocean) -> None:
+def test_slice_of_a_mosaic_has_coordinates(ocean) -> None:
     both = biggus.open_many([ocean, ocean], "tos", axis=0)
     ax, image = map_of(biggus.quicklook(both[7, 2:9]))
     assert np.allclose(ax.get_ylim(), (0, 70))
@@ -88,14 +88,14 @@ def test_a_slice_of_a_mosaic_knows_its_coordinates(ocean) -> None:
     assert "2004-03-03" in ax.figure._suptitle.get_text()
 
 
-def test_the_mean_over_an_axis_keeps_the_others(ocean) -> None:
+def test_mean_over_an_axis_keeps_other_coordinates(ocean) -> None:
     figure = biggus.quicklook(biggus.open(ocean, "tos").mean(axis=0))
     ax, _ = map_of(figure)
     assert np.allclose(ax.get_ylim(), (-90, 90))
     assert "mean tos" in figure._suptitle.get_text()
 
 
-def test_missing_values_are_of_no_colour_of_the_map(ocean) -> None:
+def test_missing_values_have_a_colour_outside_the_colormap(ocean) -> None:
     figure = biggus.quicklook(biggus.open(ocean, "tos")[0])
     _, image = map_of(figure)
     missing = np.array(image.get_cmap()(np.ma.masked_all(1))[0])
@@ -103,7 +103,7 @@ def test_missing_values_are_of_no_colour_of_the_map(ocean) -> None:
     assert np.abs(colours - missing).max(axis=1).min() > 0.05
 
 
-def test_lines_have_dates(ocean) -> None:
+def test_line_has_dates(ocean) -> None:
     figure = biggus.quicklook(biggus.open(ocean, "tos")[:, 3, 5])
     (line,) = figure.axes[0].lines
     assert np.allclose(line.get_ydata(), SST[:, 3, 5])
@@ -112,7 +112,7 @@ def test_lines_have_dates(ocean) -> None:
     assert figure.axes[0].get_ylabel() == "sea surface temperature (K)"
 
 
-def test_three_axes_are_panels_with_one_scale(ocean) -> None:
+def test_three_axes_give_panels_with_one_scale(ocean) -> None:
     figure = biggus.quicklook(biggus.open(ocean, "tos"))
     titles = [ax.get_title() for ax in figure.axes if ax.get_title()]
     assert titles == ["2004-01-01", "2004-02-01", "2004-03-03", "2004-04-03", "2004-05-04"]
@@ -122,21 +122,21 @@ def test_three_axes_are_panels_with_one_scale(ocean) -> None:
     assert sum(bool(ax.get_title()) for ax in many.axes) == 12
 
 
-def test_a_film_reads_where_its_maps_lie_once(ocean, tmp_path, monkeypatch) -> None:
+def test_film_reads_coordinates_once(ocean, tmp_path, monkeypatch) -> None:
     pytest.importorskip("PIL")
     read = []
     values = Coordinate.values
 
-    def counted(each):
+    def recording_values(each):
         read.append(each.name)
         return values(each)
 
-    monkeypatch.setattr(Coordinate, "values", counted)
+    monkeypatch.setattr(Coordinate, "values", recording_values)
     assert film(tmp_path / "out.gif", biggus.open(ocean, "tos"), ".gif") == 5
     assert (read.count("lat"), read.count("lon")) == (1, 1)
 
 
-def test_flags_are_told_apart_and_named(ocean) -> None:
+def test_flags_have_distinct_colours_and_names(ocean) -> None:
     figure = biggus.quicklook(biggus.open(ocean, "kind"))
     _, image = map_of(figure)
     assert np.array_equal(image.get_array()[0, :4], [0, 1, 2, 0])
@@ -148,7 +148,7 @@ def test_flags_are_told_apart_and_named(ocean) -> None:
     ]
 
 
-def test_a_curved_grid_lies_where_its_coordinates_say(tmp_path) -> None:
+def test_curvilinear_grid_has_the_extent_of_its_coordinates(tmp_path) -> None:
     path = tmp_path / "curved.nc"
     y, x = np.mgrid[0:10, 0:12].astype("f8")
     with netCDF4.Dataset(path, "w") as dataset:
@@ -167,13 +167,13 @@ def test_a_curved_grid_lies_where_its_coordinates_say(tmp_path) -> None:
     ax, mesh = map_of(biggus.quicklook(biggus.open(path, "v")))
     assert mesh.get_array().shape == (10, 12)
     left, right = ax.get_xlim()
-    # Without a step at 180 degrees.
+    # No jump at 180 degrees.
     assert 172 < left < 176
     assert 187 < right < 190
     assert ax.get_ylim()[0] < 30
 
 
-def test_without_coordinates_elements_are_counted_downwards() -> None:
+def test_without_coordinates_axes_count_elements() -> None:
     values = np.arange(12.0).reshape(3, 4)
     ax, image = map_of(biggus.quicklook(biggus.ArrayAdapter(values)))
     assert image.get_extent() == [-0.5, 3.5, 2.5, -0.5]
@@ -181,7 +181,7 @@ def test_without_coordinates_elements_are_counted_downwards() -> None:
     assert np.array_equal(image.get_array(), values)
 
 
-def test_colours_are_shown_as_they_are() -> None:
+def test_rgb_values_are_shown_unchanged() -> None:
     values = np.random.default_rng(0).integers(0, 255, (20, 30, 3), "u1")
     figure = biggus.quicklook(biggus.ArrayAdapter(values))
     _, image = map_of(figure)
@@ -189,7 +189,7 @@ def test_colours_are_shown_as_they_are() -> None:
     assert len(figure.axes) == 1
 
 
-def test_more_than_a_picture_shows_is_averaged() -> None:
+def test_large_arrays_are_averaged() -> None:
     values = np.random.default_rng(0).random((5000, 3000), dtype="f4")
     _, image = map_of(biggus.quicklook(biggus.ArrayAdapter(values)))
     shown = image.get_array()
@@ -209,11 +209,11 @@ def test_more_than_a_picture_shows_is_averaged() -> None:
         (np.zeros(3, "c8"), TypeError),
     ],
 )
-def test_what_cannot_be_drawn_is_refused_in_words(array, kind) -> None:
+def test_undrawable_arrays_raise(array, kind) -> None:
     with pytest.raises(kind, match=r"draw|picture"):
         biggus.quicklook(biggus.ArrayAdapter(array))
 
 
-def test_all_missing_and_all_the_same_can_be_drawn() -> None:
+def test_all_missing_and_constant_arrays_can_be_drawn() -> None:
     for values in (np.full((4, 5), np.nan), np.ma.masked_all((4, 5)), np.full((4, 5), 7)):
         biggus.quicklook(biggus.ArrayAdapter(values)).canvas.draw()

@@ -1,4 +1,4 @@
-"""Quick looks at what stores hold that is not as in the textbook."""
+"""Quick looks at unusual stores."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def written(tmp_path):
     def write(values, coordinates, attributes=None, name="sample.nc"):
         path = tmp_path / name
         with netCDF4.Dataset(path, "w") as dataset:
-            for (dim, (along, said)), length in zip(
+            for (dim, (along, metadata)), length in zip(
                 coordinates.items(), np.shape(values), strict=True
             ):
                 dataset.createDimension(dim, length)
                 if along is not None:
                     coordinate = dataset.createVariable(dim, np.asarray(along).dtype, (dim,))
-                    coordinate.setncatts(said)
+                    coordinate.setncatts(metadata)
                     coordinate[:] = along
             made = dataset.createVariable("v", np.asarray(values).dtype, tuple(coordinates))
             made.setncatts(attributes or {})
@@ -41,10 +41,10 @@ def written(tmp_path):
 
 
 @pytest.mark.parametrize("calendar", CALENDARS)
-def test_a_missing_time_is_no_date(written, calendar) -> None:
+def test_missing_times_have_no_date(written, calendar) -> None:
     times = np.where(np.arange(9) > 6, np.nan, np.arange(9.0))
-    said = {"units": "days since 2000-01-01", "calendar": calendar}
-    figure = biggus.quicklook(written(np.arange(9.0), {"time": (times, said)}))
+    metadata = {"units": "days since 2000-01-01", "calendar": calendar}
+    figure = biggus.quicklook(written(np.arange(9.0), {"time": (times, metadata)}))
     figure.canvas.draw()
     x = np.asarray(figure.axes[0].lines[0].get_xdata(orig=True))
     missing = np.isnat(x) if x.dtype.kind == "M" else np.isnan(x)
@@ -55,7 +55,7 @@ def test_a_missing_time_is_no_date(written, calendar) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "downward"),
+    ("metadata", "downward"),
     [
         ({"units": "m", "positive": "down"}, True),
         ({"units": "m", "positive": "up"}, False),
@@ -65,9 +65,9 @@ def test_a_missing_time_is_no_date(written, calendar) -> None:
     ],
 )
 @pytest.mark.parametrize(("step", "even"), [(1, False), (-1, True)])
-def test_depths_and_pressures_grow_downwards(written, said, downward, step, even) -> None:
+def test_depths_and_pressures_increase_downwards(written, metadata, downward, step, even) -> None:
     heights = (np.arange(6.0) if even else np.arange(6.0) ** 2)[::step]
-    array = written(np.arange(24.0).reshape(6, 4), {"z": (heights, said), "y": (None, {})})
+    array = written(np.arange(24.0).reshape(6, 4), {"z": (heights, metadata), "y": (None, {})})
     for shown in (array, biggus.stack([array] * 2)):
         figure = biggus.quicklook(shown)
         figure.canvas.draw()
@@ -79,13 +79,15 @@ def test_depths_and_pressures_grow_downwards(written, said, downward, step, even
 DOLLARS = "a $x_{ $ b $ \\frac"
 
 
-def test_what_a_store_says_is_no_formula(written) -> None:
-    said = {"long_name": DOLLARS, "units": "$^{"}
+def test_labels_are_not_parsed_as_formulas(written) -> None:
+    metadata = {"long_name": DOLLARS, "units": "$^{"}
     meanings = {"flag_values": np.array([0, 1]), "flag_meanings": "$_{ $b"}
-    flags = written(np.eye(4), {"u": (np.arange(4.0), said), "w": (None, {})}, said | meanings)
+    flags = written(
+        np.eye(4), {"u": (np.arange(4.0), metadata), "w": (None, {})}, metadata | meanings
+    )
     values = np.arange(48.0).reshape(3, 4, 4)
-    axes = {"t": (np.arange(3.0), said), "u": (np.arange(4.0), said), "w": (None, {})}
-    array = written(values, axes, said, "$v_{.nc")
+    axes = {"t": (np.arange(3.0), metadata), "u": (np.arange(4.0), metadata), "w": (None, {})}
+    array = written(values, axes, metadata, "$v_{.nc")
     for shown in (flags, array, array[0], array[0, 0]):
         figure = biggus.quicklook(shown)
         figure.canvas.draw()
@@ -93,13 +95,13 @@ def test_what_a_store_says_is_no_formula(written) -> None:
 
 
 @pytest.mark.parametrize("shape", [(40, 1, 3), (1, 40, 4), (1, 1, 5, 6, 3), (1, 1, 3)])
-def test_colours_of_one_row_or_column_are_colours(shape) -> None:
+def test_rgb_arrays_of_one_row_or_column(shape) -> None:
     values = np.random.default_rng(0).integers(0, 255, shape, "u1")
     [ax] = biggus.quicklook(biggus.ArrayAdapter(values)).axes
     assert np.array_equal(ax.images[0].get_array(), values.reshape(shape[-3:]))
 
 
-def test_colours_that_are_missing_are_seen_through() -> None:
+def test_missing_rgb_values_are_transparent() -> None:
     values = np.ma.array(np.full((5, 6, 3), 7, "u1"))
     values[2, 3] = np.ma.masked
     [ax] = biggus.quicklook(biggus.ArrayAdapter(values)).axes
@@ -109,14 +111,14 @@ def test_colours_that_are_missing_are_seen_through() -> None:
 
 def test_flags_are_not_averaged(written) -> None:
     values = np.random.default_rng(0).choice(np.array([1, 3], "i1"), (9, 3000))
-    said = {"flag_values": np.array([1, 2, 3], "i1"), "flag_meanings": "a b c"}
-    array = written(values, {"y": (None, {}), "x": (None, {})}, said)
+    metadata = {"flag_values": np.array([1, 2, 3], "i1"), "flag_meanings": "a b c"}
+    array = written(values, {"y": (None, {}), "x": (None, {})}, metadata)
     shown = biggus.quicklook(array).axes[0].images[0].get_array()
     assert shown.shape == (5, 1500)
-    assert set(np.unique(shown)) == {0, 2}  # the places of 1 and 3
+    assert set(np.unique(shown)) == {0, 2}  # the indices of flags 1 and 3
 
 
-def test_dates_in_a_store_that_has_such(tmp_path) -> None:
+def test_datetime64_coordinates_of_zarr(tmp_path) -> None:
     zarr = pytest.importorskip("zarr")
     group = zarr.create_group(tmp_path / "dates.zarr")
     days = np.arange("2001-01-01", "2001-01-09", dtype="M8[D]").astype("M8[ns]")
@@ -137,7 +139,7 @@ def notes_of(figure):
     return [t.get_text() for ax in figure.axes for t in ax.texts if t.get_visible()]
 
 
-def test_a_line_of_which_all_is_missing_says_so_and_keeps_its_dates(written) -> None:
+def test_all_missing_line_has_a_note_and_dates(written) -> None:
     days = {"time": (np.arange(9.0), {"units": "days since 2000-01-01"})}
     figure = biggus.quicklook(written(np.full(9, np.nan), days))
     figure.canvas.draw()
@@ -146,7 +148,7 @@ def test_a_line_of_which_all_is_missing_says_so_and_keeps_its_dates(written) -> 
     assert any("Jan" in text or "2000" in text for text in texts)
 
 
-def test_the_maps_of_which_all_is_missing_say_so() -> None:
+def test_all_missing_maps_have_a_note() -> None:
     values = np.arange(60.0).reshape(3, 4, 5)
     values[1] = np.nan
     assert not notes_of(biggus.quicklook(values[0]))
@@ -154,7 +156,7 @@ def test_the_maps_of_which_all_is_missing_say_so() -> None:
     assert notes_of(biggus.quicklook(np.ma.masked_all((4, 5), "i4"))) == [ALL_MISSING]
 
 
-def test_values_without_a_neighbour_are_points_of_a_line() -> None:
+def test_isolated_values_of_a_line_are_points() -> None:
     values = np.array([1, np.nan, 2, 3, np.nan, np.nan, 4])
     line = biggus.quicklook(values).axes[0].lines[0]
     assert line.get_marker() == "."
@@ -164,7 +166,7 @@ def test_values_without_a_neighbour_are_points_of_a_line() -> None:
 
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
 @pytest.mark.parametrize("widest", [True, False])
-def test_infinities_have_the_colours_of_the_ends(dtype, widest) -> None:
+def test_infinities_have_the_end_colours(dtype, widest) -> None:
     far = np.finfo(dtype).max if widest else 3
     values = np.array([[far, np.inf, np.nan], [-far, -np.inf, 0]], dtype)
     figure = biggus.quicklook(values)
@@ -176,9 +178,9 @@ def test_infinities_have_the_colours_of_the_ends(dtype, widest) -> None:
     assert image.colorbar.extend == "both"
 
 
-def test_what_is_long_is_written_in_lines(written) -> None:
-    said = {"long_name": "some words " * 9, "units": "kilograms and more words " * 9}
-    array = written(np.eye(4), {"y": (None, {}), "x": (None, {})}, said)
+def test_long_labels_are_wrapped(written) -> None:
+    metadata = {"long_name": "some words " * 9, "units": "kilograms and more words " * 9}
+    array = written(np.eye(4), {"y": (None, {}), "x": (None, {})}, metadata)
     for shown in (array, array[0], biggus.stack([array] * 2)):
         figure = biggus.quicklook(shown)
         figure.canvas.draw()
@@ -189,11 +191,11 @@ def test_what_is_long_is_written_in_lines(written) -> None:
             assert box.y1 <= whole.y1
 
 
-def test_many_flags_are_told_apart_and_named_side_by_side(written) -> None:
+def test_many_flags_have_distinct_colours_and_labels(written) -> None:
     names = " ".join(f"kind_{number}" for number in range(40))
-    said = {"flag_values": np.arange(40, dtype="i1"), "flag_meanings": names}
+    metadata = {"flag_values": np.arange(40, dtype="i1"), "flag_meanings": names}
     values = np.arange(40, dtype="i1").reshape(5, 8)
-    figure = biggus.quicklook(written(values, {"y": (None, {}), "x": (None, {})}, said))
+    figure = biggus.quicklook(written(values, {"y": (None, {}), "x": (None, {})}, metadata))
     figure.canvas.draw()
     ax, bar = figure.axes
     shown = ax.images[0].to_rgba(ax.images[0].get_array())[..., :3].reshape(-1, 3)
@@ -203,13 +205,13 @@ def test_many_flags_are_told_apart_and_named_side_by_side(written) -> None:
     assert all(above.y0 >= below.y1 - 1 for below, above in itertools.pairwise(boxes))
 
 
-def test_truth_values_are_named() -> None:
+def test_booleans_are_labelled() -> None:
     figure = biggus.quicklook(np.eye(4) > 0)
     figure.canvas.draw()
     assert [t.get_text() for t in figure.axes[1].get_yticklabels()] == ["false", "true"]
 
 
-def test_what_is_counted_is_counted_in_whole_numbers() -> None:
+def test_ticks_of_positions_are_integers() -> None:
     figure = biggus.quicklook(np.arange(40.0).reshape(4, 10))
     for ticks in (figure.axes[0].get_xticks(), figure.axes[0].get_yticks()):
         assert np.array_equal(ticks, np.round(ticks))

@@ -1,4 +1,4 @@
-"""Pictures to pan over: they lie where their coordinates say, in colours that their store names."""
+"""Pictures to pan over: their extents, colours and labels follow the store."""
 
 from __future__ import annotations
 
@@ -66,12 +66,12 @@ def drawn(what):
     return figure, image
 
 
-def test_north_is_up_whatever_the_order_of_latitudes(path) -> None:
+def test_north_is_up_for_any_order_of_latitudes(path) -> None:
     figure, image = drawn(panned(path, "tos"))
     ax = figure.axes[0]
     assert ax.get_ylim() == pytest.approx((-90, 90))
     assert ax.get_xlim() == pytest.approx((0, 360))
-    # Whose colour is at a place is told by the place, not by the row.
+    # The colour at a position is that of its value.
     for row, column in ((0, 1), (17, 35), (4, 20)):
         latitude = LATITUDES[path.stem][row]
         across, down = ax.transData.transform((LONGITUDES[column], latitude))
@@ -80,7 +80,7 @@ def test_north_is_up_whatever_the_order_of_latitudes(path) -> None:
         assert np.allclose(shown, image.to_rgba(VALUES[0, row, column]), atol=0.06)
 
 
-def test_its_colours_are_those_of_a_quick_look_and_say_what_they_are(path) -> None:
+def test_colours_and_colour_bar_match_quicklook(path) -> None:
     figure, image = drawn(panned(path, "tos"))
     quick = biggus.quicklook(biggus.open(path, "tos")[0]).axes[0].images[0]
     assert image.get_cmap().name == quick.get_cmap().name == "inferno"
@@ -89,12 +89,12 @@ def test_its_colours_are_those_of_a_quick_look_and_say_what_they_are(path) -> No
     assert figure.axes[0].get_facecolor() == to_rgba(MISSING)
 
 
-def test_the_title_says_what_was_picked(path) -> None:
+def test_title_names_the_selected_time(path) -> None:
     assert panned(path, "tos").title("ocean.nc tos") == "ocean.nc tos   2004-01-01"
     assert panned(path, "kind").title("ocean.nc kind") == "ocean.nc kind"
 
 
-def test_flags_have_a_colour_each_and_what_is_none_has_none(path) -> None:
+def test_flags_have_colours_and_other_values_are_missing(path) -> None:
     figure, image = drawn(panned(path, "kind"))
     for flag, colour in zip(FLAGS, distinct(3), strict=True):
         assert image.to_rgba(flag) == pytest.approx(to_rgba(colour))
@@ -105,7 +105,7 @@ def test_flags_have_a_colour_each_and_what_is_none_has_none(path) -> None:
     assert list(bar.get_yticks()) == list(FLAGS)
 
 
-def test_rows_that_lie_unevenly_are_counted_and_say_where_they_lie(path) -> None:
+def test_uneven_coordinates_are_tick_labels(path) -> None:
     figure, image = drawn(panned(path, "odd"))
     [ax, _] = figure.axes
     assert image.get_extent() == [-0.5, 35.5, 17.5, -0.5]
@@ -115,8 +115,8 @@ def test_rows_that_lie_unevenly_are_counted_and_say_where_they_lie(path) -> None
     assert {t.get_text() for t in ax.get_xticklabels()} > {"5.873° E"}
 
 
-def test_a_grid_that_is_nearly_even_lies_where_its_coordinates_say(tmp_path) -> None:
-    """As Gaussian latitudes do, and longitudes of float32 that are close together."""
+def test_nearly_even_grid_has_the_extent_of_its_coordinates(tmp_path) -> None:
+    """Examples are Gaussian latitudes and close float32 longitudes."""
     latitudes = np.degrees(np.arcsin(np.polynomial.legendre.leggauss(64)[0]))
     longitudes = (np.arange(9000) * 0.04).astype("f4")
     with netCDF4.Dataset(tmp_path / "gauss.nc", "w") as dataset:
@@ -140,7 +140,7 @@ def test_few_rows_fill_the_axes(path) -> None:
     assert box.height > 0.3 * box.width
 
 
-def test_colours_are_shown_as_they_are() -> None:
+def test_rgb_values_are_shown_unchanged() -> None:
     pixels = np.arange(4 * 5 * 3, dtype="u1").reshape(4, 5, 3)
     array = biggus.ArrayAdapter(pixels)
     figure, image = drawn(Panned(Pyramid([(array, (1, 1, 1))], (0, 1))))
@@ -148,12 +148,12 @@ def test_colours_are_shown_as_they_are() -> None:
     assert image.get_extent() == [-0.5, 4.5, 3.5, -0.5]
 
 
-def test_what_has_no_coordinates_is_counted_however_large() -> None:
+def test_huge_array_without_coordinates_has_no_grid() -> None:
     endless = biggus.zeros((2**40, 2**40, 3), "u1")
     assert Panned(Pyramid([(endless, (1, 1, 1))], (0, 1))).grid is None
 
 
-def test_what_cannot_be_read_is_missing_and_the_rest_is_shown() -> None:
+def test_unreadable_tiles_are_missing() -> None:
     values = np.arange(600 * 600.0).reshape(600, 600)
     source = ArraySource(values, chunks=(200, 200))
     broken = FaultySource(source, OSError("unplugged"), on=lambda box: box[1].start == 0)
@@ -169,7 +169,7 @@ def test_what_cannot_be_read_is_missing_and_the_rest_is_shown() -> None:
 
 
 @pytest.mark.parametrize(("count", "most"), [(4, 4), (12, 5), (13, 5), (1000, 5)])
-def test_dates_are_written_at_equal_distances(count, most, tmp_path) -> None:
+def test_date_ticks_are_equally_spaced(count, most, tmp_path) -> None:
     with netCDF4.Dataset(tmp_path / "a.nc", "w") as dataset:
         dataset.createDimension("time", count)
         time = dataset.createVariable("time", "f8", ("time",))

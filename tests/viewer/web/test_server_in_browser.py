@@ -1,4 +1,4 @@
-"""The page in a browser: what a user sees, and what comes of what she does.
+"""The page in a browser: its contents and its reactions to a user.
 
 It needs Chromium and its driver, and the package selenium: ``tox -e browser``.
 """
@@ -64,7 +64,7 @@ def page(browser):
 
 
 def settled(driver) -> None:
-    """Wait until all tiles have come."""
+    """Wait until all tiles are loaded."""
     script = (
         "return !!window.biggus && !biggus.layer.isLoading() && "
         "document.querySelectorAll('img.leaflet-tile-loaded').length > 0"
@@ -82,7 +82,7 @@ def text_of(driver, name: str, wanted: str = "") -> str:
 
 
 def shown(driver, row: float, column: float) -> tuple[int, ...]:
-    """The colour on the screen where an element of the array is."""
+    """Return the colour on the screen at an element of the array."""
     at = driver.execute_script(
         "const p = biggus.map.latLngToContainerPoint([arguments[0], arguments[1]]);"
         "const b = document.getElementById('map').getBoundingClientRect();"
@@ -96,7 +96,7 @@ def shown(driver, row: float, column: float) -> tuple[int, ...]:
 
 
 def right(driver, value: float) -> np.ndarray:
-    """The colour that a value has, by the limits on the page."""
+    """Return the colour of a value, by the limits on the page."""
     from matplotlib import colormaps
 
     cmap, low, high = (
@@ -122,14 +122,14 @@ def hover(driver, row: float, column: float, click: bool = False) -> None:
 
 
 def place_in(text: str) -> tuple[int, int]:
-    """Row and column as the page tells them: at most one beside where the pointer was sent."""
+    """Return the row and column shown on the page, at most one off the pointer's position."""
     row, column = re.search(r"row (\d+), column (\d+)", text).groups()
     assert abs(int(row) - 40) <= 1
     assert abs(int(column) - 60) <= 1
     return int(row), int(column)
 
 
-def test_the_array_is_on_the_screen_in_its_colours(page) -> None:
+def test_array_is_shown_in_its_colours(page) -> None:
     assert page.title == "a cube"
     for row, column in ((20.5, 30.5), (150.5, 200.5), (280.5, 390.5)):
         colour = shown(page, row, column)
@@ -161,25 +161,25 @@ def test_dragging_pans(page) -> None:
     settled(page)
 
 
-def test_the_pointer_tells_the_value(page) -> None:
+def test_pointer_shows_the_value(page) -> None:
     hover(page, 40.5, 60.5)
-    told = text_of(page, "value", "row ")
-    assert told.endswith(f"{VALUES[(0, *place_in(told))]:.0f}")
+    text = text_of(page, "value", "row ")
+    assert text.endswith(f"{VALUES[(0, *place_in(text))]:.0f}")
 
 
-def test_a_slider_goes_along_another_axis(page) -> None:
+def test_slider_selects_along_another_axis(page) -> None:
     slider = page.find_element(By.ID, "axis-0")
     slider.send_keys(Keys.END)
     time.sleep(0.3)
     settled(page)
     hover(page, 40.5, 60.5)
-    told = text_of(page, "value", "row ")
-    assert told.endswith(f"{VALUES[(2, *place_in(told))]:.0f}")
-    # Beyond the limits, which stay as they are.
+    text = text_of(page, "value", "row ")
+    assert text.endswith(f"{VALUES[(2, *place_in(text))]:.0f}")
+    # These values exceed the limits, which do not change.
     assert np.abs(np.array(shown(page, 150.5, 200.5)) - right(page, 1e9)).max() < 8
 
 
-def test_limits_of_colours_can_be_changed(page) -> None:
+def test_colour_limits_can_be_changed(page) -> None:
     low = page.find_element(By.ID, "vmax")
     low.clear()
     low.send_keys("60000", Keys.TAB)
@@ -189,7 +189,7 @@ def test_limits_of_colours_can_be_changed(page) -> None:
     assert np.abs(np.array(shown(page, 280.5, 390.5)) - right(page, 1e9)).max() < 8
 
 
-def test_a_click_shows_the_values_along_an_axis(page) -> None:
+def test_click_shows_the_values_along_an_axis(page) -> None:
     hover(page, 40.5, 60.5, click=True)
     place_in(text_of(page, "series-title", "row "))
     drawn = page.execute_script(
@@ -206,7 +206,7 @@ def test_a_click_shows_the_values_along_an_axis(page) -> None:
     assert plot["bottom"] <= footer["top"]
 
 
-def test_what_fails_is_said_on_the_page(browser) -> None:
+def test_failures_are_shown_on_the_page(browser) -> None:
     class Broken:
         shape, dtype = (3000, 3000), np.dtype("f4")
         broken = False
@@ -227,7 +227,7 @@ def test_what_fails_is_said_on_the_page(browser) -> None:
     browser.get_log("browser")
 
 
-def test_a_pyramid_of_colours_has_no_limits_to_set(browser) -> None:
+def test_rgb_pyramid_has_no_colour_limits(browser) -> None:
     values = np.zeros((900, 700, 3), "u1")
     values[:450, :350], values[450:, 350:] = (200, 30, 40), (20, 60, 220)
     with page_of(overviews(biggus.ArrayAdapter(values)), "colours").running() as url:
@@ -238,7 +238,7 @@ def test_a_pyramid_of_colours_has_no_limits_to_set(browser) -> None:
         assert np.abs(np.array(shown(browser, 800, 600)) - (20, 60, 220)).max() < 4
 
 
-def test_flags_have_a_colour_each_that_is_named(browser) -> None:
+def test_flags_have_colours_with_names(browser) -> None:
     from biggus.testing import ArraySource
 
     source = ArraySource(np.repeat(np.array([[0, 10, 100, 200]], "u1"), 50, 1).repeat(90, 0))

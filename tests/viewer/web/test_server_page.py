@@ -1,4 +1,4 @@
-"""The page of an array: its tiles are the array's pixels, and only who may asks."""
+"""The page of an array: its tiles show the array, and only authorized requests are answered."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def ask(url: str, path: str = "", **headers: str) -> tuple[int, dict[str, str], 
 
 
 @pytest.mark.parametrize("upward", [False, True])
-def test_at_the_greatest_zoom_a_pixel_is_an_element(upward) -> None:
+def test_greatest_zoom_has_one_pixel_per_element(upward) -> None:
     values = np.random.default_rng(0).integers(0, 254, (300, 700), "u1").astype("f4")
     made = renderer(values, upward=upward)
     assert made.zooms == 2
@@ -71,7 +71,7 @@ def test_at_the_greatest_zoom_a_pixel_is_an_element(upward) -> None:
             assert (tile[:, columns:, 3] == 0).all()
 
 
-def test_further_out_a_pixel_is_an_element_of_a_level() -> None:
+def test_other_zooms_have_one_pixel_per_element_of_a_level() -> None:
     values = np.random.default_rng(0).integers(0, 254, (1500, 1100), "u1")
     pyramid = overviews(biggus.ArrayAdapter(values))
     made = renderer(pyramid)
@@ -83,7 +83,7 @@ def test_further_out_a_pixel_is_an_element_of_a_level() -> None:
         assert difference.max() <= 1
 
 
-def test_missing_values_are_seen_through_and_limits_hold() -> None:
+def test_missing_values_are_transparent_and_limits_apply() -> None:
     values = np.ma.masked_array([[0.0, 5, 10], [-7, 99, np.nan]], [[0, 1, 0], [0, 0, 0]])
     tile = pixels(renderer(values).tile(0, 0, 0, (), Colouring("gray", 0.0, 10.0)))[:2, :3]
     assert tile[..., 3].tolist() == [[255, 0, 255], [255, 255, 0]]
@@ -101,27 +101,27 @@ def flagged(values, **attributes) -> Answers:
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i4", "f8"])
-def test_each_flag_has_its_colour_and_what_is_none_has_none(dtype) -> None:
+def test_flags_have_colours_and_other_values_are_transparent(dtype) -> None:
     values = np.ma.masked_equal(np.array([[0, 10, 100, 200], [200, 50, 0, 7]], dtype), 7)
     answers = flagged(values)
     about = json.loads(answers.answer("about.json")[2])
     assert about["colours"]["cmap"] == "flags"
-    told = dict(about["flags"])
-    assert list(told) == ["sea", "open lake", "ice", "land"]
-    assert len(set(told.values())) == 4
+    named = dict(about["flags"])
+    assert list(named) == ["sea", "open lake", "ice", "land"]
+    assert len(set(named.values())) == 4
     status, _, body = answers.answer("tile/0/0/0.png?cmap=flags")
     assert status == 200
     seen = pixels(body)
     names = [["sea", "open lake", "ice", "land"], ["land", None, "sea", None]]
     for row, column in np.ndindex(2, 4):
         name = names[row][column]
-        colour = None if name is None else told[name]
+        colour = None if name is None else named[name]
         *rgb, opacity = seen[row, column].tolist()
         assert opacity == (0 if colour is None else 255)
         assert colour is None or bytes(rgb) == bytes.fromhex(colour[1:])
 
 
-def test_flags_may_be_shown_by_their_values_too() -> None:
+def test_flags_with_a_continuous_colormap() -> None:
     answers = flagged(np.array([[0, 10, 100, 200]], "u1"))
     colours = json.loads(answers.answer("about.json")[2])["colours"]
     assert (colours["vmin"], colours["vmax"]) == (-0.5, 200.5)
@@ -130,7 +130,7 @@ def test_flags_may_be_shown_by_their_values_too() -> None:
     assert shades == sorted(set(shades))
 
 
-def test_limits_are_those_of_another_place_where_all_is_missing_at_the_first() -> None:
+def test_limits_come_from_the_first_index_with_values() -> None:
     values = np.broadcast_to(np.arange(5.0)[:, None, None, None], (5, 1, 8, 9)).copy()
     values[:3] = np.nan
     colours = Facts(renderer(values), "").whole()["colours"]
@@ -140,7 +140,7 @@ def test_limits_are_those_of_another_place_where_all_is_missing_at_the_first() -
     assert Facts(renderer(values), "").whole()["colours"]["vmax"] == 1
 
 
-def test_what_lists_no_flags_or_holds_few_has_none() -> None:
+def test_variables_without_flag_values_show_no_flags() -> None:
     values = np.arange(12.0).reshape(3, 4) + 300
     for answers in (flagged(values), flagged(values, units="K")):
         about = json.loads(answers.answer("about.json")[2])
@@ -149,7 +149,7 @@ def test_what_lists_no_flags_or_holds_few_has_none() -> None:
         assert answers.answer("tile/0/0/0.png?cmap=flags&vmin=0&vmax=1")[0] == 400
 
 
-def test_colours_are_shown_as_they_are() -> None:
+def test_rgb_values_are_shown_unchanged() -> None:
     values = np.random.default_rng(0).integers(0, 255, (40, 30, 3), "u1")
     tile = pixels(renderer(values).tile(0, 0, 0, (), None))
     assert np.array_equal(tile[:40, :30, :3], values)
@@ -157,7 +157,7 @@ def test_colours_are_shown_as_they_are() -> None:
     assert (tile[40:, :, 3] == 0).all()
 
 
-def test_a_tile_reads_what_lies_under_it_and_is_made_once() -> None:
+def test_tile_reads_only_its_elements_once() -> None:
     source = RecordingSource(ArraySource(np.zeros((2048, 2048), "f4"), (128, 128)))
     made = renderer(biggus.ArrayAdapter(source))
     first = made.tile(3, 2, 5, (), GREY)
@@ -167,7 +167,7 @@ def test_a_tile_reads_what_lies_under_it_and_is_made_once() -> None:
     assert sum(np.prod([s.stop - s.start for s in box]) for box in source.boxes) == read
 
 
-def test_without_overviews_a_sample_is_read_within_its_budget() -> None:
+def test_sample_without_overviews_stays_within_its_budget() -> None:
     source = RecordingSource(ArraySource(np.zeros((8192, 8192), "u1"), (64, 64)))
     made = renderer(biggus.ArrayAdapter(source), sample_bytes=400_000)
     made.tile(0, 0, 0, (), GREY)
@@ -185,14 +185,14 @@ def test_other_axes_are_chosen_by_index() -> None:
 
 
 @pytest.mark.parametrize("place", [(0, 1, 0), (0, 0, 1), (1, 0, 0), (-1, 0, 0), (0, -1, 0)])
-def test_there_are_no_tiles_outside(place) -> None:
+def test_tiles_outside_raise(place) -> None:
     with pytest.raises(TileOutside):
         renderer(np.zeros((10, 10))).tile(*place, (), GREY)
 
 
 @pytest.mark.parametrize("name", ["about.json", "leaflet.js", "nothing"])
-def test_no_part_of_an_answer_waits_for_another_to_be_acknowledged(name, monkeypatch) -> None:
-    """Else each answer on a connection that stays open takes 40 ms more."""
+def test_connections_have_tcp_nodelay(name, monkeypatch) -> None:
+    """Without it, each answer on a connection that stays open takes 40 ms more."""
     sent = []
     answered = threading.Event()
     finish = http.server.ThreadingHTTPServer.finish_request
@@ -200,7 +200,7 @@ def test_no_part_of_an_answer_waits_for_another_to_be_acknowledged(name, monkeyp
     def finished(server, request, address) -> None:
         finish(server, request, address)
         sent.append(request.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
-        answered.set()  # here: connections of other tests may be shut down meanwhile
+        answered.set()  # here, as connections of other tests may be shut down meanwhile
 
     monkeypatch.setattr(http.server.ThreadingHTTPServer, "finish_request", finished)
     with page_of(one(np.zeros((4, 5))), "zeros").running() as url:
@@ -216,7 +216,7 @@ def served():
         yield url
 
 
-def test_the_page_and_what_it_asks_for_are_there(served) -> None:
+def test_page_and_its_files_are_served(served) -> None:
     for name in ("", "view.js", "view.css", "leaflet.js", "leaflet.css"):
         status, headers, body = ask(served, name)
         assert (status, len(body) > 400) == (200, True)
@@ -229,7 +229,7 @@ def test_the_page_and_what_it_asks_for_are_there(served) -> None:
     assert ask(served, "ramp.png?cmap=inferno")[0] == 200
 
 
-def test_values_and_series_are_those_of_the_array(served) -> None:
+def test_values_and_series_match_the_array(served) -> None:
     found = json.loads(ask(served, "value.json?row=3&column=7&index=2")[2])
     assert found["value"] == 2 * 5400 + 3 * 90 + 7 - 5
     assert json.loads(ask(served, "value.json?row=0&column=1&index=0")[2])["value"] is None
@@ -238,7 +238,7 @@ def test_values_and_series_are_those_of_the_array(served) -> None:
 
 
 @pytest.mark.parametrize("upward", [False, True])
-def test_a_place_is_told_by_one_value_of_each_coordinate(upward) -> None:
+def test_position_reads_one_value_of_each_coordinate(upward) -> None:
     source = ArraySource(np.arange(60 * 90.0).reshape(60, 90))
     source.dims = ("lat", "lon")
     named = {
@@ -255,8 +255,8 @@ def test_a_place_is_told_by_one_value_of_each_coordinate(upward) -> None:
 
 
 @pytest.mark.parametrize("value", [2**63 - 1, -(2**63), 2**53 + 1, 2**53, -7, 2**64 - 1])
-def test_whole_numbers_are_told_to_the_last_digit(value) -> None:
-    """JSON's numbers are float64 to who reads them in a browser."""
+def test_large_integers_are_exact(value) -> None:
+    """Browsers parse the numbers of JSON as float64."""
     values = np.full((3, 4), value, "u8" if value >= 2**63 else "i8")
     with page_of(one(values), "numbers").running() as url:
         found = json.loads(ask(url, "value.json?row=1&column=2")[2], parse_int=float)["value"]
@@ -275,7 +275,7 @@ def test_whole_numbers_are_told_to_the_last_digit(value) -> None:
         "value.json?row=99999999999999999999&column=0",
     ],
 )
-def test_requests_that_make_no_sense_are_refused_in_words(served, path) -> None:
+def test_invalid_requests_give_status_400_with_a_message(served, path) -> None:
     status, _, body = ask(served, path)
     assert status == 400
     assert json.loads(body)["problem"]
@@ -299,7 +299,7 @@ def test_no_path_reaches_the_disk(served, path) -> None:
     assert ask(served, "x" * 5000)[0] in (404, 414)
 
 
-def test_who_has_no_token_gets_nothing(served) -> None:
+def test_requests_without_the_token_are_forbidden(served) -> None:
     parts = urlsplit(served)
     root = f"{parts.scheme}://{parts.netloc}/"
     for path in ("", "about.json", "wrong/about.json", parts.path.strip("/")[:-1] + "/about.json"):
@@ -307,14 +307,14 @@ def test_who_has_no_token_gets_nothing(served) -> None:
         assert (status, body) == (403, b"not for you")
 
 
-def test_another_host_gets_nothing(served) -> None:
+def test_requests_with_another_host_header_are_forbidden(served) -> None:
     port = urlsplit(served).port
     assert ask(served, "about.json", Host=f"localhost:{port}")[0] == 200
     for host in ("evil.example", f"evil.example:{port}", "127.0.0.1", f"127.0.0.1:{port + 1}", ""):
         assert ask(served, "about.json", Host=host)[0] == 403
 
 
-def test_it_listens_on_the_loopback_interface_alone(served) -> None:
+def test_server_listens_on_the_loopback_interface_only(served) -> None:
     port = urlsplit(served).port
     with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         assert connection.getpeername()[0] == "127.0.0.1"
@@ -324,7 +324,7 @@ def test_it_listens_on_the_loopback_interface_alone(served) -> None:
             pass
 
 
-def test_what_cannot_be_read_is_said(caplog) -> None:
+def test_unreadable_tile_gives_status_502_with_a_message(caplog) -> None:
     broken = biggus.ArrayAdapter(UnreadableSource((40, 40)))
     facts = Facts(renderer(broken), "")
     status, _, body = Answers(facts).answer("tile/0/0/0.png?cmap=gray&vmin=0&vmax=1")
@@ -332,7 +332,7 @@ def test_what_cannot_be_read_is_said(caplog) -> None:
     assert json.loads(body)["problem"]
 
 
-def test_the_page_of_an_array_with_kept_overviews_reads_none_of_it(tmp_path) -> None:
+def test_page_of_an_array_with_kept_overviews_does_not_read_it(tmp_path) -> None:
     values = np.random.default_rng(0).random((3000, 2000), dtype="f4")
     source = RecordingSource(ArraySource(values, (500, 500), token="v"))
     array = biggus.ArrayAdapter(source)
