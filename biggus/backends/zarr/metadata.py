@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import operator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from biggus.backends.zarr.store import ForbiddenError
@@ -34,14 +35,24 @@ class ArrayDocument(NamedTuple):
 
     @property
     def structure(self) -> str:
-        """A digest of all fields that decide how chunks are read: all but the attributes."""
+        """A digest of all fields that decide how chunks are read.
+
+        These are all but the attributes, and the shape, which may grow.
+        """
         fields = {
             name: value
             for name, value in self.fields.items()
-            if name not in ("attributes", "consolidated_metadata")
+            if name not in ("attributes", "consolidated_metadata", "shape")
         }
         text = json.dumps(fields, sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+    def continues(self, earlier: ArrayDocument) -> bool:
+        """Tell whether an array is still the earlier one, which may have grown."""
+        now, then = self.fields.get("shape"), earlier.fields.get("shape")
+        if not isinstance(now, list) or not isinstance(then, list) or len(now) != len(then):
+            return False
+        return not any(map(operator.lt, now, then)) and self.structure == earlier.structure
 
     @property
     def attributes(self) -> Mapping[str, Any]:

@@ -308,7 +308,7 @@ class RemoteZarrSource(ZarrSource):
             if 0 <= now - self._verified < self.fresh_for:
                 return True
             document = zarr_metadata.read_array(self.store, self._path, self.document.zarr_format)
-            if document is None or document.structure != self._structure:
+            if document is None or not document.continues(self.document):
                 return False
             self._verified = now
             return True

@@ -284,7 +284,7 @@ class ZarrSource(Source):
         return found, record
 
     def _check_metadata(self, *, thoroughly: bool = False) -> None:
-        """Check that the array still exists, and is the one that was opened."""
+        """Check that the array still exists, and is the one that was opened, or has grown."""
         try:
             signature = self.store.signature(self.document.keys[0])
         except FileNotFoundError:
@@ -294,8 +294,8 @@ class ZarrSource(Source):
         document = zarr_metadata.read_array(self.store, self._path, self.document.zarr_format)
         if document is None:
             raise OSError("the store is gone: its metadata is no longer there")
-        if document.structure != self._structure:
-            raise OSError("the array was replaced since it was opened: open it again")
+        if not document.continues(self.document):
+            raise OSError("the array was replaced or cut short since it was opened: open it again")
         self._signature = signature
 
 

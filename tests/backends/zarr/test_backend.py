@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from zarr_samples import BACKEND, assert_same, create, open_zarr
 
+import biggus
 from biggus.backends.location import Location
 from biggus.errors import GoneError, OpenError, SourceError
 from biggus.sources.base import read, whole
@@ -283,6 +284,29 @@ def test_links_to_nowhere_are_errors(tmp_path):
     chunk.symlink_to(tmp_path / "nowhere")
     with pytest.raises(SourceError, match="link"):
         read(source, whole((6,)))
+
+
+@pytest.mark.parametrize("layout", [{}, {"shards": (14, 14)}, {"zarr_format": 2}])
+@pytest.mark.parametrize("kept", [False, True])
+def test_an_array_that_grows_keeps_its_shape_and_values(tmp_path, layout, kept):
+    data = np.arange(20.0 * 30).reshape(20, 30)
+    path = tmp_path / "a.zarr"
+    array = zarr.create_array(path, shape=data.shape, chunks=(7, 7), dtype="f8", **layout)
+    array[...] = data
+    cache = biggus.Cache(tmp_path / "cache") if kept else False
+    earlier = [biggus.open(path, cache=cache), biggus.ArrayAdapter(array)]
+    for lazy in earlier:
+        assert_same(lazy.ndarray(), data)
+    array.append(data + 1)
+    array.append(array[...], axis=1)
+    for lazy in earlier:
+        assert_same(lazy.ndarray(), data)
+        np.testing.assert_allclose(lazy.mean(axis=0).ndarray(), data.mean(axis=0))
+    assert_same(biggus.open(path, cache=cache).ndarray(), array[...])
+    array.resize((19, 60))
+    for lazy in earlier:
+        with pytest.raises(SourceError, match="cut short"):
+            lazy.ndarray()
 
 
 def test_a_replaced_array_is_an_error(tmp_path):

@@ -95,8 +95,21 @@ def test_changed_metadata_makes_copies_stale(server, monkeypatch):
     source = open_zarr(f"{server.url}/s.zarr", "plain", fresh_for=0.0)
     validator = source.fetch(ONE)[1]
     assert source.revalidate(ONE, validator) is not None
-    zarr.open_array(server.folder / "s.zarr/plain").resize((40, 30))
+    rows, columns = DATA.shape
+    zarr.open_array(server.folder / "s.zarr/plain").resize((rows - 1, columns))
     assert source.revalidate(ONE, validator) is None
+
+
+def test_copies_stay_good_when_the_array_grows(server):
+    source = open_zarr(f"{server.url}/s.zarr", "plain", fresh_for=0.0)
+    values, validator = source.fetch(ONE)
+    rows, columns = DATA.shape
+    zarr.open_array(server.folder / "s.zarr/plain").resize((rows + 9, columns))
+    assert source.revalidate(ONE, validator) is not None
+    grown = open_zarr(f"{server.url}/s.zarr", "plain", fresh_for=0.0)
+    assert grown.shape == (rows + 9, columns)
+    assert grown.revalidate(ONE, validator) is not None
+    np.testing.assert_array_equal(source.fetch(ONE)[0], values)
 
 
 def test_a_server_that_is_out_of_reach_leaves_the_copy(server, caplog):
