@@ -42,7 +42,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("extras",),
     ("options",),
     ("deadlines",),
-    ("flight", "progress", "threads", "watching"),
+    ("flight", "progress", "recent", "threads", "watching"),
     ("indexing",),
     ("sources",),
     ("cf", "codecs", "statistics"),

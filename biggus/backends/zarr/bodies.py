@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from biggus.backends.files import SETTLED_SECONDS
 from biggus.backends.http.freshness import lifetime
 from biggus.backends.http.headers import http_date
-from biggus.backends.zarr.kept import RecentValues
 from biggus.backends.zarr.store import Fetched
+from biggus.support.forks import in_children
+from biggus.support.recent import RecentValues
 
 if TYPE_CHECKING:
     from biggus.backends.http.attempt import Response
@@ -54,6 +55,7 @@ class Body(NamedTuple):
 
 
 bodies: RecentValues[Body] = RecentValues(128 * 2**20)
+in_children(bodies.reset)
 
 
 def whole_body(response: Response) -> Body:

@@ -15,12 +15,13 @@ import itertools
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from biggus.backends.zarr.kept import RecentValues
 from biggus.backends.zarr.python_store import refuse_short
 from biggus.backends.zarr.ranges import MOST_AHEAD, Ahead
 from biggus.backends.zarr.store import Fetched
 from biggus.backends.zarr.waiting import threads
 from biggus.support.flight import SingleFlight
+from biggus.support.forks import in_children
+from biggus.support.recent import RecentValues
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -57,6 +58,7 @@ class ShardChangedError(OSError):
 
 
 _indices: RecentValues[ShardIndex] = RecentValues(32 * 2**20)
+in_children(_indices.reset)
 _flights: SingleFlight[ShardIndex | None] = SingleFlight()
 _numbers = itertools.count()
 

@@ -9,21 +9,19 @@ from __future__ import annotations
 
 import io
 import math
-import threading
-from collections import OrderedDict
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from biggus.support.extras import needing
+from biggus.support.recent import RecentValues
 from biggus.viewer.choosing import ScreenView, chosen
 from biggus.viewer.layers import Layers
 from biggus.viewer.maps.colours import distinct, places_of_flags, with_opacity
 from biggus.viewer.reading import coarse_values, values_in
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
-
     import numpy.typing as npt
 
     from biggus.sources.base import Values
@@ -84,10 +82,8 @@ class Renderer:
         self.picture = picture
         self.sample_bytes = sample_bytes
         self.upward = upward
-        self._lock = threading.Lock()
-        self._layers: OrderedDict[tuple[int, ...], Layers] = OrderedDict()
-        self._made: OrderedDict[Hashable, bytes] = OrderedDict()
-        self._bytes = 0
+        self._layers_of = lru_cache(maxsize=_LAYERS)(self._make_layers)
+        self._made: RecentValues[bytes] = RecentValues(_KEPT_BYTES)
 
     @property
     def zooms(self) -> int:
@@ -121,18 +117,10 @@ class Renderer:
             If a read fails.
         """
         key = (zoom, x, y, index, colouring)
-        with self._lock:
-            if key in self._made:
-                self._made.move_to_end(key)
-                return self._made[key]
-        values = self._pixels(zoom, x, y, index)
-        made = _png(values, colouring)
-        with self._lock:
-            self._bytes += len(made) - len(self._made.pop(key, b""))
-            self._made[key] = made
-            while self._bytes > _KEPT_BYTES:
-                _, dropped = self._made.popitem(last=False)
-                self._bytes -= len(dropped)
+        made = self._made.find(key)
+        if made is None:
+            made = _png(self._pixels(zoom, x, y, index), colouring)
+            self._made.keep(key, made, len(made))
         return made
 
     def values(self, index: tuple[int, ...]) -> Values:
@@ -168,16 +156,8 @@ class Renderer:
         mask[outside] = True
         return np.ma.MaskedArray(shown.data, mask=mask)
 
-    def _layers_of(self, index: tuple[int, ...]) -> Layers:
-        with self._lock:
-            layers = self._layers.get(index)
-            if layers is None:
-                layers = self._layers[index] = Layers(
-                    self.picture.planes(index), index, self.sample_bytes
-                )
-                if len(self._layers) > _LAYERS:
-                    self._layers.popitem(last=False)
-            return layers
+    def _make_layers(self, index: tuple[int, ...]) -> Layers:
+        return Layers(self.picture.planes(index), index, self.sample_bytes)
 
 
 def _png(values: Values, colouring: Colouring | Flagging | None) -> bytes:

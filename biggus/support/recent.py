@@ -1,4 +1,4 @@
-"""A small cache in memory for data of remote objects that the next reads may need."""
+"""A small cache in memory, of limited size in bytes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Generic, TypeVar
-
-from biggus.support.forks import in_children
 
 Value = TypeVar("Value")
 
@@ -31,11 +29,10 @@ class RecentValues(Generic[Value]):
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self._reset()
-        # In a child, a thread of the parent may hold the lock for ever.
-        in_children(self._reset)
+        self.reset()
 
-    def _reset(self) -> None:
+    def reset(self) -> None:
+        """Drop all values and make a new lock: a thread of the parent may hold that in a child."""
         self._values: OrderedDict[Hashable, tuple[Value, int]] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
