@@ -19,80 +19,38 @@ if TYPE_CHECKING:
     from biggus.api import open as open
     from biggus.array import Array as Array
     from biggus.cache import Cache as Cache
-    from biggus.construct import (
-        ArrayAdapter as ArrayAdapter,
-        ArrayStack as ArrayStack,
-        ConstantArray as ConstantArray,
-        GridMosaic as GridMosaic,
-        LinearMosaic as LinearMosaic,
-        broadcast_to as broadcast_to,
-        full as full,
-        ones as ones,
-        transpose as transpose,
-        zeros as zeros,
-    )
-    from biggus.datasets import (
-        Dataset as Dataset,
-        info as info,
-        open_dataset as open_dataset,
-        variables as variables,
-    )
+    from biggus.construct import ArrayAdapter as ArrayAdapter, ArrayStack as ArrayStack
+    from biggus.construct import ConstantArray as ConstantArray, GridMosaic as GridMosaic
+    from biggus.construct import LinearMosaic as LinearMosaic, broadcast_to as broadcast_to
+    from biggus.construct import full as full, ones as ones, transpose as transpose, zeros as zeros
+    from biggus.datasets import Dataset as Dataset, info as info, open_dataset as open_dataset
+    from biggus.datasets import variables as variables
     from biggus.errors import BiggusError as BiggusError, SourceError as SourceError
     from biggus.functions.blocks import map_blocks as map_blocks, map_overlap as map_overlap
     from biggus.functions.coarsening import coarsen as coarsen
-    from biggus.functions.elementwise import (
-        clip as clip,
-        isfinite as isfinite,
-        isinf as isinf,
-        isnan as isnan,
-        round as round,
-        where as where,
-    )
+    from biggus.functions.elementwise import clip as clip, isfinite as isfinite, isinf as isinf
+    from biggus.functions.elementwise import isnan as isnan, round as round, where as where
     from biggus.functions.groups import groupby_reduce as groupby_reduce
     from biggus.functions.joining import concatenate as concatenate, stack as stack
     from biggus.functions.reshaping import ravel as ravel, reshape as reshape
-    from biggus.functions.statistics import (
-        all as all,
-        any as any,
-        argmax as argmax,
-        argmin as argmin,
-        count as count,
-        count_nonzero as count_nonzero,
-        histogram as histogram,
-        max as max,
-        mean as mean,
-        median as median,
-        min as min,
-        nanargmax as nanargmax,
-        nanargmin as nanargmin,
-        nanmax as nanmax,
-        nanmean as nanmean,
-        nanmedian as nanmedian,
-        nanmin as nanmin,
-        nanpercentile as nanpercentile,
-        nanprod as nanprod,
-        nanquantile as nanquantile,
-        nanstd as nanstd,
-        nansum as nansum,
-        nanvar as nanvar,
-        percentile as percentile,
-        prod as prod,
-        ptp as ptp,
-        quantile as quantile,
-        std as std,
-        sum as sum,
-        var as var,
-    )
+    from biggus.functions.statistics import all as all, any as any, argmax as argmax
+    from biggus.functions.statistics import argmin as argmin, count as count
+    from biggus.functions.statistics import count_nonzero as count_nonzero, histogram as histogram
+    from biggus.functions.statistics import max as max, mean as mean, median as median, min as min
+    from biggus.functions.statistics import nanargmax as nanargmax, nanargmin as nanargmin
+    from biggus.functions.statistics import nanmax as nanmax, nanmean as nanmean
+    from biggus.functions.statistics import nanmedian as nanmedian, nanmin as nanmin
+    from biggus.functions.statistics import nanpercentile as nanpercentile, nanprod as nanprod
+    from biggus.functions.statistics import nanquantile as nanquantile, nanstd as nanstd
+    from biggus.functions.statistics import nansum as nansum, nanvar as nanvar
+    from biggus.functions.statistics import percentile as percentile, prod as prod, ptp as ptp
+    from biggus.functions.statistics import quantile as quantile, std as std, sum as sum, var as var
     from biggus.many import open_many as open_many
     from biggus.options import offline as offline, set_options as set_options
     from biggus.pinning import pin as pin, unpin as unpin
     from biggus.prefetching import prefetch as prefetch
-    from biggus.pyramids import (
-        Pyramid as Pyramid,
-        TilePyramid as TilePyramid,
-        open_pyramid as open_pyramid,
-        overviews as overviews,
-    )
+    from biggus.pyramids import Pyramid as Pyramid, TilePyramid as TilePyramid
+    from biggus.pyramids import open_pyramid as open_pyramid, overviews as overviews
     from biggus.sinks import plan_save as plan_save, save as save
     from biggus.sources.chunk_memory import chunk_memory_stats as chunk_memory_stats
     from biggus.study import receipt as receipt, record as record, replay as replay

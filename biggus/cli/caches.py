@@ -72,7 +72,7 @@ def _list(arguments: argparse.Namespace) -> None:
 
 def _described(cache: biggus.Cache) -> list[dict[str, Any]]:
     """Return the descriptions of variables in a cache, without other notes."""
-    return [told for _, told in cache.descriptions() if "location" in told]
+    return [each for _, each in cache.descriptions() if "location" in each]
 
 
 def _row(description: dict[str, Any]) -> tuple[str, ...]:

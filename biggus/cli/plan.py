@@ -41,14 +41,14 @@ def run(arguments: argparse.Namespace) -> None:
         wanted = wanted_statistics(arguments, joined.opened)
         plan = biggus.plan(list(wanted.values()))
         axis = axes_of(arguments, joined.opened)
-    told = joined.facts | {"axis": axis, "statistics": list(wanted)}
+    report = joined.facts | {"axis": axis, "statistics": list(wanted)}
     if arguments.json:
-        print(json.dumps({**told, "plan": _numbers(plan)}, indent=2))
+        print(json.dumps({**report, "plan": _numbers(plan)}, indent=2))
         return
     print(joined.label)
     rows = [
-        ("shape", shape_text(told)),
-        ("dtype", dtype_text(told)),
+        ("shape", shape_text(report)),
+        ("dtype", dtype_text(report)),
         ("statistics", ", ".join(wanted)),
         *((f"pass {number}", str(each)) for number, each in enumerate(plan.passes, 1)),
         ("results", format_bytes(plan.result_bytes)),

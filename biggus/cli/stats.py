@@ -71,13 +71,13 @@ def run(arguments: argparse.Namespace) -> None:
         wanted = wanted_statistics(arguments, joined.opened)
         axis = axes_of(arguments, joined.opened)
         found = _computed(arguments, joined.opened, wanted)
-    told = joined.facts | {"axis": axis, "statistics": found}
-    told["seconds"] = time.perf_counter() - started
+    report = joined.facts | {"axis": axis, "statistics": found}
+    report["seconds"] = time.perf_counter() - started
     if arguments.json:
-        print(json.dumps(told, indent=2, allow_nan=False))
+        print(json.dumps(report, indent=2, allow_nan=False))
         return
     print(joined.label)
-    _print(told)
+    _print(report)
     if arguments.out:
         print(f"  written to {arguments.out}")
 
@@ -152,10 +152,10 @@ def plain_number(value: Any) -> Any:
     return str(number) if isinstance(number, float) and math.isinf(number) else number
 
 
-def _print(told: dict[str, Any]) -> None:
-    rows = [("shape", shape_text(told)), ("dtype", dtype_text(told))]
-    rows += [(name, _text(value)) for name, value in told["statistics"].items()]
-    rows += [("size", format_bytes(told["nbytes"])), ("time", f"{told['seconds']:.3g} s")]
+def _print(report: dict[str, Any]) -> None:
+    rows = [("shape", shape_text(report)), ("dtype", dtype_text(report))]
+    rows += [(name, _text(value)) for name, value in report["statistics"].items()]
+    rows += [("size", format_bytes(report["nbytes"])), ("time", f"{report['seconds']:.3g} s")]
     print(table(rows, indent="  "))
 
 

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from biggus import engine
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from biggus.viewer.layers import Layer, Layers
+    from biggus.sources.base import Values
+    from biggus.viewer.layers import Layer, Layers, LayerSpan
     from biggus.viewer.picture import Plane
 
 MOST_ELEMENTS = 4
@@ -101,3 +104,21 @@ def ancestor(layers: Layers, view: ScreenView, below: Layer) -> Layer | None:
         if sum(1 for _ in layer.tiles(layer.span(view.window))) <= FEW_TILES:
             return layer
     return None
+
+
+_SAMPLED_SIDE = 512
+"""The approximate number of rows and columns that are read to choose colours."""
+
+
+def values_in(layer: Layer, span: LayerSpan) -> Values:
+    """Read the elements of a span of a layer."""
+    return engine.evaluate(layer.array[slice(*span.rows), slice(*span.columns)].node)
+
+
+def coarse_values(layers: Layers, shape: Sequence[int]) -> Values:
+    """Read an overview of a picture, to choose colours."""
+    rows, columns = shape[:2]
+    element = max(1.0, max(rows, columns) / _SAMPLED_SIDE)
+    view = ScreenView((0.0, float(rows), 0.0, float(columns)), (element, element))
+    layer = chosen(layers, view)
+    return values_in(layer, layer.span(view.window))

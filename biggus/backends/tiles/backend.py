@@ -12,8 +12,7 @@ from biggus.backends.http.client import HttpSettings
 from biggus.backends.http.deadline import DEFAULT_TIMEOUT, timeout_option
 from biggus.backends.tiles.encoding import TileEncoding
 from biggus.backends.tiles.options import OptionChecker
-from biggus.backends.tiles.policies import Policy, policy_for
-from biggus.backends.tiles.presets import SCHEME, Preset, preset_named
+from biggus.backends.tiles.presets import SCHEME, Policy, Preset, policy_for, preset_named
 from biggus.backends.tiles.source import TileSource
 from biggus.backends.tiles.template import Template, looks_like_template
 from biggus.errors import MissingDependencyError, OpenError, VariableError
@@ -125,7 +124,7 @@ class TilesBackend(Backend):
             The text to show with pictures; by default that of a known server.
         permission : bool
             Whether the operator of a public server has agreed that its usage policy (see
-            `biggus.backends.tiles.policies`) does not apply.
+            `biggus.backends.tiles.presets`) does not apply.
         local_redirects : bool
             Whether a server on the internet may redirect to addresses of this machine or of a
             private network.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,8 +12,15 @@ import numpy as np
 import biggus
 from biggus.cli.demo import pictures
 from biggus.cli.demo.computing import tell_of_computing
-from biggus.cli.demo.handing import tell_of_a_study
-from biggus.cli.demo.models import ATLANTIC, Climate, Ocean, ocean_files, read_climate, read_ocean
+from biggus.cli.demo.models import (
+    ATLANTIC,
+    Climate,
+    Ocean,
+    ocean_files,
+    read_climate,
+    read_ocean,
+    sample_folder,
+)
 from biggus.cli.demo.pictures import DOTS_PER_INCH, NOTE, figure
 from biggus.cli.demo.planet import TENERIFE, ZOOM, tile_array
 from biggus.cli.demo.server import TileServer
@@ -24,6 +32,7 @@ from biggus.sinks.placing import replacing
 from biggus.support.extras import needing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -247,3 +256,53 @@ def tell_of_a_map(folder: Path, cache: biggus.Cache) -> None:
     drawn = biggus.quicklook(ocean[0])
     with replacing(folder / "map.png", force=True) as temporary:
         drawn.savefig(temporary, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+
+
+_FILES = ("NEMO", "E1_north_america.nc")
+
+
+def tell_of_a_study(
+    folder: Path, cache: biggus.Cache, template: str, read: Callable[..., Reading]
+) -> None:
+    """Record what the demo reads, delete the sources, and read it again from the record."""
+    say("Everything that was read, in one file to hand on")
+    copies = folder / "samples"
+    study = folder / "demo.biggus"
+    try:
+        _copy(copies)
+        with biggus.record(study, overwrite=True) as recorded:
+            first = timed(lambda: read(template, cache, copies))
+    finally:
+        shutil.rmtree(copies, ignore_errors=True)
+    size = format_bytes(study.stat().st_size)
+    print(f"  Recorded in {first.seconds:.1f} s: {study.name}, {size}.")
+    cache.clear()
+    print("  The files it was read from are deleted, and the cache is empty. From the file alone:")
+    with biggus.replay(study):
+        again = timed(lambda: read(template, cache, copies))
+        receipt = _receipt(template, cache, copies)
+    digests: list[Any] = [each.value.digests() for each in (first, again)]
+    expect(digests[0] == digests[1], "what is read from the study is what was recorded")
+    expect(receipt == recorded.receipt, "what was recorded has the receipt of what is read")
+    print(f"  Read in {again.seconds:.1f} s: the same values, of the same receipt,")
+    print(f"  {receipt}.")
+
+
+def _copy(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for name in _FILES:
+        source = sample_folder() / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name)
+        else:
+            shutil.copy(source, folder)
+
+
+def _receipt(template: str, cache: biggus.Cache, samples: Path) -> str:
+    """Return the receipt of all arrays that are read."""
+    planet = biggus.open(template, zoom=ZOOM, cache=cache)[TENERIFE]
+    ocean, climate = read_ocean(cache, samples), read_climate(cache, samples)
+    return biggus.receipt(
+        [planet, ocean.array[ATLANTIC], *ocean.beside, climate.array, *climate.beside]
+    )

@@ -8,6 +8,7 @@ import numpy as np
 
 from biggus.errors import SourceError
 from biggus.labels import Labels, labels_of
+from biggus.viewer.choosing import coarse_values
 from biggus.viewer.layers import Layers
 from biggus.viewer.maps import labels
 from biggus.viewer.maps.colours import Colours, colours_for
@@ -16,7 +17,6 @@ from biggus.viewer.maps.fields import FieldGrid, grid_of
 from biggus.viewer.maps.look import colour_bar
 from biggus.viewer.picture import Picture
 from biggus.viewer.plotting import SAMPLE_BYTES, imshow
-from biggus.viewer.reading import coarse_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -29,7 +29,7 @@ from shard_samples import (
 
 import biggus
 from biggus.backends.location import Location
-from biggus.backends.zarr import prefetch, ranges
+from biggus.backends.zarr import indirect, ranges
 from biggus.backends.zarr.direct import DirectReader
 from biggus.backends.zarr.python_store import Record
 from biggus.sources.base import read, whole
@@ -213,7 +213,7 @@ def test_what_is_fetched_before_has_one_bound_for_all_shards(server, tmp_path, m
     box = np.s_[0:256:1, 3:5:1]
     needed = []
     for most in (10**9, 2**13):
-        monkeypatch.setattr(prefetch, "MOST", most)
+        monkeypatch.setattr(indirect, "MOST", most)
         source, record = open_url(server), Record()
         found = server.cost(lambda: source._reader._ahead.fetch([box], record))  # noqa: B023
         needed.append((len(record.ahead), found[1]))
@@ -278,13 +278,13 @@ def test_no_read_takes_more_than_it_says(tmp_path, traced_peak):
         assert traced_peak(lambda box=box: read(source, box), most) <= most
 
 
-@pytest.mark.parametrize("held", [2**20, prefetch.MOST])
+@pytest.mark.parametrize("held", [2**20, indirect.MOST])
 def test_no_read_of_many_shards_by_zarr_takes_more_than_it_says(
     tmp_path, monkeypatch, traced_peak, held
 ):
     pytest.importorskip("fsspec")
     monkeypatch.setattr("biggus.backends.zarr.source.direct_reader", lambda *_: None)
-    monkeypatch.setattr(prefetch, "MOST", held)
+    monkeypatch.setattr(indirect, "MOST", held)
     monkeypatch.setattr("biggus.backends.zarr.indirect.MOST", held)
     data = np.random.default_rng(0).normal(size=(128 * 100, 128))
     zarr.create_array(tmp_path / "a.zarr", data=data, chunks=(32, 32), shards=(128, 128))
