@@ -1,4 +1,4 @@
-"""A server of the folder of each test, and few seconds between attempts."""
+"""Fixtures: a server of each test's folder, sample stores, and short pauses between attempts."""
 
 import shutil
 
@@ -15,7 +15,7 @@ def server(tmp_path):
 
 
 @pytest.fixture(autouse=True)
-def hasty(monkeypatch):
+def quick(monkeypatch):
     monkeypatch.setattr(client, "BACKOFF_SECONDS", 0.01)
 
 

@@ -24,11 +24,11 @@ ARRAYS = {
     "format 2": {"chunks": (3, 4), "zarr_format": 2},
 }
 DTYPES = ["f8", "T"]
-"""Of which zarr-python decodes the second for us."""
+"""biggus decodes the first itself; zarr-python decodes the second."""
 
 
 class Counting(BatchedCodecPipeline):
-    """A pipeline that can read any store."""
+    """A pipeline for any store that counts its reads."""
 
     reads = 0
 
@@ -38,7 +38,7 @@ class Counting(BatchedCodecPipeline):
 
 
 class Choosy(BatchedCodecPipeline):
-    """A pipeline that can read certain stores only, and finds out when it is made."""
+    """A pipeline for certain stores only; creating it for others raises `error`."""
 
     error = None
 
@@ -50,7 +50,7 @@ class Choosy(BatchedCodecPipeline):
 
 
 class Bound(Counting):
-    """A pipeline that is made for a store, and can be for any."""
+    """A pipeline that is created for one store, of any kind."""
 
     @classmethod
     def from_array_metadata_and_store(cls, array_metadata, store):
@@ -80,33 +80,31 @@ def create(store, dtype, name):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ARRAYS)
-def test_a_pipeline_that_can_read_is_used(tmp_path, name, dtype):
+def test_configured_pipeline_is_used(tmp_path, name, dtype):
     create(tmp_path / "a.zarr", dtype, name)
     Counting.reads = 0
     with configured(Counting):
         source = BACKEND.open(Location(tmp_path / "a.zarr"), "/")
         np.testing.assert_array_equal(read(source, whole(SHAPE)), data(dtype))
-    # What is decoded by biggus itself passes no pipeline.
+    # Chunks that biggus decodes itself do not pass the pipeline.
     assert (Counting.reads > 0) == (dtype != "f8")
 
 
 @pytest.mark.parametrize("error", [AttributeError("store"), TypeError(), ValueError(), OSError()])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ARRAYS)
-def test_a_pipeline_that_cannot_leaves_it_to_the_standard_one(
-    tmp_path, monkeypatch, name, dtype, error
-):
+def test_unsuitable_pipeline_is_replaced_by_the_default(tmp_path, monkeypatch, name, dtype, error):
     create(tmp_path / "a.zarr", dtype, name)
     monkeypatch.setattr(Choosy, "error", error)
     with configured(Choosy):
         source = BACKEND.open(Location(tmp_path / "a.zarr"), "/")
         np.testing.assert_array_equal(read(source, whole(SHAPE)), data(dtype))
         assert zarr.config.get("codec_pipeline.path").endswith("Choosy")
-        # The user's own arrays are none of our business.
+        # Arrays that the user opens keep the configured pipeline.
         assert type(zarr.open_array(tmp_path / "a.zarr")._async_array.codec_pipeline) is Choosy
 
 
-def test_what_zarr_cannot_read_is_still_an_error(tmp_path):
+def test_unknown_codec_raises_with_a_configured_pipeline(tmp_path):
     zarr.create_array(tmp_path / "a.zarr", data=data("f8"))
     document = tmp_path / "a.zarr/zarr.json"
     document.write_text(document.read_text().replace('"zstd"', '"none-such"'))
@@ -118,7 +116,7 @@ def test_what_zarr_cannot_read_is_still_an_error(tmp_path):
     ("pipeline", "name"),
     [*((Counting, name) for name in ARRAYS), (Bound, "chunks"), (Bound, "shards")],
 )
-def test_an_adopted_array_keeps_its_own(name, pipeline):
+def test_adopted_array_keeps_its_pipeline(name, pipeline):
     with configured(pipeline):
         array = create(zarr.storage.MemoryStore(), "f8", name)
     assert type(array._async_array.codec_pipeline) is pipeline
@@ -128,7 +126,7 @@ def test_an_adopted_array_keeps_its_own(name, pipeline):
     assert pipeline.reads > 0
 
 
-def test_an_adopted_array_of_a_pipeline_that_knows_its_store_alone(monkeypatch):
+def test_adopted_array_whose_pipeline_needs_its_store(monkeypatch):
     monkeypatch.setattr(Choosy, "error", AttributeError("store"))
     with configured(Choosy):
         array = create(zarr.storage.MemoryStore(), "f8", "chunks")
@@ -140,13 +138,13 @@ def test_an_adopted_array_of_a_pipeline_that_knows_its_store_alone(monkeypatch):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ARRAYS)
 @pytest.mark.parametrize("strict", [False, True])
-def test_zarrs(tmp_path, name, dtype, strict):
+def test_zarrs_pipeline(tmp_path, name, dtype, strict):
     pytest.importorskip("zarrs")
     create(tmp_path / "a.zarr", dtype, name)
     with zarr.config.set(
         {"codec_pipeline.path": "zarrs.ZarrsCodecPipeline", "codec_pipeline.strict": strict}
     ):
         np.testing.assert_array_equal(biggus.open(tmp_path / "a.zarr").ndarray(), data(dtype))
-        if not strict:  # else zarr-python itself refuses
+        if not strict:  # in strict mode, zarr-python itself refuses
             array = zarr.open_array(tmp_path / "a.zarr", mode="r")
             np.testing.assert_array_equal(biggus.ArrayAdapter(array).ndarray(), data(dtype))

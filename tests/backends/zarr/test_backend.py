@@ -1,4 +1,4 @@
-"""What is a Zarr store, and what is wrong with one; the oracle is zarr-python itself."""
+"""The Zarr backend: claims, options, and invalid, damaged and deleted stores."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_claims(tmp_path):
         assert BACKEND.claims(Location(url)) == BACKEND.UNCLAIMED, url
 
 
-def test_options_that_are_none(tmp_path):
+def test_unknown_options_raise(tmp_path):
     zarr.create_array(tmp_path / "a.zarr", data=np.arange(3))
     for options in ({"zoom": 3}, {"zarr_format": 4}, {"timeout": 3}):
         with pytest.raises(TypeError):
@@ -57,7 +57,7 @@ def test_options_that_are_none(tmp_path):
 # Errors -------------------------------------------------------------------------------
 
 
-def test_what_is_no_store(tmp_path):
+def test_locations_without_a_store_raise(tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "text").write_bytes(b"hello")
     (tmp_path / "cut.zip").write_bytes(b"PK\x03\x04" + b"zarr.json" * 10)
@@ -85,7 +85,7 @@ def test_what_is_no_store(tmp_path):
         b'\xff\xfe{"zarr_format": 3}',
     ],
 )
-def test_garbage_metadata(tmp_path, document):
+def test_garbage_metadata_raises(tmp_path, document):
     zarr.create_array(tmp_path / "a.zarr", data=np.arange(3))
     (tmp_path / "a.zarr" / "zarr.json").write_bytes(document)
     with pytest.raises(OpenError, match=r"a\.zarr") as caught:
@@ -107,7 +107,7 @@ def test_garbage_metadata(tmp_path, document):
         ("fill_value", "x"),
     ],
 )
-def test_nonsense_in_metadata(tmp_path, field, value):
+def test_nonsensical_metadata_raises(tmp_path, field, value):
     zarr.create_array(tmp_path / "a.zarr", data=np.arange(3.0))
     document = tmp_path / "a.zarr" / "zarr.json"
     document.write_text(json.dumps({**json.loads(document.read_text()), field: value}))
@@ -116,7 +116,7 @@ def test_nonsense_in_metadata(tmp_path, field, value):
     assert "\n" not in str(caught.value)
 
 
-def test_pickles_are_refused(tmp_path):
+def test_pickle_codec_raises(tmp_path):
     zarr.create_array(tmp_path / "a.zarr", data=np.arange(3.0), zarr_format=2)
     document = tmp_path / "a.zarr" / ".zarray"
     fields = json.loads(document.read_text())
@@ -126,7 +126,7 @@ def test_pickles_are_refused(tmp_path):
         open_zarr(tmp_path / "a.zarr")
 
 
-def test_links_that_lead_round_in_circles(tmp_path):
+def test_cyclic_links_are_listed_once(tmp_path):
     root = zarr.create_group(tmp_path / "s.zarr")
     root.create_array("g/a", data=np.arange(3))
     (tmp_path / "s.zarr/g/up").symlink_to(tmp_path / "s.zarr")
@@ -136,7 +136,7 @@ def test_links_that_lead_round_in_circles(tmp_path):
 
 
 def test_codecs_after_a_shard(tmp_path):
-    """zarr warns of them, as no part of such a shard can be read alone."""
+    """Such shards can only be read as a whole; zarr-python warns of them."""
     codec = zarr.codecs.ShardingCodec(chunk_shape=(5,))
     data = np.arange(40.0)
     create(
@@ -151,7 +151,7 @@ def test_codecs_after_a_shard(tmp_path):
     assert_same(read(source, (slice(3, 4, 1),)), data[3:4])
 
 
-def test_unknown_codec(tmp_path):
+def test_unknown_codec_raises(tmp_path):
     zarr.create_array(tmp_path / "a.zarr", data=np.arange(3))
     document = tmp_path / "a.zarr" / "zarr.json"
     document.write_text(document.read_text().replace("zstd", "nonesuch"))
@@ -160,7 +160,7 @@ def test_unknown_codec(tmp_path):
 
 
 @pytest.mark.parametrize("zarr_format", [2, 3])
-def test_deleted_stores_are_errors(tmp_path, zarr_format):
+def test_deleted_store_raises(tmp_path, zarr_format):
     path = tmp_path / "a.zarr"
     zarr.create_array(path, data=np.arange(6), chunks=(2,), zarr_format=zarr_format)
     source = open_zarr(path)
@@ -197,8 +197,8 @@ DAMAGE = {
 }
 
 
-def _named(item):
-    """Name a keyword for a test's id: codecs call themselves otherwise in every process."""
+def keyword_id(item):
+    """Return a test id of a keyword argument: the repr of codecs differs in each process."""
     name, value = item
     plain = value is None or isinstance(value, tuple)
     return f"{name}={value if plain else type(value).__name__}"
@@ -226,10 +226,10 @@ def _named(item):
         (3, {"shards": (60, 80), "compressors": None}),
     ],
     ids=lambda value: (
-        str(value) if isinstance(value, int) else "-".join(map(_named, value.items()))
+        str(value) if isinstance(value, int) else "-".join(map(keyword_id, value.items()))
     ),
 )
-def test_damaged_chunks_are_errors(tmp_path, zarr_format, kwargs, damage):
+def test_damaged_chunk_raises(tmp_path, zarr_format, kwargs, damage):
     path = tmp_path / "a.zarr"
     data = np.random.default_rng(0).normal(size=(120, 80))
     zarr.create_array(path, data=data, chunks=(30, 40), zarr_format=zarr_format, **kwargs)
@@ -238,18 +238,18 @@ def test_damaged_chunks_are_errors(tmp_path, zarr_format, kwargs, damage):
     victim = chunk_file(path, zarr_format, 0, 0)
     raw = victim.read_bytes()
     if damage == "garbage" and kwargs == {"compressors": None}:
-        pytest.skip("raw bytes of the right number are not to be told from values")
+        pytest.skip("uncompressed garbage of the right length looks like values")
     victim.write_bytes(DAMAGE[damage](raw))
-    # Some inner chunk of a shard is hit, and the whole of any other chunk.
+    # The damage affects an inner chunk of a shard, or the whole of a plain chunk.
     box = whole((60, 80))
     with pytest.raises(SourceError, match=r"a\.zarr::/ \[0:60, 0:80\]"):
         read(source, box)
-    untouched = (slice(60, 120, 1), slice(0, 80, 1))
-    assert_same(read(source, untouched), expected[60:])
+    undamaged = (slice(60, 120, 1), slice(0, 80, 1))
+    assert_same(read(source, undamaged), expected[60:])
 
 
-def test_a_shard_that_was_cut_is_an_error_for_single_chunks_too(tmp_path):
-    # The index is at the start, and sound: only the length of a chunk tells.
+def test_single_chunks_of_a_truncated_shard_raise(tmp_path):
+    # The index at the start is intact: only the length of a chunk shows the damage.
     path = tmp_path / "a.zarr"
     codec = zarr.codecs.ShardingCodec(
         chunk_shape=(10,), codecs=[zarr.codecs.BytesCodec()], index_location="start"
@@ -266,7 +266,7 @@ def test_a_shard_that_was_cut_is_an_error_for_single_chunks_too(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads all")
-def test_permission_is_an_error(tmp_path):
+def test_unreadable_chunk_raises(tmp_path):
     path = tmp_path / "a.zarr"
     zarr.create_array(path, data=np.arange(6), chunks=(2,))
     source = open_zarr(path)
@@ -275,7 +275,7 @@ def test_permission_is_an_error(tmp_path):
         read(source, whole((6,)))
 
 
-def test_links_to_nowhere_are_errors(tmp_path):
+def test_dangling_link_raises(tmp_path):
     path = tmp_path / "a.zarr"
     zarr.create_array(path, data=np.arange(6), chunks=(2,))
     source = open_zarr(path)
@@ -309,7 +309,7 @@ def test_an_array_that_grows_keeps_its_shape_and_values(tmp_path, layout, kept):
             lazy.ndarray()
 
 
-def test_a_replaced_array_is_an_error(tmp_path):
+def test_replaced_array_raises(tmp_path):
     path = tmp_path / "a.zarr"
     array = zarr.create_array(path, data=np.arange(6), chunks=(2,))
     source = open_zarr(path)

@@ -1,4 +1,4 @@
-"""Answers to requests for a part of a shard: right ones, and all kinds of wrong ones."""
+"""Responses to range requests for parts of a shard: correct ones and wrong ones."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def unlabelled(handler, body, first, last):
     return 206, body[first : last + 1], None
 
 
-def several(handler, body, first, last):
+def multipart(handler, body, first, last):
     part = body[first : last + 1]
     text = b"--x\r\nContent-Range: bytes 0-1/2\r\n\r\n" + part + b"\r\n--x--"
     handler.wrong_type = "multipart/byteranges; boundary=x"
@@ -46,7 +46,7 @@ def not_satisfiable(handler, body, first, last):
     return 416, b"", f"bytes */{len(body)}"
 
 
-def of_another_unit(handler, body, first, last):
+def with_another_unit(handler, body, first, last):
     return 206, body[first : last + 1], f"items {first}-{last}/{len(body)}"
 
 
@@ -55,13 +55,13 @@ WRONG = [
     too_little,
     falsely_labelled,
     unlabelled,
-    several,
+    multipart,
     not_satisfiable,
-    of_another_unit,
+    with_another_unit,
 ]
 
 
-def answering(path, wrong):
+def answer_ranges(path, wrong):
     body = path.read_bytes()
 
     def answer(handler):
@@ -80,23 +80,23 @@ def answering(path, wrong):
 
 @pytest.mark.in_pairs
 @pytest.mark.parametrize("cached", [False, True])
-@pytest.mark.parametrize("after", [0, 1])
+@pytest.mark.parametrize("correct_first", [0, 1])
 @pytest.mark.parametrize("wrong", WRONG)
-def test_wrong_ranges_are_errors_and_never_data(server, tmp_path, wrong, after, cached):
+def test_wrong_ranges_raise(server, tmp_path, wrong, correct_first, cached):
     data = DATA.astype("u1")
     create(tmp_path / "a.zarr", data, sharding(compressed=False))
-    path, right = "/a.zarr/c/0/0", []
+    path, requests = "/a.zarr/c/0/0", []
 
     def answer(handler):
-        right.append(None)
-        if len(right) <= after:
-            return answering(shard_file(server), exactly)(handler)
-        return answering(shard_file(server), wrong)(handler)
+        requests.append(None)
+        if len(requests) <= correct_first:
+            return answer_ranges(shard_file(server), exact_range)(handler)
+        return answer_ranges(shard_file(server), wrong)(handler)
 
     with biggus.Cache(tmp_path / "cache") as cache:
         server.failures[path] = [10**6, answer]
         for key in (np.s_[:, :256], np.s_[3:5, 7:9]):
-            right.clear()
+            requests.clear()
             array = biggus.open(f"{server.url}/a.zarr", cache=cache if cached else False)
             with pytest.raises(SourceError):
                 array[key].ndarray()
@@ -104,11 +104,11 @@ def test_wrong_ranges_are_errors_and_never_data(server, tmp_path, wrong, after, 
         np.testing.assert_array_equal(array[:].ndarray(), data)
 
 
-def exactly(handler, body, first, last):
+def exact_range(handler, body, first, last):
     return 206, body[first : last + 1], f"bytes {first}-{last}/{len(body)}"
 
 
-def wider(handler, body, first, last):
+def wider_range(handler, body, first, last):
     first = max(0, first - 5)
     return (
         206,
@@ -117,26 +117,26 @@ def wider(handler, body, first, last):
     )
 
 
-def of_unknown_length(handler, body, first, last):
+def range_of_unknown_length(handler, body, first, last):
     return 206, body[first : last + 1], f"bytes {first}-{last}/*"
 
 
-@pytest.mark.parametrize("answer", [exactly, of_unknown_length])
-def test_right_ranges(server, tmp_path, answer):
+@pytest.mark.parametrize("answer", [exact_range, range_of_unknown_length])
+def test_correct_ranges(server, tmp_path, answer):
     create(tmp_path / "a.zarr", DATA)
-    server.failures["/a.zarr/c/0/0"] = [10**6, answering(shard_file(server), answer)]
+    server.failures["/a.zarr/c/0/0"] = [10**6, answer_ranges(shard_file(server), answer)]
     array = biggus.open(f"{server.url}/a.zarr", cache=False)
     np.testing.assert_array_equal(array[:].ndarray(), DATA)
 
 
-def test_more_than_was_asked_for_is_cut(server, tmp_path):
+def test_wider_ranges_are_cut(server, tmp_path):
     create(tmp_path / "a.zarr", DATA, sharding("start"))
-    server.failures["/a.zarr/c/0/0"] = [10**6, answering(shard_file(server), wider)]
+    server.failures["/a.zarr/c/0/0"] = [10**6, answer_ranges(shard_file(server), wider_range)]
     array = biggus.open(f"{server.url}/a.zarr", cache=False)
     np.testing.assert_array_equal(array[:].ndarray(), DATA)
 
 
-def test_a_shard_that_was_cut_is_an_error(server, tmp_path):
+def test_truncated_shard_raises(server, tmp_path):
     create(tmp_path / "a.zarr", DATA, sharding("start"))
     path = shard_file(server)
     path.write_bytes(path.read_bytes()[:-5000])

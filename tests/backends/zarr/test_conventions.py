@@ -1,4 +1,4 @@
-"""Decoding of Zarr arrays that follow the CF conventions; the oracle is xarray, where installed."""
+"""Decoding of Zarr arrays that follow the CF conventions, compared with xarray if installed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FORMATS = pytest.mark.parametrize("zarr_format", [2, 3])
 
 
 def write(path, data, zarr_format, attributes, fill_value=None):
-    """Write the array ``v`` of a group as xarray does; of format 2 without a fill value, null."""
+    """Write the array ``v`` of a group as xarray does."""
     attributes = dict(attributes)
     dims = [f"d{axis}" for axis in range(np.ndim(data))]
     named = {}
@@ -50,7 +50,7 @@ def assert_masked(found, expected, mask):
 
 
 @FORMATS
-def test_packed(tmp_path, zarr_format):
+def test_packed_values_are_decoded(tmp_path, zarr_format):
     data = np.array([[0, 1, -32767], [-9, 300, 7]], "i2")
     packing = {"scale_factor": 0.01, "add_offset": 273.15}
     if zarr_format == 3:
@@ -59,7 +59,7 @@ def test_packed(tmp_path, zarr_format):
     path = write(tmp_path / "a.zarr", data, zarr_format, {"units": "K", **packing}, fill)
     lazy = biggus.open(path, "v")
     assert lazy.dtype == "f8"
-    # -32767 is what the netCDF library writes where nothing was; here it is a value.
+    # -32767 is the default fill value of netCDF; in Zarr it is an ordinary value.
     assert_masked(lazy.masked_array(), data * 0.01 + 273.15, data == -9)
     assert_masked(pickle.loads(pickle.dumps(lazy)).masked_array(), data * 0.01 + 273.15, data == -9)
     raw = biggus.open(path, "v", decode=False)
@@ -93,7 +93,7 @@ def test_floats_with_a_fill_value(tmp_path, zarr_format, fill, dtype):
 
 
 @pytest.mark.parametrize("fill", ["NaN", -999.0, -999, [-999]])
-def test_fill_values_that_others_than_xarray_write(tmp_path, fill):
+def test_fill_values_not_encoded_like_xarray(tmp_path, fill):
     number = np.nan if fill == "NaN" else -999
     data = np.array([1, number], "f4")
     path = write(tmp_path / "a.zarr", data, 3, {"_FillValue": fill})
@@ -102,7 +102,7 @@ def test_fill_values_that_others_than_xarray_write(tmp_path, fill):
 
 @pytest.mark.parametrize("fill", ["no base64!", "AAAA", {"a": 1}, None, 1e300, [0, "x"]])
 @FORMATS
-def test_fill_values_without_sense_are_ignored(tmp_path, zarr_format, fill):
+def test_nonsensical_fill_values_are_ignored(tmp_path, zarr_format, fill):
     data = np.array([1, 2, np.inf], "f4")
     path = write(tmp_path / "a.zarr", data, zarr_format, {"_FillValue": fill})
     np.testing.assert_array_equal(biggus.open(path, "v").ndarray(), data)
@@ -147,13 +147,13 @@ def test_bounds_and_missing_value(tmp_path, zarr_format):
     assert_masked(biggus.open(path, "v").masked_array(), data, [True, False, False, True, True])
 
 
-def test_an_attribute_goes_before_the_fill_value_of_format_2(tmp_path):
+def test_fill_value_attribute_overrides_that_of_format_2(tmp_path):
     data = np.array([0, -9, 1], "i4")
     path = write(tmp_path / "a.zarr", data, 2, {"_FillValue": -9}, 0)
     assert_masked(biggus.open(path, "v").masked_array(), data, [False, True, False])
 
 
-def test_integers_of_xarray_with_a_fill_value_in_format_2(tmp_path):
+def test_integer_fill_value_of_format_2_with_xarray_dims(tmp_path):
     data = np.array([0, 7, 1], "i4")
     path = write(tmp_path / "a.zarr", data, 2, {}, 7)
     assert_masked(biggus.open(path, "v").masked_array(), data, [False, True, False])
@@ -164,7 +164,7 @@ def test_integers_of_xarray_with_a_fill_value_in_format_2(tmp_path):
     ("dtype", "fill"),
     [("i2", 0), ("i2", -32767), ("f4", 0), ("f2", 0), ("f4", np.nan), ("f8", 7), ("u1", 255)],
 )
-def test_plain_arrays_are_what_zarr_python_gives(tmp_path, zarr_format, dtype, fill):
+def test_arrays_without_conventions_match_zarr_python(tmp_path, zarr_format, dtype, fill):
     data = np.array([1, fill, 3], dtype)
     path = tmp_path / "a.zarr"
     array = zarr.create_array(
@@ -181,7 +181,7 @@ def test_plain_arrays_are_what_zarr_python_gives(tmp_path, zarr_format, dtype, f
     assert source.attributes == {"units": "K", "long_name": "temperature"}
 
 
-def test_the_fill_value_of_format_3_is_none_of_the_conventions(tmp_path):
+def test_fill_value_of_format_3_does_not_mask(tmp_path):
     data = np.array([0, 7, 1], "i2")
     path = write(tmp_path / "a.zarr", data, 3, {"scale_factor": 2.0}, 7)
     lazy = biggus.open(path, "v")
@@ -190,7 +190,7 @@ def test_the_fill_value_of_format_3_is_none_of_the_conventions(tmp_path):
 
 
 @pytest.mark.parametrize("in_memory", [False, True])
-def test_adopted_arrays_stay_raw(tmp_path, in_memory):
+def test_adopted_arrays_are_not_decoded(tmp_path, in_memory):
     data = np.array([0, -9, 1], "i2")
     store = zarr.storage.MemoryStore() if in_memory else tmp_path / "a.zarr"
     write(store, data, 2, {"scale_factor": 0.5}, -9)
@@ -203,8 +203,8 @@ def test_adopted_arrays_stay_raw(tmp_path, in_memory):
 
 
 @FORMATS
-def test_a_store_that_is_gone_decodes_the_same(tmp_path, monkeypatch, zarr_format):
-    monkeypatch.setattr(files, "SETTLED_SECONDS", -1.0)  # no version is too young
+def test_deleted_store_is_decoded_from_the_cache(tmp_path, monkeypatch, zarr_format):
+    monkeypatch.setattr(files, "SETTLED_SECONDS", -1.0)  # trust files that were just written
     data = np.array([0, -9, 1, -32767], "i2")
     v3 = zarr_format == 3
     attributes = {"scale_factor": 0.01, **({"_FillValue": -9} if v3 else {})}
@@ -255,7 +255,7 @@ ENCODINGS = {
 
 @FORMATS
 @pytest.mark.parametrize("name", ENCODINGS)
-def test_as_xarray_decodes(tmp_path, zarr_format, name):
+def test_decodes_like_xarray(tmp_path, zarr_format, name):
     xarray = pytest.importorskip("xarray")
     rng = np.random.default_rng(1)
     values = rng.uniform(270, 300, (5, 7))
@@ -275,10 +275,10 @@ def test_as_xarray_decodes(tmp_path, zarr_format, name):
         warnings.simplefilter("ignore")
         encoding = {"v": ENCODINGS[name]}
         dataset.to_zarr(path, zarr_format=zarr_format, encoding=encoding, consolidated=False)
-        opened = xarray.open_zarr(path, decode_times=False, consolidated=False)
+        by_xarray = xarray.open_zarr(path, decode_times=False, consolidated=False)
         raw = xarray.open_zarr(path, decode_times=False, consolidated=False, mask_and_scale=False)
     for variable in ("v", "counts", "days", "x"):
-        expected, found = opened[variable].values, biggus.open(path, variable)
+        expected, found = by_xarray[variable].values, biggus.open(path, variable)
         if found.masked:
             assert np.isnan(expected[found.masked_array().mask]).all()
         assert found.dtype == expected.dtype or found.dtype == raw[variable].dtype or "int" in name

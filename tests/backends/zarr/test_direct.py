@@ -1,4 +1,4 @@
-"""Local Zarr stores read without zarr-python; the oracle is zarr-python itself."""
+"""Local Zarr stores read without zarr-python, compared with zarr-python."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ FORMAT_3 = [
 def test_format_3(tmp_path, compressor, layout, dtype):
     kwargs = {**LAYOUTS_3[layout], "compressors": COMPRESSORS_3[compressor]}
     create(tmp_path / "a.zarr", sample(dtype), chunks=CHUNKS, **kwargs)
-    _compare(tmp_path / "a.zarr")
+    compare_with_zarr(tmp_path / "a.zarr")
 
 
 COMPRESSORS_2 = {
@@ -83,7 +83,7 @@ def test_format_2(tmp_path, compressor, filters, separator, order):
         order=order,
         chunk_key_encoding={"name": "v2", "separator": separator},
     )
-    _compare(tmp_path / "a.zarr")
+    compare_with_zarr(tmp_path / "a.zarr")
 
 
 @pytest.mark.parametrize("sharded", [False, True])
@@ -93,8 +93,8 @@ def test_dtypes_with_absent_chunks(tmp_path, dtype, zarr_format, sharded):
     if sharded and zarr_format == 2:
         pytest.skip("there are no shards in format 2")
     if sharded and dtype == "V3":
-        # It looks for the shape of a shard by a key that has the fill value in it.
-        pytest.skip("zarr-python neither writes nor reads shards of what has no hash")
+        # Its cache key for shards contains the fill value.
+        pytest.skip("zarr-python does not support shards of unhashable fill values")
     data = sample(dtype)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -108,13 +108,13 @@ def test_dtypes_with_absent_chunks(tmp_path, dtype, zarr_format, sharded):
             zarr_format=zarr_format,
         )
         array[0:3, 4:8] = data[0:3, 4:8]
-    _compare(tmp_path / "a.zarr")
+    compare_with_zarr(tmp_path / "a.zarr")
 
 
 @pytest.mark.parametrize("location", ["start", "end"])
 @pytest.mark.parametrize("checksum", [False, True])
 @pytest.mark.parametrize("endian", ["little", "big"])
-def test_indices_of_shards(tmp_path, location, checksum, endian):
+def test_shard_indexes(tmp_path, location, checksum, endian):
     index = [CODECS.BytesCodec(endian=endian), *([CODECS.Crc32cCodec()] if checksum else [])]
     sharding = CODECS.ShardingCodec(
         chunk_shape=CHUNKS,
@@ -129,58 +129,58 @@ def test_indices_of_shards(tmp_path, location, checksum, endian):
             shape=SHAPE, chunks=SHARDS, dtype="f4", codecs=[sharding], store=tmp_path / "a.zarr"
         )
         array[:6, :4] = data[:6, :4]
-    _compare(tmp_path / "a.zarr")
+    compare_with_zarr(tmp_path / "a.zarr")
 
 
 @pytest.mark.parametrize("dtype", ["<f4", ">i4", "<M8[s]"])
-def test_values_are_decoded_to_where_they_are_to_be(tmp_path, dtype):
+def test_read_into_writes_the_box_only(tmp_path, dtype):
     data = sample(dtype)
     create(tmp_path / "a", data, chunks=CHUNKS, fill_value=np.zeros((), dtype)[()])
     (tmp_path / "a" / "c" / "1" / "1").unlink()
     source = open_direct(tmp_path / "a")
     assert source.reads_into
-    around = np.full((9, 13), np.ones((), source.dtype))
+    surroundings = np.full((9, 13), np.ones((), source.dtype))
     for box in (whole(SHAPE), (slice(1, 7, 2), slice(3, 11, 1))):
         expected = read(source, box)
-        out = around[1 : 1 + expected.shape[0], 1 : 1 + expected.shape[1]]
+        out = surroundings[1 : 1 + expected.shape[0], 1 : 1 + expected.shape[1]]
         assert source.read_into(box, out)
         assert_same(out, expected)
-    assert (around[[0, -1]] == np.ones((), dtype)).all()
-    assert (around[:, [0, -1]] == np.ones((), dtype)).all()
+    assert (surroundings[[0, -1]] == np.ones((), dtype)).all()
+    assert (surroundings[:, [0, -1]] == np.ones((), dtype)).all()
 
 
 @pytest.mark.parametrize("zarr_format", [2, 3])
-def test_no_axes_and_members_of_zips(tmp_path, zarr_format):
+def test_scalars_and_zip_members(tmp_path, zarr_format):
     for name, data in {"scalar": np.array(5, ">i4"), "table": sample(">i4")}.items():
         path = tmp_path / f"{name}.zarr"
         create(path, data, zarr_format=zarr_format, compressors=None)
-        _compare(path)
+        compare_with_zarr(path)
         zipped = tmp_path / f"{name}.zarr.zip"
         with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
             for file in path.rglob("*"):
                 if file.is_file():
                     archive.write(file, file.relative_to(path).as_posix())
-        assert_same(read(open_direct(zipped), whole(data.shape)), _oracle(path))
+        assert_same(read(open_direct(zipped), whole(data.shape)), values_by_zarr(path))
 
 
-def _oracle(path):
+def values_by_zarr(path):
     array = zarr.open_array(path, mode="r")
-    # Without axes it gives a scalar, which has no byte order.
+    # An array without axes gives a scalar, which has no byte order.
     return np.asarray(array[...], array.dtype)
 
 
-def _compare(path):
+def compare_with_zarr(path):
     array = zarr.open_array(path, mode="r")
     source = open_direct(path)
     shape = array.shape
-    assert_same(read(source, whole(shape)), _oracle(path))
+    assert_same(read(source, whole(shape)), values_by_zarr(path))
     for box in BOXES if shape else ():
         assert_same(read(source, box), np.asarray(array[box]))
 
 
 BOXES = [
     (slice(3, 6, 1), slice(4, 8, 1)),  # one chunk, whole
-    (slice(6, 7, 1), slice(8, 11, 1)),  # a chunk that lies over the edge
+    (slice(6, 7, 1), slice(8, 11, 1)),  # a partial chunk at the edge
     (slice(4, 5, 1), slice(5, 7, 1)),
     (slice(0, 7, 5), slice(1, 11, 3)),
     (slice(2, 7, 2), slice(0, 11, 7)),
@@ -224,7 +224,7 @@ def test_any_box_of_any_store(tmp_path, drawn, dtype):
 
 
 @pytest.mark.parametrize("shape", [(40, 256, 256), (7, 1000, 1000)])
-def test_a_large_plain_chunk_is_read_in_parts(tmp_path, traced_peak, shape):
+def test_large_uncompressed_chunk_is_read_in_parts(tmp_path, traced_peak, shape):
     data = np.arange(np.prod(shape), dtype="f4").reshape(shape)
     create(tmp_path / "a.zarr", data, chunks=shape, compressors=None)
     source = open_direct(tmp_path / "a.zarr")
@@ -236,12 +236,12 @@ def test_a_large_plain_chunk_is_read_in_parts(tmp_path, traced_peak, shape):
     expected = data[part : 2 * part]
     assert source.peak_bytes(box) <= 2.1 * expected.nbytes
     assert_same(read(source, box), expected)
-    most = source.peak_bytes(box) + 250_000  # and what threads hold beside it
+    most = source.peak_bytes(box) + 250_000  # allow for the memory of threads
     assert traced_peak(lambda: read(source, box), most) <= most
 
 
 @pytest.mark.parametrize("name", ["zstd", "blosc-lz4-shuffle", "gzip", "zstd-gzip"])
-def test_no_read_takes_more_than_it_says(tmp_path, traced_peak, name):
+def test_peak_memory_is_within_peak_bytes(tmp_path, traced_peak, name):
     data = np.random.default_rng(0).normal(size=(512, 512))
     create(tmp_path / "a.zarr", data, chunks=(256, 256), compressors=COMPRESSORS_3[name])
     source = open_direct(tmp_path / "a.zarr")
@@ -251,7 +251,7 @@ def test_no_read_takes_more_than_it_says(tmp_path, traced_peak, name):
         assert traced_peak(lambda box=box: read(source, box), most) <= most
 
 
-def test_parts_end_where_chunks_do(tmp_path):
+def test_parts_end_at_chunk_boundaries(tmp_path):
     array = zarr.create_array(
         tmp_path / "a.zarr", shape=(20, 2**20), chunks=(7, 2**20), dtype="f4", compressors=None
     )
@@ -268,7 +268,7 @@ def test_parts_end_where_chunks_do(tmp_path):
 
 
 @pytest.mark.parametrize("shards", [None, (100, 100)])
-def test_eight_threads_at_once(tmp_path, shards):
+def test_concurrent_reads(tmp_path, shards):
     data = np.random.default_rng(0).normal(size=(200, 300))
     create(tmp_path / "a.zarr", data, chunks=(20, 50), shards=shards)
     source = open_direct(tmp_path / "a.zarr")

@@ -1,4 +1,4 @@
-"""Damaged chunks, stores that go away, and codecs that are not known: errors, never data."""
+"""Damaged chunks, deleted and replaced stores raise errors in direct reads."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from zarr_samples import create
 
 @pytest.mark.parametrize("compressor", ["crc32c", "zstd-checksum", "gzip", "gzip-crc32c"])
 @pytest.mark.parametrize("shards", [None, (64, 64)])
-def test_a_flipped_bit_is_an_error_and_never_data(tmp_path, compressor, shards):
+def test_flipped_bit_raises_or_is_harmless(tmp_path, compressor, shards):
     path = tmp_path / "a.zarr"
     data = np.random.default_rng(1).normal(size=(64, 64)).round(1)
     kwargs = {"compressors": COMPRESSORS_3[compressor], "shards": shards}
@@ -38,15 +38,15 @@ def test_a_flipped_bit_is_an_error_and_never_data(tmp_path, compressor, shards):
         except SourceError as error:
             assert "a.zarr::/ [0:64, 0:64]" in str(error)  # noqa: PT017 - or not an error
         else:
-            # Some bits mean nothing, such as the time in a header of gzip; what is
-            # given has the right checksum.
+            # Some bits have no meaning, such as the time in a gzip header; the values
+            # still match the checksum.
             assert_same(found, data)
             harmless.append(at)
     assert len(harmless) < 10
 
 
 @pytest.mark.parametrize("name", [name for name in COMPRESSORS_3 if name != "none"])
-def test_a_chunk_cut_anywhere_is_an_error(tmp_path, name):
+def test_truncated_chunk_raises(tmp_path, name):
     path = tmp_path / "a.zarr"
     data = np.random.default_rng(1).normal(size=(32, 32)).round(1)
     create(path, data, chunks=(32, 32), compressors=COMPRESSORS_3[name])
@@ -60,7 +60,7 @@ def test_a_chunk_cut_anywhere_is_an_error(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["none", "zstd", "blosc-lz4-shuffle", "gzip"])
-def test_chunks_of_another_length_are_errors(tmp_path, name):
+def test_chunk_of_another_length_raises(tmp_path, name):
     data = sample("<f8")
     kwargs = {"compressors": COMPRESSORS_3[name]}
     create(tmp_path / "a.zarr", data, chunks=(7, 11), **kwargs)
@@ -72,7 +72,7 @@ def test_chunks_of_another_length_are_errors(tmp_path, name):
             read(source, whole(SHAPE))
 
 
-def test_a_store_that_goes_while_it_is_read_gives_no_fill_values(tmp_path):
+def test_store_deleted_during_reads_gives_no_fill_values(tmp_path):
     path = tmp_path / "a.zarr"
     data = np.ones((40, 40))
     create(path, data, chunks=(2, 2), fill_value=-1)
@@ -99,7 +99,7 @@ def test_a_store_that_goes_while_it_is_read_gives_no_fill_values(tmp_path):
     assert not wrong
 
 
-def test_a_store_replaced_by_another_is_an_error(tmp_path):
+def test_replaced_store_raises(tmp_path):
     create(tmp_path / "a.zarr", np.ones((4, 4)), chunks=(2, 2))
     create(tmp_path / "b.zarr", np.ones((4, 4)), chunks=(4, 2))
     source = ZarrBackend().open(Location(tmp_path / "a.zarr"), "/")
@@ -111,7 +111,7 @@ def test_a_store_replaced_by_another_is_an_error(tmp_path):
         read(source, whole((4, 4)))
 
 
-def test_what_is_not_known_is_left_to_zarr(tmp_path):
+def test_unsupported_dtypes_are_read_by_zarr(tmp_path):
     create(tmp_path / "a.zarr", np.array([(1, 2.0)], "i4,f8"), chunks=(1,))
     source = ZarrBackend().open(Location(tmp_path / "a.zarr"), "/")
     assert source.io_bound

@@ -1,4 +1,4 @@
-"""Zarr stores on a server that sends something else in the place of what they consist of."""
+"""Zarr stores on a server that sends other content in place of metadata and chunks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ zarr = pytest.importorskip("zarr")
 pytest.importorskip("urllib3")
 
 FILTERED = {"id": "delta", "dtype": "<i4"}
-TEXT = b"The server is busy: try again at 10 a.m."  # as long as a chunk
+TEXT = b"The server is busy: try again at 10 a.m."  # has the length of a chunk
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ ENDLESS = {
 
 
 @pytest.mark.parametrize("kind", ENDLESS)
-def test_a_document_that_never_ends_is_not_read_on(store, kind):
+def test_endless_document_raises(store, kind):
     store.document = store.endlessly(*ENDLESS[kind])
     with pytest.raises(OpenError, match="the body is larger than 33554432 bytes"):
         store.open()
@@ -52,7 +52,7 @@ def test_a_document_that_never_ends_is_not_read_on(store, kind):
 
 
 @pytest.mark.parametrize("kind", ENDLESS)
-def test_a_chunk_that_never_ends_is_not_read_on(store, kind):
+def test_endless_chunk_raises(store, kind):
     store.chunk = store.endlessly(*ENDLESS[kind])
     source = store.open()
     with pytest.raises(SourceError, match="the body is larger than 65581 bytes"):
@@ -60,7 +60,7 @@ def test_a_chunk_that_never_ends_is_not_read_on(store, kind):
     assert store.sent < 50e6
 
 
-def test_what_unpacks_into_much_is_not_unpacked(store):
+def test_gzip_bomb_raises(store):
     bomb = answer(gzip.compress(bytes(2**27)), Content_Encoding="gzip")
     store.chunk = sending(bomb)
     source = store.open()
@@ -85,7 +85,7 @@ def test_what_unpacks_into_much_is_not_unpacked(store):
         ("text/markdown", "text_chunks=True"),
     ],
 )
-def test_a_message_of_the_right_length_is_no_chunk(store, kind, words):
+def test_text_response_of_the_right_length_raises(store, kind, words):
     store.chunk = sending(answer(TEXT, Content_Type=kind))
     source = store.open()
     with pytest.raises(SourceError, match=words):
@@ -93,14 +93,14 @@ def test_a_message_of_the_right_length_is_no_chunk(store, kind, words):
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "", "binary/octet-stream", "image/png"])
-def test_chunks_of_any_other_type_are_read(store, kind):
+def test_chunks_of_other_content_types_are_read(store, kind):
     store.chunk = sending(answer(VALUES.tobytes(), **({"Content_Type": kind} if kind else {})))
     source = store.open(text_chunks=True)
     assert np.array_equal(read(source, whole(source.shape)), np.tile(VALUES, 2))
 
 
 @pytest.mark.parametrize("compressor", ["zlib", "gzip", "bz2", "lzma", "blosc", "zstd", "lz4"])
-def test_what_a_compressor_vouches_for_may_come_as_text(store, compressor):
+def test_compressed_chunks_may_have_a_text_type(store, compressor):
     import numcodecs
 
     codec = numcodecs.get_codec({"id": compressor})
@@ -114,7 +114,7 @@ def test_what_a_compressor_vouches_for_may_come_as_text(store, compressor):
         read(source, whole(source.shape))
 
 
-def test_a_filter_vouches_for_nothing(store):
+def test_filtered_chunks_may_not_have_a_text_type(store):
     store.document = sending(answer(document(filters=[FILTERED])))
     store.chunk = sending(answer(TEXT, Content_Type="text/plain"))
     source = store.open()
@@ -133,7 +133,7 @@ CREATED = {
 
 @pytest.mark.parametrize("name", CREATED)
 @pytest.mark.parametrize("dtype", ["i1", "f8", "c16"])
-def test_no_chunk_is_longer_than_is_expected(tmp_path, name, dtype):
+def test_expected_size_is_an_upper_bound(tmp_path, name, dtype):
     values = np.random.default_rng(0).integers(0, 100, 40).astype(dtype)
     for chunk in (1, 10):
         settings = CREATED[name] | ({"shards": (20,)} if "shards" in CREATED[name] else {})
@@ -148,13 +148,13 @@ def test_no_chunk_is_longer_than_is_expected(tmp_path, name, dtype):
         assert found.vouched == (name not in {"plain", "shards"})
 
 
-def test_what_has_no_length_has_no_limit_of_its_own():
+def test_expected_size_of_variable_length_dtypes():
     strings = np.dtypes.StringDType()
     assert expected({"codecs": [{"name": "vlen-utf8"}]}, strings, (10,)).largest == 2**32
     assert expected({"filters": [FILTERED]}, np.dtype("u1"), (2**20,)).largest > 8 * 2**20
     assert refused_type("", False, False) is None
 
 
-def test_documents_are_bounded_whatever_they_are_called():
+def test_metadata_documents_are_recognized():
     assert all(map(zarr_http._is_document, [".zarray", "g/.zattrs", "a/zarr.json", ".zmetadata"]))
     assert not any(map(zarr_http._is_document, ["0.0", "c/0/0", "a/c/1"]))

@@ -1,4 +1,4 @@
-"""Rectilinear grids; the oracle is what was written, and zarr-python where it knows them."""
+"""Rectilinear chunk grids, compared with the written values, and with zarr-python."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ CODECS = {
     "sharded": {"chunks": (1, 2)},
 }
 DTYPES = ["<f8", "i2", "T", [("a", "i2"), ("b", "f4")]]
-"""Of which the first two are decoded by biggus itself."""
+"""biggus decodes the first two itself."""
 
 
 def sample(shape, dtype):
@@ -49,16 +49,16 @@ def runs(edges):
 
 
 def write(path, data, edges, codecs="zstd", listed=None, skipped=()):
-    """Write a store chunk by chunk, each as zarr-python writes an array of its own.
+    """Write a store chunk by chunk; zarr-python writes each chunk as a separate array.
 
     Parameters
     ----------
     edges : list of list of int
         For each axis, the stored lengths of the chunks.
     listed : list, optional
-        How the metadata say it; `edges`, if not given.
+        The edges as written to the metadata; `edges`, if not given.
     skipped : collection of tuple of int
-        The numbers of chunks that are not written.
+        The indices of chunks that are not written.
     """
     starts = [[0, *itertools.accumulate(lengths)] for lengths in edges]
     document = None
@@ -101,9 +101,9 @@ def assert_same(found, expected):
 @pytest.mark.parametrize("codecs", CODECS)
 def test_values(tmp_path, codecs, dtype):
     if codecs == "sharded" and isinstance(dtype, list):
-        pytest.skip("zarr-python neither writes nor reads shards of what has no hash")
+        pytest.skip("zarr-python does not support shards of unhashable fill values")
     if codecs == "transposed" and dtype == "T":
-        pytest.skip("zarr-python 3.1.6 writes such strings in another order")
+        pytest.skip("zarr-python 3.1.6 writes transposed strings in another order")
     data = sample((10, 6), dtype)
     write(tmp_path, data, [[3, 3, 4], [2, 4]], codecs)
     source = open_at(tmp_path)
@@ -119,20 +119,20 @@ def test_values(tmp_path, codecs, dtype):
 
 @st.composite
 def grids_of_arrays(draw):
-    """Draw a shape, the stored edges, and how they are listed."""
+    """Draw a shape, the edges of the stored chunks, and their notation in the metadata."""
     shape, edges, listed = [], [], []
     for _ in range(2):
         if draw(st.booleans()):
             lengths = draw(st.lists(st.integers(1, 4), min_size=1, max_size=4))
         else:
             lengths = [draw(st.integers(1, 4))] * draw(st.integers(1, 4))
-        # The last chunks may lie over the end, or behind it.
+        # The last chunks may extend beyond the end, or lie behind it.
         shape.append(draw(st.integers(0, sum(lengths))))
-        ways = [lengths, runs(lengths), [*runs(lengths[:-1]), lengths[-1]]]
+        listings = [lengths, runs(lengths), [*runs(lengths[:-1]), lengths[-1]]]
         if len(set(lengths)) == 1:
-            ways.append(lengths[0])
+            listings.append(lengths[0])
         edges.append(lengths)
-        listed.append(draw(st.sampled_from(ways)))
+        listed.append(draw(st.sampled_from(listings)))
     return tuple(shape), edges, listed
 
 
@@ -156,7 +156,7 @@ def test_any_grid(drawn, dtype, data):
             assert array.sum().ndarray() == values.sum()
 
 
-def test_as_zarr_writes_them(tmp_path):
+def test_grids_written_by_zarr_python(tmp_path):
     data = sample((10, 8, 3), "f4")
     for shards in (False, True):
         path = tmp_path / f"{shards}.zarr"
@@ -171,7 +171,7 @@ def test_as_zarr_writes_them(tmp_path):
         except (TypeError, ValueError) as error:
             pytest.skip(f"this zarr-python knows no rectilinear grids: {error}")
         assert '"rectilinear"' in (path / "zarr.json").read_text()
-        # It reads them only where that has been switched on.
+        # zarr-python reads them only if the option is set; biggus reads them always.
         assert_same(biggus.open(path).ndarray(), data)
         assert_same(biggus.open(path)[2:9:4, ::3].ndarray(), data[2:9:4, ::3])
         with zarr.config.set({"array.rectilinear_chunks": True}):
@@ -180,29 +180,29 @@ def test_as_zarr_writes_them(tmp_path):
 
 
 @pytest.mark.parametrize("codecs", ["zstd", "sharded"])
-def test_what_zarr_reads_is_made_once_for_each_shape_of_chunk(tmp_path, monkeypatch, codecs):
+def test_zarr_arrays_are_created_once_per_chunk_shape(tmp_path, monkeypatch, codecs):
     data = sample((12, 8), "T")
     write(tmp_path, data, [[3, 3, 4, 2], [4, 4]], codecs, skipped={(1, 1)})
     data[3:6, 4:] = ""
     source = open_at(tmp_path)
-    made = []
+    created = []
     make = indirect.make_array
-    monkeypatch.setattr(indirect, "make_array", lambda *args: made.append(args) or make(*args))
+    monkeypatch.setattr(indirect, "make_array", lambda *args: created.append(args) or make(*args))
     for _ in range(2):
         assert_same(read(source, whole(data.shape)), data)
         assert_same(read(source, np.s_[2:11:3, 3:5:1]), data[2:11:3, 3:5])
-    assert len(made) == 3
+    assert len(created) == 3
 
 
-def test_chunks_on_a_server_that_zarr_reads_are_fetched_at_once(tmp_path):
+def test_remote_chunks_read_by_zarr_are_fetched_concurrently(tmp_path):
     pytest.importorskip("urllib3")
     data = sample((10, 6), "T")
     write(tmp_path / "a.zarr", data, [[3, 7], [2, 4]])
-    together = threading.Barrier(4)
+    barrier = threading.Barrier(4)
 
     def answer(handler):
         with contextlib.suppress(threading.BrokenBarrierError):
-            together.wait(30)  # for all others; in vain if they come one after the other
+            barrier.wait(30)  # times out if the requests come one by one
         handler.send_file(handler.path)
 
     with serving(tmp_path) as server:
@@ -210,7 +210,7 @@ def test_chunks_on_a_server_that_zarr_reads_are_fetched_at_once(tmp_path):
             server.failures[f"/a.zarr/c/{row}/{column}"] = [1, answer]
         source = BACKEND.open(Location(f"{server.url}/a.zarr"), "/")
         assert_same(read(source, whole(data.shape)), data)
-    assert not together.broken
+    assert not barrier.broken
 
 
 class Counting(BatchedCodecPipeline):
@@ -224,14 +224,14 @@ class Counting(BatchedCodecPipeline):
 zarr.registry.register_pipeline(Counting)
 
 
-def test_an_adopted_array_keeps_its_pipeline(monkeypatch):
+def test_adopted_array_keeps_its_pipeline(monkeypatch):
     data = sample((10, 8), "f4")
-    chosen = {
+    settings = {
         "array.rectilinear_chunks": True,
         "codec_pipeline.path": f"{__name__}.{Counting.__name__}",
     }
     try:
-        with zarr.config.set(chosen), warnings.catch_warnings():
+        with zarr.config.set(settings), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             array = zarr.create_array(
                 zarr.storage.MemoryStore(), data=data, chunks=[[3, 3, 4], [5, 3]]
@@ -243,8 +243,8 @@ def test_an_adopted_array_keeps_its_pipeline(monkeypatch):
     assert Counting.reads == 4
 
 
-def test_in_the_cache(tmp_path):
-    """A remote store is cached chunk by chunk, the chunks as they lie."""
+def test_chunks_of_the_grid_are_cached(tmp_path):
+    """A remote store is cached by the chunks of its grid."""
     pytest.importorskip("fsspec")
     data = sample((10, 6), "f8")
     write(tmp_path / "a.zarr", data, [[3, 3, 4], [2, 4]])
@@ -273,7 +273,7 @@ NONSENSE = {
 
 
 @pytest.mark.parametrize("name", NONSENSE)
-def test_nonsense_is_an_error(tmp_path, name):
+def test_invalid_grid_raises(tmp_path, name):
     write(tmp_path, sample((10, 6), "f8"), [[3, 3, 4], [6]])
     document = json.loads((tmp_path / "zarr.json").read_text())
     document["chunk_grid"]["configuration"] = NONSENSE[name]
@@ -282,7 +282,7 @@ def test_nonsense_is_an_error(tmp_path, name):
         open_at(tmp_path)
 
 
-def test_no_document_fills_the_memory(monkeypatch):
+def test_number_of_edges_is_bounded(monkeypatch):
     fields = {"shape": [10**12], "chunk_grid": {"name": "rectilinear"}}
     fields["chunk_grid"]["configuration"] = {"kind": "inline", "chunk_shapes": [[[5, 10**12]]]}
     monkeypatch.setattr(grids, "_MOST_EDGES", 1000)
@@ -292,7 +292,7 @@ def test_no_document_fills_the_memory(monkeypatch):
     assert grids.rectilinear_edges(fields) == (5,)
 
 
-def test_a_chunk_of_another_shape_is_an_error(tmp_path):
+def test_chunk_of_another_shape_raises(tmp_path):
     write(tmp_path, sample((10, 6), "f8"), [[3, 3, 4], [2, 4]], "plain")
     (tmp_path / "c/2/0").write_bytes((tmp_path / "c/1/0").read_bytes())
     source = open_at(tmp_path)

@@ -1,4 +1,4 @@
-"""Zarr stores in file systems of fsspec's; the oracle is zarr-python, or what was written."""
+"""Zarr stores in fsspec file systems."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DATA = np.random.default_rng(5).normal(size=(6, 8))
 
 @pytest.fixture
 def folder(tmp_path):
-    """A folder of two stores: ``v2`` and ``v3`` with an array ``g/a`` each, and their root."""
+    """Return a folder of two stores, ``v2`` and ``v3``, with an array ``g/a`` each."""
     for name, zarr_format in (("v2", 2), ("v3", 3)):
         root = zarr.create_group(tmp_path / name, zarr_format=zarr_format)
         root.create_array("g/a", data=DATA, chunks=(3, 5))
@@ -53,7 +53,7 @@ def zip_at(folder, name):
 def references_at(folder, name):
     path = folder / f"{name}.json"
     chunks = objects_in(folder / name)
-    # Groups come before what is in them, as kerchunk writes them: fsspec of 2023 lists no others.
+    # Groups come before their members, as kerchunk writes them: fsspec of 2023 lists no others.
     references = {
         key: file.read_text() if "z" in file.name else [str(file), 0, file.stat().st_size]
         for key, file in sorted(chunks.items(), key=lambda item: item[0].count("/"))
@@ -121,20 +121,20 @@ PLACES = [
 
 @pytest.fixture(autouse=True)
 def memory():
-    """The memory of fsspec, empty."""
+    """Empty the memory file system of fsspec during the test."""
     fs = fsspec.filesystem("memory")
-    held = dict(fs.store), list(fs.pseudo_dirs)
+    before = dict(fs.store), list(fs.pseudo_dirs)
     fs.store.clear()
     yield fs
     fs.store.clear()
-    fs.store.update(held[0])
-    fs.pseudo_dirs[:] = held[1]
+    fs.store.update(before[0])
+    fs.pseudo_dirs[:] = before[1]
 
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("name", ["v2", "v3"])
 @pytest.mark.parametrize("variable", ["g/a", "/g/a/"])
-def test_stores_wherever_their_root_is(folder, place, name, variable):
+def test_roots_of_stores(folder, place, name, variable):
     url, storage_options = place(folder, name)
     array = biggus.open(url, variable, backend="zarr", cache=False, storage_options=storage_options)
     np.testing.assert_array_equal(array.ndarray(), DATA)
@@ -148,26 +148,26 @@ def test_arrays_are_found_without_consolidated_metadata(folder, place, name):
     inner.create_array("b", shape=(3,), chunks=(1,), dtype="i4")
     inner.create_group("empty")
     url, storage_options = place(folder, name)
-    given = {"backend": "zarr", "storage_options": storage_options}
-    assert biggus.variables(url, **given) == ("g/a", "g/inner/b")
-    assert list(biggus.info(url, **given)["groups"]) == ["", "g", "g/inner"]
+    options = {"backend": "zarr", "storage_options": storage_options}
+    assert biggus.variables(url, **options) == ("g/a", "g/inner/b")
+    assert list(biggus.info(url, **options)["groups"]) == ["", "g", "g/inner"]
 
 
-def test_of_arrays_no_chunks_are_listed(folder, monkeypatch):
+def test_listing_does_not_list_chunks(folder, monkeypatch):
     url, storage_options = in_memory(folder, "v3")
     listed = []
     plain = fsspec.implementations.memory.MemoryFileSystem.ls
     monkeypatch.setattr(
         fsspec.implementations.memory.MemoryFileSystem,
         "ls",
-        lambda self, path, **how: listed.append(path) or plain(self, path, **how),
+        lambda self, path, **options: listed.append(path) or plain(self, path, **options),
     )
     assert biggus.variables(url, backend="zarr", storage_options=storage_options) == ("g/a",)
     assert listed == ["/s.zarr", "/s.zarr/g"]
 
 
 @pytest.mark.parametrize("error", [NotImplementedError, PermissionError])
-def test_a_store_that_may_not_be_listed(folder, monkeypatch, error):
+def test_unlistable_store_needs_a_variable(folder, monkeypatch, error):
     def refuse(*_, **__):
         raise error
 
@@ -179,13 +179,13 @@ def test_a_store_that_may_not_be_listed(folder, monkeypatch, error):
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_what_is_not_there(folder, place):
+def test_missing_variable_raises(folder, place):
     url, storage_options = place(folder, "v2")
     with pytest.raises(OpenError):
         BACKEND.open(Location(url), "none", storage_options=storage_options)
 
 
-def test_an_array_at_an_empty_root(tmp_path):
+def test_array_at_the_root_of_a_zip(tmp_path):
     zarr.create_array(tmp_path / "a", data=DATA, chunks=(4, 4))
     url, storage_options = in_zip(tmp_path, "a")
     source = BACKEND.open(Location(url), "/", storage_options=storage_options)
@@ -194,7 +194,7 @@ def test_an_array_at_an_empty_root(tmp_path):
 
 
 @pytest.mark.parametrize("change", [Path.unlink, lambda path: path.write_bytes(b"")])
-def test_a_reference_to_what_has_gone_is_an_error(folder, change):
+def test_reference_to_a_removed_file_raises(folder, change):
     url, storage_options = in_references(folder, "v2")
     source = BACKEND.open(Location(url), "g/a", storage_options=storage_options)
     change(folder / "v2/g/a/1.1")
@@ -225,18 +225,18 @@ def test_references_to_a_netcdf_file(tmp_path):
 
 
 class Endless:
-    """A file system, each file of which never ends."""
+    """A file system of endless files."""
 
-    asked = 0
+    requested = 0
 
     def cat_file(self, path, start=None, end=None):
-        assert end is not None, "all of it is asked for"
-        self.asked = end - start
+        assert end is not None, "the request has no end"
+        self.requested = end - start
         return bytes(end - start)
 
 
 @pytest.mark.parametrize("key", ["a/.zarray", "zarr.json", "a/c/0/0"])
-def test_of_what_never_ends_no_more_is_read_than_there_can_be(key, monkeypatch):
+def test_endless_file_raises_after_a_bounded_read(key, monkeypatch):
     monkeypatch.setattr("biggus.backends.zarr.http.LARGEST_DOCUMENT", 10_000)
     store = FsspecStore("memory://endless", {})
     store._fs, store.expected = Endless(), Expected(20_000)
@@ -246,18 +246,18 @@ def test_of_what_never_ends_no_more_is_read_than_there_can_be(key, monkeypatch):
             continue
         with pytest.raises(OSError, match=r"larger than \d+ bytes"):
             store.get(key, span)
-        assert store._fs.asked <= most + 1
+        assert store._fs.requested <= most + 1
 
 
 @pytest.mark.parametrize("span", [(5, 15), (-10, None), (0, 0)])
-def test_what_is_longer_than_the_part_that_was_asked_for_is_an_error(span):
+def test_response_longer_than_the_requested_range_raises(span):
     store = FsspecStore("memory://long.zarr", {})
     store._fs = type("All", (), {"cat_file": lambda *_, **__: bytes(100)})()
     with pytest.raises(OSError, match=r"larger than 1?0 bytes"):
         store.get("a/c/0/0", span)
 
 
-def test_a_chunk_that_is_too_long_says_so(folder):
+def test_too_long_chunk_raises(folder):
     system = fsspec.filesystem("memory")
     for key, file in objects_in(folder / "v3").items():
         system.pipe_file(f"/long.zarr/{key}", file.read_bytes())

@@ -1,4 +1,4 @@
-"""Zarr documents, and attributes of HDF5 files, that make no sense: errors of opening."""
+"""Nonsensical Zarr metadata and HDF5 attributes raise errors when a file is opened."""
 
 import contextlib
 import json
@@ -18,7 +18,7 @@ TEXTS = {2: ".zarray", 3: "zarr.json"}
 
 @pytest.fixture(params=[2, 3])
 def store(request, tmp_path):
-    """Return what writes a store whose document has other fields."""
+    """Return a function that writes a store with changed metadata fields."""
 
     def write(dtype="i4", attributes=None, text=None, **fields):
         path = tmp_path / "a.zarr"
@@ -44,45 +44,45 @@ def use(path):
     array.mean().masked_array()
 
 
-def refused_or_fine(path):
+def use_or_raise_biggus_error(path):
     with contextlib.suppress(BiggusError):
         use(path)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_fill_values(store, dtype):
+def test_odd_fill_values(store, dtype):
     for value in ODD:
-        refused_or_fine(store(dtype, fill_value=value))
+        use_or_raise_biggus_error(store(dtype, fill_value=value))
 
 
 @pytest.mark.parametrize(
     "name", ["scale_factor", "missing_value", "valid_range", "_FillValue", "_Unsigned", "units"]
 )
-def test_attributes(store, name):
+def test_odd_attributes(store, name):
     for dtype in ("i4", "f4"):
         for value in ODD:
-            refused_or_fine(store(dtype, {name: value}))
+            use_or_raise_biggus_error(store(dtype, {name: value}))
 
 
 @pytest.mark.parametrize("value", [256, -1, 2**64, 10**400])
-def test_a_fill_value_beyond_the_dtype_is_an_error(store, value):
+def test_fill_value_beyond_the_dtype_raises(store, value):
     with pytest.raises(OpenError, match="cannot read this array"):
         biggus.open(store("u1", fill_value=value))
 
 
 @pytest.mark.parametrize("deep", [65, 900, 4000, 200_000])
-@pytest.mark.parametrize("where", ["attributes", "fill_value", "shape", "chunks", "document"])
-def test_documents_that_are_nested_deeply(store, deep, where):
+@pytest.mark.parametrize("place", ["attributes", "fill_value", "shape", "chunks", "document"])
+def test_deeply_nested_documents_raise(store, deep, place):
     nested = "[" * deep + "]" * deep
-    document = json.dumps({"zarr_format": store.format, "node_type": "array", where: 0})
+    document = json.dumps({"zarr_format": store.format, "node_type": "array", place: 0})
     text = (
-        nested if where == "document" else document.replace(f'"{where}": 0', f'"{where}": {nested}')
+        nested if place == "document" else document.replace(f'"{place}": 0', f'"{place}": {nested}')
     )
     with pytest.raises(OpenError, match=r"nested too deeply|is not a JSON object"):
         biggus.open(store(text=text), "/")
 
 
-def test_attributes_that_are_nested_as_they_may_be(store):
+def test_moderately_nested_attributes(store):
     deep = "x"
     for _ in range(50):
         deep = [deep]
@@ -90,7 +90,7 @@ def test_attributes_that_are_nested_as_they_may_be(store):
 
 
 @pytest.mark.parametrize("name", ["scale_factor", "_FillValue", "units"])
-def test_an_attribute_that_cannot_be_read(tmp_path, monkeypatch, name, caplog):
+def test_unreadable_hdf5_attribute(tmp_path, monkeypatch, name, caplog):
     h5py = pytest.importorskip("h5py")
     from biggus.backends.hdf5 import values
 
@@ -106,7 +106,7 @@ def test_an_attribute_that_cannot_be_read(tmp_path, monkeypatch, name, caplog):
         assert biggus.open(tmp_path / "a.h5", "a").ndarray().tolist() == [0, 1, 2]
         assert "is left out: bad version number for datatype message" in caplog.text
     else:
-        # The values would be others without it.
+        # The attribute would change the values.
         with pytest.raises(OpenError, match="bad version number for datatype message"):
             biggus.open(tmp_path / "a.h5", "a")
     monkeypatch.setattr(values, "_names", fail)

@@ -1,4 +1,4 @@
-"""Ranges of bytes, joined and fetched ahead."""
+"""Byte ranges: joining, and fetching ahead."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def drawn_ranges(draw):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def small():
-    """Bytes instead of megabytes."""
+def small_limits():
+    """Set limits of a few bytes instead of megabytes."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ranges, "MOST_JOINED", 60)
         patch.setattr(ranges, "_NEAR", 5)
@@ -27,7 +27,7 @@ def small():
 
 
 @given(drawn_ranges())
-def test_what_is_joined_is_near_and_short_and_mostly_wanted(wanted):
+def test_joined_ranges_are_near_short_and_mostly_wanted(wanted):
     found = joined(wanted)
     assert found == sorted(found)
     for start, stop in wanted:
@@ -44,21 +44,21 @@ def test_what_is_joined_is_near_and_short_and_mostly_wanted(wanted):
 
 
 @given(drawn_ranges(), st.integers(1, 200), st.randoms())
-def test_ahead_gives_what_was_asked_for(wanted, most, random):
+def test_ahead_returns_the_requested_ranges(wanted, most, random):
     data = bytes(i % 251 for i in range(400))
     calls = []
 
-    def fetch(asked):
-        calls.append(asked)
-        return [data[start:stop] for start, stop in asked]
+    def fetch(requested):
+        calls.append(requested)
+        return [data[start:stop] for start, stop in requested]
 
     ahead = Ahead(wanted, fetch, most)
     for start, stop in sorted(wanted):
         assert ahead.get(start, stop) == data[start:stop]
     in_order = len(calls)
-    assert sum(map(len, calls)) == len(joined(wanted))  # nothing twice
-    for asked in calls:
-        assert len(asked) == 1 or sum(stop - start for start, stop in asked) <= most
+    assert sum(map(len, calls)) == len(joined(wanted))  # each range is fetched once
+    for requested in calls:
+        assert len(requested) == 1 or sum(stop - start for start, stop in requested) <= most
     random.shuffle(wanted)
     for start, stop in wanted:
         assert ahead.get(start, stop) == data[start:stop]
@@ -67,7 +67,7 @@ def test_ahead_gives_what_was_asked_for(wanted, most, random):
     assert ahead.get(0, 400) is None
 
 
-def test_a_megabyte_of_gaps_is_not_fetched(monkeypatch):
+def test_distant_ranges_are_not_joined(monkeypatch):
     size = 2**16
     chunks = [(i * size, (i + 1) * size) for i in range(64)]
     monkeypatch.setattr(ranges, "MOST_JOINED", 4 * 2**20)

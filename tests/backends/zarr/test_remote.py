@@ -1,4 +1,4 @@
-"""Zarr stores on a real web server on loopback: values, failures, freshness."""
+"""Zarr stores on a real web server on the loopback interface."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_values(server, name, ranges):
     np.testing.assert_array_equal(read(source, corner), DATA[corner])
 
 
-def test_listing(server):
+def test_listing_needs_consolidated_metadata(server):
     url = f"{server.url}/s.zarr"
     with pytest.raises(OpenError, match="name the variable"):
         BACKEND.variables(Location(url))
@@ -75,18 +75,18 @@ def test_listing(server):
             action(Location(f"{server.url}/missing.zarr"))
 
 
-def test_a_chunk_that_was_never_written(server):
+def test_chunk_never_written(server):
     source = open_zarr(f"{server.url}/s.zarr", "sparse")
     server.requests.clear()
     assert read(source, whole((8,))).tolist() == [-9, -9, 1, 1, -9, -9, -9, -9]
-    # The metadata has vouched for what was absent.
+    # Reading the metadata again confirms that the store exists, so that chunks are absent.
     assert server.paths()[-1] == "/s.zarr/sparse/zarr.json"
     server.requests.clear()
     assert read(source, (slice(2, 4, 1),)).tolist() == [1, 1]
     assert server.paths() == ["/s.zarr/sparse/c/1"]
 
 
-def test_a_store_that_has_been_deleted(server):
+def test_deleted_store_raises(server):
     source = open_zarr(f"{server.url}/s.zarr", "plain")
     shutil.rmtree(server.folder / "s.zarr")
     with pytest.raises(SourceError, match="gone") as caught:
@@ -120,22 +120,22 @@ FAILURES = {
 
 
 @pytest.mark.parametrize("name", FAILURES)
-def test_failure_never_becomes_data(server, name):
+def test_failed_requests_raise(server, name):
     answer, reason = FAILURES[name]
     source = open_zarr(f"{server.url}/s.zarr", "plain", retries=1)
     chunk = "/s.zarr/plain/c/0/1"
     server.failures[chunk] = [10**6, answer]
     box = (slice(0, 1, 1), slice(0, 30, 1))
-    for wanted in (box, (slice(0, 1, 1), slice(8, 9, 1))):
+    for requested in (box, (slice(0, 1, 1), slice(8, 9, 1))):
         with pytest.raises(SourceError, match=reason) as caught:
-            read(source, wanted)
+            read(source, requested)
         assert source.name in str(caught.value)
     del server.failures[chunk]
     np.testing.assert_array_equal(read(source, box), DATA[box])
 
 
 @pytest.mark.parametrize("name", ["500", "429", "cut body", "broken connection"])
-def test_what_passes_is_tried_again(server, name):
+def test_temporary_failures_are_retried(server, name):
     source = open_zarr(f"{server.url}/s.zarr", "plain")
     chunk = "/s.zarr/plain/c/0/0"
     server.failures[chunk] = [2, FAILURES[name][0]]
@@ -145,14 +145,14 @@ def test_what_passes_is_tried_again(server, name):
     assert server.paths() == [chunk] * 3
 
 
-def test_html_instead_of_metadata(server):
+def test_html_instead_of_metadata_raises(server):
     page = status(200, PAGE, **{"Content-Type": "text/html"})
     server.failures["/s.zarr/plain/zarr.json"] = [10**6, page]
     with pytest.raises(OpenError, match="HTML page"):
         open_zarr(f"{server.url}/s.zarr", "plain")
 
 
-def test_out_of_reach_is_gone():
+def test_refused_connection_raises_gone_error():
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
@@ -162,7 +162,7 @@ def test_out_of_reach_is_gone():
         assert "\n" not in str(caught.value)
 
 
-def test_a_silent_server_times_out(server):
+def test_silent_server_times_out(server):
     stuck = threading.Event()
     server.failures["/s.zarr/plain/c/0/0"] = [10**6, lambda handler: stuck.wait(20)]
     source = open_zarr(f"{server.url}/s.zarr", "plain", timeout=0.2, retries=0)
@@ -171,7 +171,7 @@ def test_a_silent_server_times_out(server):
     stuck.set()
 
 
-def test_credentials_are_sent_and_never_shown(server, caplog):
+def test_credentials_are_sent_but_not_shown(server, caplog):
     caplog.set_level(logging.DEBUG)
     host = server.url.removeprefix("http://")
     url = f"http://me:pa55@{host}/s.zarr?sig=s3cret&v=1"
@@ -231,8 +231,8 @@ def test_pickles_and_reads_in_a_spawned_process(server, tmp_path):
 
 
 @pytest.mark.parametrize("sharded", [False, True])
-def test_a_server_process_that_is_killed(tmp_path, monkeypatch, sharded):
-    """Served by the standard library's own server, which knows no ranges."""
+def test_killed_server_process(tmp_path, monkeypatch, sharded):
+    """Served by the server of the standard library, which does not support ranges."""
     monkeypatch.setattr(bodies, "TRUSTED_SECONDS", 0.0)
     shards = (10, 15) if sharded else None
     zarr.create_array(tmp_path / "a.zarr", data=DATA, chunks=(5, 5), shards=shards)
@@ -260,7 +260,7 @@ def test_a_server_process_that_is_killed(tmp_path, monkeypatch, sharded):
         open_zarr(url, retries=0)
 
 
-def test_memory_of_fsspec():
+def test_fsspec_memory_store():
     fsspec = pytest.importorskip("fsspec")
     fs = fsspec.filesystem("memory")
     store = zarr.storage.MemoryStore()
@@ -285,7 +285,7 @@ def test_memory_of_fsspec():
             fs.rm("/test-zarr-remote.zarr", recursive=True)
 
 
-def test_a_scheme_whose_package_is_missing(monkeypatch):
+def test_scheme_of_a_missing_package(monkeypatch):
     pytest.importorskip("fsspec")
     monkeypatch.setitem(sys.modules, "s3fs", None)
     with pytest.raises(OpenError, match="s3fs"):

@@ -1,4 +1,4 @@
-"""Servers that say of what they do not have that it is forbidden, as object stores do."""
+"""Servers that respond with 403 Forbidden for missing objects, as object stores do."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DATA = np.random.default_rng(3).normal(size=(20, 30))
 
 @pytest.fixture(params=[2, 3])
 def bucket(server, request):
-    """A server that says of what it does not have as `server.missing` says."""
+    """Return a server of a sparse array that responds with 403 for missing files."""
     root = zarr.create_group(server.folder / "b.zarr", zarr_format=request.param)
     sparse = root.create_array("a", shape=(8,), chunks=(2,), dtype="i4", fill_value=-9)
     sparse[2:4] = 1
@@ -40,27 +40,27 @@ def bucket(server, request):
 SPARSE = [-9, -9, 1, 1, -9, -9, -9, -9]
 
 
-@pytest.mark.parametrize("which", [None, "its own"])
-def test_a_bucket_that_may_not_be_listed(bucket, which):
-    url, chosen = f"{bucket.url}/b.zarr", bucket.format if which else None
-    # What is there is read, whichever format that is of.
-    plain = open_zarr(url, "a", zarr_format=chosen)
+@pytest.mark.parametrize("format_option", [None, "its own"])
+def test_unlistable_bucket(bucket, format_option):
+    url, zarr_format = f"{bucket.url}/b.zarr", bucket.format if format_option else None
+    # Existing chunks are read in either format.
+    plain = open_zarr(url, "a", zarr_format=zarr_format)
     assert read(plain, (slice(2, 4, 1),)).tolist() == [1, 1]
-    assert BACKEND.variables(Location(url), zarr_format=chosen) == ("a",)
+    assert BACKEND.variables(Location(url), zarr_format=zarr_format) == ("a",)
     with pytest.raises(
         SourceError, match=r"responded with 403; credentials may be missing.* absent=403"
     ):
         read(plain, whole((8,)))
-    told = open_zarr(url, "a", zarr_format=chosen, absent=(403, 410), fresh_for=0)
-    values, validator = told.fetch(whole((8,)))
+    with_absent = open_zarr(url, "a", zarr_format=zarr_format, absent=(403, 410), fresh_for=0)
+    values, validator = with_absent.fetch(whole((8,)))
     assert values.tolist() == SPARSE
-    assert told.revalidate(whole((8,)), validator) is not None
-    assert pickle.loads(pickle.dumps(told))[whole((8,))].tolist() == SPARSE
+    assert with_absent.revalidate(whole((8,)), validator) is not None
+    assert pickle.loads(pickle.dumps(with_absent))[whole((8,))].tolist() == SPARSE
     zarr.open_array(bucket.folder / "b.zarr/a")[0:2] = 5
-    assert told.revalidate(whole((8,)), validator) is None
+    assert with_absent.revalidate(whole((8,)), validator) is None
 
 
-def test_the_other_format_that_is_forbidden_is_not_there(bucket):
+def test_forbidden_stores_raise(bucket):
     with pytest.raises(OpenError, match=r"403.*absent=403"):
         open_zarr(f"{bucket.url}/b.zarr", "a", zarr_format=5 - bucket.format)
     with pytest.raises(OpenError, match=r"403.*absent=403"):
@@ -72,7 +72,7 @@ def test_the_other_format_that_is_forbidden_is_not_there(bucket):
 
 
 @pytest.mark.parametrize("missing", [404, 403])
-def test_siblings_in_a_store_that_cannot_be_listed(bucket, missing):
+def test_siblings_in_an_unlistable_store(bucket, missing):
     bucket.missing = missing, b""
     folder = bucket.folder / "b.zarr"
     zarr.open_group(folder, mode="a").create_array("g/v", data=DATA)
@@ -83,22 +83,22 @@ def test_siblings_in_a_store_that_cannot_be_listed(bucket, missing):
     assert read(source.sibling("a"), (slice(2, 4, 1),)).tolist() == [1, 1]
     for name in ("nothing", "/g/nothing", "/a/v", "../a", "a/../../b.zarr/a"):
         assert source.sibling(name) is None
-    # Whatever else goes wrong is said.
+    # Other failures raise.
     path = "g/broken/zarr.json" if bucket.format == 3 else "g/broken/.zarray"
     bucket.failures[f"/b.zarr/{path}"] = [10**6, status(200, b"{")]
     with pytest.raises(OpenError, match="not valid JSON"):
         source.sibling("broken")
 
 
-@pytest.mark.parametrize("which", [None, "its own"])
-def test_an_image_in_a_bucket_that_may_not_be_listed(bucket, which):
-    url, chosen = f"{bucket.url}/b.zarr", bucket.format if which else None
+@pytest.mark.parametrize("format_option", [None, "its own"])
+def test_resolutions_in_an_unlistable_bucket(bucket, format_option):
+    url, zarr_format = f"{bucket.url}/b.zarr", bucket.format if format_option else None
     group = zarr.open_group(bucket.folder / "b.zarr", mode="a", zarr_format=bucket.format)
     image = {"multiscales": [{"datasets": [{"path": "a"}]}]}
     group.attrs.update(image if bucket.format == 2 else {"ome": image})
-    assert [found.path for found in BACKEND.resolutions(Location(url), "", zarr_format=chosen)] == [
-        "a"
-    ]
+    assert [
+        found.path for found in BACKEND.resolutions(Location(url), "", zarr_format=zarr_format)
+    ] == ["a"]
     for options in ({"zarr_format": 5 - bucket.format}, {}):
         path = "" if options else "none"
         with pytest.raises(OpenError, match=r"403.*absent=403"):
@@ -109,27 +109,27 @@ def test_an_image_in_a_bucket_that_may_not_be_listed(bucket, which):
 @pytest.mark.parametrize(
     ("missing", "absent"), [((200, b""), 200), ((204, b""), [204]), ((400, b"?"), (400, 403))]
 )
-def test_other_ways_of_having_no_chunk(bucket, missing, absent):
+def test_absent_option_for_other_responses(bucket, missing, absent):
     bucket.missing = missing
     url = f"{bucket.url}/b.zarr"
-    told = open_zarr(url, "a", zarr_format=bucket.format, absent=absent)
-    assert read(told, whole((8,))).tolist() == SPARSE
+    with_absent = open_zarr(url, "a", zarr_format=bucket.format, absent=absent)
+    assert read(with_absent, whole((8,))).tolist() == SPARSE
     with pytest.raises(SourceError):
         read(open_zarr(url, "a", zarr_format=bucket.format), whole((8,)))
 
 
-def test_a_whole_store_that_is_forbidden_is_no_data(bucket):
-    told = open_zarr(f"{bucket.url}/b.zarr", "a", absent=403)
+def test_removed_store_raises_with_absent(bucket):
+    with_absent = open_zarr(f"{bucket.url}/b.zarr", "a", absent=403)
     shutil.rmtree(bucket.folder / "b.zarr")
     with pytest.raises(SourceError, match="gone"):
-        read(told, whole((8,)))
+        read(with_absent, whole((8,)))
 
 
-def test_what_one_took_for_absent_is_not_given_to_another(bucket, tmp_path):
+def test_absent_option_is_part_of_the_cache_key(bucket, tmp_path):
     url = f"{bucket.url}/b.zarr"
     with biggus.Cache(tmp_path / "cache") as cache:
-        told = biggus.open(url, "a", cache=cache, absent=403)
-        assert told.ndarray().tolist() == SPARSE
+        with_absent = biggus.open(url, "a", cache=cache, absent=403)
+        assert with_absent.ndarray().tolist() == SPARSE
         with pytest.raises(SourceError):
             biggus.open(url, "a", cache=cache).ndarray()
         with biggus.set_options(offline=True):
@@ -138,12 +138,12 @@ def test_what_one_took_for_absent_is_not_given_to_another(bucket, tmp_path):
 
 
 @pytest.mark.parametrize("absent", [500, 206, "403", None])
-def test_trouble_is_no_absence(bucket, absent):
+def test_server_errors_are_invalid_as_absent(bucket, absent):
     with pytest.raises(OpenError, match="absent= is one or several statuses"):
         open_zarr(f"{bucket.url}/b.zarr", "a", absent=absent)
 
 
-def test_a_bucket_behind_fsspec(tmp_path):
+def test_fsspec_bucket_that_forbids_missing_chunks(tmp_path):
     fsspec = pytest.importorskip("fsspec")
     memory = pytest.importorskip("fsspec.implementations.memory")
     sparse = zarr.create_array(tmp_path / "a", shape=(8,), chunks=(2,), dtype="i4", fill_value=-9)
@@ -163,7 +163,7 @@ def test_a_bucket_behind_fsspec(tmp_path):
     try:
         with pytest.raises(SourceError, match=r"Forbidden; .*absent=403"):
             biggus.open("bucket://a", "/", backend="zarr", cache=False).ndarray()
-        told = biggus.open("bucket://a", "/", backend="zarr", cache=False, absent=403)
-        assert told.ndarray().tolist() == SPARSE
+        with_absent = biggus.open("bucket://a", "/", backend="zarr", cache=False, absent=403)
+        assert with_absent.ndarray().tolist() == SPARSE
     finally:
         sys.modules["fsspec.registry"]._registry.pop("bucket")

@@ -26,7 +26,7 @@ def server(store_server):
     return store_server
 
 
-def test_no_request_while_fresh(server):
+def test_fresh_chunk_needs_no_request(server):
     source = open_zarr(f"{server.url}/s.zarr", "plain", fresh_for=100)
     values, validator = source.fetch(ONE)
     np.testing.assert_array_equal(values, DATA[ONE])
@@ -40,7 +40,7 @@ def test_no_request_while_fresh(server):
 
 
 @pytest.mark.parametrize("validators", ["etags", "dates"])
-def test_one_conditional_request_when_stale(server, validators):
+def test_stale_chunk_needs_one_conditional_request(server, validators):
     server.etags, server.dates = validators == "etags", validators == "dates"
     chunk = server.folder / "s.zarr/plain/c/0/0"
     set_back(chunk, 100)
@@ -64,7 +64,7 @@ def set_back(path, seconds):
     os.utime(path, (now - seconds, now - seconds))
 
 
-def test_expired_chunks_are_asked_for_once(server, tmp_path):
+def test_expired_chunks_are_requested_once(server, tmp_path):
     with biggus.Cache(tmp_path / "cache") as cache:
         array = biggus.open(f"{server.url}/two.zarr", cache=cache, fresh_for=0)
         np.testing.assert_array_equal(array.ndarray(), DATA)
@@ -74,7 +74,7 @@ def test_expired_chunks_are_asked_for_once(server, tmp_path):
     assert len(chunks) == len(set(chunks)) == 12
 
 
-def test_without_validators_a_stale_copy_is_fetched_again(server):
+def test_stale_chunk_without_validators_is_fetched_again(server):
     server.etags = False
     source = open_zarr(f"{server.url}/s.zarr", "plain", fresh_for=100)
     validator = source.fetch(ONE)[1]
@@ -82,7 +82,7 @@ def test_without_validators_a_stale_copy_is_fetched_again(server):
     assert source.revalidate(ONE, age(validator, 200)) is None
 
 
-def test_absence_is_verified_too(server):
+def test_absence_is_revalidated(server):
     source = open_zarr(f"{server.url}/s.zarr", "sparse", fresh_for=100)
     box = (slice(0, 2, 1),)
     validator = age(source.fetch(box)[1], 200)
@@ -91,7 +91,7 @@ def test_absence_is_verified_too(server):
     assert source.revalidate(box, validator) is None
 
 
-def test_changed_metadata_makes_copies_stale(server, monkeypatch):
+def test_changed_metadata_invalidates_copies(server, monkeypatch):
     source = open_zarr(f"{server.url}/s.zarr", "plain", fresh_for=0.0)
     validator = source.fetch(ONE)[1]
     assert source.revalidate(ONE, validator) is not None
@@ -112,7 +112,7 @@ def test_copies_stay_good_when_the_array_grows(server):
     np.testing.assert_array_equal(source.fetch(ONE)[0], values)
 
 
-def test_a_server_that_is_out_of_reach_leaves_the_copy(server, caplog):
+def test_stale_chunk_is_used_while_the_server_fails(server, caplog):
     caplog.set_level(logging.WARNING, "biggus")
     source = open_zarr(f"{server.url}/s.zarr", "plain", fresh_for=100, retries=0)
     validator = age(source.fetch(ONE)[1], 200)
@@ -123,7 +123,7 @@ def test_a_server_that_is_out_of_reach_leaves_the_copy(server, caplog):
     assert source.revalidate(ONE, validator) == validator
 
 
-def test_default_freshness(server):
+def test_default_fresh_for_and_unknown_options(server):
     assert open_zarr(f"{server.url}/two.zarr").fresh_for == zarr_remote.FRESH_SECONDS
     with pytest.raises(TypeError):
         open_zarr(f"{server.url}/two.zarr", storage_options={})

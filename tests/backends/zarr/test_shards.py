@@ -1,4 +1,4 @@
-"""Shards on a real web server: how many requests and bytes, and how much memory."""
+"""Shards on a real web server: numbers of requests and bytes, and memory."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ VALIDATORS = {"etag": (True, False), "date": (False, True), "none": (False, Fals
 @pytest.mark.parametrize("cached", [False, True])
 @pytest.mark.parametrize("validators", VALIDATORS)
 @pytest.mark.parametrize("knows_ranges", [True, False])
-def test_what_it_costs(server, tmp_path, knows_ranges, validators, cached, kind):
+def test_number_of_requests_and_bytes(server, tmp_path, knows_ranges, validators, cached, kind):
     data = DATA.astype("T") if kind == "strings" else DATA.astype("f4")
     if kind == "strings":
         with warnings.catch_warnings():
@@ -62,7 +62,7 @@ def test_what_it_costs(server, tmp_path, knows_ranges, validators, cached, kind)
     server.ranges = knows_ranges
     server.etags, server.dates = VALIDATORS[validators]
     with biggus.Cache(tmp_path / "cache") as cache:
-        # Of Python objects nothing is kept.
+        # Python objects are not cached.
         kept = cached and kind != "strings"
         for key, requests, most in (
             (np.s_[:16], 12, size // 3),
@@ -74,17 +74,17 @@ def test_what_it_costs(server, tmp_path, knows_ranges, validators, cached, kind)
             cost = server.cost(lambda: found.append(array[key].ndarray()))  # noqa: B023
             np.testing.assert_array_equal(found[0], data[key])
             assert cost[0] <= requests
-            # Strings of any length are zarr-python's own to read, which joins reads since 3.4.
+            # zarr-python reads strings of variable length, and joins reads since 3.4.
             joined = kind == "strings" and key != np.s_[40, 300] and JOINS_READS
             bound = most if knows_ranges and not joined else size
             assert cost[1] <= bound * 1.02 + 2 * 16 * 256 + 2000
             if kept:
-                cache.close()  # what is stored later is there
+                cache.close()  # store waiting chunks
                 assert server.cost(array[key].ndarray) == (0, 0)
 
 
-def test_beside_zarr(server, tmp_path):
-    """The yardstick: it asks for each chunk, or, since 3.4, for most of a shard at once."""
+def test_fewer_requests_or_bytes_than_zarr_python(server, tmp_path):
+    """zarr-python requests each chunk, or, since 3.4, most of a shard at once."""
     pytest.importorskip("fsspec")
     pytest.importorskip("aiohttp")
     create(tmp_path / "a.zarr", DATA)
@@ -94,7 +94,7 @@ def test_beside_zarr(server, tmp_path):
     assert ours[0] < requests or ours[1] < sent
 
 
-def test_columns_points_and_strides(server, tmp_path):
+def test_requests_for_columns_points_and_strides(server, tmp_path):
     create(tmp_path / "a.zarr", DATA)
     array = biggus.open(f"{server.url}/a.zarr", cache=False)
     for key, most in (
@@ -109,7 +109,7 @@ def test_columns_points_and_strides(server, tmp_path):
         assert requests <= most
 
 
-def test_chunks_that_were_never_written(server, tmp_path):
+def test_chunks_never_written(server, tmp_path):
     array = zarr.create_array(
         tmp_path / "a.zarr", shape=SHAPE, dtype="i8", chunks=CHUNKS, shards=SHARDS, fill_value=-1
     )
@@ -117,18 +117,18 @@ def test_chunks_that_were_never_written(server, tmp_path):
     expected = array[:]
     lazy = biggus.open(f"{server.url}/a.zarr", cache=False)
     np.testing.assert_array_equal(lazy.ndarray(), expected)
-    # One shard has an index and a run of chunks, the other one is not there.
+    # One shard has an index and a run of chunks; the other shard is absent.
     assert server.cost(lazy.ndarray)[0] <= 4
 
 
-def test_the_index_is_asked_for_once(server, tmp_path):
+def test_index_is_requested_once(server, tmp_path):
     create(tmp_path / "a.zarr", DATA)
     source = open_url(server)
     assert isinstance(source._reader, DirectReader)
     requests = [server.cost(lambda: read(source, NUMBERS))[0] for _ in range(3)]
     assert requests == [2, 1, 1]
     server.etags = False
-    # Nothing tells any more that what is kept is still true.
+    # Without ETags, the kept index cannot be revalidated.
     assert server.cost(lambda: read(source, NUMBERS))[0] == 3
     assert server.cost(lambda: read(source, NUMBERS))[0] == 2
 
@@ -168,19 +168,19 @@ def test_concurrent_readers_fetch_a_shard_once(server, tmp_path):
                 barrier.wait(120)  # noqa: B023
                 return array.ndarray()  # noqa: B023
 
-            def together():
+            def read_concurrently():
                 with ThreadPoolExecutor(6) as pool:
                     for future in [pool.submit(reader) for _ in range(6)]:
                         np.testing.assert_array_equal(future.result(30), DATA)
 
-            requests, sent = server.cost(together)
+            requests, sent = server.cost(read_concurrently)
             size = sum(shard_file(server, number).stat().st_size for number in (0, 1))
             assert requests <= 8
             assert sent <= 1.1 * size + 10_000
 
 
-def strings(path, rows=256):
-    """An array that zarr-python reads, of shards of 64 rows; and its values."""
+def write_strings(path, rows=256):
+    """Write strings in shards of 64 rows, which zarr-python reads; return the values."""
     data = DATA[:rows].astype("T")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -191,25 +191,25 @@ def strings(path, rows=256):
     return data.astype(object)
 
 
-def test_what_zarr_will_ask_for_is_fetched_of_several_shards_at_once(server, tmp_path):
-    data = strings(tmp_path / "a.zarr")
+def test_shards_read_by_zarr_are_fetched_concurrently(server, tmp_path):
+    data = write_strings(tmp_path / "a.zarr")
     source = open_url(server)
-    together = threading.Barrier(4)
+    barrier = threading.Barrier(4)
 
     def answer(handler):
         with contextlib.suppress(threading.BrokenBarrierError):
-            together.wait(30)  # for all others; in vain if they come one after the other
+            barrier.wait(30)  # times out if the requests come one by one
         handler.send_file(handler.path)
 
     for number in range(4):
         server.failures[f"/a.zarr/c/{number}/0"] = [1, answer]
     box = np.s_[0:256:1, 3:5:1]
     np.testing.assert_array_equal(read(source, box), data[box])
-    assert not together.broken
+    assert not barrier.broken
 
 
-def test_what_is_fetched_before_has_one_bound_for_all_shards(server, tmp_path, monkeypatch):
-    data = strings(tmp_path / "a.zarr")
+def test_prefetched_bytes_of_all_shards_are_bounded(server, tmp_path, monkeypatch):
+    data = write_strings(tmp_path / "a.zarr")
     box = np.s_[0:256:1, 3:5:1]
     needed = []
     for most in (10**9, 2**13):
@@ -221,41 +221,41 @@ def test_what_is_fetched_before_has_one_bound_for_all_shards(server, tmp_path, m
     (shards, all_of_them), (some, part) = needed
     assert shards == 4
     assert 0 < some < 4
-    # But for the indices, of 16 bytes a chunk, which tell what is needed.
+    # The indexes, of 16 bytes per chunk, are fetched in addition.
     assert part <= 2**13 + 4 * (16 * 128 + 4) < all_of_them
 
 
-def test_without_a_cache_one_of_many_asks_for_the_index(server, tmp_path):
+def test_concurrent_readers_request_the_index_once(server, tmp_path):
     create(tmp_path / "a.zarr", DATA)
     source = open_url(server)
     boxes = [np.s_[i : i + 16 : 1, j : j + 16 : 1] for i in range(0, 64, 16) for j in (0, 16)]
     with ThreadPoolExecutor(8) as pool:
         for box, found in zip(boxes, pool.map(lambda box: read(source, box), boxes), strict=True):
             np.testing.assert_array_equal(found, DATA[box])
-    asked = [
+    requests = [
         headers.get("Range", "") for path, headers in server.requests if path.endswith("c/0/0")
     ]
-    assert sum(text.startswith("bytes=-") for text in asked) <= 2
-    assert len(asked) <= 10
+    assert sum(text.startswith("bytes=-") for text in requests) <= 2
+    assert len(requests) <= 10
 
 
 # -- fsspec -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("cached", [False, True])
-def test_calls_of_fsspec(tmp_path, monkeypatch, cached):
+def test_number_of_fsspec_calls(tmp_path, monkeypatch, cached):
     fsspec = pytest.importorskip("fsspec")
     create(tmp_path / "a.zarr", DATA)
     calls = []
     kind = type(fsspec.filesystem("file"))
     inner = kind.cat_file
 
-    def counted(self, path, start=None, end=None, **kwargs):
+    def counting_cat_file(self, path, start=None, end=None, **kwargs):
         data = inner(self, path, start, end, **kwargs)
         calls.append(len(data))
         return data
 
-    monkeypatch.setattr(kind, "cat_file", counted)
+    monkeypatch.setattr(kind, "cat_file", counting_cat_file)
     with biggus.Cache(tmp_path / "cache") as cache:
         url = f"local://{tmp_path / 'a.zarr'}"
         array = biggus.open(url, backend="zarr", cache=cache if cached else False)
@@ -267,7 +267,7 @@ def test_calls_of_fsspec(tmp_path, monkeypatch, cached):
             assert sum(calls) <= 1.02 * size
 
 
-def test_no_read_takes_more_than_it_says(tmp_path, traced_peak):
+def test_peak_memory_is_within_peak_bytes(tmp_path, traced_peak):
     pytest.importorskip("fsspec")
     data = np.random.default_rng(0).normal(size=(512, 512))
     zarr.create_array(tmp_path / "a.zarr", data=data, chunks=(32, 32), shards=(256, 512))
@@ -278,18 +278,16 @@ def test_no_read_takes_more_than_it_says(tmp_path, traced_peak):
         assert traced_peak(lambda box=box: read(source, box), most) <= most
 
 
-@pytest.mark.parametrize("held", [2**20, indirect.MOST])
-def test_no_read_of_many_shards_by_zarr_takes_more_than_it_says(
-    tmp_path, monkeypatch, traced_peak, held
-):
+@pytest.mark.parametrize("most_ahead", [2**20, indirect.MOST])
+def test_peak_memory_of_many_shards_read_by_zarr(tmp_path, monkeypatch, traced_peak, most_ahead):
     pytest.importorskip("fsspec")
     monkeypatch.setattr("biggus.backends.zarr.source.direct_reader", lambda *_: None)
-    monkeypatch.setattr(indirect, "MOST", held)
-    monkeypatch.setattr("biggus.backends.zarr.indirect.MOST", held)
+    monkeypatch.setattr(indirect, "MOST", most_ahead)
+    monkeypatch.setattr("biggus.backends.zarr.indirect.MOST", most_ahead)
     data = np.random.default_rng(0).normal(size=(128 * 100, 128))
     zarr.create_array(tmp_path / "a.zarr", data=data, chunks=(32, 32), shards=(128, 128))
     source = BACKEND.open(Location(f"local://{tmp_path / 'a.zarr'}"), "/")
     box = np.s_[0:12800:32, 0:70:32]
     np.testing.assert_array_equal(read(source, box), data[box])
-    most = source.peak_bytes(box) + 2**20  # zarr-python has tasks of its own, one a chunk
+    most = source.peak_bytes(box) + 2**20  # zarr-python creates a task per chunk
     assert traced_peak(lambda: read(source, box), most) <= most

@@ -1,4 +1,4 @@
-"""Shards that change while they are read: all that is read is of one state."""
+"""Shards that change while they are read: the values of a read come from one state."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from biggus.sources.base import read
 
 
 def replace(server, values, name="a.zarr"):
-    """Put a shard of other values in the place of the first; of the same length if plain."""
+    """Replace the first shard by an uncompressed shard of other values."""
     create(server.folder / "b.zarr", values, sharding(compressed=False))
     (server.folder / "b.zarr/c/0/0").replace(shard_file(server, 0, name))
 
@@ -41,7 +41,7 @@ def replace(server, values, name="a.zarr"):
 @pytest.mark.parametrize("cached", [False, True])
 @pytest.mark.parametrize("knows_ranges", [True, False])
 @pytest.mark.parametrize("change_at", range(5))
-def test_a_shard_that_changes_is_never_mixed(
+def test_changing_shard_is_not_mixed(
     server, tmp_path, monkeypatch, change_at, knows_ranges, cached
 ):
     monkeypatch.setattr(bodies, "TRUSTED_SECONDS", 0.0)
@@ -64,8 +64,8 @@ def test_a_shard_that_changes_is_never_mixed(
             assert again.min() == again.max() == 3
 
 
-def test_the_index_of_a_shard_that_changed_is_read_anew(server, tmp_path):
-    """Chunks elsewhere, more of them, and none at all."""
+def test_index_of_a_changed_shard_is_read_again(server, tmp_path):
+    """With chunks at other places, more chunks, and no chunks."""
     array = zarr.create_array(
         tmp_path / "a.zarr", shape=SHAPE, dtype="i8", chunks=CHUNKS, shards=SHARDS
     )
@@ -80,10 +80,10 @@ def test_the_index_of_a_shard_that_changed_is_read_anew(server, tmp_path):
 
 
 SPARSE = np.s_[0:16:1, 0:32:1]
-"""Two chunks, which come to be written one after the other."""
+"""The box of two chunks that are written one after the other."""
 
 
-def sparse(path):
+def make_sparse(path):
     return zarr.create_array(
         path, shape=SHAPE, dtype="i4", chunks=CHUNKS, shards=SHARDS, fill_value=-1
     )
@@ -91,9 +91,9 @@ def sparse(path):
 
 @pytest.mark.parametrize("read_before", ["absent", "elsewhere"])
 @pytest.mark.parametrize("cached", [False, True])
-def test_a_chunk_written_later_to_a_shard_is_seen(server, tmp_path, cached, read_before):
-    array = sparse(tmp_path / "a.zarr")
-    array[32:48, 0:16] = 5  # so that there is a shard
+def test_chunk_written_later_to_a_shard_is_seen(server, tmp_path, cached, read_before):
+    array = make_sparse(tmp_path / "a.zarr")
+    array[32:48, 0:16] = 5  # creates the shard
     with biggus.Cache(tmp_path / "cache") as cache:
         lazy = biggus.open(f"{server.url}/a.zarr", cache=cache if cached else False, fresh_for=0)
         if read_before == "elsewhere":
@@ -104,12 +104,12 @@ def test_a_chunk_written_later_to_a_shard_is_seen(server, tmp_path, cached, read
             array[0:16, columns] = columns.stop
             for _ in range(2):
                 np.testing.assert_array_equal(lazy[SPARSE].ndarray(), array[SPARSE])
-        array[...] = -1  # of such values zarr-python writes nothing: the shard is gone
+        array[...] = -1  # zarr-python removes shards that hold only fill values
         np.testing.assert_array_equal(lazy[SPARSE].ndarray(), array[SPARSE])
 
 
-def test_many_see_a_chunk_that_was_written_later(server, tmp_path):
-    array = sparse(tmp_path / "a.zarr")
+def test_concurrent_readers_see_a_chunk_written_later(server, tmp_path):
+    array = make_sparse(tmp_path / "a.zarr")
     array[32:48, 0:16] = 5
     source = open_url(server)
     with ThreadPoolExecutor(8) as pool:
@@ -119,8 +119,8 @@ def test_many_see_a_chunk_that_was_written_later(server, tmp_path):
                 assert (found == value).all()
 
 
-def test_what_was_never_written_costs_a_request(server, tmp_path):
-    array = sparse(tmp_path / "a.zarr")
+def test_absent_chunks_cost_one_request(server, tmp_path):
+    array = make_sparse(tmp_path / "a.zarr")
     array[32:48, 0:16] = 5
     source = open_url(server)
     shard = "/a.zarr/c/0/0"
@@ -130,7 +130,7 @@ def test_what_was_never_written_costs_a_request(server, tmp_path):
         assert server.paths().count(shard) == 1
 
 
-def test_a_shard_that_changes_all_the_time_is_an_error(server, tmp_path):
+def test_shard_that_changes_all_the_time_raises(server, tmp_path):
     create(tmp_path / "a.zarr", DATA)
     source = open_url(server)
     times = itertools.count(1000)
@@ -140,20 +140,20 @@ def test_a_shard_that_changes_all_the_time_is_an_error(server, tmp_path):
 
 
 @pytest.mark.parametrize("fresh_for", [0, 100])
-def test_a_stale_shard_is_verified(server, tmp_path, fresh_for):
+def test_stale_shard_is_revalidated(server, tmp_path, fresh_for):
     create(tmp_path / "a.zarr", DATA)
     with biggus.Cache(tmp_path / "cache") as cache:
         array = biggus.open(f"{server.url}/a.zarr", cache=cache, fresh_for=fresh_for)
         array.ndarray()
         requests, sent = server.cost(lambda: np.testing.assert_array_equal(array.ndarray(), DATA))
-        # Once for each shard, and for the metadata beside.
+        # One request for each shard, and two for metadata.
         assert requests == (0 if fresh_for else 4)
         assert sent < 3000
 
 
 @pytest.mark.parametrize("etags", [True, False])
 @pytest.mark.parametrize("knows_ranges", [True, False])
-def test_verifying_costs_no_download_that_is_not_needed(
+def test_revalidation_downloads_only_changed_shards(
     server, tmp_path, monkeypatch, knows_ranges, etags
 ):
     monkeypatch.setattr(bodies, "TRUSTED_SECONDS", 0.0)
@@ -168,7 +168,7 @@ def test_verifying_costs_no_download_that_is_not_needed(
     again = source.revalidate(box, validator)
     assert server.paths().count(shard) == 1
     if knows_ranges and not etags:
-        assert again is None  # for nothing tells
+        assert again is None  # there is no validator
     else:
         assert source._parsed(again)[1] == source._parsed(validator)[1]
     monkeypatch.setattr(bodies, "TRUSTED_SECONDS", 1e9)
@@ -176,12 +176,12 @@ def test_verifying_costs_no_download_that_is_not_needed(
     replace(server, values)
     found = []
 
-    def anew():
+    def fetch_again():
         assert source.revalidate(box, validator) is None
         found.append(source.fetch(box)[0])
 
-    _, sent = server.cost(anew)
+    _, sent = server.cost(fetch_again)
     np.testing.assert_array_equal(found[0], values[box])
     size = shard_file(server).stat().st_size
-    # With ranges, some may be fetched by the old index before the change is met.
+    # With ranges, some chunks may be fetched by the old index before the change is noticed.
     assert sent < (2.5 if knows_ranges else 1.5) * size

@@ -28,7 +28,7 @@ numcodecs = pytest.importorskip("numcodecs")
 
 
 @pytest.mark.parametrize("shards", [None, (4,)])
-def test_a_rewritten_chunk_changes_its_validator_alone(tmp_path, settled, shards):
+def test_rewritten_chunk_changes_only_its_own_validator(tmp_path, settled, shards):
     path = tmp_path / "a.zarr"
     array = zarr.create_array(path, shape=(12,), dtype="i4", chunks=(2,), shards=shards)
     array[:8] = np.arange(1, 9)
@@ -48,13 +48,13 @@ def test_a_rewritten_chunk_changes_its_validator_alone(tmp_path, settled, shards
     assert all(a != source.validator(part) for a, part in zip(after, parts, strict=True))
 
 
-def test_what_has_just_changed_has_no_validator(tmp_path):
+def test_new_file_has_no_validator(tmp_path):
     path = tmp_path / "a.zarr"
     zarr.create_array(path, data=np.arange(4), chunks=(2,))
     assert open_zarr(path).validator(whole((4,))) is None
 
 
-def test_a_zip_has_one_validator(tmp_path, settled):
+def test_zip_has_one_validator(tmp_path, settled):
     path = make_zip(tmp_path, np.arange(4))
     source = open_zarr(path, "a")
     before = source.validator((slice(0, 1, 1),))
@@ -81,7 +81,7 @@ def make_zip(folder, data, compression=zipfile.ZIP_STORED, name="a.zarr.zip", **
     "compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2]
 )
 @pytest.mark.parametrize("shards", [None, (50, 20)])
-def test_zip_from_eight_threads(tmp_path, compression, shards):
+def test_concurrent_reads_of_a_zip(tmp_path, compression, shards):
     data = np.random.default_rng(1).normal(size=(200, 20))
     path = make_zip(tmp_path, data, compression, "odd name", chunks=(10, 10), shards=shards)
     assert BACKEND.claims(Location(path)) == BACKEND.BY_CONTENT
@@ -94,7 +94,7 @@ def test_zip_from_eight_threads(tmp_path, compression, shards):
         assert_same(values, data[part])
 
 
-def test_damaged_and_deleted_zips(tmp_path):
+def test_damaged_and_deleted_zips_raise(tmp_path):
     data = np.random.default_rng(1).normal(size=1000)
     path = make_zip(tmp_path, data, chunks=(100,), compressors=None)
     source = open_zarr(path, "a")
@@ -118,7 +118,7 @@ def test_damaged_and_deleted_zips(tmp_path):
 # Threads and processes ----------------------------------------------------------------
 
 
-def test_eight_threads(tmp_path):
+def test_concurrent_reads(tmp_path):
     data = np.random.default_rng(1).integers(0, 9, (64, 64))
     zarr.create_array(tmp_path / "a.zarr", data=data, chunks=(8, 8))
     source = open_zarr(tmp_path / "a.zarr")
@@ -144,7 +144,7 @@ def test_pickles_by_location(tmp_path):
     assert_same(read(again, whole((10_000,))), np.arange(10_000.0))
 
 
-def test_pickles_by_the_whole_path(tmp_path, monkeypatch):
+def test_pickles_by_absolute_path(tmp_path, monkeypatch):
     create(tmp_path / "a.zarr", np.arange(3))
     monkeypatch.chdir(tmp_path)
     text = pickle.dumps(open_zarr("a.zarr"))
@@ -152,7 +152,7 @@ def test_pickles_by_the_whole_path(tmp_path, monkeypatch):
     assert read(pickle.loads(text), whole((3,))).tolist() == [0, 1, 2]
 
 
-def _read_all(source):
+def read_all(source):
     return read(source, whole(source.shape)).tolist()
 
 
@@ -185,30 +185,30 @@ def test_forked_process(tmp_path, zipped):
     else:
         zarr.create_group(path).create_array("a", data=np.arange(6), chunks=(2,))
     source = open_zarr(path, "a")
-    assert _read_all(source) == [0, 1, 2, 3, 4, 5]
+    assert read_all(source) == [0, 1, 2, 3, 4, 5]
     assert read(source, (slice(0, 1, 1),)).tolist() == [0]
     with multiprocessing.get_context("fork").Pool(2) as pool:
-        found = pool.map_async(_read_one_and_all, [(open_zarr, path), (open_zarr, path)])
+        found = pool.map_async(read_one_and_all, [(open_zarr, path), (open_zarr, path)])
         assert found.get(timeout=60) == [[[0], [0, 1, 2, 3, 4, 5]]] * 2
-        # The child inherits what the parent has open, too.
+        # The child also inherits open files of the parent.
         _inherited.append(source)
     with multiprocessing.get_context("fork").Pool(1) as pool:
-        found = pool.map_async(_read_inherited, [0])
+        found = pool.map_async(read_inherited, [0])
         assert found.get(timeout=60) == [[[0], [0, 1, 2, 3, 4, 5]]]
-    assert _read_all(source) == [0, 1, 2, 3, 4, 5]
+    assert read_all(source) == [0, 1, 2, 3, 4, 5]
     _inherited.clear()
 
 
 _inherited = []
 
 
-def _read_one_and_all(how):
+def read_one_and_all(how):
     source = how[0](how[1], "a")
-    return [read(source, (slice(0, 1, 1),)).tolist(), _read_all(source)]
+    return [read(source, (slice(0, 1, 1),)).tolist(), read_all(source)]
 
 
-def _read_inherited(_):
-    return [read(_inherited[0], (slice(0, 1, 1),)).tolist(), _read_all(_inherited[0])]
+def read_inherited(_):
+    return [read(_inherited[0], (slice(0, 1, 1),)).tolist(), read_all(_inherited[0])]
 
 
 def test_inside_a_running_event_loop(tmp_path):
@@ -218,7 +218,7 @@ def test_inside_a_running_event_loop(tmp_path):
     source = open_zarr(tmp_path / "a.zarr")
 
     async def main():
-        return read(source, (slice(0, 1, 1),)).tolist(), _read_all(source)
+        return read(source, (slice(0, 1, 1),)).tolist(), read_all(source)
 
     assert asyncio.run(main()) == ([0], [0, 1, 2, 3, 4, 5])
 
@@ -255,12 +255,12 @@ def test_adopted_arrays(tmp_path, kind, shape):
         store.close()
 
 
-def test_what_is_not_adopted(tmp_path):
+def test_other_objects_are_not_adopted(tmp_path):
     assert BACKEND.adopt(zarr.create_group(tmp_path / "g")) is None
     assert BACKEND.adopt(object()) is None
 
 
-def test_an_adopted_array_sees_what_its_owner_writes():
+def test_adopted_array_shows_later_writes():
     array = zarr.create_array({}, shape=(4,), dtype="i4", chunks=(2,))
     source = BACKEND.adopt(array)
     assert read(source, whole((4,))).tolist() == [0, 0, 0, 0]
@@ -269,7 +269,7 @@ def test_an_adopted_array_sees_what_its_owner_writes():
     assert source.validator(whole((4,))) is None
 
 
-def test_errors_are_ours(tmp_path):
+def test_errors_name_the_source(tmp_path):
     zarr.create_array(tmp_path / "a.zarr", data=np.arange(6), chunks=(2,))
     source = open_zarr(tmp_path / "a.zarr")
     shutil.rmtree(tmp_path / "a.zarr")
