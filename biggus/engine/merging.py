@@ -23,6 +23,14 @@ if TYPE_CHECKING:
     from biggus.statistics import Partial
 
 
+class _InnerNode:
+    """An inner node of the tree: one tree for each aggregator, and the lock to add to them."""
+
+    def __init__(self, trees: list[ReductionTree]) -> None:
+        self.trees = trees
+        self.lock = threading.Lock()
+
+
 class Merging:
     """Merges the partial results of one reduction, from any thread, and writes its statistics.
 
@@ -47,7 +55,7 @@ class Merging:
         self.further: dict[Reduce, Statistic] = {}
         self._results = results
         self.cache = cache
-        self._trees: dict[tuple[int | Index, ...], list[ReductionTree]] = {}
+        self._nodes: dict[tuple[int | Index, ...], _InnerNode] = {}
         self._lock = threading.Lock()
 
     def wanted(self, block: ReductionBlock) -> bool:
@@ -111,20 +119,22 @@ class Merging:
         partials : list of Partial
             The child's partial result of each aggregator.
         """
-        aggregators = self.reduction.aggregators
         with self._lock:
-            trees = self._trees.get(key)
-            if trees is None:
+            node = self._nodes.get(key)
+            if node is None:
                 children = count()
                 if children == 1:
                     return partials
-                trees = self._trees[key] = [ReductionTree(one, children) for one in aggregators]
-            for tree, each in zip(trees, partials, strict=True):
+                trees = [ReductionTree(each, children) for each in self.reduction.aggregators]
+                node = self._nodes[key] = _InnerNode(trees)
+        with node.lock:  # threads merge for different nodes at the same time
+            for tree, each in zip(node.trees, partials, strict=True):
                 tree.add(position, each)
-            if trees[0].result is None:
+            if node.trees[0].result is None:
                 return None
-            del self._trees[key]
-        return [tree.result for tree in trees if tree.result is not None]
+        with self._lock:
+            del self._nodes[key]
+        return [tree.result for tree in node.trees if tree.result is not None]
 
     def _finish(self, kept: Index | None, partials: list[Partial]) -> None:
         """Write the statistics of the complete positions of some blocks; None for all."""
