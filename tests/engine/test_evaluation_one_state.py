@@ -36,7 +36,7 @@ def path(request, tmp_path):
 def meanwhile(monkeypatch):
     """Return a dict of calls to make after the n-th read (from 1), and the count of reads."""
     todo = {"reads": 0}
-    read = source.asked
+    read = source.call
 
     def read_then_call(*args):
         values = read(*args)
@@ -44,7 +44,7 @@ def meanwhile(monkeypatch):
         todo.get(todo["reads"], todo.get("always", lambda: None))()
         return values
 
-    monkeypatch.setattr(source, "asked", read_then_call)
+    monkeypatch.setattr(source, "call", read_then_call)
     return todo
 
 
