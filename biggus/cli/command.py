@@ -100,18 +100,15 @@ class _ShortParser(argparse.ArgumentParser):
 
 
 def _parsed(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Namespace:
-    """Parse the arguments; optional positional arguments may follow options.
+    """Parse the arguments; further locations and variables may follow options.
 
-    argparse treats such an argument as missing if an option comes first.
+    argparse takes all positional arguments from the first place where there are some.
     """
     arguments, rest = parser.parse_known_args(argv)
-    name = getattr(arguments, "last", None)
-    if name and isinstance(getattr(arguments, name), list) and not any(map(_is_option, rest)):
-        getattr(arguments, name).extend(rest)
-    elif len(rest) == 1 and not _is_option(rest[0]) and name and getattr(arguments, name) is None:
-        setattr(arguments, name, rest[0])
-    elif rest:
+    if rest and (not hasattr(arguments, "words") or any(map(_is_option, rest))):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        arguments.words.extend(rest)
     return arguments
 
 

@@ -6,14 +6,21 @@ import json
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from biggus.api import located
 from biggus.cli.facts import (
     chunks_text,
     decoded_text,
     dtype_text,
     shape_text,
 )
-from biggus.cli.opening import add_opening, open_variable, opened_once, settings, variables
+from biggus.cli.opening import (
+    add_opening,
+    at_key,
+    open_variable,
+    opened_once,
+    selected,
+    settings,
+    variables,
+)
 from biggus.cli.tables import table
 from biggus.datasets.facts import facts_of, outline_of
 from biggus.errors import BiggusError, OpenError
@@ -21,6 +28,9 @@ from biggus.options import format_bytes
 
 if TYPE_CHECKING:
     import argparse
+
+    from biggus.backends import Location
+    from biggus.cli.keys import Key
 
 DESCRIPTION = (
     "List the variables of a file, a store or a tile server; or show one of them, with its "
@@ -33,26 +43,23 @@ EXAMPLES = """\
   biggus info store.zarr ocean/tos --json
 """
 
+USAGE = "biggus info [OPTIONS] LOCATION [VARIABLE[KEY]]"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
     add_opening(parser)
-    parser.add_argument(
-        "variable", nargs="?", metavar="VARIABLE", help="show this variable and its attributes"
-    )
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.set_defaults(last="variable")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Print the variables of a location, or the details of one."""
-    where, arguments.variable = located(arguments.location, arguments.variable)
-    arguments.location = where  # a `Location` reads its first bytes once
-    with settings(arguments), opened_once(arguments):
-        if arguments.variable is not None:
-            described = [_described(arguments, arguments.variable)]
+    where, variable, key, _ = selected(arguments)  # a `Location` reads its first bytes once
+    with settings(arguments), opened_once(arguments, where):
+        if variable is None and key is ...:
+            described = _each_described(arguments, where)
         else:
-            described = _each_described(arguments, variables(arguments))
+            described = [_described(arguments, where, variable, key)]
     location = where.public
     if arguments.json:
         print(json.dumps({"location": location, "variables": described}, indent=2))
@@ -62,11 +69,12 @@ def run(arguments: argparse.Namespace) -> None:
         _print_all(location, described)
 
 
-def _each_described(arguments: argparse.Namespace, names: tuple[str, ...]) -> list[dict[str, Any]]:
+def _each_described(arguments: argparse.Namespace, where: Location) -> list[dict[str, Any]]:
+    names = variables(arguments, where)
     described: list[dict[str, Any]] = []
     for name in names:
         try:
-            described.append(_described(arguments, name, row=len(names) > 1))
+            described.append(_described(arguments, where, name, row=len(names) > 1))
         except BiggusError as error:
             # A variable that cannot be opened does not hide the others.
             if len(names) == 1:
@@ -76,9 +84,16 @@ def _each_described(arguments: argparse.Namespace, names: tuple[str, ...]) -> li
     return described
 
 
-def _described(arguments: argparse.Namespace, name: str, row: bool = False) -> dict[str, Any]:
+def _described(
+    arguments: argparse.Namespace,
+    where: Location,
+    name: str | None,
+    key: Key = ...,
+    row: bool = False,
+) -> dict[str, Any]:
     facts = outline_of if row and not arguments.json else facts_of
-    return {"name": name, **facts(open_variable(arguments, name))}
+    opened = at_key(open_variable(arguments, where, name), key)
+    return {"name": name or opened.array.name or "", **facts(opened)}
 
 
 def _print_one(location: str, facts: dict[str, Any]) -> None:

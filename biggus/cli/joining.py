@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import glob
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from biggus.backends import Location
-from biggus.cli.opening import add_opening, open_variable, opening_options
+from biggus.cli.keys import split_selection
+from biggus.cli.opening import (
+    add_opening,
+    at_key,
+    behind_location,
+    open_variable,
+    opening_options,
+)
 from biggus.cli.usage import UsageError
 from biggus.datasets.facts import Opened, facts_of
 from biggus.errors import BiggusError, MismatchError
 from biggus.many import MISMATCHES, JoinedMember, joined, matching, variables_named
+from biggus.sinks.locations import STORES
+
+if TYPE_CHECKING:
+    import argparse
 
 
 class MisfitError(BiggusError, ValueError):
@@ -25,10 +35,10 @@ def add_locations(parser: argparse.ArgumentParser) -> None:
     """Add the arguments for locations, and how to join them."""
     add_opening(
         parser,
-        metavar="LOCATION[::VARIABLE]",
-        help="a path, a quoted pattern, a URL or a tile template, with the variable; several are "
-        "joined, and the variable need be given only once",
-        several=True,
+        "LOCATION ... [VARIABLE[KEY]]",
+        "a path, a quoted pattern, a URL or a tile template; several are joined; then a variable "
+        'in them with a key, such as "tos[0, 10:20]"; also written as LOCATION::VARIABLE; it may '
+        "be left out if there is only one",
     )
     parser.add_argument(
         "--join-axis",
@@ -44,8 +54,6 @@ def add_locations(parser: argparse.ArgumentParser) -> None:
         help="if files have different units that cannot be converted: stop with an error (raise, "
         "the default), or join the numbers as they are (ignore)",
     )
-    # More locations may follow options.
-    parser.set_defaults(last="location")
 
 
 @dataclasses.dataclass
@@ -90,11 +98,10 @@ def open_joined(arguments: argparse.Namespace) -> Joined:
     MisfitError
         If arrays cannot be joined.
     """
-    named = list(_named(arguments.location))
-    opened = [
-        open_variable(argparse.Namespace(**{**vars(arguments), "location": path}), variable)
-        for path, variable in named
-    ]
+    locations, selection = _split(arguments.words)
+    variable, key = split_selection(selection)
+    named = list(_named(locations, variable or None))
+    opened = [open_variable(arguments, Location(path), name) for path, name in named]
     first = opened[0]
     if len(opened) > 1:
         given = opening_options(arguments)
@@ -112,18 +119,41 @@ def open_joined(arguments: argparse.Namespace) -> Joined:
             ) from error
         except (TypeError, ValueError) as error:
             raise MisfitError(f"cannot join {len(opened)} arrays: {error}") from error
-    return Joined([Location(path).public for path, _ in named], named[0][1], first)
+    public = [Location(path).public for path, _ in named]
+    first = at_key(first, key)
+    return Joined(public, named[0][1] or first.array.name, first)
 
 
-def _named(locations: Sequence[str]) -> Iterator[tuple[str, str | None]]:
+def _split(words: Sequence[str]) -> tuple[list[str], str]:
+    """Split arguments into locations, and a variable with its key, which is the last if any."""
+    *locations, last = words
+    if locations and not _is_location(last):
+        return locations, last
+    place, key = behind_location(last)
+    return [*locations, place], key
+
+
+def _is_location(text: str) -> bool:
+    """Tell whether a text has the form of a location, or is the path of something."""
+    where = Location(text)
+    if where.scheme or "::" in text.partition("[")[0] or os.path.lexists(where.path):
+        return True
+    if set("*?").isdisjoint(text) and "[" in text:  # a key looks like a pattern
+        return bool(glob.glob(text))  # noqa: PTH207 - a pattern may be absolute
+    return glob.has_magic(text) or where.suffix in STORES
+
+
+def _named(
+    locations: Sequence[str], variable: str | None = None
+) -> Iterator[tuple[str, str | None]]:
     """Yield the paths and their variables; a single name holds for all."""
     try:
-        named = variables_named(locations)
+        named = variables_named(locations, variable)
     except ValueError as error:
         raise UsageError(str(error)) from None
-    for path, variable in named:
+    for path, name in named:
         for expanded in _expanded(path):
-            yield expanded, variable
+            yield expanded, name
 
 
 def _expanded(path: str) -> list[str]:

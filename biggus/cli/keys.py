@@ -65,16 +65,28 @@ def split_selection(text: str) -> tuple[str, Key]:
     >>> split_selection("sst")
     ('sst', Ellipsis)
     """
+    name, key = cut_key(text)
+    return name, parse_key(key[1:-1]) if key else ...
+
+
+def cut_key(text: str) -> tuple[str, str]:
+    """Split ``VARIABLE[KEY]`` into the variable's name and the key with its brackets, unparsed.
+
+    Raises
+    ------
+    KeySyntaxError
+        If the brackets do not match.
+    """
     text = text.strip()
     if not text.endswith("]"):
         if "[" in text:
             raise KeySyntaxError(f"{_shown(text)} has no closing bracket at its end")
-        return text, ...
+        return text, ""
     depth = 0
     for position in reversed(range(len(text))):
         depth += (text[position] == "]") - (text[position] == "[")
         if depth == 0:
-            return text[:position].strip(), parse_key(text[position + 1 : -1])
+            return text[:position].strip(), text[position:]
     raise KeySyntaxError(f"{_shown(text)} has a closing bracket without an opening one")
 
 

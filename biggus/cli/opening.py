@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import biggus
 from biggus import options
 from biggus.api import located, options_of, server_for, variables_of
-from biggus.backends import Backend, Location
 from biggus.caching import chosen_cache
-from biggus.cli.keys import Key, split_selection
+from biggus.cli.keys import Key, cut_key, parse_key
 from biggus.cli.usage import UsageError
 from biggus.datasets.facts import Opened
 from biggus.errors import BiggusError, GoneError, OpenError
@@ -19,15 +18,18 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
+    from biggus.backends import Location
+
 
 def add_opening(
     parser: argparse.ArgumentParser,
-    metavar: str = "LOCATION",
-    help: str = "a path, a URL, or a tile template",
-    several: bool = False,
+    words: str = "LOCATION [VARIABLE[KEY]]",
+    help: str = "a path, a URL or a tile template, and a variable in it with a key, such as "
+    '"tos[0, 10:20]"; also written as LOCATION::VARIABLE[KEY]; the variable may be left out if '
+    "there is only one",
 ) -> None:
-    """Add the arguments for the location, or `several`, and how to open it."""
-    parser.add_argument("location", metavar=metavar, help=help, nargs="+" if several else None)
+    """Add the arguments for the location and the variable, and how to open them."""
+    parser.add_argument("words", metavar=words, help=help, nargs="+")
     group = parser.add_argument_group("opening")
     group.add_argument(
         "--backend", metavar="NAME", help="the backend that reads it (default: chosen by content)"
@@ -51,15 +53,8 @@ def add_opening(
     )
 
 
-def add_selection(parser: argparse.ArgumentParser, purpose: str) -> None:
-    """Add the argument for the variable and key of a location."""
-    parser.add_argument(
-        "selection",
-        nargs="?",
-        metavar="VARIABLE[KEY]",
-        help=f'what to {purpose}, such as "tos[0, 10:20]"; VARIABLE may be left out if there is '
-        "only one",
-    )
+class SelectionError(BiggusError, IndexError):
+    """A key is invalid for the variable."""
 
 
 class Selected(NamedTuple):
@@ -77,18 +72,50 @@ def selected(arguments: argparse.Namespace) -> Selected:
 
     Raises
     ------
-    KeySyntaxError
-        If the brackets hold no key.
+    UsageError
+        If there are further arguments, or the brackets hold no key.
     VariableError
         If the variable is named twice.
     """
-    text = arguments.selection or ""
-    beside = text.partition("[")[0].strip()
-    where, named = located(arguments.location, beside or None)
-    if named and not beside:
-        text = named + text
-    variable, key = split_selection(text)
-    return Selected(where, variable or None, key, text)
+    first, *more = arguments.words
+    if len(more) > 1:
+        raise UsageError(f"unrecognized arguments: {' '.join(more[1:])}")
+    location, behind = behind_location(first)
+    name, beside = cut_key(more[0] if more else "")
+    where, variable = located(location, name or None)
+    if behind and beside:
+        raise UsageError(f"the key is given twice: {behind} and {beside}")
+    text = behind or beside
+    key = parse_key(text[1:-1]) if text else ...
+    return Selected(where, variable, key, f"{variable or ''}{text}")
+
+
+def behind_location(text: str) -> tuple[str, str]:
+    """Split ``LOCATION::VARIABLE[KEY]`` before the key, which is empty if there is none."""
+    if not text.endswith("]") or "::" not in text.partition("[")[0]:
+        return text, ""
+    return cut_key(text)
+
+
+def open_selected(arguments: argparse.Namespace) -> Opened:
+    """Open the variable that the arguments name, and select from it by their key."""
+    where, variable, key, _ = selected(arguments)
+    return at_key(open_variable(arguments, where, variable), key)
+
+
+def at_key(opened: Opened, key: Key) -> Opened:
+    """Select from an opened array.
+
+    Raises
+    ------
+    SelectionError
+        If the key does not fit the shape.
+    """
+    try:
+        return opened._replace(array=opened.array[key])
+    except (IndexError, ValueError, TypeError) as error:
+        shape = opened.array.shape
+        raise SelectionError(f"cannot select from shape {shape}: {error}") from error
 
 
 def settings(arguments: argparse.Namespace) -> options.set_options:
@@ -145,51 +172,40 @@ def plain_literal(text: str) -> Any:
 
 
 @contextlib.contextmanager
-def opened_once(arguments: argparse.Namespace) -> Iterator[None]:
+def opened_once(arguments: argparse.Namespace, where: Location) -> Iterator[None]:
     """Keep the location open during the block, and choose its backend once."""
-    location = _place(arguments)
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(BiggusError):  # opening a variable raises it again
-            server = _backend(arguments, location)
-            stack.enter_context(server.visit(location, **backend_options(arguments)))
+            server = server_for(where, arguments.backend)
+            stack.enter_context(server.visit(where, **backend_options(arguments)))
             arguments.backend = server.name
         yield
 
 
-def _place(arguments: argparse.Namespace) -> Location:
-    given = arguments.location
-    return given if isinstance(given, Location) else Location(given)
-
-
-def _backend(arguments: argparse.Namespace, location: Location) -> Backend:
-    return server_for(location, arguments.backend)
-
-
-def variables(arguments: argparse.Namespace) -> tuple[str, ...]:
+def variables(arguments: argparse.Namespace, where: Location) -> tuple[str, ...]:
     """Return the names of the variables; if the location is gone, those the cache remembers."""
-    location = _place(arguments)
     try:
-        server = _backend(arguments, location)
+        server = server_for(where, arguments.backend)
         given = backend_options(arguments)
         with options_of(server, given):
-            return variables_of(server, location, given)
+            return variables_of(server, where, given)
     except BiggusError as error:
-        names = _remembered(location) if isinstance(error, GoneError) else ()
+        names = _remembered(where) if isinstance(error, GoneError) else ()
         if not names:
             raise
         return names
     except TypeError as error:
-        raise OpenError(location.public, str(error)) from error
+        raise OpenError(where.public, str(error)) from error
 
 
-def _remembered(location: Location) -> tuple[str, ...]:
-    cache = chosen_cache(None, bool(location.scheme))
+def _remembered(where: Location) -> tuple[str, ...]:
+    cache = chosen_cache(None, bool(where.scheme))
     if cache is None:
         return ()
     names = {
         str(description["variable"])
         for _, description in cache.descriptions()
-        if str(description.get("location")).rstrip("/") == location.public.rstrip("/")
+        if str(description.get("location")).rstrip("/") == where.public.rstrip("/")
     }
     return tuple(sorted(names))
 
@@ -200,12 +216,12 @@ def opening_options(arguments: argparse.Namespace) -> dict[str, Any]:
     return {"backend": arguments.backend, "decode": not arguments.raw, **given}
 
 
-def open_variable(arguments: argparse.Namespace, variable: str | None) -> Opened:
+def open_variable(arguments: argparse.Namespace, where: Location, variable: str | None) -> Opened:
     """Open a variable; None if it is the only one."""
     try:
-        array = biggus.open(arguments.location, variable, **opening_options(arguments))
+        array = biggus.open(where, variable, **opening_options(arguments))
     except BiggusError:
         raise
     except (TypeError, ValueError) as error:
-        raise OpenError(Location(arguments.location).public, str(error)) from error
+        raise OpenError(where.public, str(error)) from error
     return Opened.of(array)

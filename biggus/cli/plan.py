@@ -25,6 +25,8 @@ DESCRIPTION = (
     "The arguments are those of biggus stats."
 )
 
+USAGE = "biggus plan [OPTIONS] LOCATION ... [VARIABLE[KEY]]"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""

@@ -33,12 +33,14 @@ EXAMPLES = """\
 Masked values and NaN are left out of the statistics, and counted. Quote patterns: the files
 that a pattern matches are joined in sorted order.
 
-  biggus stats ocean.nc::tos
-  biggus stats "era5_*.nc::t2m" --memory "500 MB"
-  biggus stats ocean.nc::tos --axis time --statistics mean,std --out climate.nc
+  biggus stats ocean.nc tos
+  biggus stats "era5_*.nc" t2m --memory "500 MB"
+  biggus stats ocean.nc tos --axis time --statistics mean,std --out climate.nc
 """
 
 DESCRIPTION = "Compute statistics of a variable of any size in one pass. Several files are joined."
+
+USAGE = "biggus stats [OPTIONS] LOCATION ... [VARIABLE[KEY]]"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 
 from biggus.cli.bars import progress_bar
 from biggus.cli.opening import (
+    Selected,
     add_opening,
-    add_selection,
     backend_options,
-    open_variable,
+    open_selected,
     selected,
     settings,
 )
 from biggus.cli.outputs.figures import DOTS_PER_INCH
+from biggus.cli.saving import add_overwrite
 from biggus.cli.usage import UsageError
 from biggus.errors import BiggusError, OutputError
 from biggus.options import set_options
@@ -24,7 +25,6 @@ from biggus.sinks.placing import replacing
 
 if TYPE_CHECKING:
     from biggus.array import Array
-    from biggus.cli.keys import Key
     from biggus.pyramids import Pyramid
 
 EXAMPLES = """\
@@ -41,11 +41,12 @@ DESCRIPTION = (
     "screen is read."
 )
 
+USAGE = "biggus view [OPTIONS] LOCATION [VARIABLE[KEY]]"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
     add_opening(parser)
-    add_selection(parser, "show")
     parser.add_argument(
         "--serve",
         action="store_true",
@@ -65,13 +66,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write a picture (.png, .pdf, .svg) instead of opening a window",
     )
-    parser.add_argument("--force", action="store_true", help="replace FILE if it exists")
+    add_overwrite(parser, "FILE")
     parser.add_argument(
         "--overviews",
         action="store_true",
         help="first read the whole array once, and keep coarser levels of it in the cache",
     )
-    parser.set_defaults(last="selection")
 
 
 def _port(text: str) -> int:
@@ -86,20 +86,19 @@ def run(arguments: argparse.Namespace) -> None:
     """Show an array."""
     if arguments.serve and arguments.output:
         raise UsageError("--serve and -o exclude each other")
-    where, variable, key, text = selected(arguments)
-    arguments.location = where.text
+    named = selected(arguments)
     with settings(arguments):
-        shown = _pyramid(arguments, variable, key)
-        title = f"{where.public.rstrip('/').rpartition('/')[2]} {text}".rstrip()
+        shown = _pyramid(arguments, named)
+        title = f"{named.where.public.rstrip('/').rpartition('/')[2]} {named.text}".rstrip()
         if arguments.serve:
             _serve(shown, title, arguments.port)
         elif arguments.output:
-            _save(shown, title, arguments.output.absolute(), arguments.force)
+            _save(shown, title, arguments.output.absolute(), arguments.overwrite)
         else:
             _show(shown, title)
 
 
-def _pyramid(arguments: argparse.Namespace, variable: str | None, key: Key) -> Pyramid:
+def _pyramid(arguments: argparse.Namespace, named: Selected) -> Pyramid:
     """Return the array to show, as a pyramid."""
     from biggus.labels import labels_of
     from biggus.pyramids import Pyramid, kept_overviews, overviews
@@ -107,7 +106,7 @@ def _pyramid(arguments: argparse.Namespace, variable: str | None, key: Key) -> P
     from biggus.viewer.maps.colours import flags_of
 
     try:
-        found = _opened(arguments, variable, key)
+        found = _opened(arguments, named)
         _check_drawable(found.levels[0].array if isinstance(found, Pyramid) else found)
         if isinstance(found, Pyramid):
             return found
@@ -115,7 +114,7 @@ def _pyramid(arguments: argparse.Namespace, variable: str | None, key: Key) -> P
     except (IndexError, ValueError, TypeError) as error:
         if isinstance(error, BiggusError):
             raise
-        raise UsageError(f"{arguments.location} cannot be panned over: {error}") from None
+        raise UsageError(f"{named.where.public} cannot be panned over: {error}") from None
     method = "mode" if flags_of(labels_of(found.node, coordinates=True).attributes) else "mean"
     if arguments.overviews:
         with progress_bar() as bar, set_options(progress=bar or False):
@@ -131,16 +130,16 @@ def _check_drawable(array: Array) -> None:
         raise ValueError(f"an array of shape {array.shape} has nothing to draw")
 
 
-def _opened(arguments: argparse.Namespace, variable: str | None, key: Key) -> Pyramid | Array:
+def _opened(arguments: argparse.Namespace, named: Selected) -> Pyramid | Array:
     """Open a multiscale image as a pyramid, or the selected array."""
     from biggus.pyramids import open_pyramid
 
-    if key is not ... or arguments.raw:
-        return open_variable(arguments, variable).array[key]
+    if named.key is not ... or arguments.raw:
+        return open_selected(arguments).array
     options = backend_options(arguments)
     if "zoom" in options:
         options["zooms"] = range(options.pop("zoom") + 1)
-    found = open_pyramid(arguments.location, variable, backend=arguments.backend, **options)
+    found = open_pyramid(named.where, named.variable, backend=arguments.backend, **options)
     return found if len(found) > 1 else found.levels[0].array
 
 
@@ -158,7 +157,7 @@ def _serve(shown: Pyramid, title: str, port: int) -> None:
     server.serve()
 
 
-def _save(shown: Pyramid, title: str, path: Path, force: bool) -> None:
+def _save(shown: Pyramid, title: str, path: Path, overwrite: bool) -> None:
     from biggus.viewer.maps.drawing import new_figure
     from biggus.viewer.maps.look import map_size
     from biggus.viewer.maps.panned import Panned
@@ -170,7 +169,7 @@ def _save(shown: Pyramid, title: str, path: Path, force: bool) -> None:
     size = (8.0, 6.4) if panned.grid is None else map_size(panned.grid, 1, 1)
     figure = new_figure(size, panned.title(title))
     image = panned.draw(figure)
-    with replacing(path, force, "--force") as temporary:
+    with replacing(path, overwrite, "--overwrite") as temporary:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "parts of the image are shown as missing")
             figure.savefig(temporary, format=path.suffix.lower()[1:], dpi=DOTS_PER_INCH)

@@ -59,7 +59,7 @@ def outline_of(opened: Opened) -> dict[str, Any]:
     array, source = opened.array, opened.source
     facts: dict[str, Any] = {
         "shape": list(array.shape),
-        "dims": None if source.dims is None else list(source.dims),
+        "dims": None if source.dims is None else list(array.dims),
         "dtype": str(array.dtype),
         "nbytes": array.nbytes,
         "chunks": None,

@@ -57,7 +57,7 @@ class Marked(WriterWrapper):
         Raises
         ------
         OutputError
-            If a value equals a marker that must not change, or no marker is left.
+            If no marker is left.
         """
         stored = np.ma.getdata(values).astype(self._new.dtype, copy=False)
         mask = np.ma.getmask(values)
@@ -103,12 +103,7 @@ class Marked(WriterWrapper):
                 self._target.write(box, values.view(self._new.dtype))
 
     def _is_value(self, numbers: npt.NDArray[Any], mask: Any, marker: Any) -> bool:
-        hit = bool(np.any(same(numbers, marker) & ~mask))
-        if hit and self._new.remedy is not None:
-            raise OutputError(
-                f"{marker} would mark missing values, but is among the values; {self._new.remedy}"
-            )
-        return hit
+        return bool(np.any(same(numbers, marker) & ~mask))
 
     def _another(self, values: npt.NDArray[Any]) -> Any:
         unseen = Unseen(self._numbers, [])

@@ -77,7 +77,7 @@ class MaskFiller:
 class FillingWriter(WriterWrapper):
     """A writer to a new array whose store records no missing-value marker.
 
-    Missing values become the fill value of the caller, NaN or NaT.
+    Missing values become NaN or NaT.
 
     Parameters
     ----------
@@ -100,10 +100,6 @@ class FillingWriter(WriterWrapper):
         MaskedValueError
             If a value is missing and cannot be represented.
         """
-        if self._new.fill is not None and isinstance(values, np.ma.MaskedArray):
-            values = values.filled(self._new.fill)
-        if not self._new.nan and np.ma.is_masked(values):
-            raise MaskedValueError(self._new.problem or "a value is missing")
         plain = self._filler(values)
         textual = plain.dtype.kind in "UOT" and self._new.dtype.kind == "O"
         stored = strings(plain) if textual else plain.astype(self._new.dtype, copy=False)

@@ -62,15 +62,8 @@ class NewArray:
         Whether values can be missing.
     implied : scalar, optional
         The value that readers of the format take for missing if the store has no marker.
-    fill : scalar, optional
-        The value to replace missing ones with in a store without markers.
-    nan : bool
-        Whether missing values may become NaN or NaT in such a store.
     problem : str, optional
         The error message if a value is missing and cannot be represented.
-    remedy : str, optional
-        The advice of the error message if a value equals the marker.  If None, another marker
-        is chosen instead.
     compression : Compression, optional
         The compression; by default that of the format.
     unlimited : collection of str
@@ -87,10 +80,7 @@ class NewArray:
     marker: Any = None
     masked: bool = False
     implied: Any = None
-    fill: Any = None
-    nan: bool = True
     problem: str | None = None
-    remedy: str | None = None
     compression: Compression | None = None
     unlimited: Collection[str] = ()
 

@@ -158,17 +158,17 @@ def _saved(
         }
         made: list[tuple[NewArray, Marked | FillingWriter]] = []
         for path, numbers in together.items():
-            store = stack.enter_context(opened(store_class(path)(temporary[path]), path))
+            store = stack.enter_context(_opened(store_class(path)(temporary[path]), path))
             for number in numbers:
-                new = new_array(nodes[number], places[number], store, about[number], how[number])
-                made.append((new, create(store, new)))
+                new = _new_array(nodes[number], places[number], store, about[number], how[number])
+                made.append((new, _create(store, new)))
                 writers[number] = Guarded(made[-1][1], new.label, gate)
             arrays = [number for number in numbers if number < len(goals)]
             store.set_attributes(shared_group_attributes([about[number] for number in arrays]))
         stack.callback(gate.shut)
         engine.store(nodes, [writers[number] for number in range(len(nodes))])
         for new, writer in made:
-            settle(new, writer)
+            _settle(new, writer)
 
 
 def paired(arrays: Any, targets: Any) -> tuple[list[Node], list[Any]]:
@@ -204,7 +204,7 @@ def _check_path(path: Path, names: Sequence[str], inputs: Inputs, overwrite: boo
 
 
 @contextlib.contextmanager
-def opened(store: NewStore, label: object) -> Iterator[NewStore]:
+def _opened(store: NewStore, label: object) -> Iterator[NewStore]:
     """Yield a store, and close it at the end.
 
     Raises
@@ -225,7 +225,7 @@ def opened(store: NewStore, label: object) -> Iterator[NewStore]:
         raise OutputError(f"cannot write {label}: {error}") from error
 
 
-def create(store: NewStore, new: NewArray) -> Marked | FillingWriter:
+def _create(store: NewStore, new: NewArray) -> Marked | FillingWriter:
     """Make an array in a store.
 
     Raises
@@ -235,7 +235,7 @@ def create(store: NewStore, new: NewArray) -> Marked | FillingWriter:
     """
     may_miss = new.masked or new.implied is not None
     marked = may_miss and new.dtype.kind in store.marks and new.marker is not False
-    with failures_of(new):
+    with _failures_of(new):
         writer = store.create(new)
         return (
             Marked(writer, new)
@@ -244,7 +244,7 @@ def create(store: NewStore, new: NewArray) -> Marked | FillingWriter:
         )
 
 
-def settle(new: NewArray, writer: Marked | FillingWriter) -> None:
+def _settle(new: NewArray, writer: Marked | FillingWriter) -> None:
     """Choose the final missing-value marker of an array, now that all values have been seen.
 
     Raises
@@ -253,12 +253,12 @@ def settle(new: NewArray, writer: Marked | FillingWriter) -> None:
         If every value is in use, or the marker cannot be written.
     """
     if isinstance(writer, Marked):
-        with failures_of(new):
+        with _failures_of(new):
             writer.finish()
 
 
 @contextlib.contextmanager
-def failures_of(new: NewArray) -> Iterator[None]:
+def _failures_of(new: NewArray) -> Iterator[None]:
     """Turn exceptions into an OutputError that names the array."""
     try:
         yield
@@ -268,7 +268,7 @@ def failures_of(new: NewArray) -> Iterator[None]:
         raise OutputError(f"cannot write {new.label}: {error}") from error
 
 
-def new_array(
+def _new_array(
     node: Node, place: Place, store: NewStore, about: Labels, layout: SavedLayout = DEFAULT_LAYOUT
 ) -> NewArray:
     """Return the description of the array that a node becomes in a store.

@@ -64,7 +64,7 @@ def test_existing_output_needs_force(folder, tmp_path, capsys):
     out.write_text("mine")
     arguments = ["get", str(folder / "a.h5"), "grey", "-o", str(out)]
     assert main(arguments) == 1
-    assert "--force" in capsys.readouterr().err
+    assert "--overwrite" in capsys.readouterr().err
     assert out.read_text() == "mine"
     assert main([*arguments, "--force"]) == 0
     assert np.load(out).shape == (6, 5)
@@ -72,9 +72,11 @@ def test_existing_output_needs_force(folder, tmp_path, capsys):
 
 def test_force_replaces_a_whole_store(folder, tmp_path):
     out = tmp_path / "out.zarr"
-    assert main(["get", str(folder / "a.h5"), "grey", "-o", str(out)]) == 0
-    assert main(["get", str(folder / "a.h5"), "numbers", "-o", str(out), "--force"]) == 0
-    assert list(zarr.open_group(out, mode="r").array_keys()) == ["numbers"]
+    for key in ("[0]", "[:2]"):
+        arguments = ["get", str(folder / "a.h5"), f"numbers{key}", "-o", str(out), "--force"]
+        assert main(arguments) == 0
+    assert zarr.open_group(out, mode="r")["numbers"].shape[0] == 2
+    assert main(["get", str(folder / "a.h5"), "grey", "-o", str(out), "--force"]) == 1
     assert list(tmp_path.iterdir()) == [out]
 
 
@@ -89,7 +91,7 @@ def test_folder_that_is_not_a_store_is_never_replaced(folder, tmp_path, capsys):
 def test_existing_output_stays_after_an_error(folder, tmp_path, capsys):
     out = tmp_path / "out.npy"
     out.write_text("mine")
-    assert main(["get", str(folder / "a.nc"), "t", "-o", str(out), "--force"]) == 1
+    assert main(["get", str(folder / "a.nc"), "counts", "-o", str(out), "--force"]) == 1
     assert out.read_text() == "mine"
     assert list(tmp_path.iterdir()) == [out]
 

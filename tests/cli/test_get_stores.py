@@ -24,10 +24,10 @@ def test_dtypes_and_shapes(name, suffix, get, refused, folder):
     if suffix == ".npy":
         values = np.load(out)
     elif suffix == ".zarr":
-        values = zarr.open_group(out, mode="r")[name.replace(" ", "_")][...]
+        values = zarr.open_group(out, mode="r")[name][...]
     else:
         with netCDF4.Dataset(out) as dataset:
-            variable = dataset[name.replace(" ", "_")]
+            variable = dataset[name]
             values = np.asarray(variable[...]).reshape(variable.shape)
     assert values.shape == np.shape(expected)
     assert np.array_equal(values, expected)
@@ -49,12 +49,16 @@ def test_strings_to_zarr(get):
     assert array[...].tolist() == ["one", "zwölf", ""]
 
 
-def test_missing_values_need_a_fill_in_npy(refused, get, folder):
-    assert "--fill" in refused("a.nc", "t")
-    values = np.load(get("a.nc", "t", "out.npy", "--fill", "nan"))
+def test_missing_values_in_npy_are_nan_or_filled(refused, get, folder):
     expected = decoded(folder)
-    assert np.array_equal(np.isnan(values), np.ma.getmaskarray(expected))
-    assert np.array_equal(values[~np.isnan(values)], expected.compressed())
+    for fill in ((), ("--fill", "nan")):
+        values = np.load(get("a.nc", "t", "out.npy", *fill, "--force"))
+        assert np.array_equal(np.isnan(values), np.ma.getmaskarray(expected))
+        assert np.array_equal(values[~np.isnan(values)], expected.compressed())
+
+
+def test_missing_integers_in_npy_need_a_fill(refused):
+    assert "--fill" in refused("a.nc", "counts")
 
 
 def test_no_fill_is_needed_without_missing_values(get, folder):
@@ -66,11 +70,12 @@ def test_fill_beyond_the_dtype_fails(fill, refused):
     assert "--fill" in refused("a.nc", "counts", "out.npy", f"--fill={fill}")
 
 
-def test_fill_among_the_values_fails(refused, get, folder):
-    assert "is among the values" in refused("a.nc", "counts", "out.nc", "--fill=5")
-    with netCDF4.Dataset(get("a.nc", "counts", "out.nc", "--fill=77")) as dataset:
-        assert dataset["counts"][:].tolist() == [0, 1, 2, None, 4, 5, 6]
-        assert dataset["counts"].getncattr("_FillValue") == 77
+@pytest.mark.parametrize("out", ["out.nc", "out.zarr", "out.h5", "out.npy"])
+def test_fill_replaces_missing_values_in_every_format(out, get, folder):
+    path = get("a.nc", "counts", out, "--fill=5")
+    array = biggus.open(path, "counts" if out != "out.npy" else None)
+    assert not np.ma.is_masked(array.masked_array())
+    assert array.masked_array().tolist() == [0, 1, 2, 5, 4, 5, 6]
 
 
 def test_netcdf_keeps_mask_dims_and_attributes(get, folder):

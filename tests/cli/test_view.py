@@ -48,7 +48,7 @@ def test_writes_a_picture(path, tmp_path, suffix, capsys) -> None:
     assert out.stat().st_size > 1000
     assert list(tmp_path.iterdir()) == [out]
     assert run(path, "field", "-o", out) == 1
-    assert "--force" in capsys.readouterr().err
+    assert "--overwrite" in capsys.readouterr().err
     assert run(path, "field", "-o", out, "--force") == 0
 
 
@@ -73,7 +73,7 @@ def test_variable_after_the_location(path, tmp_path, key) -> None:
     ("arguments", "code", "problem"),
     [
         (("line", "-o", "x.png"), 2, "two axes or more"),
-        (("cube[9]", "-o", "x.png"), 2, "out of bounds"),
+        (("cube[9]", "-o", "x.png"), 1, "out of bounds"),
         (("nothing", "-o", "x.png"), 1, "nothing"),
         (("words", "-o", "x.png"), 2, "real numbers"),
         (("complex", "-o", "x.png"), 2, "real numbers"),

@@ -1,38 +1,21 @@
-"""Writers of selections to files, chosen by suffix."""
+"""Writers of pictures and films, by suffix."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeAlias
 
-from biggus.cli.outputs.figures import figure_writer, film_writer
-from biggus.cli.outputs.picked import Picked, Writer
-from biggus.cli.outputs.stores import write_netcdf, write_npy, write_zarr
-from biggus.errors import OutputError
+from biggus.cli.outputs.figures import write_figure, write_film
 
-if TYPE_CHECKING:
-    from pathlib import Path
+Writer: TypeAlias = Callable[[Path, Any, str, bool, str], str | None]
+"""Writes an array to a path that does not exist yet; returns what to tell the user.
 
-__all__ = ["Picked", "Writer", "writer_for"]
+The arguments are the path, the array, the name of the output for error messages, whether a
+picture has one pixel for each value and no axes, and the suffix.
+"""
 
-_WRITERS: dict[str, Writer] = {
-    ".npy": write_npy,
-    **{suffix: figure_writer(suffix) for suffix in (".png", ".pdf", ".svg")},
-    **{suffix: film_writer(suffix) for suffix in (".gif", ".mp4")},
-    ".nc": write_netcdf,
-    ".zarr": write_zarr,
+PICTURES: dict[str, Writer] = {
+    **dict.fromkeys((".png", ".pdf", ".svg"), write_figure),
+    **dict.fromkeys((".gif", ".mp4"), write_film),
 }
-
-
-def writer_for(path: Path) -> Writer:
-    """Return the writer for the suffix of `path`.
-
-    Raises
-    ------
-    OutputError
-        If there is none.
-    """
-    try:
-        return _WRITERS[path.suffix.lower()]
-    except KeyError:
-        known = ", ".join(_WRITERS)
-        raise OutputError(f"cannot write {path}: name it with one of {known}") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from biggus.cli.outputs.png import write_png
 from biggus.errors import OutputError
@@ -10,48 +10,39 @@ from biggus.errors import OutputError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from biggus.cli.outputs.picked import Picked, Writer
+    from biggus.array import Array
 
 DOTS_PER_INCH = 150
 
 
-def figure_writer(suffix: str) -> Writer:
-    """Return the writer of figures of a format: ``.png``, ``.pdf`` or ``.svg``."""
+def write_figure(path: Path, array: Array, label: str, pixels: bool, suffix: str) -> str | None:
+    """Write a figure: ``.png``, ``.pdf`` or ``.svg``."""
+    from biggus.viewer.maps.look import are_colours, quicklook
 
-    def write(path: Path, picked: Picked) -> str | None:
-        from biggus.viewer.maps.look import are_colours, quicklook
-
-        image = len(picked.shape) == 3 and are_colours(picked.array)
-        if suffix == ".png" and (picked.pixels or image):
-            return write_png(path, picked)
-        with picked.reporting():
-            try:
-                figure = quicklook(picked.array)
-            except (ValueError, TypeError) as error:
-                raise OutputError(f"cannot draw {picked.label}: {error}") from error
-            # Without date and version, equal values give equal files.
-            dated = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
-            figure.savefig(
-                path,
-                format=suffix[1:],
-                dpi=DOTS_PER_INCH,
-                metadata=dated.get(suffix, {"Software": None}),
-            )
-        return None
-
-    return write
+    if suffix == ".png" and (pixels or (array.ndim == 3 and are_colours(array))):
+        return write_png(path, array)
+    try:
+        figure = quicklook(array)
+    except (ValueError, TypeError) as error:
+        raise OutputError(f"cannot draw {label}: {error}") from error
+    # Without date and version, equal values give equal files.
+    dated: dict[str, Any] = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
+    figure.savefig(
+        path,
+        format=suffix[1:],
+        dpi=DOTS_PER_INCH,
+        metadata=dated.get(suffix, {"Software": None}),
+    )
+    return None
 
 
-def film_writer(suffix: str) -> Writer:
-    """Return the writer of films of a format: ``.gif`` or ``.mp4``."""
+def write_film(path: Path, array: Array, label: str, pixels: bool, suffix: str) -> str | None:
+    """Write a film: ``.gif`` or ``.mp4``."""
+    from biggus.viewer.maps import film
 
-    def write(path: Path, picked: Picked) -> str | None:
-        from biggus.viewer.maps import film
-
-        try:
-            count = film(path, picked.array, suffix)
-        except (ValueError, TypeError) as error:
-            raise OutputError(f"cannot make a film of {picked.label}: {error}") from error
-        return f"{count} maps, one after the other"
-
-    return write
+    del pixels
+    try:
+        count = film(path, array, suffix)
+    except (ValueError, TypeError) as error:
+        raise OutputError(f"cannot make a film of {label}: {error}") from error
+    return f"{count} maps, one after the other"

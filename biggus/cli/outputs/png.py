@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from biggus.cli.saving import all_values
 from biggus.errors import OutputError
 from biggus.support.extras import needing
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from biggus.cli.outputs.picked import Picked
+    from biggus.array import Array
     from biggus.sources.base import Values
 
 
-def write_png(path: Path, picked: Picked) -> str | None:
+def write_png(path: Path, array: Array) -> str | None:
     """Write values as a picture, with the first row at the top.
 
     Pixels of uint8, of shape (rows, columns) or (rows, columns, 1 to 4), are
@@ -39,14 +40,14 @@ def write_png(path: Path, picked: Picked) -> str | None:
     """
     with needing("PIL", "tiles", "writing a picture"):
         import PIL.Image
-    shape, kind = picked.shape, picked.dtype.kind
-    coloured = len(shape) == 3 and 1 <= shape[2] <= 4 and picked.dtype == np.uint8
+    shape, kind = array.shape, array.dtype.kind
+    coloured = len(shape) == 3 and 1 <= shape[2] <= 4 and array.dtype == np.uint8
     if not (coloured or (len(shape) == 2 and kind in "biuf")) or 0 in shape:
         raise OutputError(
-            f"values of shape {shape} and dtype {picked.dtype} make no picture; select numbers "
+            f"values of shape {shape} and dtype {array.dtype} make no picture; select numbers "
             "of shape (rows, columns), or uint8 of shape (rows, columns, 3 or 4), with a key"
         )
-    values = picked.all()
+    values = all_values(array)
     missing = np.ma.getmaskarray(values)
     data, description = _shades(np.ma.getdata(values), missing)
     if missing.any() or (kind == "f" and np.isnan(np.ma.getdata(values)).any()):
