@@ -6,7 +6,6 @@ the result is read.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,7 +17,8 @@ from biggus.functions.elementwise import as_array
 from biggus.functions.finding import Finder, extract
 from biggus.functions.joining import concatenate
 from biggus.functions.reshaping import ravel, reshape
-from biggus.graph import BaseStep, Blockwise, Reach
+from biggus.functions.steps import FunctionStep
+from biggus.graph import Blockwise, Reach
 from biggus.options import format_bytes
 
 if TYPE_CHECKING:
@@ -108,22 +108,9 @@ def _spilled(values: Values) -> Node:
     return spilled.leaf()
 
 
-@dataclass(eq=False)
-class _Merged(BaseStep):
-    """Merges a piece of each run; the result is values, first indices or counts."""
-
-    what: int
-    dtype: np.dtype[Any]
-    equal_nan: bool
-
-    @property
-    def key(self) -> str:
-        return f"merged {self.what} {self.dtype!r} {self.equal_nan}"
-
-    def __call__(self, place: BlockPlace, *blocks: Values) -> Values:
-        several = [Found(*blocks[n : n + 3]) for n in range(0, len(blocks), 3)]
-        merged: Values = _merged(several, self.equal_nan)[self.what]
-        return merged
+def _merge_pieces(place: BlockPlace, *blocks: Values, equal_nan: bool) -> Found:
+    """Return the distinct values of a piece of each run."""
+    return _merged([Found(*blocks[n : n + 3]) for n in range(0, len(blocks), 3)], equal_nan)
 
 
 def _of_runs(runs: Sequence[Found], equal_nan: bool, room: int) -> Found:
@@ -140,7 +127,8 @@ def _of_runs(runs: Sequence[Found], equal_nan: bool, room: int) -> Found:
         counts.append(np.unique(np.concatenate(parts), equal_nan=equal_nan).size)
     reaches = [[Reach(0, pieces=tuple(np.diff(cut).tolist()))] for cut in cuts for _ in range(3)]
     nodes = [node for run in runs for node in run]
-    steps = [_Merged(n, node.dtype, equal_nan) for n, node in enumerate(runs[0])]
+    how = {"equal_nan": equal_nan}
+    steps = [FunctionStep(_merge_pieces, node.dtype, how, n) for n, node in enumerate(runs[0])]
     made = [Blockwise(step, nodes, reaches, (sum(counts),), (tuple(counts),)) for step in steps]
     return Found(*map(Array.from_node, made))
 

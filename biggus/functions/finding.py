@@ -19,6 +19,7 @@ from biggus.functions.counting import pieces_of
 from biggus.functions.elementwise import as_array, where
 from biggus.functions.joining import stack
 from biggus.functions.reshaping import ravel
+from biggus.functions.steps import FunctionStep
 from biggus.graph import BaseStep, Blockwise, Reach
 from biggus.indexing.grid import (
     DEFAULT_CHUNK_BYTES,
@@ -133,15 +134,10 @@ def _not_zero(values: Values) -> npt.NDArray[np.intp]:
     return np.flatnonzero(values)
 
 
-class _Places(BaseStep):
-    """The indices of the non-zero values of a piece."""
-
-    dtype = np.dtype(np.intp)
-    key = "places that are not zero"
-
-    def __call__(self, place: BlockPlace, *blocks: Values) -> Values:
-        places: Values = _not_zero(blocks[0]) + place.operands[0][0].start
-        return places
+def _places(place: BlockPlace, block: Values) -> Values:
+    """Return the indices of the non-zero values of a piece."""
+    places: Values = _not_zero(block) + place.operands[0][0].start
+    return places
 
 
 class _Chosen(BaseStep):
@@ -162,7 +158,7 @@ class _Chosen(BaseStep):
 def _flatnonzero(a: Any) -> Array:
     found = _NonZero(as_array(a), "flatnonzero")
     if found.known is None:
-        return found.of_each(_Places())
+        return found.of_each(FunctionStep(_places, np.dtype(np.intp)))
     return as_array(found.known)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,8 @@ from biggus.functions.joining import stack
 from biggus.functions.products import matmul
 from biggus.functions.statistics import max as greatest
 from biggus.functions.statistics import mean
-from biggus.graph import BaseStep, Gufunc
+from biggus.functions.steps import FunctionStep
+from biggus.graph import Gufunc
 
 
 @implements(np.polyfit)
@@ -84,29 +84,23 @@ def _by_sums(x: Array, values: Array, degree: int, w: Any) -> Array:
     normal, right = matmul(rows, rows.T), matmul(rows, values)
     dtype = np.result_type(x.dtype, values.dtype, np.float64)
     operands = [normal.node, right.node, middle.node, as_array(extent).node]
-    step = _Coefficients(dtype)
+    step = FunctionStep(_polynomial, dtype)
     return Array.from_node(Gufunc(step, operands, [2, 2, 0, 0], right.shape))
 
 
-@dataclass(eq=False)
-class _Coefficients(BaseStep):
-    """Solves the normal equations of a polynomial in scaled `x`; returns that in `x`."""
-
-    dtype: np.dtype[Any]
-    key = "coefficients of a polynomial"
-
-    def __call__(self, normal: Any, right: Any, middle: Any, extent: Any) -> Any:
-        found = np.linalg.solve(normal, right)
-        line = np.array([-middle / extent, 1 / extent])
-        results = np.zeros(right.shape, self.dtype)
-        for column in range(right.shape[1]):
-            # Horner's rule, with the linear scaling function as the argument.
-            total = np.zeros(1)
-            for coefficient in found[::-1, column]:
-                total = np.convolve(total, line)
-                total[0] += coefficient
-            results[:, column] = total[: len(results)][::-1]
-        return results
+def _polynomial(normal: Any, right: Any, middle: Any, extent: Any) -> Any:
+    """Solve the normal equations of polynomials in scaled `x`; return their coefficients in `x`."""
+    scaled = np.linalg.solve(normal, right)
+    line = np.array([-middle / extent, 1 / extent])
+    results = np.zeros(right.shape, np.result_type(scaled, np.float64))
+    for column in range(right.shape[1]):
+        # Horner's rule, with the linear scaling function as the argument.
+        total = np.zeros(1)
+        for coefficient in scaled[::-1, column]:
+            total = np.convolve(total, line)
+            total[0] += coefficient
+        results[:, column] = total[: len(results)][::-1]
+    return results
 
 
 @implements(np.linalg.lstsq)
@@ -125,38 +119,22 @@ def _lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[Array, ...]:
     probe = np.linalg.lstsq(
         np.eye(*matrix.shape, dtype=matrix.dtype), np.zeros(right.shape, right.dtype), rcond
     )
-    found = [
-        Array.from_node(
-            Gufunc(
-                _Solution(number, rcond, np.asarray(one).dtype),
-                [matrix.node, right.node],
-                [2, right.ndim],
-                np.shape(one),
-            )
-        )
-        for number, one in enumerate(probe)
-    ]
+    nodes, whole = [matrix.node, right.node], [2, right.ndim]
+    results = []
+    for number, one in enumerate(probe):
+        how = {"number": number, "rcond": rcond}
+        step = FunctionStep(_solution, np.asarray(one).dtype, how)
+        results.append(Array.from_node(Gufunc(step, nodes, whole, np.shape(one))))
     if not isinstance(a, Array):
         # Rank and singular values depend on the matrix alone, which is in memory.
-        told = np.linalg.lstsq(np.asarray(a), np.zeros((len(a), 0), right.dtype), rcond)[2:]
-        found[2:] = [as_array(np.asarray(one)) for one in told]
-    return tuple(found)
+        of_matrix = np.linalg.lstsq(np.asarray(a), np.zeros((len(a), 0), right.dtype), rcond)[2:]
+        results[2:] = [as_array(np.asarray(one)) for one in of_matrix]
+    return tuple(results)
 
 
-@dataclass(eq=False)
-class _Solution(BaseStep):
-    """One of the results of `numpy.linalg.lstsq`."""
-
-    number: int
-    rcond: Any
-    dtype: np.dtype[Any]
-
-    @property
-    def key(self) -> str:
-        return f"lstsq {self.number} {self.rcond!r} {self.dtype!r}"
-
-    def __call__(self, matrix: Any, right: Any) -> Any:
-        found = np.linalg.lstsq(matrix, right, self.rcond)
-        if self.number == 1 and found[2] < min(matrix.shape):
-            raise np.linalg.LinAlgError("a matrix without full rank has no residuals")
-        return np.asarray(found[self.number])
+def _solution(matrix: Any, right: Any, number: int, rcond: Any) -> Any:
+    """Return one of the results of `numpy.linalg.lstsq`."""
+    results = np.linalg.lstsq(matrix, right, rcond)
+    if number == 1 and results[2] < min(matrix.shape):
+        raise np.linalg.LinAlgError("a matrix without full rank has no residuals")
+    return results[number]

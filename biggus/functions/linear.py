@@ -13,7 +13,7 @@ from biggus.functions.products import conjugate
 from biggus.functions.statistics import max as greatest
 from biggus.functions.statistics import min as least
 from biggus.functions.statistics import sum as total
-from biggus.functions.steps import NumPyStep
+from biggus.functions.steps import FunctionStep
 from biggus.graph import Gufunc
 from biggus.sources.normal import normal_axis
 
@@ -48,7 +48,7 @@ def of_matrices(name: str) -> Callable[..., Any]:
         results = []
         for number, one in enumerate(several):
             which = number if isinstance(found, tuple) else None
-            step = NumPyStep(f"linalg.{name}", keywords, np.asarray(one).dtype, which)
+            step = FunctionStep(function, np.asarray(one).dtype, keywords, which)
             node = Gufunc(step, [array.node], [2], np.shape(one))
             results.append(Array.from_node(node))
         if not isinstance(found, tuple):
@@ -78,7 +78,7 @@ def _solve(a: Any, b: Any) -> Array:
         raise ValueError("solve: the right side has not as many rows as the matrix")
     width = right.shape[-1]
     dtype = np.linalg.solve(np.eye(1, dtype=matrix.dtype), np.ones((1, 1), right.dtype)).dtype
-    step = NumPyStep("linalg.solve", {}, dtype)
+    step = FunctionStep(np.linalg.solve, dtype)
     found = Array.from_node(Gufunc(step, [matrix.node, right.node], [2, 2], (rows, width)))
     return found[..., 0] if column else found
 
@@ -172,7 +172,7 @@ def _pinv(a: Any, rcond: Any = None, hermitian: bool = False, **keywords: Any) -
         return _of_one_cutoff(array, **given, hermitian=hermitian)
     rows, columns = array.shape[-2:]
     dtype = np.linalg.pinv(np.eye(1, dtype=array.dtype)).dtype
-    step = NumPyStep("linalg.pinv", {"hermitian": hermitian}, dtype)
+    step = FunctionStep(np.linalg.pinv, dtype, {"hermitian": hermitian})
     nodes = [array.node, as_array(cutoffs).node]
     return Array.from_node(Gufunc(step, nodes, [2, 0], (columns, rows)))
 
@@ -214,5 +214,5 @@ def _matrix_power(a: Any, n: int) -> Any:
     array = as_array(a)
     _refuse_vectors(array)
     probe = np.linalg.matrix_power(np.eye(*array.shape[-2:], dtype=array.dtype), n)
-    step = NumPyStep("linalg.matrix_power", {"n": n}, probe.dtype)
+    step = FunctionStep(np.linalg.matrix_power, probe.dtype, {"n": n})
     return Array.from_node(Gufunc(step, [array.node], [2], probe.shape))

@@ -17,7 +17,8 @@ from biggus.functions.finding import nonzero
 from biggus.functions.joining import stack
 from biggus.functions.moving import along_or_flat, of_an_axis
 from biggus.functions.reshaping import ravel
-from biggus.graph import BaseStep, Blockwise, Gufunc, Reach
+from biggus.functions.steps import FunctionStep
+from biggus.graph import Blockwise, Gufunc, Reach
 from biggus.indexing.grid import default_chunks
 from biggus.sources.normal import normal_axis
 
@@ -26,22 +27,6 @@ if TYPE_CHECKING:
 
     from biggus.graph import BlockPlace
     from biggus.sources.base import Values
-
-
-class _TakenAlong(BaseStep):
-    """Takes the values of lines of one block at the indices in lines of another."""
-
-    def __init__(self, dtype: np.dtype[Any]) -> None:
-        self.dtype = dtype
-        self.key = f"take_along_axis {dtype!r}"
-
-    def __call__(self, values: Values, places: Values) -> Values:
-        shape = np.broadcast_shapes(values.shape[:-1], places.shape[:-1])
-        return np.take_along_axis(
-            np.broadcast_to(values, (*shape, values.shape[-1])),
-            np.broadcast_to(places, (*shape, places.shape[-1])),
-            axis=-1,
-        )
 
 
 @implements(np.take_along_axis)
@@ -59,8 +44,19 @@ def _take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Array:
     refuse_missing("take_along_axis", array, places)
     first, second = moveaxis(array, place, -1), moveaxis(places, place, -1)
     core = second.shape[-1:]
-    node = Gufunc(_TakenAlong(array.dtype), [first.node, second.node], [1, 1], core)
+    step = FunctionStep(_take_along_lines, array.dtype)
+    node = Gufunc(step, [first.node, second.node], [1, 1], core)
     return moveaxis(Array.from_node(node), -1, place)
+
+
+def _take_along_lines(values: Values, places: Values) -> Values:
+    """Take the values of lines of one block at the indices in lines of another."""
+    shape = np.broadcast_shapes(values.shape[:-1], places.shape[:-1])
+    return np.take_along_axis(
+        np.broadcast_to(values, (*shape, values.shape[-1])),
+        np.broadcast_to(places, (*shape, places.shape[-1])),
+        axis=-1,
+    )
 
 
 @implements(np.ravel_multi_index)
@@ -126,18 +122,14 @@ def _lexsort(keys: Any, axis: int = -1) -> Array:
         return zeros((), np.intp)
     place = normal_axis(axis, arrays[0].ndim)
     nodes = [moveaxis(one, place, -1).node for one in arrays]
-    node = Gufunc(_LexSorted(), nodes, [1] * len(nodes), nodes[0].shape[-1:])
+    step = FunctionStep(_lexsort_lines, np.dtype(np.intp))
+    node = Gufunc(step, nodes, [1] * len(nodes), nodes[0].shape[-1:])
     return moveaxis(Array.from_node(node), -1, place)
 
 
-class _LexSorted(BaseStep):
-    """The order of lines by several keys, as :func:`numpy.lexsort`."""
-
-    dtype = np.dtype(np.intp)
-    key = "lexsort"
-
-    def __call__(self, *blocks: Values) -> Any:
-        return np.lexsort(np.broadcast_arrays(*blocks), axis=-1)
+def _lexsort_lines(*keys: Values) -> Any:
+    """Return the order of lines by several keys."""
+    return np.lexsort(np.broadcast_arrays(*keys), axis=-1)
 
 
 # Grids ---------------------------------------------------------------------------------------
@@ -196,23 +188,14 @@ def _diag_indices_from(arr: Any) -> tuple[Array, ...]:
     return tuple(map(as_array, found))
 
 
-class _InRows(BaseStep):
-    """The row indices, or column indices, of a part of each row of a matrix."""
+def _indices_in_rows(place: BlockPlace, ends: Values, firsts: Values) -> tuple[Values, Values]:
+    """Return the row and column indices of a part of each row of a matrix.
 
-    dtype = np.dtype(np.intp)
-
-    def __init__(self, axis: int) -> None:
-        self.axis = axis
-        self.key = f"{'columns' if axis else 'rows'} of places in rows"
-
-    def __call__(self, place: BlockPlace, *blocks: Values) -> Values:
-        ends, firsts = blocks  # the cumulative number of elements, and the first column
-        numbers = np.arange(place.box[0].start, place.box[0].stop)
-        rows = np.searchsorted(ends, numbers, side="right")
-        if not self.axis:
-            return rows
-        columns: Values = numbers - np.concatenate([[0], ends])[rows] + firsts[rows]
-        return columns
+    `ends` has the number of elements up to the end of each row, `firsts` the first column.
+    """
+    numbers = np.arange(place.box[0].start, place.box[0].stop)
+    rows = np.searchsorted(ends, numbers, side="right")
+    return rows, numbers - np.concatenate([[0], ends])[rows] + firsts[rows]
 
 
 def _triangle_of(rows: int, firsts: Any, lasts: Any) -> tuple[Array, Array]:
@@ -221,7 +204,7 @@ def _triangle_of(rows: int, firsts: Any, lasts: Any) -> tuple[Array, Array]:
     shape = (int(ends[-1]) if rows else 0,)
     nodes = [as_array(one).node for one in (ends, firsts)]
     cut = default_chunks(shape, 8)
-    steps = _InRows(0), _InRows(1)
+    steps = [FunctionStep(_indices_in_rows, np.dtype(np.intp), which=axis) for axis in (0, 1)]
     made = [Blockwise(step, nodes, [[Reach()]] * 2, shape, cut, (0,)) for step in steps]
     return Array.from_node(made[0]), Array.from_node(made[1])
 

@@ -18,7 +18,8 @@ from biggus.functions.axes import moveaxis
 from biggus.functions.elementwise import as_array
 from biggus.functions.moving import diagonal
 from biggus.functions.reshaping import ravel, reshape
-from biggus.graph import BaseStep, Gufunc
+from biggus.functions.steps import FunctionStep
+from biggus.graph import Gufunc
 from biggus.sources.normal import normal_axis
 from biggus.statistics.signatures import refuse
 
@@ -29,31 +30,6 @@ if TYPE_CHECKING:
 
 _PART = 16
 """A factor is held in memory if it takes at most this fraction of the memory option."""
-
-
-class Product(BaseStep):
-    """The product of blocks of rows and a whole matrix.
-
-    Parameters
-    ----------
-    dtype : dtype
-        The dtype of the result.
-    held : {0, 1}
-        The number of the factor that is the same for all blocks.
-    """
-
-    def __init__(self, dtype: np.dtype[Any], held: int) -> None:
-        self.dtype = dtype
-        self.held = held
-        self.key = f"product {held} {dtype!r}"
-
-    def __call__(self, rows: Values, other: Values) -> Values:
-        """Return the product of rows and a matrix."""
-        matrix = other[(0,) * (other.ndim - 2)]  # it is broadcast along the other axes
-        lead = rows.shape[:-1]
-        lines = rows.reshape(math.prod(lead), rows.shape[-1])
-        found: Values = np.matmul(lines, matrix)
-        return found.reshape(*lead, found.shape[-1])
 
 
 def _times(a: Array, b: Array) -> Array:
@@ -86,8 +62,16 @@ def _product_dtype(a: Array, b: Array) -> np.dtype[Any]:
 
 def _held(a: Array, b: Array, dtype: np.dtype[Any]) -> Array:
     """Return the product of rows and a matrix, which is held in memory."""
-    node = Gufunc(Product(dtype, 1), [a.node, b.node], [1, 2], (b.shape[1],))
-    return Array.from_node(node)
+    step = FunctionStep(_multiply_blocks, dtype)
+    return Array.from_node(Gufunc(step, [a.node, b.node], [1, 2], (b.shape[1],)))
+
+
+def _multiply_blocks(rows: Values, other: Values) -> Values:
+    """Return the product of a block of rows and a whole matrix."""
+    matrix = other[(0,) * (other.ndim - 2)]  # it is broadcast along the other axes
+    lead = rows.shape[:-1]
+    product: Values = np.matmul(rows.reshape(math.prod(lead), rows.shape[-1]), matrix)
+    return product.reshape(*lead, product.shape[-1])
 
 
 def _added_up(products: Array, dtype: np.dtype[Any], axes: Any) -> Array:

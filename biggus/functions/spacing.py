@@ -10,7 +10,7 @@ import numpy as np
 from biggus.array import Array, implements
 from biggus.functions.axes import moveaxis
 from biggus.functions.elementwise import as_array, refuse_missing
-from biggus.functions.steps import NumPyStep
+from biggus.functions.steps import FunctionStep
 from biggus.graph import Gufunc
 
 
@@ -20,8 +20,9 @@ def _between(name: str, start: Any, stop: Any, axis: int, keywords: dict[str, An
     keywords["num"] = operator.index(keywords["num"])
     if keywords["dtype"] is not None:
         keywords["dtype"] = np.dtype(keywords["dtype"])
-    probe = getattr(np, name)(np.ones(1, first.dtype), np.ones(1, last.dtype), **keywords)
-    step = NumPyStep(name, {**keywords, "axis": -1}, probe.dtype)
+    function = getattr(np, name)
+    probe = function(np.ones(1, first.dtype), np.ones(1, last.dtype), **keywords)
+    step = FunctionStep(function, probe.dtype, {**keywords, "axis": -1})
     node = Gufunc(step, [first.node, last.node], [0, 0], (keywords["num"],))
     return moveaxis(Array.from_node(node), -1, axis)
 

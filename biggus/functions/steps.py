@@ -1,34 +1,32 @@
-"""A step that applies a function of NumPy's to whole blocks."""
+"""A step that applies a function to whole blocks."""
 
 from __future__ import annotations
 
-import operator
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.expressions import text_of
+from biggus.expressions.names import call_of
 from biggus.graph import BaseStep
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from biggus.sources.base import Values
 
 
 @dataclass(eq=False)
-class NumPyStep(BaseStep):
-    """A function of NumPy's as the step of a `Gufunc`; it is stored by name, to be picklable."""
+class FunctionStep(BaseStep):
+    """A function of whole blocks as the step of a `Gufunc` or a `Blockwise` node."""
 
-    name: str
-    """The name of the function in `numpy`, such as ``linalg.svd``."""
-
-    keywords: Mapping[str, Any]
-    """The keyword arguments."""
+    function: Callable[..., Any]
+    """A function at the top level of a module of NumPy or biggus; its name identifies it."""
 
     dtype: np.dtype[Any]
     """The dtype of the result."""
+
+    keywords: Mapping[str, Any] = field(default_factory=dict)
+    """The keyword arguments."""
 
     which: int | None = None
     """The number of the result, if the function returns several."""
@@ -36,10 +34,10 @@ class NumPyStep(BaseStep):
     @property
     def key(self) -> str | None:
         """The identity of the step, equal for equal functions; None if it is unknown."""
-        given = text_of(tuple(sorted(self.keywords.items())))
-        return None if given is None else f"{self.name} {given} {self.which} {self.dtype!r}"
+        call = call_of(self.function, (), self.keywords)
+        return None if call is None else f"{call} {self.which} {self.dtype!r}"
 
-    def __call__(self, *blocks: Values) -> Values:
+    def __call__(self, *blocks: Any) -> Values:
         """Return the result of the function for some blocks."""
-        found: Any = operator.attrgetter(self.name)(np)(*blocks, **self.keywords)
-        return np.asarray(found if self.which is None else found[self.which], self.dtype)
+        results = self.function(*blocks, **self.keywords)
+        return np.asarray(results if self.which is None else results[self.which], self.dtype)
