@@ -56,7 +56,8 @@ def _squeeze(a: Array, axis: int | tuple[int, ...] | None = None) -> Array:
     if axis is None:
         dropped = tuple([place for place, n in enumerate(a.shape) if n == 1])
     else:
-        dropped = normal_axes(axis, a.ndim) if a.ndim else ()
+        # NumPy squeezes axis 0 of an array without axes.
+        dropped = () if not a.ndim and axis in (0, -1, ()) else normal_axes(axis, a.ndim)
     if any(a.shape[place] != 1 for place in dropped):
         raise ValueError("cannot squeeze an axis whose length is not one")
     return a[tuple([0 if place in dropped else ALL for place in range(a.ndim)])]

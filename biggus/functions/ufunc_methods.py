@@ -56,10 +56,13 @@ def _reduce(
     elif dtype is not None:
         ufunc.reduce(np.ones((1,) * values.ndim, values.dtype), axis, dtype)  # may refuse
         values = values.astype(dtype)
-    if name not in ("all", "any"):
+    logical = name in ("all", "any")
+    if not logical:
         how["initial"] = initial
-    found: Array = getattr(statistics, name)(values, axis=axis, **how)
-    return found
+    found: Any = getattr(statistics, name)(values, axis=axis, **how)
+    if logical and initial is not NOT_GIVEN and initial is not None:
+        found = ufunc(found, initial)
+    return found  # type: ignore[no-any-return]  # a lazy array
 
 
 @implements_method("accumulate")

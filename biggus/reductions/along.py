@@ -75,11 +75,12 @@ class Ranked(BaseStep):
         self.shape = np.shape(q[0]) if q else ()
         # The nan-twins do not support quantiles with more than one axis.
         self.q = tuple([np.reshape(one, -1) if self.shape else one for one in q])
-        self.parameters = {**({"q": np.asarray(q[0])} if q else {}), **method}
-        """The parameters of the statistic of the same name."""
         with np.errstate(all="ignore"):
             found = self._called(name, np.ones(self._probe(shape), dtype))
         self.dtype: np.dtype[Any] = np.asarray(found).dtype
+        own = {"q": np.asarray(q[0]), "dtype": self.dtype} if q else {}
+        self.parameters = {**own, **method}
+        """The parameters of the statistic of the same name."""
         self.accumulates = statistics.rankable(dtype) and 0 not in self.shape
 
     def _probe(self, shape: tuple[int, ...]) -> list[int]:

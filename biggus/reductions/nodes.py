@@ -233,6 +233,8 @@ def excluding(
         condition = operand(where)
         where = condition if isinstance(condition, Node) else node_of(condition)
         neutral = _NEUTRAL.get(name, initial if has_initial else None)
+        if isinstance(neutral, bool) and a.dtype.kind != "O":
+            a = _cast(a, np.dtype(bool))  # of strings, no value is neutral
         if a.masked and neutral is None:
             missing = np.ma.MaskedArray(np.zeros((), a.dtype), mask=True)
             return make(name, _chosen(where, a, operand(missing)), *given, **keywords)

@@ -35,6 +35,7 @@ from biggus.statistics.results import Combined, Count, Extreme, Mean, Range, Spr
 
 if TYPE_CHECKING:
     from biggus.statistics.base import Aggregator, Statistic
+    from biggus.statistics.values import AnyArray
 
 Axes: TypeAlias = tuple[int, ...]
 
@@ -156,6 +157,9 @@ def statistic(
         return _known(name, dtype, masked, shape, axes, **parameters)
     return _made(name, dtype, masked, shape, axes, **parameters)
 
+
+_FRACTIONS = frozenset(map(np.dtype, "efd"))
+"""Dtypes of quantiles in which ranks are computed, as in NumPy; others are cast to float64."""
 
 _CACHEABLE = {type(None), bool, int, float, str}
 """Types of parameters for which statistics are cached, by type and value."""
@@ -279,32 +283,33 @@ def position(given: Given) -> Statistic:
 
 def median(given: Given) -> Statistic:
     """Make medians."""
-    return _quantiles(given, (1 / 2,), (), "median", given.probed())
+    return _quantiles(given, np.asarray(1 / 2), "median", given.probed())
 
 
-def quantile(given: Given, q: Any, method: str = "linear") -> Statistic:
-    """Make quantiles and percentiles."""
+def quantile(given: Given, q: Any, method: str = "linear", dtype: Any = None) -> Statistic:
+    """Make quantiles and percentiles, in a dtype that depends on the type of `q` in NumPy."""
     parts = np.asarray(q)
-    empty = not given.name.startswith("nan")
-    fractions = tuple(parts.reshape(-1).tolist())
-    probed: Any = fractions if parts.ndim else fractions[0]
-    # The dtype of q matters: NumPy keeps the dtype of values for integers 0 and 1.
-    result = given.probed(empty=empty, q=probed, method=method, kind=parts.dtype.kind)
-    parts = parts.astype(np.float64)
+    if dtype is None:
+        empty = not given.name.startswith("nan")
+        probed: Any = tuple(parts.reshape(-1).tolist()) if parts.ndim else q
+        kind = f"{type(q).__name__} {parts.dtype.str}"
+        dtype = given.probed(empty=empty, q=probed, method=method, kind=kind)
+    if parts.dtype not in _FRACTIONS:
+        parts = parts.astype(np.float64)
     if given.name.endswith("percentile"):
-        parts = parts / 100
-    return _quantiles(given, tuple(parts.reshape(-1).tolist()), parts.shape, method, result)
+        parts = np.asarray(parts / 100)
+    return _quantiles(given, parts, method, dtype)
 
 
-def _quantiles(
-    given: Given, q: tuple[float, ...], shape: Axes, method: str, result: np.dtype[Any]
-) -> Statistic:
+def _quantiles(given: Given, q: AnyArray, method: str, result: np.dtype[Any]) -> Statistic:
     _over_everything(given)
     if not rankable(given.dtype):
         raise TypeError(f"{given.name} over all values takes no {given.dtype}; give an axis")
     skip = given.name.startswith("nan") and given.dtype.kind in "fmM"
     aggregator = Digits(given.dtype.newbyteorder("="), skip, (0,), 0)
-    return Quantiles(result, given.masked, aggregator, len(given.shape), q, shape, method)
+    fractions = tuple(q.reshape(-1).tolist())
+    dims = len(given.shape)
+    return Quantiles(result, given.masked, aggregator, dims, fractions, q.shape, method, q.dtype)
 
 
 def histogram(

@@ -58,7 +58,7 @@ def between(method: str, count: int, q: AnyArray) -> Between:
         As for :func:`numpy.quantile`.
     count : int
         The number of values; at least one.
-    q : ndarray of float64
+    q : ndarray of floats
         From 0 to 1.
 
     Examples
@@ -81,7 +81,8 @@ def between(method: str, count: int, q: AnyArray) -> Between:
         position = line
     else:
         alpha, beta = _PLOTTING[method]
-        position = count * q + alpha + q * (1 - alpha - beta) - 1
+        # In NumPy's order: the result depends on it for quantiles of half precision.
+        position = count * q + (alpha + q * (1 - alpha - beta)) - 1
     before = position < 0
     position = np.clip(position, 0, count - 1)
     lower = np.floor(position)
@@ -144,6 +145,9 @@ class Quantiles(Statistic):
     method: str
     """As for :func:`numpy.quantile`; ``"median"`` is the mean of the values in the middle."""
 
+    q_dtype: np.dtype[Any]
+    """The dtype of the quantiles, in which NumPy computes their ranks."""
+
     count: int = 0
     """The number of values; known after the first pass."""
 
@@ -185,7 +189,7 @@ class Quantiles(Statistic):
         if self.method == "median":
             middle = np.array([(count - 1) // 2])
             return Between(middle, np.array([count // 2]), np.zeros(1))
-        return between(self.method, count, np.array(self.q, np.float64))
+        return between(self.method, count, np.array(self.q, self.q_dtype))
 
     def _further(
         self, targets: tuple[RankTarget, ...], count: int, table: AnyArray

@@ -147,6 +147,9 @@ def test_real_imag_and_conjugate():
     np.testing.assert_array_equal(array.conjugate().ndarray(), values.conj())
     plain = ADAPT(UnreadableSource((3,), np.dtype("f4")))
     assert plain.real.dtype == plain.imag.dtype == plain.conj().dtype == "f4"
+    for dtype in ("?", ">i2", ">f8"):
+        values = values_of(dtype)
+        assert ADAPT(values).conj().dtype == values.conj().dtype
 
 
 # -- Joining, axes, shapes -------------------------------------------------------------------

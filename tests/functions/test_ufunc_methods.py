@@ -18,6 +18,22 @@ def test_reduce_takes_a_dtype(ufunc, dtype):
             check(lambda a, axis=axis: ufunc.reduce(a, axis, dtype, keepdims=True), values)
 
 
+@pytest.mark.parametrize("ufunc", [np.logical_and, np.logical_or])
+@pytest.mark.parametrize("initial", [None, True, 0, 2.5])
+def test_reduce_to_a_truth_value_takes_an_initial_value(ufunc, initial):
+    values = np.array([[1, 1, 0], [1, 0, 0]])
+    check(lambda a: ufunc.reduce(a, initial=initial), values)
+    check(lambda a: ufunc.reduce(a, None, initial=initial, keepdims=True), values)
+
+
+@pytest.mark.parametrize("name", ["any", "all"])
+@pytest.mark.parametrize("dtype", ["?", "i4", "c8", "M8[s]", "S3", "U2"])
+def test_truth_values_where_a_condition_holds(name, dtype):
+    values = np.array([0, 1, 2, 0]).astype(dtype)
+    for where in (False, True, np.array([True, False, False, True])):
+        check(lambda a, where=where: getattr(np, name)(a, where=where), values)
+
+
 @pytest.mark.parametrize("name", ["sum", "prod", "min", "max", "nansum", "nanmin", "nanmax"])
 def test_an_initial_value_of_values_that_may_be_none(name):
     function = getattr(np, name)

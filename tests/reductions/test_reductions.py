@@ -116,6 +116,17 @@ def test_dtype_argument(name):
         check(name, values_of(old), axis=1, dtype=new)
 
 
+@pytest.mark.parametrize("method", ["linear", "nearest", "hazen", "inverted_cdf"])
+@pytest.mark.parametrize("name", ["quantile", "nanquantile"])
+def test_quantiles_depend_on_the_type_of_q(name, method):
+    several = [np.array([0.3, 0.7], kind) for kind in (np.float16, np.float32)]
+    numbers = [kind(0.3) for kind in (float, np.float16, np.float32, np.float64)]
+    for dtype in ("i1", "i8", "f2", "f4", ">f8"):
+        values = np.random.default_rng(0).integers(0, 50, 16).astype(dtype)
+        for q in (*numbers, *several, [0.3], 1, np.int64(1), np.array(0.3, "f4")):
+            check(name, values, q, None, method=method)
+
+
 @pytest.mark.parametrize("name", ["std", "var", "nanstd", "nanvar"])
 def test_degrees_of_freedom(name):
     for ddof, axis in itertools.product([0, 1, 2.5, 9], [None, 0, (1, 2)]):
