@@ -68,7 +68,7 @@ class BlockStep(Protocol):
     def key(self) -> str | None:
         """A text that equal steps share in any process; None if there is none."""
 
-    def __call__(self, place: BlockPlace, *blocks: Values) -> Values:
+    def __call__(self, place: BlockPlace, /, *blocks: Values) -> Values:
         """Return the values of a block, of the shape of its box."""
 
 
