@@ -33,8 +33,8 @@ NAMES = (
 
 
 def main() -> None:
-    """Run those that are named, or all."""
-    names, setup = asked()
+    """Run the named benchmarks, or all."""
+    names, setup = parsed_arguments()
     rows = []
     for name in names:
         print(f"{name} ...", file=sys.stderr, flush=True)
@@ -52,36 +52,35 @@ def main() -> None:
         )
 
 
-def asked() -> tuple[tuple[str, ...], Setup]:
-    """Return what the command line asks for."""
+def parsed_arguments() -> tuple[tuple[str, ...], Setup]:
+    """Return the names of the benchmarks, and the setup, from the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}")
     parser.add_argument(
         "--size",
         choices=SIZES,
         default="small",
-        help="how large the data are that whole statistics are made of: full is 2 GB, and 8 GB "
-        "for `memory`; medium a quarter of that; small, which is the default, 50 MB for a quick "
-        "look",
+        help="size of the data of statistics: full is 2 GB, and 8 GB for `memory`; medium is a "
+        "quarter of that; small, the default, is 50 MB",
     )
     parser.add_argument(
         "--data",
         type=Path,
         metavar="FOLDER",
-        help="where these data are kept for another run; else they are made anew",
+        help="folder that keeps the data for further runs; by default they are temporary",
     )
     parser.add_argument(
         "--only",
         action="append",
         choices=STORES,
-        help="the store that `compute` and `memory` are about; may be given again",
+        help="store that `compute` and `memory` measure; may be repeated",
     )
-    given = parser.parse_args()
-    unknown = sorted(set(given.names) - set(NAMES))
+    arguments = parser.parse_args()
+    unknown = sorted(set(arguments.names) - set(NAMES))
     if unknown:
         parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(NAMES)}")
-    setup = Setup(SIZES[given.size], given.data, tuple(given.only or ()))
-    return tuple(given.names) or NAMES, setup
+    setup = Setup(SIZES[arguments.size], arguments.data, tuple(arguments.only or ()))
+    return tuple(arguments.names) or NAMES, setup
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The least that a read can cost: ten elements of an ndarray."""
+"""The overhead of a read: ten elements of an ndarray."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_SECONDS = 11e-6
 
 
 def run(_: Setup) -> list[Row]:
-    """Compare with the limit, and with dask.array where it is installed."""
+    """Compare with the limit, and with dask.array if installed."""
     values = np.arange(100.0)
     works = {"biggus": biggus.ArrayAdapter(values)[10:20].ndarray}
     if importlib.util.find_spec("dask"):

@@ -1,9 +1,9 @@
-"""Mean, deviation and extremes in one pass: what every reader that brings no arithmetic is given.
+"""Mean, standard deviation and extremes in one pass, for libraries that only read.
 
-The blocks are as large as fits a core's cache: smaller ones spend more on
-Python, of which only one thread can run at a time, than on numbers.
+Blocks fit a core's cache.  Smaller blocks would spend more time on Python, which runs one
+thread at a time, than on numbers.
 
-The merging is that of Chan, Golub and LeVeque, "Updating formulae and a
+Partial results are merged as by Chan, Golub and LeVeque, "Updating formulae and a
 pairwise algorithm for computing sample variances" (1979).
 """
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 BLOCK = 2**16
-"""Elements that are worked on at once: half a megabyte in float64."""
+"""Elements of a block: half a megabyte in float64."""
 
 
 class Statistics:
-    """The count, mean, sum of squared deviations and extremes of what it has been given.
+    """The count, mean, sum of squared deviations and extremes of the values added so far.
 
     Parameters
     ----------
     names : sequence of str
-        Of mean, std, min and max.
+        The statistics to return: mean, std, min or max.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -38,7 +38,7 @@ class Statistics:
         self._block = np.empty(BLOCK)
 
     def add(self, values: np.ndarray) -> None:
-        """Take more values."""
+        """Add values."""
         flat = values.reshape(-1)
         for start in range(0, flat.size, BLOCK):
             part = flat[start : start + BLOCK]
@@ -54,7 +54,7 @@ class Statistics:
             self._merge(part.size, mean, float(np.add.reduce(block)))
 
     def merge(self, other: Statistics) -> None:
-        """Take what another has been given."""
+        """Add the values of another instance."""
         self.least = min(self.least, other.least)
         self.most = max(self.most, other.most)
         if other.count:
@@ -62,13 +62,13 @@ class Statistics:
 
     def _merge(self, count: int, mean: float, squares: float) -> None:
         total = self.count + count
-        apart = mean - self.mean
-        self.mean += apart * count / total
-        self.squares += squares + apart * apart * self.count * count / total
+        difference = mean - self.mean
+        self.mean += difference * count / total
+        self.squares += squares + difference * difference * self.count * count / total
         self.count = total
 
     def results(self) -> list[float]:
-        """Return what was asked for, in its order."""
+        """Return the statistics, in the order of `names`."""
         found = {
             "mean": self.mean,
             "std": math.sqrt(self.squares / self.count),

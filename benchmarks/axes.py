@@ -1,7 +1,7 @@
-"""Work against the grain of the chunks: percentiles over time of maps, maps saved as columns.
+"""Work across the chunks: percentiles over time of maps, and maps saved as columns.
 
-Each piece of work is done in a process of its own; processes take turns.  What counts is the
-time by the clock, that of the processor beside it, and how much the peak of the memory rises.
+Each piece of work runs in a separate process, and the processes take turns.  Measured are
+the wall time, the CPU time, and the rise of the peak memory.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 
 class Comparison(NamedTuple):
-    """A piece of work, with whom it is compared, in what memory and how much longer it may take.
+    """A piece of work, the peer that it is compared with, its memory, and the allowed ratio.
 
-    Of what has to be decoded and encoded in any case, the codecs alone show how much that takes.
+    The peer `codecs` only decodes and encodes the chunks.
     """
 
     work: str
@@ -35,11 +35,11 @@ class Comparison(NamedTuple):
     peer: str
     against: str
     part: float
-    """Of the data, so much memory."""
+    """The memory, as a fraction of the size of the data."""
 
     most: float | None
     least: int = 32 * 2**20
-    """So many bytes at least: small data are not worth less."""
+    """The least memory, in bytes."""
 
 
 COMPARISONS = (
@@ -59,7 +59,7 @@ COMPARISONS = (
 
 
 def run(setup: Setup) -> list[Row]:
-    """Compare all, in memory that is a part of the data."""
+    """Run all comparisons, each with less memory than the data need."""
     rows = []
     with setup.folder() as folder:
         for each in COMPARISONS:
@@ -73,15 +73,19 @@ def run(setup: Setup) -> list[Row]:
 
 def _compared(each: Comparison, folder: Path, nbytes: int) -> list[Row]:
     memory = max(int(each.part * nbytes), each.least)
-    own, other = (_asked(each.name, peer, folder, memory) for peer in ("biggus", each.peer))
-    if other["told"] and not np.allclose(own["told"], other["told"], rtol=1e-3, atol=1e-4):
+    own, other = (_run_peer(each.name, peer, folder, memory) for peer in ("biggus", each.peer))
+    if other["checks"] and not np.allclose(own["checks"], other["checks"], rtol=1e-3, atol=1e-4):
         raise RuntimeError(f"{each.work}: {each.peer} gives other values: {own}, {other}")
     work = f"{each.work}, {show_bytes(nbytes)} in {show_bytes(memory)}"
     times = [
         Row(
-            what, show(own[key]), f"{each.against}, {show(other[key])}", own[key] / other[key], most
+            label,
+            show(own[key]),
+            f"{each.against}, {show(other[key])}",
+            own[key] / other[key],
+            most,
         )
-        for what, key, most in (
+        for label, key, most in (
             (work, "cpu", None),
             (f"{work}: by the clock", "seconds", each.most),
         )
@@ -96,7 +100,7 @@ def _compared(each: Comparison, folder: Path, nbytes: int) -> list[Row]:
     return [*times, memory_row]
 
 
-def _asked(name: str, peer: str, folder: Path, memory: int) -> dict[str, Any]:
+def _run_peer(name: str, peer: str, folder: Path, memory: int) -> dict[str, Any]:
     command = [sys.executable, "-W", "ignore", "-m", "benchmarks.axis_peers"]
     done = subprocess.run(
         [*command, name, peer, folder, str(memory)],
@@ -110,7 +114,7 @@ def _asked(name: str, peer: str, folder: Path, memory: int) -> dict[str, Any]:
 
 
 def _make_maps(folder: Path, size: Size) -> int:
-    """Make maps, one a time, if they are not there yet; return how large they are."""
+    """Write maps, one per time, if they do not exist yet; return their size in bytes."""
     import zarr
 
     if not (folder / MAPS).exists():
@@ -125,7 +129,7 @@ def _make_maps(folder: Path, size: Size) -> int:
 
 
 def _make_years(folder: Path, size: Size) -> int:
-    """Make forty files of twelve months each, if they are not there yet."""
+    """Write forty files of twelve months each, if they do not exist yet; return their size."""
     import netCDF4
 
     shape = (12, *size.file_shape[1:])

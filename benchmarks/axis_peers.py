@@ -1,8 +1,8 @@
-"""Work against the grain of the chunks, by biggus and by others: a process for each.
+"""Work across the chunks, by biggus and by other libraries, each in a separate process.
 
-``python -m benchmarks.axis_peers WORK PEER FOLDER MEMORY`` does it once, and answers with a line of
-JSON: the seconds that it took on the clock and of the processor, how much the peak of the memory
-rose, and some numbers that are the same for all.
+``python -m benchmarks.axis_peers WORK PEER FOLDER MEMORY`` does the work once, and prints a line
+of JSON: wall seconds, CPU seconds, the rise of the peak memory in bytes, and some values of the
+result, which must be equal for all peers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.datasets import VARIABLE, remove
-from benchmarks.limit import gunzipped, hdf5_chunks
+from benchmarks.limit import gzip_decoder, hdf5_chunks
 from benchmarks.worker import peak_bytes
 
 if TYPE_CHECKING:
@@ -33,13 +33,13 @@ LIBRARIES = {
     "codecs": ("numcodecs", "h5py"),
     "biggus": ("biggus.engine.evaluation", "biggus.sinks.saving"),
 }
-"""What each imports, before its time begins."""
+"""The modules that each peer imports before the timing."""
 
 MAPS = "maps.zarr"
-"""A chunk a time."""
+"""The Zarr array of maps, one chunk per time."""
 
 YEARS = "years"
-"""A file a year, of twelve months."""
+"""The folder of files, one per year, of twelve months each."""
 
 
 def _biggus(memory: int) -> Any:
@@ -64,23 +64,23 @@ def _stored(folder: Path) -> Any:
 
 
 def _columns(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return chunks that are long in time, and as small as maps otherwise."""
+    """Return chunks that are long in time and small in the other axes."""
     return (min(40, shape[0]), -(-shape[1] // 10), -(-shape[2] // 10))
 
 
-def _told(values: Any) -> list[float]:
+def _checks(values: Any) -> list[float]:
     values = np.asarray(values, "f8")
     return [float(values.mean()), float(values.flat[values.size // 3])]
 
 
 def percentile_by_biggus(folder: Path, memory: int) -> list[float]:
-    """The 95th percentile over time."""
+    """Compute the 95th percentile over time."""
     biggus = _biggus(memory)
-    return _told(biggus.percentile(biggus.open(folder / MAPS), 95, axis=0).ndarray())
+    return _checks(biggus.percentile(biggus.open(folder / MAPS), 95, axis=0).ndarray())
 
 
-def percentile_by_xarray(folder: Path, memory: int) -> list[float]:  # noqa: ARG001 - it has no budget
-    """The same of an array of dask, which needs all of a line in one chunk."""
+def percentile_by_xarray(folder: Path, memory: int) -> list[float]:  # noqa: ARG001 - no memory limit
+    """Compute it over a dask array; dask needs the whole axis in one chunk."""
     import xarray
 
     da = _dask().array
@@ -88,17 +88,17 @@ def percentile_by_xarray(folder: Path, memory: int) -> list[float]:  # noqa: ARG
     lazy = da.from_array(stored, chunks=stored.chunks)
     chunks = {"t": -1, "y": -(-stored.shape[1] // 7), "x": -(-stored.shape[2] // 7)}
     array = xarray.DataArray(lazy, dims=("t", "y", "x")).chunk(chunks)
-    return _told(array.quantile(0.95, "t", skipna=False).values)
+    return _checks(array.quantile(0.95, "t", skipna=False).values)
 
 
 def median_by_biggus(folder: Path, memory: int) -> list[float]:
-    """The median of everything."""
+    """Compute the median of all values."""
     biggus = _biggus(memory)
     return [float(biggus.median(biggus.open(folder / MAPS)).ndarray())]
 
 
 def median_by_pass(folder: Path, memory: int) -> list[float]:
-    """No median: what one pass over the data takes."""
+    """Do one pass over the data, without a median."""
     biggus = _biggus(memory)
     biggus.open(folder / MAPS).max().ndarray()
     return []
@@ -110,12 +110,12 @@ def rechunk_by_biggus(folder: Path, memory: int) -> list[float]:
     a = biggus.open(folder / MAPS)
     out = folder / "biggus.zarr"
     biggus.save(a, out, chunks=_columns(a.shape), overwrite=True)
-    with biggus.set_options(chunk_memory=0):  # to look at it is no part of the work
-        return _told(biggus.open(out)[a.shape[0] // 2].ndarray())
+    with biggus.set_options(chunk_memory=0):  # the check is not part of the work
+        return _checks(biggus.open(out)[a.shape[0] // 2].ndarray())
 
 
-def rechunk_by_zarr(folder: Path, memory: int) -> list[float]:  # noqa: ARG001 - it has no budget
-    """Decode all into memory, and encode it: each chunk once."""
+def rechunk_by_zarr(folder: Path, memory: int) -> list[float]:  # noqa: ARG001 - no memory limit
+    """Decode all chunks into memory, and encode each chunk once."""
     import zarr
 
     stored = _stored(folder)
@@ -129,17 +129,17 @@ def rechunk_by_zarr(folder: Path, memory: int) -> list[float]:  # noqa: ARG001 -
         zarr_format=2,
     )
     out[:] = values
-    return _told(out[stored.shape[0] // 2])
+    return _checks(out[stored.shape[0] // 2])
 
 
 def _each(work: Callable[[Any], object], items: Iterable[Any]) -> None:
-    """Do work on as many threads as all others have."""
+    """Do work in as many threads as all peers use."""
     with ThreadPoolExecutor(WORKERS) as threads:
         list(threads.map(work, items))
 
 
-def rechunk_by_codecs(folder: Path, memory: int) -> list[float]:  # noqa: ARG001 - it has no budget
-    """Nothing but decode each map into memory, and encode each column from there."""
+def rechunk_by_codecs(folder: Path, memory: int) -> list[float]:  # noqa: ARG001 - no memory limit
+    """Only decode each map into memory, and encode each column."""
     stored = _stored(folder)
     shape, lengths = stored.shape, _columns(stored.shape)
     codec = importlib.import_module("numcodecs").Zstd(level=0)
@@ -161,14 +161,14 @@ def rechunk_by_codecs(folder: Path, memory: int) -> list[float]:  # noqa: ARG001
     return []
 
 
-def climatology_by_codecs(folder: Path, memory: int) -> list[float]:  # noqa: ARG001 - it has no budget
-    """Nothing but decode each map once, take the mean of a month from it, and encode what is left.
+def climatology_by_codecs(folder: Path, memory: int) -> list[float]:  # noqa: ARG001 - no memory limit
+    """Only decode each map once, subtract the mean of its month, and encode the difference.
 
-    That needs the maps of all years in memory at once, a month after the other.
+    That needs the maps of all years in memory, one month after the other.
     """
     stored = [hdf5_chunks(file) for file in sorted((folder / YEARS).glob("*.nc"))]
     shape, _ = stored[0]
-    inflate = gunzipped()
+    inflate = gzip_decoder()
     codec = importlib.import_module("numcodecs").Blosc("lz4", 5, 1)
     for month in range(len(stored[0][1])):
         maps = np.empty((len(stored), *shape), "f4")
@@ -188,8 +188,8 @@ def climatology_by_codecs(folder: Path, memory: int) -> list[float]:  # noqa: AR
     return []
 
 
-def rechunk_by_dask(folder: Path, memory: int) -> list[float]:  # noqa: ARG001 - it has no budget
-    """Rechunk an array of dask, and store it."""
+def rechunk_by_dask(folder: Path, memory: int) -> list[float]:  # noqa: ARG001 - no memory limit
+    """Rechunk a dask array, and store it."""
     import zarr
 
     da = _dask().array
@@ -204,11 +204,11 @@ def rechunk_by_dask(folder: Path, memory: int) -> list[float]:  # noqa: ARG001 -
         zarr_format=2,
     )
     da.store(da.from_array(stored, chunks=stored.chunks).rechunk(chunks), out, lock=False)
-    return _told(out[stored.shape[0] // 2])
+    return _checks(out[stored.shape[0] // 2])
 
 
 def climatology_by_biggus(folder: Path, memory: int) -> list[float]:
-    """The mean of each month over all years, and how far each month of a year is from it."""
+    """Compute the mean of each month over all years, and the anomaly of each month."""
     biggus = _biggus(memory)
     files = sorted((folder / YEARS).glob("*.nc"))
     a = biggus.ArrayStack([biggus.open(file, VARIABLE) for file in files])
@@ -216,11 +216,11 @@ def climatology_by_biggus(folder: Path, memory: int) -> list[float]:
     out = folder / "climatology-biggus.zarr"
     biggus.save([mean, a - mean], [f"{out}::mean", f"{out}::anomaly"], overwrite=True)
     with biggus.set_options(chunk_memory=0):
-        return _told(biggus.open(f"{out}::anomaly")[3, 7].ndarray())
+        return _checks(biggus.open(f"{out}::anomaly")[3, 7].ndarray())
 
 
-def climatology_by_xarray(folder: Path, memory: int) -> list[float]:  # noqa: ARG001 - it has no budget
-    """The same by the months of the times."""
+def climatology_by_xarray(folder: Path, memory: int) -> list[float]:  # noqa: ARG001 - no memory limit
+    """Compute them by the months of the time coordinate."""
     import xarray
 
     _dask()
@@ -232,23 +232,23 @@ def climatology_by_xarray(folder: Path, memory: int) -> list[float]:  # noqa: AR
     out = folder / "climatology-xarray.zarr"
     remove(out)
     found.drop_encoding().to_zarr(out, zarr_format=2)
-    return _told(xarray.open_zarr(out)["anomaly"][3 * 12 + 7].values)
+    return _checks(xarray.open_zarr(out)["anomaly"][3 * 12 + 7].values)
 
 
 def main() -> None:
-    """Do one piece of work."""
+    """Do one piece of work, and print the measurements."""
     work, peer, folder, memory = sys.argv[1:]
     call: Callable[[Path, int], list[float]] = globals()[f"{work}_by_{peer}"]
     for module in ("netCDF4", "zarr", *LIBRARIES.get(peer, (peer,))):
         importlib.import_module(module)
     before = peak_bytes()
     started, spent = time.perf_counter(), time.process_time()
-    told = call(Path(folder), int(memory))
+    checks = call(Path(folder), int(memory))
     answer = {
         "seconds": time.perf_counter() - started,
         "cpu": time.process_time() - spent,
         "peak": peak_bytes() - before,
-        "told": told,
+        "checks": checks,
     }
     print(json.dumps(answer))
 

@@ -1,4 +1,4 @@
-"""What a cache costs beside plain files, and how often a scan that is larger than it is served."""
+"""The cache compared with plain files, and its hit rate for scans larger than the cache."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _CALLS = 20
 
 
 def run(setup: Setup) -> list[Row]:
-    """Compare hits and stores with plain files, and what is admitted with what could be."""
+    """Compare hits and stores with plain files, and hit rates with the best possible ones."""
     rounds = 3 * setup.size.rounds
     with TemporaryDirectory(prefix="biggus-benchmarks-") as name:
         folder = Path(name)
@@ -43,7 +43,7 @@ def run(setup: Setup) -> list[Row]:
 
 
 def _cached(folder: Path, values: np.ndarray[Any, Any]) -> tuple[Cached, Callable[[], Any]]:
-    """Return an array in a cache of its own, and what reads it from there."""
+    """Store an array in a new cache; return the cached source and a function that reads it."""
     source = ObjectSource(values, chunks=values.shape, token="benchmark")
     cached = Cache(folder, "10 GB").wrap(source)
     box = (slice(0, len(values), 1),)
@@ -62,14 +62,14 @@ def _beside_files(folder: Path, kib: int, rounds: int) -> list[Row]:
     plain.mkdir()
     path = str(plain / "0")
     Path(path).write_bytes(values.tobytes())
-    right = zlib.crc32(values)
+    checksum = zlib.crc32(values)
     count = itertools.count()
 
     def read_and_check() -> None:
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - beside a cache as fast
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - as fast as the cache
             found = np.empty(os.fstat(file.fileno()).st_size, np.uint8)
             file.readinto(found.data)
-        assert zlib.crc32(found) == right
+        assert zlib.crc32(found) == checksum
 
     def write_and_rename() -> None:
         with open(path + ".new", "xb", buffering=0) as file:  # noqa: PTH123
@@ -79,14 +79,14 @@ def _beside_files(folder: Path, kib: int, rounds: int) -> list[Row]:
     def store() -> None:
         assert cached.cache.store(f"{next(count) % 50:040x}", values, b"benchmark", 0)
 
-    took = quickest({"hit": hit, "plain": read_and_check}, rounds, _CALLS)
-    rows = [_row(f"hit of {kib} KiB", "a file read and checked", took, MOST_HIT[kib])]
-    took = quickest({"store": store, "plain": write_and_rename}, rounds, _CALLS)
-    return [*rows, _row(f"store {kib} KiB", "a file written and renamed", took, MOST_STORE)]
+    times = quickest({"hit": hit, "plain": read_and_check}, rounds, _CALLS)
+    rows = [_row(f"hit of {kib} KiB", "a file read and checked", times, MOST_HIT[kib])]
+    times = quickest({"store": store, "plain": write_and_rename}, rounds, _CALLS)
+    return [*rows, _row(f"store {kib} KiB", "a file written and renamed", times, MOST_STORE)]
 
 
-def _row(work: str, other: str, took: dict[str, float], most: float | None) -> Row:
-    ours, theirs = took.values()
+def _row(work: str, other: str, times: dict[str, float], most: float | None) -> Row:
+    ours, theirs = times.values()
     return Row(work, show(ours), f"{other}, {show(theirs)}", ours / theirs, most)
 
 
@@ -99,8 +99,8 @@ def _beside_diskcache(folder: Path, rounds: int) -> list[Row]:
     _, hit = _cached(folder / "cache-512", values)
     with diskcache.Cache(folder / "diskcache") as other:
         other["key"] = values.tobytes()
-        took = quickest({"hit": hit, "other": lambda: other["key"]}, rounds, _CALLS)
-    return [_row("hit of 512 KiB", "bytes of diskcache, unchecked", took, MOST_WARM)]
+        times = quickest({"hit": hit, "other": lambda: other["key"]}, rounds, _CALLS)
+    return [_row("hit of 512 KiB", "bytes of diskcache, unchecked", times, MOST_WARM)]
 
 
 def _scans() -> list[Row]:

@@ -1,8 +1,7 @@
-"""Statistics of a whole dataset: beside dask, the plain libraries, tensorstore and the machine.
+"""Statistics of a whole dataset, by biggus, dask, the plain libraries, tensorstore and `machine`.
 
-Each computes in a process of its own, so that its memory is its own; all are
-asked in turn, and once before anything is timed, so that what they read is in
-the system's memory and what they import is there.
+Each computes in a separate process, so that its memory can be measured.  They take turns, after
+one untimed round, so that the data are in the page cache and all modules are imported.
 """
 
 from __future__ import annotations
@@ -33,13 +32,13 @@ MOST = {
     "zstd": {"dask": 1 / 1.5, "tensorstore": 1.2},
     "lz4": {"dask": 1 / 1.5, "tensorstore": 1.2},
 }
-"""How long biggus may take, in times of what another takes."""
+"""The longest time of biggus, as a multiple of the time of a peer."""
 
 MOST_FOUR = 1.15
-"""How long four statistics may take, in times of what one takes."""
+"""The longest time of four statistics, as a multiple of the time of one."""
 
 MOST_BYTES = 200 * 10**6
-"""How much memory the process may have, that of the interpreter and libraries included."""
+"""The most memory of the process, with the interpreter and libraries, in bytes."""
 
 NAMES = {
     "dask": "dask.array",
@@ -48,11 +47,11 @@ NAMES = {
 }
 
 AGREE = 1e-12
-"""Of the values, how much those of two may differ."""
+"""The largest relative difference of two peers' values."""
 
 
 def run(setup: Setup) -> list[Row]:
-    """Compare how long it takes and how much memory, for each store."""
+    """Compare times and memory for each store."""
     rows = []
     for store in setup.stores or STORES:
         with setup.folder() as folder:
@@ -62,10 +61,10 @@ def run(setup: Setup) -> list[Row]:
 
 def _compared(store: str, path: Path, setup: Setup) -> list[Row]:
     others = [peer for peer in peers_of(store) if peer != "biggus"]
-    asked = [("biggus", TWO), *((peer, TWO) for peer in others)]
-    # One and four of the same in turn: machines are not equally fast for long.
-    asked += [(peer, names) for peer in ("biggus", "machine") for names in (ONE, FOUR)]
-    seconds, last = measured(path, asked, setup.size.rounds)
+    works = [("biggus", TWO), *((peer, TWO) for peer in others)]
+    # One and four statistics take turns, because the speed of a machine changes over time.
+    works += [(peer, names) for peer in ("biggus", "machine") for names in (ONE, FOUR)]
+    seconds, last = measured(path, works, setup.size.rounds)
     work = f"{STORES[store]}: mean and std of {show_bytes(setup.size.nbytes)}"
     names = {**NAMES, "library": "h5py" if path.suffix == ".h5" else "zarr-python"}
     names["library"] += ", slab by slab"
@@ -93,27 +92,27 @@ def _compared(store: str, path: Path, setup: Setup) -> list[Row]:
 
 
 def measured(
-    path: Path, asked: Sequence[tuple[str, tuple[str, ...]]], rounds: int
+    path: Path, works: Sequence[tuple[str, tuple[str, ...]]], rounds: int
 ) -> tuple[dict[tuple[str, tuple[str, ...]], float], dict[str, Answer]]:
     """Return the least seconds of each piece of work, and the last answer of each peer.
 
     Parameters
     ----------
     path : Path
-        Of the dataset.
-    asked : sequence of (str, tuple of str)
-        Who is asked in each round, and for which statistics.
+        The path of the dataset.
+    works : sequence of (str, tuple of str)
+        The peers and their statistics, in the order of a round.
     rounds : int
-        How often each is timed, after being asked once untimed.
+        The number of timed rounds, after an untimed one.
     """
-    seconds: dict[tuple[str, tuple[str, ...]], list[float]] = {work: [] for work in asked}
+    seconds: dict[tuple[str, tuple[str, ...]], list[float]] = {work: [] for work in works}
     with contextlib.ExitStack() as stack:
-        peers = dict.fromkeys(peer for peer, _ in asked)
+        peers = dict.fromkeys(peer for peer, _ in works)
         workers = {peer: stack.enter_context(Worker(peer, path)) for peer in peers}
         last = {}
         for number in range(rounds + 1):
             found: dict[str, float] = {}
-            for peer, names in asked:
+            for peer, names in works:
                 answer = last[peer] = workers[peer].ask(names)
                 agree(peer, found, dict(zip(names, answer.values, strict=True)))
                 if number:
@@ -122,7 +121,7 @@ def measured(
 
 
 def agree(peer: str, found: dict[str, float], values: dict[str, float]) -> None:
-    """Raise an error where statistics are not those that were found by others."""
+    """Raise an error if statistics differ from those that other peers found."""
     for name, value in values.items():
         if not math.isclose(found.setdefault(name, value), value, rel_tol=AGREE):
             raise RuntimeError(f"{peer} says that {name} is {value!r}, another {found[name]!r}")
@@ -131,7 +130,7 @@ def agree(peer: str, found: dict[str, float], values: dict[str, float]) -> None:
 def memory_rows(
     work: str, last: dict[str, Answer], others: Iterable[str], names: dict[str, str]
 ) -> list[Row]:
-    """Return rows of the most memory that processes have had, beside what biggus may have."""
+    """Return rows of the peak memory of the processes, compared with the limit of biggus."""
     mine = last["biggus"].peak
     ratio = mine / MOST_BYTES
     rows = [Row(work, show_bytes(mine), show_bytes(MOST_BYTES), ratio, 1)]

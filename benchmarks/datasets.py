@@ -1,9 +1,8 @@
-"""The dataset: a temperature over the globe, made slab by slab, in four stores.
+"""The dataset: a temperature over the globe, written slab by slab, in four stores.
 
-A smooth field with seasons and waves, noise of half a degree on top, and all of
-it rounded to a hundredth, as what has been packed into integers is.  Its bytes
-compress as those of such data do: gzip after shuffle to about 1/2.2, zstd to
-1/1.9, lz4 in blosc to 1/1.6.
+It is a smooth field with seasons and waves, with noise of half a degree, rounded to a
+hundredth like data that were packed into integers.  It compresses like real data: gzip
+after shuffle to about 1/2.2, zstd to 1/1.9, lz4 in blosc to 1/1.6.
 """
 
 from __future__ import annotations
@@ -28,21 +27,21 @@ STORES = {
     "zstd": "Zarr, zstd",
     "lz4": "Zarr, blosc-lz4",
 }
-"""The stores, and what the table calls them."""
+"""The stores, and their names in the table."""
 
 PLAIN = {"plain": "Zarr, not compressed"}
-"""One more, which takes as long to read as the machine does."""
+"""An uncompressed store, which is read at the speed of the machine."""
 
 
 def field(first: int, shape: tuple[int, ...]) -> np.ndarray:
-    """Return the temperatures of some times, in K, float32: the same for the same arguments.
+    """Return the temperatures at some times, in K, float32; deterministic.
 
     Parameters
     ----------
     first : int
         The number of the first time.
     shape : tuple of int
-        How many times, latitudes and longitudes.
+        The numbers of times, latitudes and longitudes.
     """
     times, rows, columns = shape
     time = np.arange(first, first + times)[:, None, None]
@@ -61,7 +60,7 @@ def field(first: int, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def slabs(size: Size, number: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield a dataset a row of chunks at a time, with the number of the first time in it."""
+    """Yield a dataset by rows of chunks, each with the number of its first time."""
     earlier = number * size.shape[0]
     for first in range(0, size.shape[0], size.chunks[0]):
         times = min(size.chunks[0], size.shape[0] - first)
@@ -69,9 +68,9 @@ def slabs(size: Size, number: int) -> Iterator[tuple[int, np.ndarray]]:
 
 
 def dataset(folder: Path, store: str, size: Size, number: int = 0) -> Path:
-    """Return where a dataset lies in a store, made if it is not there yet.
+    """Return the path of a dataset, and write it if it does not exist yet.
 
-    That of the next number has the times that follow.
+    The dataset of the next `number` has the times that follow.
     """
     shape = "x".join(map(str, size.shape))
     path = folder / f"{shape}-{number}-{store}{'.h5' if store in _HDF5 else '.zarr'}"
@@ -84,21 +83,21 @@ def dataset(folder: Path, store: str, size: Size, number: int = 0) -> Path:
 
 
 def store_of(path: Path) -> str:
-    """Return the store that a dataset lies in."""
+    """Return the name of the store of a dataset."""
     return path.stem.rpartition("-")[2]
 
 
 def drop(path: Path) -> None:
-    """Have the system read a file, or all in a folder, from the disk the next time."""
+    """Remove a file, or all files in a folder, from the page cache."""
     for file in [path] if path.is_file() else path.rglob("*"):
         if file.is_file():
             with file.open("rb") as opened:
-                os.fsync(opened.fileno())  # what is not written out stays
+                os.fsync(opened.fileno())  # pages not yet written stay in the page cache
                 os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder, where it is there."""
+    """Remove a file or a folder if it exists."""
     if path.is_dir():
         shutil.rmtree(path)
     else:
@@ -106,7 +105,7 @@ def remove(path: Path) -> None:
 
 
 def stored_bytes(path: Path) -> int:
-    """Return the bytes of a file, or of all in a folder."""
+    """Return the size of a file, or of all files in a folder, in bytes."""
     files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
     return sum(file.stat().st_size for file in files)
 

@@ -1,7 +1,7 @@
-"""A cache of many entries beside one of few; and how long it takes until a part of them is gone.
+"""A cache of many entries compared with one of few, and the time to evict a part of them.
 
-The chunks are tiny, of a block on the disk each.  Of those that stay most are names of one file,
-for that is faster to make; of those that go each is a file of its own.
+The chunks are tiny, each a block on the disk.  Most entries that stay are hard links to a few
+files, which are faster to create; each entry that is evicted is a separate file.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ MOST_EVICTION = 1.2
 MOST_EVICTION_SECONDS = 10.0
 MOST_READ_SECONDS = 0.2
 EVICTED = 10
-"""So manieth a part of the entries goes."""
+"""One in this many entries is evicted."""
 
 _BARE = 10
-"""Of the files that are unlinked beside, so manieth a part is enough."""
+"""One in this many files is unlinked for the comparison."""
 _CHUNK = 1024
 _BLOCK = 4096
 _LINKS = 1000
@@ -48,9 +48,9 @@ _SHARDS = [f"{number:02x}" for number in range(256)]
 
 
 def run(setup: Setup) -> list[Row]:
-    """Compare hits and opening, then have a part evicted, and remove as many plain files."""
+    """Compare hits and opening; then evict a part, and unlink plain files for comparison."""
     with TemporaryDirectory(prefix="biggus-benchmarks-") as name:
-        # In a function of its own: caches that still live would make their folders anew.
+        # In a separate function: caches that still exist would recreate their folders.
         return _rows(Path(name), 10 * setup.size.tiny_chunks, 3 * setup.size.rounds)
 
 
@@ -60,8 +60,8 @@ def _rows(folder: Path, count: int, rounds: int) -> list[Row]:
     cache.close()
     keys = _keys(count)
     _fill(folder / "many", keys)
-    took = quickest({"many": many, "few": few}, rounds, _CALLS)
-    ours, theirs = took.values()
+    times = quickest({"many": many, "few": few}, rounds, _CALLS)
+    ours, theirs = times.values()
     work, limit = f"hit of 1 KiB, {count:,} entries", f"one entry, {show(theirs)}"
     rows = [Row(work, show(ours), limit, ours / theirs, MOST_HIT)]
     rows.append(_opened(folder / "many", count))
@@ -70,7 +70,7 @@ def _rows(folder: Path, count: int, rounds: int) -> list[Row]:
 
 
 def _cached(path: Path, size_limit: int = 10**11) -> tuple[Cache, Callable[[], Any]]:
-    """Return a cache that has one chunk at least, and what reads that."""
+    """Return a cache with at least one chunk, and a function that reads it."""
     cache = Cache(path, size_limit, policy="lru")
     values = np.random.default_rng(0).integers(0, 256, _CHUNK, np.uint8)
     cached = cache.wrap(ObjectSource(values, chunks=values.shape, token="benchmark"))
@@ -84,7 +84,7 @@ def _keys(count: int) -> list[str]:
 
 
 def _opened(path: Path, count: int) -> Row:
-    """Open it once more, and look something up."""
+    """Time opening the cache once more and looking up a description."""
     started = time.perf_counter()
     Cache(path, "101 GB").recall("nothing")
     seconds = time.perf_counter() - started
@@ -93,7 +93,7 @@ def _opened(path: Path, count: int) -> Row:
 
 
 def _evicted(folder: Path, keys: list[str], alone: float) -> list[Row]:
-    """Have the limit be smaller, and read on until the last that must go is gone."""
+    """Open the cache with a smaller limit, and read until the last evicted entry is removed."""
     count = len(keys) // EVICTED
     bare = _BARE * _bare(folder / "bare", count // _BARE)
     before = _cached(folder / "many")[0].stats().bytes
@@ -101,13 +101,13 @@ def _evicted(folder: Path, keys: list[str], alone: float) -> list[Row]:
     last = folder / "many" / "entries" / keys[count - 1][:2] / keys[count - 1][2:]
     reads = []
     started = time.perf_counter()
-    smaller.store("00" * 20, np.zeros(_CHUNK, np.uint8), b"benchmark", 0)  # there is no room for it
+    smaller.store("00" * 20, np.zeros(_CHUNK, np.uint8), b"benchmark", 0)  # starts the eviction
     while last.exists() or not reads:
-        begun = time.perf_counter()
+        read_started = time.perf_counter()
         read()
-        reads.append(time.perf_counter() - begun)
-        if begun - started > _PATIENCE_SECONDS:
-            raise TimeoutError("what had to go is not gone")
+        reads.append(time.perf_counter() - read_started)
+        if read_started - started > _PATIENCE_SECONDS:
+            raise TimeoutError("the entries were not evicted")
     seconds = time.perf_counter() - started
     median, longest = float(np.median(reads)), max(reads)
     work = f"evict {count:,} entries beside reading"
@@ -123,18 +123,18 @@ def _evicted(folder: Path, keys: list[str], alone: float) -> list[Row]:
 
 
 def _bare(path: Path, count: int) -> float:
-    """Return the seconds in which one thread unlinks so many files, in such folders."""
+    """Return the seconds that one thread needs to unlink `count` files in such folders."""
     names = [f"{key[:2]}/{key[2:]}" for key in _keys(count)]
     _make(path, names)
     os.sync()
     started = time.perf_counter()
     for name in names:
-        os.unlink(f"{path}/{name}")  # noqa: PTH108 - as fast as can be
+        os.unlink(f"{path}/{name}")  # noqa: PTH108 - faster than Path.unlink
     return time.perf_counter() - started
 
 
 def _fill(path: Path, keys: list[str]) -> None:
-    """Put files of a block each into a cache folder, and into its ledger, as old entries."""
+    """Write files of a block each into a cache folder, and add them to its ledger."""
     names = [f"{key[:2]}/{key[2:]}" for key in keys]
     _make(path / "entries", names[: len(keys) // EVICTED + _LINKS])
     _make(path / "entries", names[len(keys) // EVICTED + _LINKS :], links=_LINKS)
@@ -154,7 +154,7 @@ def _fill(path: Path, keys: list[str]) -> None:
 
 
 def _make(path: Path, names: Iterable[str], links: int = 1) -> None:
-    """Make files of a block each, or so many names of one; a folder after the other."""
+    """Write files of a block each, with `links` hard links per file, folder by folder."""
     for shard in _SHARDS:
         (path / shard).mkdir(parents=True, exist_ok=True)
     names = sorted(names)

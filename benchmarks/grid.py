@@ -1,4 +1,4 @@
-"""A grid mosaic of zoom level 22: 2^44 tiles, none of which exists."""
+"""A grid mosaic of zoom level 22, with 2^44 tiles that are never created."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST_SECONDS = 50e-6
 
 
 def build(zoom: int = 22) -> biggus.Array:
-    """Make the mosaic of a zoom level."""
+    """Create the mosaic of a zoom level."""
     return biggus.GridMosaic(
         lambda index: Tile(index[1], index[0]),
         grid_shape=(2**zoom, 2**zoom, 1),
@@ -28,18 +28,18 @@ def build(zoom: int = 22) -> biggus.Array:
 
 
 def traced(zoom: int) -> int:
-    """Return the bytes that a mosaic and a slice of it take."""
+    """Return the memory of a mosaic and a slice of it, in bytes."""
     tracemalloc.start()
     grid = build(zoom)
     view = grid[5:-5]
-    taken, _ = tracemalloc.get_traced_memory()
+    nbytes, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     del view
-    return taken
+    return nbytes
 
 
 def run(_: Setup) -> list[Row]:
-    """Compare building and slicing with their limits, and memory with that of four tiles."""
+    """Compare the times of building and slicing with limits, and memory with that of 4 tiles."""
     grid = build()
     times = quickest(
         {"build": build, "slice": lambda: grid[2**29 : 2**29 + 400, ::-7, np.newaxis]}, calls=2000

@@ -1,4 +1,4 @@
-"""What `import biggus` and its first array cost, beside `import numpy`."""
+"""The time of `import biggus` and of its first array, compared with `import numpy`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def run(_: Setup) -> list[Row]:
-    """Compare whole interpreters that import one thing; byte code is compiled beforehand."""
+    """Compare interpreters that import one module; byte code is compiled beforehand."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "PYTHONPYCACHEPREFIX": folder}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)

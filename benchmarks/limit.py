@@ -1,7 +1,7 @@
-"""What the machine can do: stored bytes read with `preadv` into kept buffers, and decoded.
+"""The limit of the machine: stored bytes are read with `preadv` into reused buffers, and decoded.
 
-Where chunks lie is looked up beforehand; nothing is checked, nothing but the
-dataset of these benchmarks can be read.
+The places of the chunks are looked up beforehand, nothing is checked, and only the dataset of
+these benchmarks can be read.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RUN = 6 * 2**20
-"""Bytes that are read at once where nothing is chunked."""
+"""Bytes of a read of a dataset without chunks."""
 
 
 class Stored(NamedTuple):
-    """The bytes of a chunk, and the box of values in it that are of the array."""
+    """The place of a stored chunk, and the box of its values that lie within the array."""
 
     path: str
     offset: int
@@ -36,12 +36,12 @@ class Stored(NamedTuple):
 
 
 def read_chunks(path: Path, parts: int) -> Callable[[int], Iterator[np.ndarray]]:
-    """Return what yields the values of every so manieth chunk, from a given one on."""
+    """Return a function that yields the values of every `parts`-th chunk from a given one on."""
     store = store_of(path)
     if store == "contiguous":
         return _runs(path, parts)
     chunks, stored = (hdf5_chunks if store == "gzip" else _zarr_chunks)(path)
-    decode = {"gzip": gunzipped, "zstd": _zstd, "lz4": _blosc, "plain": _copied}[store]()
+    decode = {"gzip": gzip_decoder, "zstd": _zstd, "lz4": _blosc, "plain": _copy}[store]()
     longest = max(chunk.nbytes for chunk in stored)
 
     def decoded_values(part: int) -> Iterator[np.ndarray]:
@@ -83,7 +83,7 @@ def _runs(path: Path, parts: int) -> Callable[[int], Iterator[np.ndarray]]:
 
 
 def hdf5_chunks(path: Path) -> tuple[tuple[int, ...], list[Stored]]:
-    """Return the shape of the chunks of a dataset in HDF5, and where they lie."""
+    """Return the shape and the places of the chunks of an HDF5 dataset."""
     import h5py
 
     with h5py.File(path) as file:
@@ -117,8 +117,8 @@ def _box(corner: Sequence[int], chunks: Sequence[int], shape: Sequence[int]) -> 
     )
 
 
-def gunzipped() -> Any:
-    """Return what inflates with the fastest library that is here, and undoes the shuffle."""
+def gzip_decoder() -> Any:
+    """Return a function that inflates with the fastest installed library, and unshuffles."""
     from numcodecs import Shuffle
 
     inflate: Callable[[Any, int], Any]
@@ -138,7 +138,7 @@ def _zstd() -> Any:
     return Zstd().decode
 
 
-def _copied() -> Any:
+def _copy() -> Any:
     return lambda data, out: np.copyto(out, data)
 
 
@@ -149,10 +149,10 @@ def _blosc() -> Any:
 
 
 def halve(path: Path, columns: int, target: Path, parts: int) -> None:
-    """Make the means of two by two, four by four and eight by eight, on so many threads.
+    """Compute the means of 2 x 2, 4 x 4 and 8 x 8 values in `parts` threads.
 
-    What is written is as large as overviews are, and goes to one file a thread.  What is not
-    whole blocks of a chunk is left out: that is little.
+    Each thread writes to one file, as many bytes as overviews have.  Incomplete blocks at the
+    edges of chunks are left out.
     """
     read = read_chunks(path, parts)
 

@@ -1,4 +1,4 @@
-"""The memory that statistics take of a dataset four times as large: no more than of the other."""
+"""The peak memory of statistics of a dataset four times as large, with the same limit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LONGER = 4
 
 
 def run(setup: Setup) -> list[Row]:
-    """Compare the peak memory of processes with what it must not pass, for each store."""
+    """Compare the peak memory of processes with the limit, for each store."""
     size = setup.size.longer(LONGER)
     rows = []
     for store in setup.stores or STORES:

@@ -22,7 +22,7 @@ MOST_TILE_BYTES = 600
 
 
 class Slotted:
-    """The baseline: what the barest Python objects cost."""
+    """A bare Python object, the baseline."""
 
     __slots__ = ("first", "second")
 
@@ -32,7 +32,7 @@ class Slotted:
 
 
 class Tile:
-    """A tile as a user would write it."""
+    """A tile as a user would define it."""
 
     def __init__(self, x: int, y: int) -> None:
         self.place = x, y
@@ -44,12 +44,12 @@ class Tile:
 
 
 def bare_objects() -> list[Slotted]:
-    """Make as many bare objects as there are tiles."""
+    """Create as many bare objects as there are tiles."""
     return [Slotted(i, i) for i in range(SIDE * SIDE)]
 
 
 def nested(tiles: list[list[Tile]]) -> biggus.Array:
-    """Join columns of tiles from north to south, and those from west to east."""
+    """Join tiles to columns from north to south, and the columns from west to east."""
     columns = [
         biggus.LinearMosaic([biggus.ArrayAdapter(tile) for tile in column], axis=0)
         for column in tiles
@@ -58,7 +58,7 @@ def nested(tiles: list[list[Tile]]) -> biggus.Array:
 
 
 def run(_: Setup) -> list[Row]:
-    """Compare building with bare objects, and slicing with its limit."""
+    """Compare building with creating bare objects, and slicing with its limit."""
     tiles = [[Tile(x, y) for y in range(SIDE)] for x in range(SIDE)]
     times = quickest({"bare": bare_objects, "mosaic": lambda: nested(tiles)}, rounds=9)
     gc.collect()

@@ -1,4 +1,4 @@
-"""What computing costs beside the numbers: a chunk, and an expression."""
+"""The overhead of computing, per chunk and per expression."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from benchmarks.setup import Setup
 
 SIDE = 8
-"""A tiny chunk has this many rows and columns: 256 bytes."""
+"""Rows and columns of a tiny chunk of 256 bytes."""
 
 ROWS = 100
-"""How many chunks there are one below the other."""
+"""The number of rows of chunks."""
 
 FEWER = 100
-"""dask takes so long that it is given an array with one chunk of this many."""
+"""dask gets one in this many chunks, because it is slow."""
 
 MOST_CHUNK_SECONDS = 20e-6
 MOST_EXPRESSION_SECONDS = 80e-6
@@ -34,7 +34,7 @@ ELEMENTS = 10_000
 
 
 def run(setup: Setup) -> list[Row]:
-    """Compare means of arrays of tiny chunks, and of a small difference, with their limits."""
+    """Compare means of arrays of tiny chunks, and of a small expression, with their limits."""
     with setup.folder() as folder, biggus.set_options(workers=WORKERS):
         return [*_tiny_chunks(folder, setup), *_expression()]
 
@@ -64,7 +64,7 @@ def _tiny_chunks(folder: Path, setup: Setup) -> list[Row]:
 
 
 def _chunk_rows(work: str, a: Any, plain: Any, fewer: Any, rounds: int) -> list[Row]:
-    """Return rows of the seconds a chunk: biggus, then its limit, the plain library and dask."""
+    """Return rows of seconds per chunk: biggus with its limit, the plain library, and dask."""
     count = plain.size // SIDE**2
     counts = {"biggus": count, "plain": count, "dask": fewer.size // SIDE**2}
     works: dict[str, Callable[[], object]] = {

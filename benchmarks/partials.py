@@ -1,4 +1,4 @@
-"""Partial results that are kept: the same analysis again, and of a mosaic that has grown."""
+"""Cached partial results: the same analysis again, and of a mosaic with one file more."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from benchmarks.setup import Setup
 
 FILES = 100
-"""Before one more is appended: one percent."""
+"""The number of files before one more, one percent, is appended."""
 
 MOST = {"again": 0.01, "appended": 0.03}
-"""How long a run may take, in times of the first."""
+"""The longest time of a run, as a multiple of the first."""
 
 
 def run(setup: Setup) -> list[Row]:
-    """Compare later runs with the first, and that with one that keeps nothing."""
+    """Compare later runs with the first run, and the first run with one without a cache."""
     with setup.folder() as folder:
         paths = _files(folder, setup)
         rounds = [_round(paths, folder / "partials-cache") for _ in range(setup.size.rounds)]
@@ -42,13 +42,15 @@ def run(setup: Setup) -> list[Row]:
 
 def _row(work: str, seconds: dict[str, float], name: str) -> Row:
     other = "plain" if name == "first" else "first"
-    said = {"plain": "without a cache", "first": "the first time"}[other]
+    compared = {"plain": "without a cache", "first": "the first time"}[other]
     ratio = seconds[name] / seconds[other]
-    return Row(work, show(seconds[name]), f"{said}, {show(seconds[other])}", ratio, MOST.get(name))
+    return Row(
+        work, show(seconds[name]), f"{compared}, {show(seconds[other])}", ratio, MOST.get(name)
+    )
 
 
 def _files(folder: Path, setup: Setup) -> list[Path]:
-    """Make the files, of which the last is the one that is appended."""
+    """Write the files; the last one is appended later."""
     times, *rest = setup.size.file_shape
     chunks = (times, *setup.size.chunks[1:])
     place = folder / f"{times}x{rest[0]}x{rest[1]}-files"
@@ -60,21 +62,21 @@ def _files(folder: Path, setup: Setup) -> list[Path]:
 
 
 def _round(paths: Sequence[Path], folder: Path) -> dict[str, float]:
-    """Return the seconds of the runs, of which each finds what the ones before have kept."""
+    """Return the seconds of the runs; each run finds the partial results of those before."""
     shutil.rmtree(folder, ignore_errors=True)
     seconds = {}
     with _options(cache=False):
-        plain = _opened(paths[:FILES])
+        plain = _open_joined(paths[:FILES])
         expected = _compute(plain)
         seconds["plain"] = timed(lambda: _compute(plain))
     with biggus.Cache(folder) as cache, _options(cache=cache):
-        kept = _opened(paths[:FILES])
-        seconds["first"] = timed(lambda: _compute(kept))
-    # Another cache object on the same folder: what follows finds only what is on the disk.
+        array = _open_joined(paths[:FILES])
+        seconds["first"] = timed(lambda: _compute(array))
+    # Another cache object on the same folder: the next runs find only entries on the disk.
     with biggus.Cache(folder) as cache, _options(cache=cache):
-        again, grown = _opened(paths[:FILES]), _opened(paths)
+        again, grown = _open_joined(paths[:FILES]), _open_joined(paths)
         seconds["again"] = timed(lambda: _compute(again))
-        seconds["opened"] = timed(lambda: _compute(_opened(paths[:FILES])))
+        seconds["opened"] = timed(lambda: _compute(_open_joined(paths[:FILES])))
         agree("what is kept", expected, _compute(again))
         seconds["appended"] = timed(lambda: _compute(grown))
     shutil.rmtree(folder, ignore_errors=True)
@@ -85,8 +87,8 @@ def _options(cache: Any) -> Any:
     return biggus.set_options(memory=MEMORY, workers=WORKERS, cache=cache)
 
 
-def _opened(paths: Sequence[Path]) -> biggus.Array:
-    """Open files of which no chunks are kept, for they are near: only what comes of them is."""
+def _open_joined(paths: Sequence[Path]) -> biggus.Array:
+    """Open and join files without caching their chunks; only partial results are cached."""
     arrays = [biggus.open(path, VARIABLE, cache=False) for path in paths]
     return biggus.LinearMosaic(arrays, axis=0)
 

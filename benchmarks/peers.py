@@ -1,8 +1,7 @@
-"""The same statistics of the same store by biggus, by others, and by what the machine can do.
+"""The same statistics of the same store by biggus, other libraries, and bare reads.
 
-Each takes the place of the dataset and the names of the statistics,
-and returns these as floats: opened, read and computed by two workers.  All
-compute in float64.
+Each function takes the path of the dataset and the names of the statistics, opens and reads
+the dataset, computes with two workers in float64, and returns floats.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ if TYPE_CHECKING:
 
 WORKERS = 2
 MEMORY = "100 MB"
-"""What biggus may take for computing."""
+"""The memory limit of biggus."""
 
 SLAB = 3
-"""Of a dataset without chunks, how many times are read at once: 12 MB is where dask is fastest."""
+"""The times per read of a dataset without chunks: dask is fastest with 12 MB."""
 
 DTYPE: dict[str, dict[str, str]] = {"mean": {"dtype": "f8"}, "std": {"dtype": "f8"}}
-"""What a statistic has to be told to compute in float64."""
+"""The arguments with which a statistic computes in float64."""
 
 
 def by_biggus(path: Path, names: Sequence[str]) -> list[float]:
@@ -42,7 +41,7 @@ def by_biggus(path: Path, names: Sequence[str]) -> list[float]:
 
 
 def by_dask(path: Path, names: Sequence[str]) -> list[float]:
-    """Compute with dask.array, all in one pass, a block a chunk."""
+    """Compute with dask.array, all in one pass, one block per chunk."""
     import dask
     import dask.array as da
 
@@ -53,21 +52,21 @@ def by_dask(path: Path, names: Sequence[str]) -> list[float]:
             with h5py.File(path) as file:
                 stored = file[VARIABLE]
                 a = da.from_array(stored, chunks=stored.chunks or (SLAB, *stored.shape[1:]))
-                return _computed(dask, a, names)
+                return _compute(dask, a, names)
         import zarr
 
         stored = zarr.open_array(path, mode="r")
-        # What `from_zarr` does; that of older releases does not know zarr-python 3.
-        return _computed(dask, da.from_array(stored, chunks=stored.chunks), names)
+        # Like `from_zarr`, which in older releases does not support zarr-python 3.
+        return _compute(dask, da.from_array(stored, chunks=stored.chunks), names)
 
 
-def _computed(dask: Any, a: Any, names: Sequence[str]) -> list[float]:
+def _compute(dask: Any, a: Any, names: Sequence[str]) -> list[float]:
     results = dask.compute(*[getattr(a, name)(**DTYPE.get(name, {})) for name in names])
     return [float(result) for result in results]
 
 
 def by_library(path: Path, names: Sequence[str]) -> list[float]:
-    """Read with h5py or zarr-python, a row of chunks after the other."""
+    """Read with h5py or zarr-python, one row of chunks after the other."""
     statistics = Statistics(names)
     if path.suffix == ".h5":
         import h5py
@@ -120,14 +119,14 @@ def _boxes(shape: Sequence[int], chunks: Sequence[int]) -> Iterable[tuple[slice,
 
 
 def by_machine(path: Path, names: Sequence[str]) -> list[float]:
-    """Read stored bytes with the system's own call into two kept buffers, and decode them."""
+    """Read stored bytes with `preadv` into two reused buffers, and decode them."""
     from benchmarks.limit import read_chunks
 
     return in_threads(read_chunks(path, WORKERS), names)
 
 
 def in_threads(values: Callable[[int], Iterable[np.ndarray]], names: Sequence[str]) -> list[float]:
-    """Return the statistics of all values, of which each thread takes its part."""
+    """Compute the statistics of all values; each thread takes a part of the values."""
     parts = [Statistics(names) for _ in range(WORKERS)]
     failures: list[BaseException] = []
 
@@ -160,7 +159,7 @@ PEERS: dict[str, Callable[[Path, Sequence[str]], list[float]]] = {
 
 
 def peers_of(store: str) -> list[str]:
-    """Return who can read a store here."""
+    """Return the installed peers that can read a store."""
     optional = {"dask", "tensorstore"}
     return [
         peer

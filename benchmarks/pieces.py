@@ -1,7 +1,7 @@
-"""Reading piece by piece, in another order than that of the chunks: beside the plain libraries.
+"""Reading piece by piece, across the chunks, compared with the plain libraries.
 
-Each reads all of a gzipped variable, a step or a few rows at a time, from nothing in
-memory.  And one of very many chunks is looked for.
+Each library reads a whole gzipped variable, one step or a few rows at a time, starting with
+empty memory.  Another benchmark reads single chunks of a dataset of very many.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ if TYPE_CHECKING:
     from benchmarks.setup import Setup
 
 STEPS = 50
-"""In a chunk; there are three times as many in all."""
+"""Steps per chunk; the variable has three times as many."""
 
 ROWS, SLAB = 64, 4
-"""In a chunk, and read at once."""
+"""Rows of a chunk, and rows per read."""
 
 LIBRARY_CACHE = {"rdcc_nbytes": 256 * 2**20, "rdcc_nslots": 10_007}
-"""So much h5py may keep of a dataset, as biggus does of all."""
+"""The chunk cache of h5py per dataset; biggus has as much for all datasets."""
 
 MOST_LOOK_SECONDS = 50e-6
 
 SETTLED_SECONDS = 2.5
-"""A file that was written just now is not trusted to be as it was."""
+"""Seconds after which a new file is trusted not to change."""
 
 
 def run(setup: Setup) -> list[Row]:
-    """Compare loops over a variable, and what is read of one of many chunks."""
+    """Compare loops over a variable, and reads from one of many chunks."""
     with setup.folder() as folder:
         return [*_steps(folder, setup), *_slabs(folder, setup), *_lookups(folder, setup)]
 
@@ -142,22 +142,22 @@ def _lookups(folder: Path, setup: Setup) -> list[Row]:
         time.sleep(SETTLED_SECONDS)
     places = np.random.default_rng(0).permutation(count)[:500].tolist()
     pace = max(16, count // 1000)
-    # Each time other chunks: the library keeps those that it has read.
+    # Other chunks each time, because the library keeps the chunks that it has read.
     strides = [np.s_[16 * first : count // 10 : pace] for first in range(pace // 16)][:9]
     with h5py.File(path) as file:
         plain = file[VARIABLE]
         lazy = biggus.open(path, VARIABLE)
-        # What is imported when it is first used does not count.
+        # Imports on first use do not count.
         biggus.open(folder / "slabs.h5", VARIABLE)[0, :5].ndarray()
-        first = {"h5py": _once(lambda: plain[3:8])}
-        first["biggus"] = _once(lazy[3:8].ndarray)
+        first = {"h5py": _seconds(lambda: plain[3:8])}
+        first["biggus"] = _seconds(lazy[3:8].ndarray)
         each = {
             "h5py": _median(lambda place: plain[16 * place : 16 * place + 5], places),
             "biggus": _median(lambda place: lazy[16 * place : 16 * place + 5].ndarray(), places),
         }
         strided = {
-            "h5py": min(_once(partial(getitem, plain, stride)) for stride in strides),
-            "biggus": min(_once(lazy[stride].ndarray) for stride in strides),
+            "h5py": min(_seconds(partial(getitem, plain, stride)) for stride in strides),
+            "biggus": min(_seconds(lazy[stride].ndarray) for stride in strides),
         }
     work = f"HDF5: 5 values of {count:,} chunks"
     mine = each["biggus"]
@@ -187,14 +187,14 @@ def _lookups(folder: Path, setup: Setup) -> list[Row]:
     ]
 
 
-def _once(work: Callable[[], Any]) -> float:
+def _seconds(work: Callable[[], Any]) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
 
 
 def _median(work: Callable[[Any], Any], places: Sequence[Any]) -> float:
-    return float(np.median([_once(partial(work, place)) for place in places]))
+    return float(np.median([_seconds(partial(work, place)) for place in places]))
 
 
 def _write_hdf5(path: Path, values: np.ndarray, chunks: tuple[int, ...]) -> None:

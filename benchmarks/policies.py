@@ -1,4 +1,4 @@
-"""Policies: which chunks a cache has, by the hits that it then has on a trace."""
+"""Cache policies: the number of hits of each on a trace."""
 
 from __future__ import annotations
 
@@ -13,45 +13,45 @@ if TYPE_CHECKING:
 
 
 def lru(trace: Sequence[int], size: int) -> int:
-    """The least recently used goes first; all that is fetched is stored."""
-    there: OrderedDict[int, None] = OrderedDict()
+    """Return the hits if every fetched chunk is stored and the least recently used is evicted."""
+    stored: OrderedDict[int, None] = OrderedDict()
     hits = 0
     for chunk in trace:
-        if chunk in there:
+        if chunk in stored:
             hits += 1
-            there.move_to_end(chunk)
+            stored.move_to_end(chunk)
             continue
-        if len(there) >= size:
-            there.popitem(last=False)
-        there[chunk] = None
+        if len(stored) >= size:
+            stored.popitem(last=False)
+        stored[chunk] = None
     return hits
 
 
 def scans(trace: Sequence[int], size: int) -> int:
-    """The same behind the admission of biggus."""
-    there: OrderedDict[int, int] = OrderedDict()
+    """Return the hits of LRU with the admission of biggus."""
+    stored: OrderedDict[int, int] = OrderedDict()
     admission = Admission()
     hits = 0
     for now, chunk in enumerate(trace):
-        if chunk in there:
+        if chunk in stored:
             hits += 1
-            there.move_to_end(chunk)
-            there[chunk] = now
+            stored.move_to_end(chunk)
+            stored[chunk] = now
             continue
         seen = admission.returned(str(chunk))
-        if len(there) >= size:
-            next_to_go = next(iter(there))
-            admission.oldest = there[next_to_go]
+        if len(stored) >= size:
+            next_to_go = next(iter(stored))
+            admission.oldest = stored[next_to_go]
             if seen is not None and not admission.admits(seen):
                 admission.note([(str(chunk), now)])
                 continue
-            admission.note([(str(next_to_go), there.pop(next_to_go))])
-        there[chunk] = now
+            admission.note([(str(next_to_go), stored.pop(next_to_go))])
+        stored[chunk] = now
     return hits
 
 
 def sieve(trace: Sequence[int], size: int) -> int:
-    """A queue, and a hand that goes along it and takes what was not used since it last came by."""
+    """Return the hits of SIEVE: a hand moves along a queue and evicts unused chunks."""
     queue: list[int] = []  # the newest last
     used: dict[int, bool] = {}
     hand = hits = 0
@@ -72,7 +72,7 @@ def sieve(trace: Sequence[int], size: int) -> int:
 
 
 class _S3Fifo:
-    """A small queue for what is new, a large one for what came back, a ghost of what has gone."""
+    """S3-FIFO: a small queue of new chunks, a large one of reused chunks, and evicted keys."""
 
     def __init__(self, size: int) -> None:
         self._size, self._share = size, max(1, size // 10)
@@ -112,7 +112,7 @@ class _S3Fifo:
 
 
 class _TinyLfu:
-    """A window for what is new; what leaves it must be wanted more often than what would go."""
+    """W-TinyLFU: a window of new chunks, which then replace chunks that are used less often."""
 
     def __init__(self, size: int) -> None:
         self._size, self._window = size, max(1, size // 100)
@@ -120,7 +120,7 @@ class _TinyLfu:
         self._new: OrderedDict[int, None] = OrderedDict()
         self._trial: OrderedDict[int, None] = OrderedDict()
         self._sure: OrderedDict[int, None] = OrderedDict()
-        self._asked = 0
+        self._requests = 0
 
     def hit(self, chunk: int) -> bool:
         self._count(chunk)
@@ -150,12 +150,12 @@ class _TinyLfu:
 
     def _count(self, chunk: int) -> None:
         self._counts[chunk] += 1
-        self._asked += 1
-        if self._asked % (10 * self._size) == 0:
+        self._requests += 1
+        if self._requests % (10 * self._size) == 0:
             self._counts = Counter({key: n // 2 for key, n in self._counts.items() if n > 1})
 
 
-def _counted(policy: Callable[[int], Any]) -> Callable[[Sequence[int], int], int]:
+def _hit_counter(policy: Callable[[int], Any]) -> Callable[[Sequence[int], int], int]:
     def hits(trace: Sequence[int], size: int) -> int:
         return sum(map(policy(size).hit, trace))
 
@@ -163,26 +163,26 @@ def _counted(policy: Callable[[int], Any]) -> Callable[[Sequence[int], int], int
 
 
 def belady(trace: Sequence[int], size: int) -> int:
-    """What is wanted last is left out or goes: no policy has more hits."""
+    """Return the hits of Belady's policy, the optimum: evict the chunk that is used last."""
     never = len(trace)
     following = [never] * len(trace)
     last: dict[int, int] = {}
     for now in range(len(trace) - 1, -1, -1):
         following[now] = last.get(trace[now], never)
         last[trace[now]] = now
-    there: dict[int, int] = {}
+    stored: dict[int, int] = {}
     furthest: list[tuple[int, int]] = []
     hits = 0
     for chunk, next_time in zip(trace, following, strict=True):
-        if chunk in there:
+        if chunk in stored:
             hits += 1
-        elif len(there) >= size:
-            while there.get(furthest[0][1]) != -furthest[0][0]:
+        elif len(stored) >= size:
+            while stored.get(furthest[0][1]) != -furthest[0][0]:
                 heapq.heappop(furthest)
             if -furthest[0][0] <= next_time:
                 continue
-            del there[heapq.heappop(furthest)[1]]
-        there[chunk] = next_time
+            del stored[heapq.heappop(furthest)[1]]
+        stored[chunk] = next_time
         heapq.heappush(furthest, (-next_time, chunk))
     return hits
 
@@ -191,8 +191,8 @@ POLICIES: dict[str, Callable[[Sequence[int], int], int]] = {
     "LRU": lru,
     "biggus": scans,
     "SIEVE": sieve,
-    "S3-FIFO": _counted(_S3Fifo),
-    "W-TinyLFU": _counted(_TinyLfu),
+    "S3-FIFO": _hit_counter(_S3Fifo),
+    "W-TinyLFU": _hit_counter(_TinyLfu),
     "Belady": belady,
 }
 

@@ -1,4 +1,4 @@
-"""Overviews: what it takes to make them, and what a picture of a large array reads."""
+"""Overviews: the time to build them, and the bytes that a picture of a large array reads."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ if TYPE_CHECKING:
 WORKERS = 2
 BUILT = ("gzip", "zstd", "plain", "contiguous")
 MOST_BUILDING = 1.3
-"""How long making overviews may take, in times of one pass over the array."""
+"""The longest time to build overviews, as a multiple of one pass over the array."""
 
 MOST_BYTES = 4 * 10**6
-"""How much a view of all of an array with overviews may read."""
+"""The most bytes that a view of a whole array with overviews may read."""
 
 CHUNK = 1024
-"""Rows and columns of each chunk of the Zarr that is looked at."""
+"""Rows and columns of each chunk of the Zarr array in the views."""
 
 
 def run(setup: Setup) -> list[Row]:
-    """Compare building with a pass over the data, and count what views of a large Zarr read."""
+    """Compare building with a pass over the data, and count the bytes that views read."""
     rows = []
     for store in setup.stores or BUILT:
         with setup.folder() as folder:
@@ -55,88 +55,88 @@ def run(setup: Setup) -> list[Row]:
 
 
 def building(store: str, path: Path, setup: Setup, cold: bool) -> list[Row]:
-    """Time making all overviews of a dataset, into a cache that is empty, and into memory.
+    """Time building all overviews of a dataset, in an empty cache and in memory.
 
-    Of a `cold` one all is read from the disk, as of what is larger than memory.
+    If `cold`, the dataset is read from the disk, as if it were larger than memory.
     """
-    where = (path, VARIABLE) if path.suffix == ".h5" else (path,)
-    array = biggus.open(*where, cache=False)
+    location = (path, VARIABLE) if path.suffix == ".h5" else (path,)
+    array = biggus.open(*location, cache=False)
     rounds = (setup.size.rounds + 1) // 2
     with (
         tempfile.TemporaryDirectory(dir=path.parent) as name,
         contextlib.ExitStack() as stack,
-        # What is left of the last round in memory is not to count.
+        # Results of earlier rounds must not be reused.
         biggus.set_options(workers=WORKERS, keep_partials=False, chunk_memory=0),
     ):
         folder = Path(name)
         numbers = itertools.count()
 
-        def kept() -> object:
+        def build_in_cache() -> object:
             cache = stack.enter_context(biggus.Cache(folder / f"cache {next(numbers)}"))
             return biggus.overviews(array, cache=cache)
 
         works: dict[str, Callable[[], object]] = {
             "mean": lambda: array.mean().ndarray(),
             "machine": lambda: halve(path, array.shape[-1], folder, WORKERS),
-            "kept": kept,
+            "kept": build_in_cache,
         }
         if not cold:
             works["memory"] = lambda: biggus.overviews(array, cache=False)
-        taken = both_quickest(works, rounds, lambda: drop(path) if cold else None)
-    called = (STORES | PLAIN)[store] + (", not in the system's memory" if cold else "")
-    work = f"{called}: overviews of {show_bytes(setup.size.nbytes)}"
-    mean, least, kept_in = taken["mean"], taken["machine"], taken["kept"]
+        times = both_quickest(works, rounds, lambda: drop(path) if cold else None)
+    store_name = (STORES | PLAIN)[store] + (", not in the system's memory" if cold else "")
+    work = f"{store_name}: overviews of {show_bytes(setup.size.nbytes)}"
+    mean, least, in_cache = times["mean"], times["machine"], times["kept"]
     one_pass = f"one pass, `a.mean()`, {show(mean.seconds)}"
     most = MOST_BUILDING if store == "gzip" or cold else None
     rows = [
-        Row(f"{work}, kept", show(kept_in.seconds), one_pass, kept_in[0] / mean[0], most),
+        Row(f"{work}, kept", show(in_cache.seconds), one_pass, in_cache[0] / mean[0], most),
         Row(
             "the same, time of all cores",
-            show(kept_in.cpu),
+            show(in_cache.cpu),
             f"one pass, {show(mean.cpu)}",
-            kept_in.cpu / mean.cpu,
+            in_cache.cpu / mean.cpu,
             None,
         ),
         Row(
             "the same",
-            show(kept_in.cpu),
+            show(in_cache.cpu),
             "the machine: `preadv`, decoding, sums of pairs, two threads, two files, "
             f"{show(least.cpu)}: {least.cpu / mean.cpu:.2g} of one pass",
-            kept_in.cpu / least.cpu,
+            in_cache.cpu / least.cpu,
             None,
         ),
     ]
     if not cold:
-        memory = taken["memory"].seconds
+        memory = times["memory"].seconds
         rows.append(Row(f"{work}, in memory", show(memory), one_pass, memory / mean.seconds, None))
     return rows
 
 
 def views(folder: Path, setup: Setup) -> list[Row]:
-    """Count the bytes that a picture of all of an array reads, with overviews and without."""
+    """Count the bytes that a picture of a whole array reads, with and without overviews."""
     array = biggus.open(_large(folder, setup), cache=False)
     source = RecordingSource(array.node.source)
     recorded = biggus.ArrayAdapter(source)
-    with biggus.set_options(chunk_memory=0):  # what the first has read is not to count
-        _read_by(recorded)  # imports what it takes
+    with biggus.set_options(chunk_memory=0):  # the chunks of the first read must not be reused
+        _read_by(recorded)  # imports modules
         source.clear()
-        _, told = _read_by(recorded)
-    assert told is not None
-    # They are stored in next to nothing: what counts is what they are decoded to.
+        _, sampled_text = _read_by(recorded)
+    assert sampled_text is not None
+    # Constant chunks are tiny on disk: count their decoded size.
     sampled = len(source.chunks_touched()) * CHUNK * CHUNK * array.itemsize
     with (
         tempfile.TemporaryDirectory() as folder_of_cache,
         biggus.Cache(folder_of_cache) as cache,
         biggus.set_options(workers=WORKERS),
     ):
-        read, nothing = _read_by(biggus.overviews(array, cache=cache))
-    assert nothing is None
+        read, sampled_with_overviews = _read_by(biggus.overviews(array, cache=cache))
+    assert sampled_with_overviews is None
     work = f"all of a Zarr of {show_bytes(array.nbytes)} in {WIDTH} × {HEIGHT} pixels"
     most, budget = show_bytes(MOST_BYTES), show_bytes(SAMPLE_BYTES)
     return [
         Row(f"{work}, with overviews: read", show_bytes(read), most, read / MOST_BYTES, 1),
         Row(
-            f"the same without, “{told}”: decoded",
+            f"the same without, “{sampled_text}”: decoded",
             show_bytes(sampled),
             f"the budget, {budget}",
             sampled / SAMPLE_BYTES,
@@ -146,7 +146,7 @@ def views(folder: Path, setup: Setup) -> list[Row]:
 
 
 def _large(folder: Path, setup: Setup) -> Path:
-    """Return a Zarr of ten times the size of the dataset, each chunk of it of one value."""
+    """Return a Zarr array ten times as large as the dataset, with constant chunks."""
     rows = max(4 * CHUNK, math.isqrt(10 * setup.size.nbytes // 8))
     path = folder / f"{rows}x{2 * rows}.zarr"
     if not path.exists():
@@ -164,9 +164,9 @@ def _large(folder: Path, setup: Setup) -> Path:
 
 
 def _read_by(shown: biggus.Array | biggus.Pyramid) -> tuple[int, str | None]:
-    """Return the bytes that a picture of all of it asks files for, and what it says of samples."""
+    """Return the bytes of files that a picture of the whole array reads, and its sampling note."""
     ax = axes(FigureCanvasAgg)
-    ax.set_axis_off()  # labels are drawn from the files of fonts
+    ax.set_axis_off()  # labels would read font files
     before = _bytes_read()
     image = biggus.imshow(shown, ax)
     ax.figure.canvas.draw()
@@ -174,6 +174,6 @@ def _read_by(shown: biggus.Array | biggus.Pyramid) -> tuple[int, str | None]:
 
 
 def _bytes_read() -> int:
-    """Return how many bytes this process has asked files for so far: Linux alone tells."""
+    """Return the bytes that this process has read from files so far; Linux only."""
     lines = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
     return int(lines["rchar"])

@@ -1,6 +1,6 @@
-"""Scattered rows and columns, and points, without chunks: beside the fastest that libraries offer.
+"""Scattered rows, columns and points of files without chunks, compared with the plain libraries.
 
-That is, for most, to read all of it and to pick what is wanted.
+The fastest method of a library is mostly to read everything and select in memory.
 """
 
 from __future__ import annotations
@@ -24,11 +24,14 @@ if TYPE_CHECKING:
     from benchmarks.setup import Setup, Size
 
 MOST = {"HDF5, contiguous": 1.2, "netCDF-3": 2.5}
-"""Times the fastest way of the library that each line may take; netCDF-C reads classic files."""
+"""The longest time of each line, as a multiple of the library's fastest method.
+
+netCDF-C reads the classic files.
+"""
 
 
 class Places(NamedTuple):
-    """What is picked."""
+    """The selected rows, columns and points."""
 
     rows: np.ndarray
     columns: np.ndarray
@@ -47,7 +50,7 @@ class Places(NamedTuple):
         return cls(rows, columns, points)
 
 
-WAYS: dict[str, dict[str, Callable[[Any, Places], np.ndarray]]] = {
+METHODS: dict[str, dict[str, Callable[[Any, Places], np.ndarray]]] = {
     "rows x columns": {
         "biggus": lambda a, at: a.oindex[:, at.rows, at.columns].ndarray(),
         "all": lambda values, at: values[:][:, at.rows][:, :, at.columns],
@@ -64,7 +67,7 @@ WAYS: dict[str, dict[str, Callable[[Any, Places], np.ndarray]]] = {
 
 
 def run(setup: Setup) -> list[Row]:
-    """Compare rows x columns at all times, and points, of HDF5 and of classic netCDF."""
+    """Compare rows x columns at all times, and points, of HDF5 and classic netCDF files."""
     rows = []
     with setup.folder() as folder:
         contiguous = dataset(folder, "contiguous", setup.size)
@@ -76,30 +79,30 @@ def run(setup: Setup) -> list[Row]:
                 ("netCDF-3", classic, netcdf[VARIABLE]),
             ):
                 lazy = biggus.open(path, VARIABLE)
-                rows += [_compared(label, what, lazy, plain, setup.size) for what in WAYS]
+                rows += [_compared(label, pattern, lazy, plain, setup.size) for pattern in METHODS]
     return rows
 
 
 def _classic(path: Path, size: Size) -> Path:
-    """Return where the dataset lies in a classic file, made if it is not there yet."""
+    """Return the path of the dataset in a classic file, and write it if it does not exist yet."""
     if not path.exists():
-        partly = path.with_name(f"{path.name}.partial")
-        remove(partly)
-        with netCDF4.Dataset(partly, "w", format="NETCDF3_64BIT_OFFSET") as file:
+        partial_path = path.with_name(f"{path.name}.partial")
+        remove(partial_path)
+        with netCDF4.Dataset(partial_path, "w", format="NETCDF3_64BIT_OFFSET") as file:
             for dim, n in zip("tyx", size.shape, strict=True):
                 file.createDimension(dim, n)
             variable = file.createVariable(VARIABLE, "f4", tuple("tyx"))
             for first, values in slabs(size, 0):
                 variable[first : first + len(values)] = values
-        partly.rename(path)
+        partial_path.rename(path)
     return path
 
 
-def _compared(label: str, what: str, lazy: biggus.Array, plain: Any, size: Size) -> Row:
+def _compared(label: str, pattern: str, lazy: biggus.Array, plain: Any, size: Size) -> Row:
     places = Places.of(size.shape)
     works = {
-        name: partial(way, lazy if name == "biggus" else plain, places)
-        for name, way in WAYS[what].items()
+        name: partial(method, lazy if name == "biggus" else plain, places)
+        for name, method in METHODS[pattern].items()
     }
     expected = works["all"]()
     for name, work in works.items():
@@ -109,4 +112,4 @@ def _compared(label: str, what: str, lazy: biggus.Array, plain: Any, size: Size)
     seconds = times.pop("biggus")
     best = min(times, key=times.__getitem__)
     against = f"the plain library, {best}, {show(times[best])}"
-    return Row(f"{label}: {what}", show(seconds), against, seconds / times[best], MOST[label])
+    return Row(f"{label}: {pattern}", show(seconds), against, seconds / times[best], MOST[label])

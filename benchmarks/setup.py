@@ -1,4 +1,4 @@
-"""What a run is asked for: how large its data are, where they lie, and which stores it is about."""
+"""The setup of a run: the size of its data, their folder, and the stores to measure."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ if TYPE_CHECKING:
 
 
 class Size(NamedTuple):
-    """How large the data are."""
+    """The sizes of the data."""
 
     shape: tuple[int, int, int]
-    """Of the dataset: times, latitudes, longitudes."""
+    """Times, latitudes and longitudes of the dataset."""
 
     chunks: tuple[int, int, int]
     rounds: int
-    """How often each piece of work is timed."""
+    """The number of timed rounds of each piece of work."""
 
     tiny_chunks: int
-    """How many chunks an array of tiny ones has; a multiple of 100."""
+    """The number of chunks of an array of tiny chunks; a multiple of 100."""
 
     file_shape: tuple[int, int, int]
-    """Of each of a hundred files."""
+    """Times, latitudes and longitudes of each of a hundred files."""
 
     @property
     def nbytes(self) -> int:
-        """How large the dataset is, of four bytes a value."""
+        """The size of the dataset in bytes, four per value."""
         times, rows, columns = self.shape
         return 4 * times * rows * columns
 
     def longer(self, factor: int) -> Size:
-        """Return the same over a longer time."""
+        """Return a size with `factor` times as many times."""
         return self._replace(shape=(factor * self.shape[0], *self.shape[1:]))
 
 
@@ -47,18 +47,18 @@ SIZES = {
 
 
 class Setup(NamedTuple):
-    """What a run is asked for."""
+    """The setup of a run."""
 
     size: Size = SIZES["small"]
     data: Path | None = None
-    """Where the data are kept; None: in a temporary folder, for as long as they are needed."""
+    """The folder that keeps the data; None: a temporary folder."""
 
     stores: tuple[str, ...] = ()
-    """The stores that are measured; empty: all."""
+    """The stores to measure; empty: all."""
 
     @contextlib.contextmanager
     def folder(self) -> Iterator[Path]:
-        """Give the folder of the data."""
+        """Yield the folder of the data."""
         if self.data is not None:
             self.data.mkdir(parents=True, exist_ok=True)
             yield self.data

@@ -1,7 +1,7 @@
-"""A tile server that takes its time; run as a process of its own.
+"""A slow tile server, run as a separate process.
 
-``python -m benchmarks.slow_server MILLISECONDS`` prints its port and serves one and the
-same JPEG for every path, each answer after that long a wait.
+``python -m benchmarks.slow_server MILLISECONDS`` prints its port and serves the same JPEG for
+every path, each time after a wait of so many milliseconds.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from PIL import Image
 
 
 def tile() -> bytes:
-    """Return a JPEG of 256 by 256 pixels with some structure: 16 kB, as of a photograph."""
+    """Return a JPEG of 256 x 256 pixels and 16 kB, similar to a photograph."""
     y, x = np.mgrid[:256, :256]
     grain = np.random.default_rng(0).normal(0, 7.5, (256, 256, 1))
     pixels = (np.stack([x, y, (x * y) // 256], axis=-1) + grain).clip(0, 255).astype("u1")

@@ -1,4 +1,4 @@
-"""Reading local stores: beside the libraries that biggus reads them with."""
+"""Reading local stores, compared with the libraries of their formats."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ SHAPE = (64, 512, 512)
 CHUNKS = (8, 128, 128)
 
 MOST = {"HDF5, gzip": (None, 1.2, 2), "NetCDF-4, zlib, decoded": (1.2, 1.2, 1.2)}
-"""How long all of it, a chunk and 16 values may take when they are read again, in times of what
-the library takes."""
+"""The longest times to read everything, a chunk, and 16 values again, as multiples of the
+library's times."""
 
 
 def run(_: Setup) -> list[Row]:
-    """Compare large and small reads with the plain library's, and a warm chunk with diskcache."""
+    """Compare large and small reads with the plain library, and a cached chunk with diskcache."""
     values = np.random.default_rng(0).integers(0, 1000, SHAPE).astype("f4")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -64,9 +64,9 @@ def _compared(
     label: str, lazy: biggus.Array, plain: object, most: tuple[float | None, ...]
 ) -> list[Row]:
     rows = []
-    # What the library gives: with a mask, or without.
+    # Read with a mask or without, like the library.
     read = _read_masked if isinstance(plain, netCDF4.Variable) else _read
-    for (what, key, calls), limit in zip(
+    for (label_of_key, key, calls), limit in zip(
         (
             ("64 MiB", np.s_[:], 1),
             ("one chunk", np.s_[0:8, 128:256, 256:384], 10),
@@ -82,7 +82,7 @@ def _compared(
         )
         rows.append(
             Row(
-                f"{label}: read {what} again",
+                f"{label}: read {label_of_key} again",
                 show(times["biggus"]),
                 f"the plain library, {show(times['plain'])}",
                 times["biggus"] / times["plain"],

@@ -1,4 +1,4 @@
-"""256 tiles of a slow server: cold, then from the cache; and one that is kept as it came."""
+"""256 tiles of a slow server, cold and from the cache; and a tile that is cached encoded."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TILES = SIDE * SIDE
 
 @contextlib.contextmanager
 def slow_server() -> Iterator[str]:
-    """Run the server in a process of its own, and give its template."""
+    """Run the server in a separate process, and yield its template."""
     command = [sys.executable, "-m", "benchmarks.slow_server", str(LATENCY * 1e3)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -43,7 +43,7 @@ def slow_server() -> Iterator[str]:
 
 
 def plain_files(folder: Path, values: np.ndarray) -> list[tuple[Path, int, tuple[slice, slice]]]:
-    """Write each tile to a file, raw, and return what it takes to read and check them."""
+    """Write each tile to a raw file; return the paths, checksums and places of the tiles."""
     files = []
     for row in range(SIDE):
         for column in range(SIDE):
@@ -59,7 +59,7 @@ def plain_files(folder: Path, values: np.ndarray) -> list[tuple[Path, int, tuple
 
 
 def read_plain(files: list[tuple[Path, int, tuple[slice, slice]]]) -> np.ndarray:
-    """The baseline: read, check and paste."""
+    """Read, check and paste the files: the baseline."""
     result = np.empty((SIDE * 256, SIDE * 256, 3), "u1")
     for path, checksum, place in files:
         data = path.read_bytes()
@@ -69,7 +69,7 @@ def read_plain(files: list[tuple[Path, int, tuple[slice, slice]]]) -> np.ndarray
 
 
 def run(_: Setup) -> list[Row]:
-    """Compare cold tiles with perfect waiting, and warm ones with plain files."""
+    """Compare cold tiles with the least possible wait, and cached ones with plain files."""
     least = TILES * LATENCY / CONNECTIONS
     with tempfile.TemporaryDirectory() as name, slow_server() as template:
         folder = Path(name)
@@ -88,7 +88,7 @@ def run(_: Setup) -> list[Row]:
         warm = quickest({"plain": lambda: read_plain(files), "warm": array.ndarray}, rounds=11)
         misses = cache.stats().misses
         assert misses == 6 * TILES, "warm reads must not ask the server"
-        as_it_came = kept_as_it_came(folder, template)
+        encoded_rows = compare_encoded(folder, template)
     return [
         Row(
             f"{TILES} cold tiles, 50 ms a request, {CONNECTIONS} connections",
@@ -104,12 +104,12 @@ def run(_: Setup) -> list[Row]:
             warm["warm"] / warm["plain"],
             2,
         ),
-        *as_it_came,
+        *encoded_rows,
     ]
 
 
-def kept_as_it_came(folder: Path, template: str) -> list[Row]:
-    """Compare a tile that is kept as the JPEG file that it is with one that is kept decoded."""
+def compare_encoded(folder: Path, template: str) -> list[Row]:
+    """Compare a tile that is cached as a JPEG file with one that is cached decoded."""
     caches = {
         stored: biggus.Cache(folder / stored, stored=stored) for stored in ("encoded", "decoded")
     }
@@ -121,15 +121,15 @@ def kept_as_it_came(folder: Path, template: str) -> list[Row]:
     file = io.BytesIO(tile())
     works["Pillow"] = lambda: np.array(Image.open(file))
     with biggus.set_options(chunk_memory=0):
-        took = quickest(works, rounds=11, calls=20)
+        times = quickest(works, rounds=11, calls=20)
     stats = {stored: cache.stats() for stored, cache in caches.items()}
     encoded, decoded = (stats[stored].bytes / stats[stored].entries for stored in caches)
     return [
         Row(
             work,
-            show(took["encoded"]),
-            f"{name}, {show(took[other])}",
-            took["encoded"] / took[other],
+            show(times["encoded"]),
+            f"{name}, {show(times[other])}",
+            times["encoded"] / times[other],
             None,
         )
         for work, other, name in (

@@ -1,4 +1,4 @@
-"""Timing two or more pieces of work in turn, so that they meet the same machine."""
+"""Timing of several pieces of work in turn, under the same conditions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Row(NamedTuple):
-    """One line of the table."""
+    """A row of the table."""
 
     work: str
     measured: str
@@ -21,30 +21,30 @@ class Row(NamedTuple):
 
     @property
     def met(self) -> str:
-        """Whether the ratio is within what it must reach."""
+        """Whether the ratio is within its limit."""
         if self.most is None:
             return ""
         return "yes" if self.ratio <= self.most else "**no**"
 
 
 def timed(work: Callable[[], Any], calls: int = 1) -> float:
-    """Return the seconds of one call, from `calls` of them, without what they leave behind."""
+    """Return the seconds per call of `calls` calls, without freeing the last result."""
     gc.collect()
-    kept = None
+    result = None
     started = time.perf_counter()
     for _ in range(calls):
-        kept = work()
+        result = work()
     seconds = (time.perf_counter() - started) / calls
-    del kept
+    del result
     return seconds
 
 
 def quickest(
     works: dict[str, Callable[[], Any]], rounds: int = 7, calls: int = 1
 ) -> dict[str, float]:
-    """Return the least seconds of each piece of work, of interleaved rounds.
+    """Return the least seconds of each piece of work over interleaved rounds.
 
-    What else the machine does takes time that is no part of the work.
+    The minimum leaves out delays by other processes.
     """
     for work in works.values():
         work()
@@ -63,8 +63,8 @@ def show(seconds: float) -> str:
     return f"{seconds / 1e-9:.3g} ns"
 
 
-class Taken(NamedTuple):
-    """How long a piece of work takes: on the clock, and of all cores."""
+class Times(NamedTuple):
+    """Wall seconds, and CPU seconds of all cores."""
 
     seconds: float
     cpu: float
@@ -72,20 +72,20 @@ class Taken(NamedTuple):
 
 def both_quickest(
     works: dict[str, Callable[[], Any]], rounds: int, before: Callable[[], object]
-) -> dict[str, Taken]:
-    """Return the least that each piece of work takes, over interleaved rounds after one not timed.
+) -> dict[str, Times]:
+    """Return the least times of each piece of work over interleaved rounds, after an untimed one.
 
-    Before each piece something is done that does not count.
+    `before` is called, untimed, before each piece of work.
     """
-    found: dict[str, list[Taken]] = {name: [] for name in works}
+    found: dict[str, list[Times]] = {name: [] for name in works}
     for turn in range(rounds + 1):
         for name, work in works.items():
             gc.collect()
             before()
             started, cpu = time.perf_counter(), time.process_time()
-            kept = work()
-            taken = Taken(time.perf_counter() - started, time.process_time() - cpu)
-            del kept
+            result = work()
+            measured = Times(time.perf_counter() - started, time.process_time() - cpu)
+            del result
             if turn:
-                found[name].append(taken)
-    return {name: Taken(*map(min, zip(*taken, strict=True))) for name, taken in found.items()}
+                found[name].append(measured)
+    return {name: Times(*map(min, zip(*measured, strict=True))) for name, measured in found.items()}

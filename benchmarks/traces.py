@@ -1,5 +1,4 @@
-"""Traces: chunks in the order in which they are wanted, for caches of `CACHE` chunks.  Each is made
-of a seed, and so always the same."""
+"""Traces: sequences of requested chunks, for caches of `CACHE` chunks.  Each is deterministic."""
 
 from __future__ import annotations
 
@@ -7,11 +6,11 @@ import numpy as np
 
 CACHE = 500
 _FAR = 10**6
-"""Chunks from here on are of another dataset."""
+"""Numbers from here on are chunks of another dataset."""
 
 
 def traces() -> dict[str, list[int]]:
-    """Return all traces, by what they are of."""
+    """Return all traces, by name."""
     made = {f"a scan of {size:g} x the cache, 8 times": scan(size) * 8 for size in (0.9, 1.25, 2)}
     made |= {
         f"Zipf {slope} over {size} x the cache": zipf(40_000, size * CACHE, slope)
@@ -31,12 +30,12 @@ def traces() -> dict[str, list[int]]:
 
 
 def scan(size: float, first: int = 0) -> list[int]:
-    """Return each chunk of what is `size` times as large as the cache, once, in order."""
+    """Return the chunks of a dataset of `size` times the cache, once, in order."""
     return list(range(first, first + int(size * CACHE)))
 
 
 def zipf(count: int, chunks: int, slope: float, seed: int = 1) -> list[int]:
-    """Return random chunks, the n-th most popular of which is wanted as often as n**-slope says."""
+    """Return random chunks; the frequency of the n-th most popular is proportional to n**-slope."""
     random = np.random.default_rng(seed)
     shares = np.arange(1, chunks + 1) ** -slope
     found = random.choice(chunks, size=count, p=shares / shares.sum())

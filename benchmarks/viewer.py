@@ -1,4 +1,4 @@
-"""A figure that pans and zooms over a planet: frames, requests and memory."""
+"""A figure that pans and zooms over a planet: frame times, requests and memory."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ ZOOM = 19
 FRAMES = 200
 
 _planets = itertools.count()
-"""The server gives the same for every path."""
+"""Numbers of planets, for new URLs; the server sends the same tile for every path."""
 
 
 class Timer(TimerBase):
-    """A timer that goes off when the window is turned."""
+    """A timer that fires in the event loop of `Window`."""
 
     running = False
 
@@ -63,30 +63,30 @@ class Window(FigureCanvasAgg):
         return self.timers[-1]
 
     def until(self, condition: Callable[[], bool]) -> None:
-        """Let timers go off every 10 ms until something is true."""
+        """Fire the timers every 10 ms until a condition holds."""
         while not condition():
             time.sleep(0.01)
             for timer in self.timers:
                 if timer.running:
-                    timer._on_timer()  # noqa: SLF001 - which whoever makes a timer is to call
+                    timer._on_timer()  # noqa: SLF001 - subclasses of TimerBase call it
 
 
 def axes(canvas: type[FigureCanvasAgg]) -> Axes:
-    """Return axes that are all of a figure."""
+    """Return axes that fill a figure."""
     figure = Figure(figsize=(WIDTH / 100, HEIGHT / 100), dpi=100)
     canvas(figure)
     return figure.add_axes((0, 0, 1, 1))
 
 
 def look_at(ax: Axes, top: float, left: float) -> None:
-    """Show a part of an image, an element a pixel."""
+    """Show a part of an image, one pixel per element."""
     ax.set_xlim(left - 0.5, left + WIDTH - 0.5)
     ax.set_ylim(top + HEIGHT - 0.5, top - 0.5)
 
 
 @contextlib.contextmanager
 def cold_pyramid(template: str) -> Iterator[biggus.Pyramid]:
-    """Give a planet that nobody has seen: neither the cache nor the memory has any of it."""
+    """Yield a planet with no tiles in the cache or in memory."""
     template = template.replace("{z}", f"{next(_planets)}/{{z}}")
     with TemporaryDirectory() as folder:
         cache = biggus.Cache(Path(folder) / "cache")
@@ -94,9 +94,9 @@ def cold_pyramid(template: str) -> Iterator[biggus.Pyramid]:
 
 
 def deep(template: str, rounds: int = 5) -> list[Row]:
-    """Time a view at the finest zoom: until there is something, and until all is there."""
+    """Time a view at the finest zoom, until the first pixels and until it is complete."""
     top = left = 2**26 + 12_345
-    seen, complete, alone = [], [], []
+    first_pixels, complete, plain = [], [], []
     for _ in range(rounds):
         with cold_pyramid(template) as pyramid:
             ax = axes(Window)
@@ -106,7 +106,7 @@ def deep(template: str, rounds: int = 5) -> list[Row]:
             started = time.perf_counter()
             canvas.draw()
             canvas.until(lambda image=image: opaque(image))
-            seen.append(time.perf_counter() - started)
+            first_pixels.append(time.perf_counter() - started)
             canvas.until(lambda image=image: not image.waiting)
             complete.append(time.perf_counter() - started)
             assert not image.errors
@@ -116,8 +116,8 @@ def deep(template: str, rounds: int = 5) -> list[Row]:
             ax = axes(FigureCanvasAgg)
             ax.imshow(values)
             ax.figure.canvas.draw()
-            alone.append(time.perf_counter() - started)
-    first, last, least = map(statistics.median, (seen, complete, alone))
+            plain.append(time.perf_counter() - started)
+    first, last, least = map(statistics.median, (first_pixels, complete, plain))
     return [
         Row(
             f"first pixels of a {WIDTH} × {HEIGHT} view at zoom {ZOOM}, cold",
@@ -137,13 +137,13 @@ def deep(template: str, rounds: int = 5) -> list[Row]:
 
 
 def opaque(image: Any) -> bool:
-    """Tell whether something is drawn at every pixel."""
+    """Return whether every pixel is drawn."""
     shown = image.get_array()
     return shown.shape[0] > 1 and (shown.shape[2] == 3 or bool((shown[..., 3] > 0).all()))
 
 
 def planet(template: str) -> Row:
-    """Count the requests for a view of everything."""
+    """Count the requests for a view of the whole planet."""
     with TemporaryDirectory() as folder:
         cache = biggus.Cache(Path(folder) / "cache")
         pyramid = biggus.TilePyramid(template, range(ZOOM + 1), cache=cache)
@@ -159,25 +159,27 @@ def planet(template: str) -> Row:
 
 
 def panning() -> Row:
-    """Time frames that move by a third of the screen, warm, and `imshow` of the same views."""
+    """Time warm frames that move by a third of the screen, and `imshow` of the same views."""
     values = np.random.default_rng(0).integers(0, 256, (2 * HEIGHT, 6 * WIDTH, 3), np.uint8)
-    ours, theirs = axes(Window), axes(FigureCanvasAgg)
-    biggus.imshow(biggus.ArrayAdapter(ArraySource(values, chunks=(256, 256, 3))), ours, block=True)
+    biggus_axes, plain_axes = axes(Window), axes(FigureCanvasAgg)
+    biggus.imshow(
+        biggus.ArrayAdapter(ArraySource(values, chunks=(256, 256, 3))), biggus_axes, block=True
+    )
     places = [WIDTH // 3 * step for step in range(12)]
 
     def pan() -> None:
         for left in places:
-            look_at(ours, 300, left)
-            ours.figure.canvas.draw()
+            look_at(biggus_axes, 300, left)
+            biggus_axes.figure.canvas.draw()
 
-    def anew() -> None:
+    def redraw() -> None:
         for left in places:
-            theirs.clear()
-            theirs.imshow(values[300 : 300 + HEIGHT, left : left + WIDTH])
-            theirs.figure.canvas.draw()
+            plain_axes.clear()
+            plain_axes.imshow(values[300 : 300 + HEIGHT, left : left + WIDTH])
+            plain_axes.figure.canvas.draw()
 
-    taken = quickest({"biggus": pan, "imshow": anew}, rounds=5)
-    frame, least = (seconds / len(places) for seconds in taken.values())
+    times = quickest({"biggus": pan, "imshow": redraw}, rounds=5)
+    frame, least = (seconds / len(places) for seconds in times.values())
     return Row(
         "a pan by a third of the screen, warm, a frame",
         show(frame),
@@ -188,19 +190,19 @@ def panning() -> Row:
 
 
 def memory() -> Row:
-    """Compare the memory of the process after half of many frames and after all."""
+    """Compare the memory of the process after half of the frames and after all."""
     ax = axes(Window)
     image = biggus.imshow(endless(), ax, vmin=0, vmax=255)
     canvas: Any = ax.figure.canvas
-    taken = []
+    resident = []
     for frame in range(FRAMES):
         look_at(ax, 1000 + 200 * frame, 5000 + WIDTH * frame)
         canvas.draw()
         canvas.until(lambda: not image.waiting)
         if frame in (FRAMES // 2 - 1, FRAMES - 1):
             gc.collect()
-            taken.append(resident_bytes())
-    before, after = taken
+            resident.append(resident_bytes())
+    before, after = resident
     return Row(
         f"resident memory after {FRAMES} frames",
         show_bytes(after),
@@ -211,7 +213,7 @@ def memory() -> Row:
 
 
 def endless() -> biggus.Array:
-    """Return an array of any number of tiles, each made when it is read."""
+    """Return an array of very many tiles, each created when it is read."""
 
     def tile(index: tuple[int, ...]) -> np.ndarray:
         return np.full((256, 256), sum(index) % 256, np.uint8)
@@ -220,16 +222,16 @@ def endless() -> biggus.Array:
 
 
 def resident_bytes() -> int:
-    """Return how much memory the process has at present."""
+    """Return the present memory of the process in bytes."""
     pages = Path("/proc/self/statm").read_text().split()[1]
     return int(pages) * 4096
 
 
 def run(_: Setup) -> list[Row]:
-    """Draw figures over a server that is slow, and over arrays at hand."""
+    """Draw figures over a slow server, and over arrays in memory."""
     with slow_server() as template:
         rows = [*deep(template), planet(template)]
     rows.append(panning())
-    # A process of its own: here it would be measured what the others have left in pieces.
+    # In a separate process: here, the fragmented memory of the others would be measured.
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         return [*rows, pool.submit(memory).result()]

@@ -1,4 +1,4 @@
-"""The tiles of the web view: rendered from cached chunks, and served to a browser."""
+"""Tiles of the web view: rendering from cached chunks, and serving."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from benchmarks.setup import Setup
 
 TILES = 16
-"""Down and across."""
+"""Rows and columns of tiles."""
 
 CLIENTS = 2
 SAMPLE_BYTES = 128 * 2**20
@@ -34,7 +34,7 @@ LEAST_A_SECOND = 60
 
 
 def run(_: Setup) -> list[Row]:
-    """Time tiles of which the chunks are cached, each once."""
+    """Time tiles whose chunks are cached, each once."""
     values = np.random.default_rng(0).standard_normal((TILES * SIDE, TILES * SIDE), dtype="f4")
     with tempfile.TemporaryDirectory() as folder, biggus.Cache(folder) as cache:
         source = ArraySource(values, (SIDE, SIDE), token="values")
@@ -61,22 +61,22 @@ def run(_: Setup) -> list[Row]:
 
 
 def _rendered(renderer: Renderer) -> float:
-    taken = []
+    seconds = []
     for x in range(TILES):
         for y in range(TILES):
             started = time.perf_counter()
             renderer.tile(renderer.zooms, x, y, (), COLOURS)
-            taken.append(time.perf_counter() - started)
-    return statistics.median(taken)
+            seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds)
 
 
 def _served(renderer: Renderer) -> float:
-    """Return how many tiles clients get in a second."""
+    """Return the number of tiles per second that clients receive."""
     cmap, vmin, vmax = COLOURS
     with PageServer(Facts(renderer, "benchmark")).running() as url:
         address = urlsplit(url)
 
-        def ask(client: int) -> None:
+        def request_tiles(client: int) -> None:
             connection = http.client.HTTPConnection(str(address.hostname), address.port)
             for number in range(client, TILES * TILES, CLIENTS):
                 y, x = divmod(number, TILES)
@@ -90,5 +90,5 @@ def _served(renderer: Renderer) -> float:
 
         started = time.perf_counter()
         with ThreadPoolExecutor(CLIENTS) as pool:
-            list(pool.map(ask, range(CLIENTS)))
+            list(pool.map(request_tiles, range(CLIENTS)))
         return TILES * TILES / (time.perf_counter() - started)

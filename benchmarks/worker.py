@@ -1,7 +1,7 @@
-"""A process for each who computes, so that its memory is its own.
+"""A separate process for each peer, so that its memory can be measured.
 
-``python -m benchmarks.worker PEER PATH`` computes the statistics that are
-named on each line of its input, and answers with a line of JSON.
+``python -m benchmarks.worker PEER PATH`` computes the statistics that each line of its input
+names, and answers with a line of JSON.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 
 class Answer(NamedTuple):
-    """What a computation took and gave."""
+    """The time, peak memory and values of a computation."""
 
     seconds: float
     peak: int
-    """The most memory that the process has had so far, in bytes."""
+    """The peak memory of the process so far, in bytes."""
 
     values: list[float]
 
 
 class Worker:
-    """A process that computes statistics of one store in one way."""
+    """A process that computes statistics of one store by one peer."""
 
     def __init__(self, peer: str, path: Path) -> None:
         self.peer = peer
@@ -53,7 +53,7 @@ class Worker:
         self._process.communicate()
 
     def ask(self, names: Sequence[str]) -> Answer:
-        """Return what computing the named statistics took, and their values."""
+        """Compute the named statistics; return the time, peak memory and values."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(" ".join(names) + "\n")
@@ -65,7 +65,7 @@ class Worker:
 
 
 def peak_bytes() -> int:
-    """Return the most memory that this process has had so far."""
+    """Return the peak memory of this process so far, in bytes."""
     try:
         status = Path("/proc/self/status").read_text()
     except FileNotFoundError:
@@ -79,7 +79,7 @@ def peak_bytes() -> int:
 
 
 def main() -> None:
-    """Answer until the input ends."""
+    """Answer each line of the input."""
     from benchmarks.peers import PEERS
 
     peer, path = sys.argv[1:]

@@ -1,4 +1,4 @@
-"""xarray over biggus, beside xarray over h5netcdf and dask: many files, and large ones."""
+"""xarray over biggus, compared with xarray over h5netcdf and dask: many files, and large ones."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
     from benchmarks.setup import Setup
 
 FILES = {"tiny": 4, "small": 100, "full": 2000}
-"""How many are opened."""
+"""The number of files to open, by size."""
 
 PARTS = 40
-"""In so many files the data lie that are computed with."""
+"""The number of files of the data to compute with."""
 
 JOINED = {"combine": "nested", "concat_dim": "time", "data_vars": "minimal"}
 JOINED |= {"coords": "minimal", "compat": "override", "join": "override"}
 
 
 def run(setup: Setup) -> list[Row]:
-    """Compare the engines, if there is xarray with h5netcdf and dask."""
+    """Compare the engines, if xarray, h5netcdf and dask are installed."""
     try:
         import dask.array
         import h5netcdf
@@ -47,7 +47,7 @@ def run(setup: Setup) -> list[Row]:
         return []
     del dask.array, h5netcdf
     if "biggus" not in xr.backends.list_engines():
-        return []  # installed, editable, before it was one
+        return []  # an older editable installation has no engine
     with setup.folder() as folder, _quietly():
         place = folder / "xarray"
         shutil.rmtree(place, ignore_errors=True)
@@ -104,7 +104,7 @@ def _of_many(xr: Any, paths: list[Path]) -> list[Row]:
     def own() -> Any:
         return open_joined(paths, concat_dim="time")
 
-    def anew(opening: Callable[[], Any]) -> Any:
+    def forget_and_open(opening: Callable[[], Any]) -> Any:
         remembered.clear()
         return opening()
 
@@ -119,11 +119,11 @@ def _of_many(xr: Any, paths: list[Path]) -> list[Row]:
         "h5netcdf": lambda: by("h5netcdf"),
         "h5netcdf, mean": lambda: mean(by("h5netcdf")),
         "ready": lambda: by(Ready),
-        "own, mean": lambda: mean(anew(own)),
-        "own": lambda: anew(own),
+        "own, mean": lambda: mean(forget_and_open(own)),
+        "own": lambda: forget_and_open(own),
         "own again": own,
-        "engine, mean": lambda: mean(anew(lambda: by("biggus"))),
-        "engine": lambda: anew(lambda: by("biggus")),
+        "engine, mean": lambda: mean(forget_and_open(lambda: by("biggus"))),
+        "engine": lambda: forget_and_open(lambda: by("biggus")),
         "engine again": lambda: by("biggus"),
     }
     seconds = quickest(works, 2)
@@ -163,33 +163,33 @@ WORKS: dict[str, Callable[[Any], Any]] = {
 
 
 def _of_few(paths: list[Path], rounds: int) -> list[Row]:
-    """Do each piece of work in processes of its own, which take turns."""
+    """Do each piece of work in separate processes, which take turns."""
     rows = []
     for name in WORKS:
         answers: dict[str, list[dict[str, Any]]] = {"biggus": [], "h5netcdf": []}
         for _ in range(min(2, rounds)):
             for engine, found in answers.items():
                 command = [sys.executable, "-W", "ignore", "-m", "benchmarks.xarrays"]
-                asked = [*command, engine, name, str(paths[0].parent)]
+                arguments = [*command, engine, name, str(paths[0].parent)]
                 folder = Path(__file__).parents[1]
-                done = subprocess.run(asked, capture_output=True, cwd=folder, check=True)
+                done = subprocess.run(arguments, capture_output=True, cwd=folder, check=True)
                 found.append(json.loads(done.stdout))
         own, other = answers["biggus"][0], answers["h5netcdf"][0]
-        np.testing.assert_allclose(own["told"], other["told"], rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(own["checks"], other["checks"], rtol=1e-3, atol=1e-4)
         seconds = {engine: min(each["seconds"] for each in answers[engine]) for engine in answers}
         peaks = {engine: min(each["peak"] for each in answers[engine]) for engine in answers}
         work = f"{name}, of {len(paths)} files"
-        said = f"xarray, h5netcdf and dask, {show_bytes(peaks['h5netcdf'])}"
+        compared = f"xarray, h5netcdf and dask, {show_bytes(peaks['h5netcdf'])}"
         ratio = peaks["biggus"] / max(1, peaks["h5netcdf"])
         rows.append(_row(work, *seconds.values(), 1 / 3))
         rows.append(
-            Row(f"xarray: {work}: peak memory", show_bytes(peaks["biggus"]), said, ratio, 1 / 2)
+            Row(f"xarray: {work}: peak memory", show_bytes(peaks["biggus"]), compared, ratio, 1 / 2)
         )
     return rows
 
 
 def main() -> None:
-    """Do one piece of work, ``ENGINE WORK FOLDER``; answer with what it took, as a line of JSON."""
+    """Do one piece of work, ``ENGINE WORK FOLDER``, and print its measurements as JSON."""
     engine, name, folder = sys.argv[1:]
     for module in ("dask.array", "h5netcdf", "flox", "biggus.engine.evaluation"):
         with contextlib.suppress(ImportError):
@@ -199,17 +199,17 @@ def main() -> None:
     with _quietly(), dask.config.set(scheduler="threads", num_workers=WORKERS):
         lazy = xr.open_mfdataset(sorted(Path(folder).glob("*.nc")), engine=engine, **JOINED)["t"]
         if engine != "biggus" and "percentile" in name:
-            lazy = lazy.chunk(time=-1, lat=20)  # it needs all of the axis in one chunk of dask's
+            lazy = lazy.chunk(time=-1, lat=20)  # dask needs the whole axis in one chunk
         before, started = peak_bytes(), time.perf_counter()
         values = WORKS[name](lazy).values
         seconds = time.perf_counter() - started
-    told = [float(np.nanmean(values, dtype="f8")), float(values.flat[values.size // 3])]
-    print(json.dumps({"seconds": seconds, "peak": peak_bytes() - before, "told": told}))
+    checks = [float(np.nanmean(values, dtype="f8")), float(values.flat[values.size // 3])]
+    print(json.dumps({"seconds": seconds, "peak": peak_bytes() - before, "checks": checks}))
 
 
 def _row(work: str, ours: float, theirs: float, most: float) -> Row:
-    said = f"xarray, h5netcdf and dask, {show(theirs)}"
-    return Row(f"xarray: {work}", show(ours), said, ours / theirs, most)
+    compared = f"xarray, h5netcdf and dask, {show(theirs)}"
+    return Row(f"xarray: {work}", show(ours), compared, ours / theirs, most)
 
 
 if __name__ == "__main__":
