@@ -25,6 +25,7 @@ class LibraryLock:
         self._depth = 0  # how often the owner has taken the lock
         self._tasks: deque[Callable[[], object]] = deque()
         self._inner: tuple[Any, ...] = ()
+        self._closers: list[Callable[[], object]] = []
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """Take the lock, as `threading.RLock` does."""
@@ -60,6 +61,20 @@ class LibraryLock:
         """Take also a library's own lock before running tasks; its calls take it after this one."""
         if inner not in self._inner:
             self._inner = (*self._inner, inner)
+
+    def close_at_forks(self, closer: Callable[[], object]) -> None:
+        """Call `closer` before each fork of the process, under this lock.
+
+        It closes files: a child that inherits an open HDF5 file keeps the lock of the file, and
+        what libhdf5 has read of it, for as long as the child lives.
+        """
+        self._closers.append(closer)
+
+    def close_before_fork(self) -> None:
+        """Close all files, unless this thread is using one.  The caller holds the lock once."""
+        if self._depth == 1:
+            for closer in self._closers:
+                closer()
 
     def _attend(self) -> None:
         """Run queued tasks unless a thread, this one or another, is inside the library."""
@@ -130,6 +145,7 @@ class _LockAtFork:
     def take(self) -> None:
         hdf5_lock.acquire()
         self._taken = True
+        hdf5_lock.close_before_fork()
 
     def let_go(self) -> None:
         if self._taken:

@@ -7,6 +7,7 @@ behind which results pile up.  The first failure ends the scan.
 from __future__ import annotations
 
 import itertools
+import sys
 import threading
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import TYPE_CHECKING, Any
@@ -265,7 +266,18 @@ def _shipped_options() -> dict[str, Any]:
         "offline": current.offline,
     }
     left = deadlines.left()
-    return shipped if left is None else {**shipped, "deadline": max(left, 1e-3)}
+    return {**shipped, "deadline": None if left is None else max(left, 1e-3)}
+
+
+def start_workers() -> None:
+    """Start the processes of the executor, before files are opened for writing.
+
+    A forked process would keep such a file locked for as long as it lives.
+    """
+    executor = options.current().executor
+    processes = sys.modules.get("concurrent.futures.process")  # slow to import
+    if processes is not None and isinstance(executor, processes.ProcessPoolExecutor):
+        executor.submit(int)
 
 
 def compute_elsewhere(task: Task, shipped: dict[str, Any]) -> _Returned:

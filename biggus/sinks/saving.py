@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from biggus import engine
 from biggus.adapt import holds_several, node_of, several
+from biggus.engine.running import start_workers
 from biggus.errors import MissingDependencyError, OutputError
 from biggus.labels import encoding_of
 from biggus.sinks.blocks import Guarded, WriteGate
@@ -144,6 +145,7 @@ def _saved(
     together = _by_path(places)
     for path, numbers in together.items():
         _check_path(path, [places[number].name for number in numbers], inputs, overwrite)
+    start_workers()
     with contextlib.ExitStack() as stack:
         # Entered first, so left last: all stores are closed before any is moved to its place.
         temporary = {path: stack.enter_context(replacing(path, overwrite)) for path in together}

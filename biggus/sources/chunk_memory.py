@@ -13,6 +13,7 @@ import contextvars
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -43,6 +44,7 @@ class ScanPass(NamedTuple):
 _current: contextvars.ContextVar[ScanPass | None] = contextvars.ContextVar(
     "biggus_scan_pass", default=None
 )
+in_children(partial(_current.set, None))  # a forked worker computes tasks of other evaluations
 
 
 def scan_pass(evaluation: object, number: int, last: bool) -> AbstractContextManager[None]:

@@ -10,10 +10,12 @@ import contextlib
 import contextvars
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
 from biggus import options
 from biggus.errors import DeadlineError
+from biggus.support.forks import in_children
 from biggus.support.within import within
 
 
@@ -27,6 +29,7 @@ class _Deadline(NamedTuple):
 _current: contextvars.ContextVar[_Deadline | None] = contextvars.ContextVar(
     "biggus_deadline", default=None
 )
+in_children(partial(_current.set, None))  # a forked worker computes tasks of other evaluations
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ import contextvars
 import logging
 import time
 from collections.abc import Callable, Hashable
+from functools import partial
 from typing import TypeAlias, TypeVar
 
 from biggus import options
@@ -92,6 +93,10 @@ in_children(_began.clear)  # evaluations of the parent's threads do not continue
 _outermost: contextvars.ContextVar[Watch | None] = contextvars.ContextVar(
     "biggus_evaluation", default=None
 )
+
+# A worker that is forked during an evaluation computes tasks of later ones, too.
+in_children(partial(_current.set, None))
+in_children(partial(_outermost.set, None))
 
 
 def under_way_since() -> float | None:

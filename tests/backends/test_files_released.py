@@ -230,8 +230,8 @@ def test_forked_child_does_not_close_files_of_its_parent(path):
         finally:
             os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert open_files_in(path.parent) == [path.name]
     np.testing.assert_array_equal(arrays[0].ndarray(), VALUES)
+    assert open_files_in(path.parent) == [path.name]
     arrays.clear()
     assert open_files_in(path.parent) == []
     assert other_process_can_write(path)

@@ -118,6 +118,7 @@ def _close(opened: OpenFile) -> None:
 serials = itertools.count(1)  # each opening has its own number
 # Each source holds its path; other uses hold it for their duration.
 files: HandlePool[OpenFile] = HandlePool(_close, hdf5_lock, guarded=True)
+hdf5_lock.close_at_forks(files.clear)
 # A dataset is closed when it is dropped; the pool limits libhdf5's chunk caches.
 datasets: HandlePool[OpenDataset] = HandlePool(lambda _: None, hdf5_lock, guarded=True)
 

@@ -54,6 +54,7 @@ class OpenNetCDF(NamedTuple):
 
 # By path; held by each source, and visited by every other user.
 datasets: HandlePool[OpenNetCDF] = HandlePool(lambda opened: opened.dataset.close(), hdf5_lock)
+hdf5_lock.close_at_forks(datasets.clear)
 
 
 def dataset_at(path: str) -> Any:
