@@ -9,7 +9,7 @@ import numpy as np
 
 from biggus.caching import caching
 from biggus.graph import Elementwise, Leaf, Node
-from biggus.sources.base import Source
+from biggus.sources.base import Chunks, Source
 from biggus.sources.foreign import foreign_source
 from biggus.sources.memory import MemorySource
 from biggus.sources.normal import normal_dtype, normal_shape
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import contextlib
 
     from biggus.cache import Cache
-    from biggus.sources.base import Chunks
 
 plain_types: set[type] = set()
 """Types whose objects no backend adopts: asking again for each of 2^18 tiles would be slow."""

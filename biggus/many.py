@@ -26,7 +26,7 @@ from biggus.cf import PACKING
 from biggus.construct import ArrayStack, LinearMosaic
 from biggus.errors import GoneError, MismatchError, OpenError, OptionError
 from biggus.graph import Elementwise
-from biggus.labels import labels_of
+from biggus.labels import Labels, labels_of
 from biggus.labels.attributes import counted_in
 from biggus.labels.times import Recount, TimeUnits, calendar_named, comparable, time_units
 from biggus.sources import studying
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from biggus.cache import Cache
-    from biggus.labels import Labels
 
 _log = logging.getLogger("biggus.many")
 

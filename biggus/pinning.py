@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from biggus.cache import Cached
+from biggus.cache import Cache, Cached
 from biggus.errors import CacheError
-from biggus.sources.base import box_shape
+from biggus.sources.base import Source, box_shape
 from biggus.sources.wrappers import Wrapper
 from biggus.study.needed import Listed, Needed, needed_for
 from biggus.study.receipts import box_at
@@ -16,9 +16,7 @@ from biggus.support.once import once
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from biggus.cache import Cache
     from biggus.indexing.grid import Grid
-    from biggus.sources.base import Source
 
 
 def pin(*arrays: Any) -> None:

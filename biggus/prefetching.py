@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 from biggus import engine
 from biggus.adapt import node_of
 from biggus.errors import CacheError, PolicyError
-from biggus.graph import Leaf, ordered
+from biggus.graph import Leaf, Node, ordered
 
 if TYPE_CHECKING:
-    from biggus.graph import Node
     from biggus.sources.base import Box, Chunks, Values
 
 

@@ -12,14 +12,13 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
-from biggus.backends import backend_for
+from biggus.backends import Backend, Location, backend_for
 from biggus.errors import BiggusError
 from biggus.sources.description import DescribedSource, decode_value, describe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from biggus.backends import Backend, Location
     from biggus.cache.cache import Cache
     from biggus.sources.base import Source
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex
 
 import numpy as np
 
 from biggus.adapt import Lazy
 from biggus.array.asking import asked_by
 from biggus.errors import MaskedValueError
-
-if TYPE_CHECKING:
-    from typing import SupportsIndex
 
 
 class Scalars(Lazy):

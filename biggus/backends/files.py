@@ -17,14 +17,13 @@ from biggus.backends import idle
 from biggus.backends.settling import age_of, seen_for
 from biggus.backends.signature import FileSignature
 from biggus.support.forks import between_forks
-from biggus.support.watching import agrees, under_way_since
+from biggus.support.watching import Look, agrees, under_way_since
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
     from pathlib import Path
 
     from biggus.backends.native import LibraryLock
-    from biggus.support.watching import Look
 
 Handle = TypeVar("Handle")
 

@@ -27,14 +27,14 @@ from biggus.cache.entry import (
     peek,
     peek_size,
 )
-from biggus.cache.files import cache_folder, make_folder
+from biggus.cache.files import Files, cache_folder, make_folder
 from biggus.cache.room import CHUNKS, DESCRIPTIONS
 from biggus.cache.sharing import hold, shared_claims, shared_index
 from biggus.cache.stats import CacheStats
 from biggus.cache.trouble import READING, WRITING, trouble
 from biggus.errors import CacheError, OptionError
 from biggus.options import parse_size
-from biggus.sources.base import Source, box_shape, whole
+from biggus.sources.base import Box, Chunks, Source, Values, box_shape, whole
 from biggus.sources.wrappers import as_source
 
 if TYPE_CHECKING:
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from biggus.cache.entry import Buffer, Encoded
-    from biggus.cache.files import Files
-    from biggus.sources.base import Box, Chunks, Values
     from biggus.sources.encoding import Encoding
 
 logger = logging.getLogger("biggus.cache")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus import options
-from biggus.cache.entry import Encoded, dtype_text
+from biggus.cache.entry import Encoded, Entry, dtype_text
 from biggus.cache.validators import join_validators, split_validators
 from biggus.errors import CacheError, OfflineError, format_box
 from biggus.indexing.grid import Grid, default_chunks
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from biggus.cache.cache import Cache
-    from biggus.cache.entry import Entry
 
 logger = logging.getLogger("biggus.cache")
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from biggus.cache.ledger import EVICTED_AT_ONCE
+from biggus.cache.ledger import EVICTED_AT_ONCE, Ledger
 from biggus.cache.pins import staying
-
-if TYPE_CHECKING:
-    from biggus.cache.ledger import Ledger
 
 CHUNKS, DESCRIPTIONS = 0, 1
 """The kinds of entries."""

@@ -12,13 +12,12 @@ import shutil
 import time
 from typing import TYPE_CHECKING
 
-from biggus.cache.ledger import SHARDS, SWEEP, hex_of
+from biggus.cache.ledger import SHARDS, SWEEP, Ledger, hex_of
 from biggus.cache.writers import lives
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from biggus.cache.ledger import Ledger
 
 SWEEP_SECONDS = 0.005
 _SWEEP_SHARE = 20

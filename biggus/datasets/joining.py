@@ -8,7 +8,7 @@ import numpy as np
 
 from biggus.construct import ArrayAdapter, LinearMosaic
 from biggus.datasets.group import Group
-from biggus.datasets.records import variable_record
+from biggus.datasets.records import GroupRecord, VariableRecord, variable_record
 from biggus.labels.times import TimeUnits, comparable, time_units
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from biggus.datasets.records import GroupRecord, VariableRecord
 
 _FINEST = 2**10
 """Times are converted if all are multiples of this fraction of a unit: the sums are exact."""

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from biggus.api import array_of
-from biggus.backends import backend_named
+from biggus.backends import Location, backend_named
 from biggus.backends.base import SourceRecord
 from biggus.cf import KEPT_DTYPE, PACKING
 from biggus.datasets.group import Group
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from biggus.array import Array
-    from biggus.backends import Location
     from biggus.cache import Cache
 
 _MEANING = PACKING | REFERRING | {"units", "calendar", "dtype", KEPT_DTYPE, "_Encoding", "_NoFill"}

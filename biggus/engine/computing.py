@@ -5,21 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from biggus.engine.reading import block, carried_out
-from biggus.graph import take
+from biggus.graph import Node, take
 from biggus.indexing.selection import Selection
 from biggus.planning.schedule import Schedule
-from biggus.sources.base import holds, within
-from biggus.statistics import partials
+from biggus.sources.base import Box, Stream, Values, holds, within
+from biggus.statistics import Partial, partials
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from biggus.engine.fused import FusedBlock
     from biggus.engine.repeated import Repeated
-    from biggus.graph import Node
     from biggus.planning.tasks import Accumulation, Task, TaskBlock
-    from biggus.sources.base import Box, Stream, Values
-    from biggus.statistics import Partial
 
 
 class Computed(NamedTuple):

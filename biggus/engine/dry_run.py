@@ -17,23 +17,21 @@ from biggus.engine.partial_cache import partial_cache_of
 from biggus.engine.passes import Passes
 from biggus.engine.repeated import Repeated
 from biggus.engine.running import most_at_once
-from biggus.graph import Combination, Leaf, Node, Read, key_of, pieces_of
+from biggus.graph import AlongAxes, Combination, Gufunc, Leaf, Node, Read, Reduce, key_of, pieces_of
 from biggus.indexing.grid import Grid
 from biggus.indexing.selection import Selection
 from biggus.planning.leading import shared_scans_of
 from biggus.planning.report import PassPlan, Plan
 from biggus.planning.schedule import Schedule
-from biggus.sources.base import Source, box_shape, holds
+from biggus.sources.base import Box, Chunks, Source, Values, box_shape, holds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from biggus.graph import AlongAxes, Gufunc, Reduce
     from biggus.planning.jobs import Output, Reduction, ReductionBlock, Wanted
     from biggus.planning.rechunking import Gathering, Rechunking, Rewriting
     from biggus.planning.shared_scans import SharedScan
     from biggus.planning.tasks import Task
-    from biggus.sources.base import Box, Chunks, Values
 
 
 _MARKED = 10**7

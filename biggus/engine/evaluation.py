@@ -23,13 +23,13 @@ from biggus.engine.running import run
 from biggus.engine.scratch import Scratch
 from biggus.engine.spill import IntermediateSource, Spilled
 from biggus.errors import OfflineError
-from biggus.graph import AlongAxes, Elementwise, Gufunc, Leaf, Reduce, View, ordered
+from biggus.graph import AlongAxes, Elementwise, Gufunc, Leaf, Node, Reduce, View, ordered
 from biggus.indexing.reduction_blocks import BLOCK
 from biggus.indexing.selection import Selection
 from biggus.planning.leading import shared_scans_of
-from biggus.planning.rechunking import Gathering, Gatherings
+from biggus.planning.rechunking import Gathering, Gatherings, Rechunking, Rewriting
 from biggus.planning.rewriting import is_in_memory
-from biggus.sources.base import whole
+from biggus.sources.base import Box, Chunks, Values, whole
 from biggus.statistics import partials
 from biggus.support import deadlines, progress, watching
 from biggus.support.threads import interruptible
@@ -41,12 +41,9 @@ if TYPE_CHECKING:
 
     from biggus.engine.computing import Computed
     from biggus.engine.writing import Writer
-    from biggus.graph import Node
     from biggus.planning.jobs import Output, Reduction, ReductionBlock, Wanted
-    from biggus.planning.rechunking import Rechunking, Rewriting
     from biggus.planning.shared_scans import SharedScan
     from biggus.planning.tasks import Task
-    from biggus.sources.base import Box, Chunks, Values
 
 _LARGE = 8
 """Intermediate results larger than this fraction, 1/8, of the memory are spilled to disk."""

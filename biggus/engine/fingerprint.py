@@ -9,12 +9,11 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from biggus.graph import Leaf, Read, Unknown, View, key_of, text_of
+from biggus.graph import Identifier, Leaf, Node, Read, Unknown, View, key_of, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from biggus.graph import Identifier, Node
     from biggus.indexing.selection import Selection
     from biggus.sources.base import Box, Source
 

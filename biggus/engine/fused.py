@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 from biggus.graph import SLAB
 from biggus.indexing.grid import Grid, box_shape
-from biggus.statistics.values import ComputedParts
+from biggus.statistics.values import AnyArray, ComputedParts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from biggus.planning.schedule import FusedStep
     from biggus.sources.base import Box, Values
-    from biggus.statistics.values import AnyArray
 
 
 class FusedBlock(ComputedParts):

@@ -11,20 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from biggus import options
 from biggus.engine.result import own
-from biggus.graph import Elementwise, Leaf, Reduce, View, spread, take
-from biggus.indexing.selection import ConstantMap, DimensionMap
+from biggus.graph import Elementwise, Leaf, Node, Reduce, View, spread, take
+from biggus.indexing.selection import ConstantMap, DimensionMap, Selection
 from biggus.planning.jobs import is_plain
-from biggus.sources.base import checked, read, whole
+from biggus.sources.base import Box, Source, Values, checked, read, whole
 from biggus.sources.memory import MemorySource
 from biggus.sources.memory_cached import MemoryCached
 from biggus.statistics import Statistic, partials
 from biggus.support import watching
 
 if TYPE_CHECKING:
-    from biggus.graph import Node
     from biggus.graph.step import Step
-    from biggus.indexing.selection import Selection
-    from biggus.sources.base import Box, Source, Values
 
 FEW = 2**14
 """Values; computing so many takes less time than planning it."""

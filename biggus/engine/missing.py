@@ -10,7 +10,7 @@ from biggus.engine.dry_run import estimate
 from biggus.errors import BiggusError, OfflineError, format_box
 from biggus.indexing.grid import Grid
 from biggus.sources import studying
-from biggus.sources.base import box_shape
+from biggus.sources.base import Box, Source, box_shape
 from biggus.sources.description import DescribedSource
 from biggus.sources.studying import Study
 from biggus.sources.wrappers import Wrapper
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from biggus.graph import Node
-    from biggus.sources.base import Box, Source
 
 _MOST_SHOWN = 20
 

@@ -21,16 +21,14 @@ from biggus import options
 from biggus.caching import chosen_cache
 from biggus.engine.fingerprint import Fingerprint, fingerprint
 from biggus.indexing.selection import Selection
-from biggus.planning.jobs import positions_of
-from biggus.planning.tree_levels import TILES_A_SUBTREE, Subtree
+from biggus.planning.jobs import Reduction, ReductionBlock, positions_of
+from biggus.planning.tree_levels import TILES_A_SUBTREE, BlockSpan, Subtree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from biggus.cache import Cache
     from biggus.indexing.grid import Edges
-    from biggus.planning.jobs import Reduction, ReductionBlock
-    from biggus.planning.tree_levels import BlockSpan
     from biggus.sources.base import Box
     from biggus.statistics import Aggregator, Partial
 

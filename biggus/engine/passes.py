@@ -12,8 +12,8 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from biggus import options
-from biggus.graph import AlongAxes, Gufunc, ordered
-from biggus.planning.jobs import Output, reductions_over
+from biggus.graph import AlongAxes, Gufunc, Node, Reduce, ordered
+from biggus.planning.jobs import Output, Reduction, Wanted, reductions_over
 from biggus.planning.rechunking import Gathering, Gatherings, held_bytes, placed
 from biggus.planning.rewriting import CommonSubexpressions, pushdown, reductions_of, substituted
 from biggus.sources.chunk_memory import scan_pass
@@ -21,8 +21,6 @@ from biggus.sources.chunk_memory import scan_pass
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from biggus.graph import Node, Reduce
-    from biggus.planning.jobs import Reduction, Wanted
     from biggus.planning.rechunking import Rechunking, Rewriting
     from biggus.sources.base import Chunks
 

@@ -22,11 +22,11 @@ from biggus.engine.fused import FusedBlock
 from biggus.engine.result import Result, own
 from biggus.engine.under_way import UnderWay, computing, waiting
 from biggus.errors import MemoryBudgetError
-from biggus.graph import LONGEST_READ, Combination, Read, pieces_of, spread
+from biggus.graph import LONGEST_READ, Combination, Node, Piece, Read, pieces_of, spread
 from biggus.indexing.reduction_blocks import BLOCK
 from biggus.indexing.selection import DimensionMap, Selection
 from biggus.planning.footprint import AT_ONCE, footprint, piece_bytes, reading_bytes
-from biggus.planning.schedule import Schedule
+from biggus.planning.schedule import Schedule, ScheduleEntry
 from biggus.support import progress
 
 if TYPE_CHECKING:
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from biggus.engine.repeated import Repeated
-    from biggus.graph import Node, Piece
-    from biggus.planning.schedule import ScheduleEntry
     from biggus.sources.base import Values
 
     _Reader: TypeAlias = Callable[[Node, Selection], Values]

@@ -6,14 +6,13 @@ import math
 import threading
 from typing import TYPE_CHECKING, Any
 
-from biggus.graph import key_of
+from biggus.graph import Node, key_of
 from biggus.support import deadlines
 from biggus.support.threads import WAKING_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from biggus.graph import Node
     from biggus.indexing.selection import Selection
     from biggus.planning.schedule import Schedule
     from biggus.sources.base import Values

@@ -12,21 +12,17 @@ import math
 import os
 import tempfile
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from biggus.errors import OutputError
-from biggus.graph import Leaf
+from biggus.graph import Leaf, Node
 from biggus.options import format_bytes
-from biggus.sources.base import Source, box_shape
+from biggus.sources.base import Box, Chunks, Source, Values, box_shape
 from biggus.sources.memory import MemorySource
 from biggus.support.once import once
-
-if TYPE_CHECKING:
-    from biggus.graph import Node
-    from biggus.sources.base import Box, Chunks, Values
 
 _ZEROS = 2**20
 """Bytes that are written at once to reserve space."""

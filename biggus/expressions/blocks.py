@@ -9,12 +9,11 @@ import numpy as np
 
 from biggus.expressions.apply import Slot
 from biggus.expressions.names import name_of, text_of
-from biggus.graph import BaseStep
+from biggus.graph import BaseStep, BlockPlace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from biggus.graph import BlockPlace
     from biggus.sources.base import Values
 
 

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.graph import SLAB, BaseStep
+from biggus.graph import SLAB, BaseStep, BlockPlace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from biggus.graph import BlockPlace
     from biggus.sources.base import Box, Values
 
 

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.graph import BaseStep, Elementwise
+from biggus.graph import BaseStep, Elementwise, Node
 
 if TYPE_CHECKING:
-    from biggus.graph import Node
     from biggus.sources.base import Values
 
 

@@ -18,14 +18,13 @@ from biggus.functions.reshaping import ravel, reshape
 from biggus.functions.statistics import sum as total
 from biggus.graph import Blockwise, Reach
 from biggus.indexing.grid import Grid
-from biggus.indexing.reduction_blocks import reduction_blocks
+from biggus.indexing.reduction_blocks import Lengths, reduction_blocks
 from biggus.options import format_bytes
 from biggus.together import ndarrays
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from biggus.indexing.reduction_blocks import Lengths
 
 _log = logging.getLogger("biggus")
 

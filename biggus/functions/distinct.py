@@ -18,13 +18,12 @@ from biggus.functions.finding import Finder, extract
 from biggus.functions.joining import concatenate
 from biggus.functions.reshaping import ravel, reshape
 from biggus.functions.steps import FunctionStep
-from biggus.graph import Blockwise, Reach
+from biggus.graph import BlockPlace, Blockwise, Node, Reach
 from biggus.options import format_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from biggus.graph import BlockPlace, Node
     from biggus.sources.base import Box, Values
 
 

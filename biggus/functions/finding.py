@@ -20,7 +20,7 @@ from biggus.functions.elementwise import as_array, where
 from biggus.functions.joining import stack
 from biggus.functions.reshaping import ravel
 from biggus.functions.steps import FunctionStep
-from biggus.graph import BaseStep, Blockwise, Reach
+from biggus.graph import BaseStep, BlockPlace, Blockwise, Reach
 from biggus.indexing.grid import (
     DEFAULT_CHUNK_BYTES,
     Grid,
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from biggus.graph import BlockPlace
     from biggus.graph.blockwise import BlockStep
     from biggus.sources.base import Box, Chunks, Values
 

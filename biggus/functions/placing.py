@@ -18,14 +18,13 @@ from biggus.functions.joining import stack
 from biggus.functions.moving import along_or_flat, of_an_axis
 from biggus.functions.reshaping import ravel
 from biggus.functions.steps import FunctionStep
-from biggus.graph import Blockwise, Gufunc, Reach
+from biggus.graph import BlockPlace, Blockwise, Gufunc, Reach
 from biggus.indexing.grid import default_chunks
 from biggus.sources.normal import normal_axis
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from biggus.graph import BlockPlace
     from biggus.sources.base import Values
 
 

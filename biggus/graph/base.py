@@ -5,9 +5,9 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from biggus.graph.identifying import piece_identifiers
+from biggus.graph.identifying import Identifier, piece_identifiers
 from biggus.graph.packing import packed, unpacked_one
-from biggus.graph.pieces import pieces_of
+from biggus.graph.pieces import NodePart, Piece, Steps, pieces_of
 from biggus.graph.walk import any_answer, ordered
 from biggus.indexing.selection import Selection
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from biggus.graph.identifying import Identifier
-    from biggus.graph.pieces import NodePart, Piece, Steps
     from biggus.indexing.reduction_blocks import Lengths
     from biggus.sources.base import Chunks, Stream, Values
 

@@ -8,21 +8,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from biggus.graph.along import BlockFunction, WithEmptyBlocks
 from biggus.graph.base import Derived, Node
 from biggus.graph.identifying import key_or_id, text_of
-from biggus.graph.pieces import Combination, Piece, take
-from biggus.indexing.grid import Grid, edges_of
+from biggus.graph.pieces import Combination, Piece, Steps, take
+from biggus.indexing.grid import Edges, Grid, Index, edges_of
 from biggus.indexing.resolve import split_all
 from biggus.indexing.selection import Selection
-from biggus.sources.base import box_shape
+from biggus.sources.base import Box, Chunks, Values, box_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import numpy as np
 
-    from biggus.graph.pieces import Steps
-    from biggus.indexing.grid import Edges, Index
     from biggus.indexing.reduction_blocks import Lengths
-    from biggus.sources.base import Box, Chunks, Values
 
 
 class Reach(NamedTuple):

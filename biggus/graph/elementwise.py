@@ -8,21 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.graph.base import Derived, Node
-from biggus.graph.identifying import key_or_id, step_key
-from biggus.graph.pieces import Combination
+from biggus.graph.identifying import Identifier, key_or_id, step_key
+from biggus.graph.pieces import Combination, NodePart, Piece, Steps
 from biggus.graph.view import View, spread_to
 from biggus.graph.walk import answers
-from biggus.indexing.reduction_blocks import BLOCK, common_grid, reduction_blocks
+from biggus.indexing.reduction_blocks import BLOCK, Lengths, common_grid, reduction_blocks
 from biggus.indexing.resolve import split_all
 from biggus.indexing.selection import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
 
-    from biggus.graph.identifying import Identifier
-    from biggus.graph.pieces import NodePart, Piece, Steps
     from biggus.graph.step import Step
-    from biggus.indexing.reduction_blocks import Lengths
     from biggus.sources.base import Chunks, Values
 
 

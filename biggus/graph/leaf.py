@@ -6,13 +6,13 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from biggus.graph.base import Node
-from biggus.graph.pieces import Piece, Read
+from biggus.graph.pieces import Piece, Read, Steps
 from biggus.graph.view import select
 from biggus.indexing.grid import Edges, Grid, IrregularEdges, RegularEdges
 from biggus.indexing.resolve import split_all
 from biggus.indexing.selection import ArrayMap, ConstantMap, DimensionMap, Selection
 from biggus.sources import studying
-from biggus.sources.base import Chunks, Source, read
+from biggus.sources.base import Chunks, Source, Stream, read
 from biggus.sources.memory import MemorySource
 from biggus.sources.normal import native_marked
 from biggus.sources.scattered import Stored, cut_scattered
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from biggus.graph.identifying import Identifier
-    from biggus.graph.pieces import Steps
-    from biggus.sources.base import Stream
 
 LONGEST_READ = 8 * 2**20
 """Bytes; a longer dense read is made in parts of about this size."""

@@ -11,9 +11,9 @@ import numpy as np
 from biggus.errors import BiggusError, SourceError
 from biggus.graph.base import UNKNOWN, Node
 from biggus.graph.elementwise import Elementwise
-from biggus.graph.identifying import text_of
+from biggus.graph.identifying import Identifier, text_of
 from biggus.graph.leaf import Leaf
-from biggus.graph.pieces import NodePart
+from biggus.graph.pieces import NodePart, Steps
 from biggus.graph.step import Cast, Maskable
 from biggus.graph.view import select
 from biggus.indexing.grid import Edges, IrregularEdges, RegularEdges
@@ -25,16 +25,13 @@ from biggus.indexing.reduction_blocks import (
 )
 from biggus.indexing.resolve import split
 from biggus.indexing.selection import ArrayMap, DimensionMap, Selection
-from biggus.sources.base import Source
+from biggus.sources.base import Chunks, Source, Stream
 from biggus.sources.byte_order import same_but_for_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
-    from biggus.graph.identifying import Identifier
-    from biggus.graph.pieces import Steps
     from biggus.indexing.reduction_blocks import Lengths
-    from biggus.sources.base import Chunks, Stream
 
 
 _origin_of = attrgetter("origin")

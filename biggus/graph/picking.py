@@ -16,7 +16,7 @@ import numpy as np
 from biggus.codecs.scratch import scratch
 from biggus.indexing.grid import strides_of
 from biggus.indexing.selection import ArrayMap, ConstantMap, DimensionMap, dims_of
-from biggus.sources.base import box_shape, call, whole
+from biggus.sources.base import Box, Source, box_shape, call, whole
 from biggus.sources.scattered import OF_FILE
 from biggus.sources.stream import AnyOrderStream
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from biggus.indexing.selection import AxisMap, Positions, Selection
-    from biggus.sources.base import Box, Source
 
 _ROOM = 2**20
 """Bytes; the size of the buffer."""

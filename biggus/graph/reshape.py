@@ -11,19 +11,16 @@ import numpy as np
 from biggus import options
 from biggus.graph.along import COPIES, BlockFunction
 from biggus.graph.base import Node, OfOne
-from biggus.graph.identifying import text_of
-from biggus.graph.pieces import Combination, Piece, take
+from biggus.graph.identifying import Identifier, text_of
+from biggus.graph.pieces import Combination, Piece, Steps, take
 from biggus.graph.view import select
-from biggus.indexing.grid import Grid, box_shape, strides_of
+from biggus.indexing.grid import Edges, Grid, box_shape, strides_of
 from biggus.indexing.resolve import split_all
 from biggus.indexing.selection import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from biggus.graph.identifying import Identifier
-    from biggus.graph.pieces import Steps
-    from biggus.indexing.grid import Edges
     from biggus.sources.base import Chunks, Values
 
 _RUN_BYTES = 2**24

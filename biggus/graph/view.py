@@ -10,8 +10,8 @@ import numpy as np
 from biggus.graph.base import UNKNOWN, Node
 from biggus.graph.walk import Walk, key_of
 from biggus.indexing.grid import Edges, Grid, RegularEdges
-from biggus.indexing.reduction_blocks import reduction_blocks, simplified
-from biggus.indexing.selection import ArrayMap, DimensionMap, Selection
+from biggus.indexing.reduction_blocks import Lengths, reduction_blocks, simplified
+from biggus.indexing.selection import ArrayMap, AxisMap, DimensionMap, Selection
 from biggus.sources.stream import lies_flat
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from biggus.graph.identifying import Identifier
     from biggus.graph.pieces import NodePart, Piece, Steps
-    from biggus.indexing.reduction_blocks import Lengths
-    from biggus.indexing.selection import AxisMap
     from biggus.sources.base import Chunks, Stream
 
 

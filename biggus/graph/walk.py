@@ -11,12 +11,11 @@ from operator import attrgetter, is_
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from biggus.indexing.selection import ConstantMap, DimensionMap, Selection
+from biggus.indexing.selection import AxisMap, ConstantMap, DimensionMap, Selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
 
-    from biggus.indexing.selection import AxisMap
 
 _Item = TypeVar("_Item")
 _Answer = TypeVar("_Answer")

@@ -8,12 +8,11 @@ import numpy as np
 
 from biggus import cf
 from biggus.expressions import Apply
-from biggus.labels.times import time_units
+from biggus.labels.times import Recount, TimeUnits, time_units
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from biggus.labels.times import Recount, TimeUnits
 
 _CELL_METHODS = {
     "sum": "sum",

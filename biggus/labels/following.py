@@ -6,14 +6,13 @@ import logging
 from typing import TYPE_CHECKING
 
 from biggus.errors import BiggusError
-from biggus.graph import Walk
+from biggus.graph import Node, Walk
 from biggus.labels.labels import Labels
 from biggus.labels.rules import rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from biggus.graph import Node
 
 _log = logging.getLogger("biggus.labels")
 

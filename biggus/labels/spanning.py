@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from biggus.expressions import applied
-from biggus.graph import Mosaic, select
+from biggus.graph import Mosaic, Node, select
 from biggus.indexing.selection import ConstantMap, DimensionMap, Selection
 from biggus.reductions import reduction
 
 if TYPE_CHECKING:
-    from biggus.graph import Node
     from biggus.labels.coordinate import Coordinate
 
 _GONE = frozenset(["climatology", "valid_min", "valid_max", "valid_range", "actual_range"])

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from biggus.graph import select
+from biggus.graph import Node, select
 from biggus.indexing.grid import Grid
 from biggus.indexing.selection import ArrayMap, ConstantMap, DimensionMap, Selection, dims_of
 from biggus.planning.groups import JobGroup, grouped
-from biggus.planning.jobs import SharedInput
+from biggus.planning.jobs import Output, Reduction, SharedInput
 from biggus.planning.shared_scans import SharedScan
 from biggus.planning.view_maps import ReadRegion, read_regions_of
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from biggus.graph import Node
-    from biggus.planning.jobs import Output, Reduction
 
 _AGAIN = 1.5
 """A group that only reads is made if chunks would be read so often on average without it."""

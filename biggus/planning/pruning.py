@@ -8,13 +8,12 @@ from biggus.graph import CutOut, Elementwise, Node, View, Walk, rebuilt, select
 from biggus.indexing.selection import Selection
 from biggus.planning.rewriting import CommonSubexpressions
 from biggus.planning.schedule import past_views
-from biggus.sources.base import holds, within
+from biggus.sources.base import Box, holds, within
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from biggus.planning.tasks import Task
-    from biggus.sources.base import Box
 
 
 def pruned(task: Task) -> Task:

@@ -12,20 +12,18 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from biggus.errors import MemoryBudgetError
-from biggus.graph import key_of
+from biggus.graph import Node, key_of
 from biggus.options import format_bytes
 from biggus.planning.footprint import values_bytes
 from biggus.planning.groups import MOST, JobGroup
-from biggus.planning.tasks import Task
+from biggus.planning.tasks import Task, TaskBlock
 from biggus.planning.view_maps import ViewMap, read_regions_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from biggus.graph import Node
     from biggus.indexing.selection import Selection
     from biggus.planning.jobs import ReductionBlock
-    from biggus.planning.tasks import TaskBlock
     from biggus.sources.base import Box
 
 _AHEAD = 16

@@ -5,12 +5,11 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from biggus.graph import packed, unpacked
+from biggus.graph import Node, Packed, packed, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from biggus.graph import Node, Packed
     from biggus.indexing.selection import Selection
     from biggus.planning.jobs import ReductionBlock
     from biggus.sources.base import Box

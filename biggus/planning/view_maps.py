@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from biggus.graph import View, Walk, is_spread, key_of, ordered, unbroadcast
-from biggus.indexing.reduction_blocks import simplified
+from biggus.graph import Node, View, Walk, is_spread, key_of, ordered, unbroadcast
+from biggus.indexing.reduction_blocks import Lengths, simplified
 from biggus.indexing.selection import ArrayMap, ConstantMap, DimensionMap, Selection, dims_of
 from biggus.planning.schedule import past_views
 
@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from biggus.graph import Node
     from biggus.indexing.grid import Grid
-    from biggus.indexing.reduction_blocks import Lengths
     from biggus.indexing.selection import AxisMap
     from biggus.sources.base import Box
 

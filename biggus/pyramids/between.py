@@ -15,7 +15,7 @@ import numpy as np
 from biggus.indexing.grid import Grid
 from biggus.pyramids.blocks import EXACT_LEVELS
 from biggus.sources import studying
-from biggus.sources.base import box_shape, read, whole
+from biggus.sources.base import Box, Source, Values, box_shape, read, whole
 from biggus.sources.wrappers import DerivedSource
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from biggus.graph import Node
     from biggus.pyramids.layout import PyramidLayout
     from biggus.pyramids.overview import OverviewSource
-    from biggus.sources.base import Box, Source, Values
 
 SCREEN = (800, 1000)
 """The rows and columns of a window of usual size, in pixels."""

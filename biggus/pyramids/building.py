@@ -19,7 +19,7 @@ from biggus.errors import MemoryBudgetError
 from biggus.options import format_bytes
 from biggus.pyramids.blocks import EXACT_LEVELS
 from biggus.pyramids.keeping import place
-from biggus.sources.base import box_shape, whole
+from biggus.sources.base import Box, box_shape, whole
 from biggus.support import progress
 from biggus.support.threads import WAKING_SECONDS, interruptible
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from biggus.pyramids.keeping import Batch, Keeper
     from biggus.pyramids.layout import PyramidLayout
     from biggus.pyramids.overview import Reducer
-    from biggus.sources.base import Box
 
     _Place = tuple[int, tuple[int, ...]]
 

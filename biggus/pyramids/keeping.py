@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from biggus.indexing.grid import within
-from biggus.sources.base import box_shape
+from biggus.indexing.grid import ChunkPart, within
+from biggus.sources.base import Box, Values, box_shape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 
     from biggus.cache import Cache
     from biggus.cache.cached import Cached
-    from biggus.indexing.grid import ChunkPart
     from biggus.pyramids.overview import OverviewSource
-    from biggus.sources.base import Box, Values
 
     Room = dict[int, npt.NDArray[Any]]
     Keeper: TypeAlias = "InMemory | InCache"

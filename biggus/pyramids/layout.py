@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from biggus.indexing.grid import Grid, IrregularEdges
+from biggus.indexing.grid import Box, Edges, Grid, IrregularEdges
 from biggus.pyramids.blocks import EXACT_LEVELS
 
 if TYPE_CHECKING:
-    from biggus.indexing.grid import Box, Edges
     from biggus.sources.base import Chunks
 
 _SHORTEST_SIDE, _LONGEST_SIDE = 182, 362

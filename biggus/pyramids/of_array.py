@@ -21,7 +21,7 @@ from biggus.pyramids.layout import PyramidLayout, picture_axes
 from biggus.pyramids.overview import OverviewSource, Reducer
 from biggus.pyramids.pyramid import Pyramid
 from biggus.sources import studying
-from biggus.sources.base import whole
+from biggus.sources.base import Source, whole
 from biggus.sources.memory import MemorySource, Remade
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from biggus.cache import Cache
     from biggus.cache.cached import Cached
-    from biggus.sources.base import Source
 
 _log = logging.getLogger("biggus.pyramids")
 

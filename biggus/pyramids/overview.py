@@ -17,7 +17,7 @@ from biggus.engine.fingerprint import Fingerprint, fingerprint
 from biggus.graph import Elementwise, Leaf, Node, select
 from biggus.indexing.selection import Selection
 from biggus.pyramids.blocks import EXACT_LEVELS
-from biggus.sources.base import box_shape, whole, within
+from biggus.sources.base import Box, Values, box_shape, whole, within
 from biggus.sources.wrappers import DerivedSource
 from biggus.support.once import once
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from biggus.pyramids.averaging import Averaging
     from biggus.pyramids.layout import PyramidLayout
-    from biggus.sources.base import Box, Values
 
     Data = npt.NDArray[Any]
     Mask = npt.NDArray[np.bool_]

@@ -20,12 +20,10 @@ from biggus.reductions.rolled import rolled
 from biggus.sources.memory import MemorySource
 from biggus.sources.normal import normal_axes, refuse_names
 from biggus.statistics.registry import ENTRIES
-from biggus.statistics.signatures import NOT_GIVEN, refuse
+from biggus.statistics.signatures import NOT_GIVEN, Asked, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from biggus.statistics.signatures import Asked
 
     Make = Callable[..., Node]
 

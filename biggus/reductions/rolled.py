@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.expressions.running import around, slabs_of
-from biggus.graph import BaseStep, Blockwise, Mosaic, Node, Reach, Reduce, View
+from biggus.graph import BaseStep, BlockPlace, Blockwise, Mosaic, Node, Reach, Reduce, View
 from biggus.indexing.grid import Grid, default_chunks
 from biggus.indexing.selection import DimensionMap, Selection
 
 if TYPE_CHECKING:
-    from biggus.graph import BlockPlace
     from biggus.sources.base import Chunks, Values
 
 _JOINING: dict[str, np.ufunc] = {

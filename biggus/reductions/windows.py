@@ -9,19 +9,15 @@ import numpy as np
 
 from biggus import statistics
 from biggus.expressions import text_of
-from biggus.graph import BaseStep, Blockwise, Node, Reach
+from biggus.graph import BaseStep, BlockPlace, Blockwise, Node, Reach
 from biggus.indexing.grid import default_chunks
-from biggus.indexing.reduction_blocks import LARGEST
+from biggus.indexing.reduction_blocks import LARGEST, Lengths
 from biggus.reductions.along import Ranked
-from biggus.sources.base import box_shape
+from biggus.sources.base import Values, box_shape
 from biggus.statistics.registry import ENTRIES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from biggus.graph import BlockPlace
-    from biggus.indexing.reduction_blocks import Lengths
-    from biggus.sources.base import Values
 
 
 ENDS = ("first", "last", "nanfirst", "nanlast")

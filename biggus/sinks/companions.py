@@ -16,9 +16,9 @@ import numpy as np
 
 from biggus import engine
 from biggus.adapt import leaf_of
-from biggus.graph import Elementwise, Filled
-from biggus.labels import Labels, labels_of, labels_of_all
-from biggus.sinks.locations import sibling
+from biggus.graph import Elementwise, Filled, Node
+from biggus.labels import Coordinate, Labels, labels_of, labels_of_all
+from biggus.sinks.locations import Place, sibling
 from biggus.sinks.metadata import carried_attributes, plain_value
 from biggus.sinks.stored import packed_in
 from biggus.sources.memory import MemorySource
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from biggus.graph import Node
-    from biggus.labels import Coordinate
-    from biggus.sinks.locations import Place
     from biggus.sinks.new import NewStore
 
 _log = logging.getLogger("biggus.sinks")

@@ -11,7 +11,7 @@ import numpy as np
 
 from biggus.backends import adopt
 from biggus.errors import BiggusError, OutputError
-from biggus.graph import Leaf, ordered
+from biggus.graph import Leaf, Node, ordered
 from biggus.sources.base import Source
 from biggus.sources.memory import MemorySource
 from biggus.sources.wrappers import ObjectSource, Wrapper
@@ -19,7 +19,6 @@ from biggus.sources.wrappers import ObjectSource, Wrapper
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from biggus.graph import Node
 
 _TOKEN = re.compile(r"\w+:(?P<path>.+?)(?:::/?(?P<name>.*?)|\|(?P<key>[^|]*)\|v\d)(?:\?\w+=\w+)?")
 """The pattern of the tokens of sources in HDF5, netCDF and Zarr stores."""

@@ -7,8 +7,8 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from biggus.errors import OutputError
-from biggus.graph import Leaf
-from biggus.sinks.new import chunks_for, longest_chunks
+from biggus.graph import Leaf, Node
+from biggus.sinks.new import NewStore, chunks_for, longest_chunks
 from biggus.sources.base import Source
 from biggus.sources.compression import Compression, given_compression
 from biggus.sources.normal import given_chunks
@@ -16,8 +16,6 @@ from biggus.sources.normal import given_chunks
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from biggus.graph import Node
-    from biggus.sinks.new import NewStore
 
 _FEW = 16
 """How many children of a node are compared; the tiles of a mosaic are alike."""

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from biggus import engine
-from biggus.sinks.layout import layouts
+from biggus.sinks.layout import SavedLayout, layouts
 from biggus.sinks.locations import place_of, store_class
 from biggus.sinks.objects import check_object, name_of, writer_to
 from biggus.sinks.saving import paired
@@ -15,7 +15,6 @@ from biggus.sinks.stored import as_packed, stores_at
 if TYPE_CHECKING:
     from biggus.graph import Node
     from biggus.planning.report import Plan
-    from biggus.sinks.layout import SavedLayout
     from biggus.sources.base import Chunks
 
 

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from biggus.cf import Decoder, kept_dtype
 from biggus.graph import Elementwise, Leaf, Mosaic, Node, Rechunked, Reshape, View, Walk, answers
 from biggus.labels import labels_of
-from biggus.sinks.locations import store_class
+from biggus.sinks.locations import Place, store_class
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
     from pathlib import Path
 
-    from biggus.sinks.locations import Place
     from biggus.sinks.new import NewStore
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from biggus import cf
 from biggus.codecs.scratch import scratch
 from biggus.errors import OutputError
-from biggus.indexing.grid import Grid
+from biggus.indexing.grid import ChunkPart, Grid
 from biggus.sinks.blocks import Assigning, unchanged
 from biggus.sinks.metadata import packing_attributes, plain_value
 from biggus.sinks.missing import MaskFiller
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from biggus.graph import Node
-    from biggus.indexing.grid import ChunkPart
     from biggus.labels import Labels
     from biggus.sources.base import Box, Values
 

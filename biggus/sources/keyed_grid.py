@@ -7,14 +7,12 @@ import math
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from biggus.indexing.grid import Grid, RegularEdges, axis_parts, strides_of
-from biggus.indexing.selection import ConstantMap, DimensionMap
-from biggus.sources.base import box_shape
+from biggus.indexing.selection import ConstantMap, DimensionMap, Selection
+from biggus.sources.base import Box, Source, box_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from biggus.indexing.selection import Selection
-    from biggus.sources.base import Box, Source
 
 _LITTLE = 2**16
 """Bytes; many chunks smaller than this are not looked up one by one."""

@@ -17,8 +17,8 @@ import numpy as np
 from biggus import options
 from biggus.options import format_bytes
 from biggus.sources.base import box_shape, call, checked, read, read_into
-from biggus.sources.chunk_memory import chunk_memory
-from biggus.sources.keyed_grid import KeyedGrid
+from biggus.sources.chunk_memory import Chunk, chunk_memory
+from biggus.sources.keyed_grid import ChunkKey, KeyedGrid
 from biggus.sources.parts import paste
 from biggus.sources.wrappers import Wrapper
 from biggus.support import watching
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
     from biggus.indexing.selection import Selection
     from biggus.sources.base import Box, Source, Stream, Values
-    from biggus.sources.chunk_memory import Chunk
-    from biggus.sources.keyed_grid import ChunkKey
 
 REMEDY = (
     "read larger parts at once, allow more with biggus.set_options(chunk_memory=...), "

@@ -6,14 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from biggus.indexing.grid import Grid, RegularEdges
-from biggus.sources.base import within
+from biggus.indexing.grid import ChunkPart, Edges, Grid, RegularEdges
+from biggus.sources.base import Box, Chunks, Values, within
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    from biggus.indexing.grid import ChunkPart, Edges
-    from biggus.sources.base import Box, Chunks, Values
 
 
 def only_chunk(grid: Grid, box: Box) -> Box | None:

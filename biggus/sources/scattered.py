@@ -19,7 +19,7 @@ import numpy as np
 
 from biggus.indexing.grid import RegularEdges, strides_of
 from biggus.indexing.resolve import laid_out, split, split_all, split_numbered
-from biggus.indexing.selection import ArrayMap, DimensionMap, Positions
+from biggus.indexing.selection import ArrayMap, DimensionMap, Positions, Selection
 from biggus.sources.base import box_shape
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from biggus.indexing.selection import Selection
 
 MANY_READS = 64
 """The most reads of the points alone, if each index array acts on its own axis."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.indexing.grid import flat_range
-from biggus.sources.base import Stream, box_shape, call, read
+from biggus.sources.base import Box, Source, Stream, box_shape, call, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from biggus.indexing.selection import Positions
-    from biggus.sources.base import Box, Source
 
 SLAB = 2**18
 """About how many elements `Slabs` reads at once."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from biggus.sources.base import Source
+from biggus.sources.base import Box, Chunks, Readable, Source, Stream, Values
 from biggus.sources.normal import normal_chunks, normal_dtype, normal_shape
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from biggus.sources.base import Box, Chunks, Readable, Stream, Values
 
 _LONGEST_NAME = 80
 

@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from biggus.statistics.layout import COUNT, RUN
+from biggus.statistics.layout import COUNT, RUN, RunLayout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from biggus.statistics.layout import RunLayout
     from biggus.statistics.missing import Present, RunValues
     from biggus.statistics.values import AnyArray, Partial, Values
 

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.statistics.base import Accumulator, Aggregator, owned
-from biggus.statistics.layout import COUNT, LONG, RUN
+from biggus.statistics.layout import COUNT, LONG, RUN, RunLayout
 from biggus.statistics.scratch import scratch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from biggus.statistics.layout import RunLayout
     from biggus.statistics.missing import Present, RunValues
     from biggus.statistics.values import AnyArray, Partial
 

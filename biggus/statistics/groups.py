@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.statistics.base import Accumulator, Aggregator, Statistic
-from biggus.statistics.layout import RUN, SHORT
+from biggus.statistics.layout import RUN, SHORT, Run, RunLayout
 from biggus.statistics.registry import ENTRIES
 from biggus.statistics.runs import partials
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from biggus.statistics.layout import Run, RunLayout
     from biggus.statistics.makers import Given
     from biggus.statistics.missing import RunValues
     from biggus.statistics.values import AnyArray, Partial, Values

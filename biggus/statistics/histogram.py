@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from biggus.statistics.base import Accumulator, Aggregator, Statistic
-from biggus.statistics.layout import COUNT, RUN
+from biggus.statistics.layout import COUNT, RUN, RunLayout
 
 if TYPE_CHECKING:
-    from biggus.statistics.layout import RunLayout
     from biggus.statistics.missing import RunValues
     from biggus.statistics.values import AnyArray, Partial, Values
 

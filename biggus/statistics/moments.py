@@ -19,13 +19,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.statistics.base import Accumulator, Aggregator
-from biggus.statistics.layout import COUNT, RUN
+from biggus.statistics.layout import COUNT, RUN, RunLayout
 from biggus.statistics.scratch import scratch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from biggus.statistics.layout import RunLayout
     from biggus.statistics.missing import Present, RunValues
     from biggus.statistics.values import AnyArray, Partial
 

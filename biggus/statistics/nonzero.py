@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from biggus.statistics.base import Accumulator, Aggregator
-from biggus.statistics.layout import COUNT, RUN
+from biggus.statistics.layout import COUNT, RUN, RunLayout
 
 if TYPE_CHECKING:
-    from biggus.statistics.layout import RunLayout
     from biggus.statistics.missing import RunValues
     from biggus.statistics.values import Partial
 

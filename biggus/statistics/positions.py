@@ -9,10 +9,9 @@ import numpy as np
 
 from biggus.statistics.base import Accumulator, Aggregator, Statistic, owned
 from biggus.statistics.combining import neutral
-from biggus.statistics.layout import RUN
+from biggus.statistics.layout import RUN, RunLayout
 
 if TYPE_CHECKING:
-    from biggus.statistics.layout import RunLayout
     from biggus.statistics.missing import RunValues
     from biggus.statistics.values import AnyArray, Partial
 

@@ -16,13 +16,12 @@ import numpy as np
 from biggus.statistics.layout import LONG, Run, RunLayout, layout_of
 from biggus.statistics.missing import RunValues
 from biggus.statistics.scratch import aligned, scratch
-from biggus.statistics.values import ComputedParts
+from biggus.statistics.values import AnyArray, ComputedParts, Partial, ReadableRuns, Values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from biggus.statistics.base import Accumulator, Aggregator
-    from biggus.statistics.values import AnyArray, Partial, ReadableRuns, Values
 
 _Box: TypeAlias = tuple[slice, ...]
 

@@ -18,7 +18,7 @@ from biggus.sources.description import DescribedSource
 from biggus.sources.normal import normal_chunks
 from biggus.study.canonical import decoded, dtype_json, most_bytes
 from biggus.study.manifest import FORMAT, VERSION
-from biggus.study.receipts import receipt_of, source_digest
+from biggus.study.receipts import Place, receipt_of, source_digest
 from biggus.study.writing import CHUNKS, CRATE, MANIFEST, MOST_MANIFEST
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from biggus.sources.base import Values
-    from biggus.study.receipts import Place
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _MEMBER = re.compile(rf"{MANIFEST}|{CRATE}|{CHUNKS}{_DIGEST.pattern}")

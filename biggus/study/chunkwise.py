@@ -5,22 +5,19 @@ from __future__ import annotations
 import threading
 import weakref
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from biggus.cache import Cached
 from biggus.indexing.grid import Grid, default_chunks
-from biggus.sources.base import Source, box_shape
+from biggus.sources.base import Box, Source, Values, box_shape
 from biggus.sources.memory import Remade
 from biggus.sources.memory_cached import MemoryCached
 from biggus.sources.parts import longest_along, paste
 from biggus.sources.studying import Study
 from biggus.sources.wrappers import Annotated, Wrapper
 from biggus.support.once import once
-
-if TYPE_CHECKING:
-    from biggus.sources.base import Box, Values
 
 
 def innermost(source: Source) -> Source:

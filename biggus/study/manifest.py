@@ -11,13 +11,12 @@ from biggus import options
 from biggus.errors import StudyError
 from biggus.sources.description import decode_value
 from biggus.study.canonical import plain_json
-from biggus.study.receipts import receipt_of, source_digest
+from biggus.study.receipts import Place, receipt_of, source_digest
 from biggus.study.spool import SpooledChunk, notes_in
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from biggus.study.receipts import Place
 
 FORMAT = "biggus study"
 VERSION = 1

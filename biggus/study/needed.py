@@ -11,17 +11,15 @@ from biggus import engine, options
 from biggus.adapt import node_of, several
 from biggus.errors import StudyError
 from biggus.sources import studying
-from biggus.sources.base import read
+from biggus.sources.base import Box, Source, Values, read
 from biggus.sources.wrappers import DerivedSource, ObjectSource, Wrapper
 from biggus.study.chunkwise import Chunkwise, Substitutes, innermost, is_mapped
-from biggus.study.receipts import box_at, chunk_digest, place_of, receipt_of, source_digest
+from biggus.study.receipts import Place, box_at, chunk_digest, place_of, receipt_of, source_digest
 from biggus.support.threads import WaitingThreads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from biggus.sources.base import Box, Source, Values
-    from biggus.study.receipts import Place
 
 _AT_ONCE = 16
 _ANY_MEMORY = 1 << 60

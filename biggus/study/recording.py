@@ -10,23 +10,20 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from biggus.backends.identity import ADDRESS
 from biggus.errors import BiggusError, PolicyError, SourceChangedError, StudyError, format_box
 from biggus.sources import studying
-from biggus.sources.base import Source, read
+from biggus.sources.base import Box, Source, Values, read
 from biggus.sources.description import describe, encode_value
 from biggus.sources.wrappers import ObjectSource
 from biggus.study.canonical import decoded, encoded
 from biggus.study.chunkwise import Chunkwise, Substitutes, innermost
 from biggus.study.places import names_of, said_json
-from biggus.study.receipts import chunk_digest, place_of
-from biggus.study.spool import Spool
+from biggus.study.receipts import Place, chunk_digest, place_of
+from biggus.study.spool import Spool, SpooledChunk
 from biggus.support import watching
 from biggus.support.flight import SingleFlight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from biggus.sources.base import Box, Values
-    from biggus.study.receipts import Place
-    from biggus.study.spool import SpooledChunk
 
 _Answer = TypeVar("_Answer")
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from biggus import errors
 from biggus.errors import BiggusError, StudyError
-from biggus.indexing.grid import default_chunks
+from biggus.indexing.grid import Grid, default_chunks
 from biggus.sources import studying
 from biggus.sources.description import decode_value
 from biggus.sources.wrappers import Annotated
-from biggus.study.bundle import Bundle
+from biggus.study.bundle import Bundle, Held
 from biggus.study.canonical import plain_json
 from biggus.study.chunkwise import Chunkwise, Substitutes, own_grid
 from biggus.study.places import names_of, said_json
@@ -21,9 +21,7 @@ from biggus.support.once import once
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from biggus.indexing.grid import Grid
     from biggus.sources.base import Box, Chunks, Source, Values
-    from biggus.study.bundle import Held
 
 _Answer = TypeVar("_Answer")
 

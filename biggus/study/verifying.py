@@ -9,9 +9,9 @@ import numpy as np
 from biggus import api
 from biggus.errors import BiggusError
 from biggus.graph import Leaf
-from biggus.sources.base import read
+from biggus.sources.base import Source, read
 from biggus.sources.description import decode_value
-from biggus.study.bundle import format_place
+from biggus.study.bundle import Bundle, Held, format_place
 from biggus.study.canonical import plain_json
 from biggus.study.chunkwise import innermost
 from biggus.study.receipts import box_at, chunk_digest
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from biggus.array import Array
-    from biggus.sources.base import Source
-    from biggus.study.bundle import Bundle, Held
 
 
 class Finding(NamedTuple):

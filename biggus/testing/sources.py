@@ -7,20 +7,16 @@ import threading
 import time
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from biggus.errors import format_box
-from biggus.indexing.grid import Grid
-from biggus.sources.base import Box, Source, Values
+from biggus.indexing.grid import Grid, Index
+from biggus.sources.base import Box, Chunks, Source, Values
 from biggus.sources.normal import normal_chunks, normal_shape
 from biggus.sources.wrappers import Wrapper
-
-if TYPE_CHECKING:
-    from biggus.indexing.grid import Index
-    from biggus.sources.base import Chunks
 
 Fault: TypeAlias = BaseException | type[BaseException] | Callable[[Values], Any]
 """An exception to raise, or a function that returns wrong values for the right ones."""

@@ -13,7 +13,7 @@ from biggus.viewer.geometry import Placement
 from biggus.viewer.limits import Limits
 from biggus.viewer.picture import Picture
 from biggus.viewer.redrawing import Redrawing
-from biggus.viewer.scene import Scene
+from biggus.viewer.scene import Frame, Scene
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from biggus.sources.base import Values
     from biggus.viewer.choosing import ScreenView
-    from biggus.viewer.scene import Frame
 
 _FARTHEST = 3
 """The number of neighbouring elements that interpolations use, unless it is an option."""

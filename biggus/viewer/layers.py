@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from biggus.indexing.grid import edges_of
+from biggus.indexing.grid import Edges, edges_of
 from biggus.support.once import once
 from biggus.viewer.cutting import longest_piece, pieces_of
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from biggus.array import Array
-    from biggus.indexing.grid import Edges
     from biggus.viewer.picture import Plane
 
 SIDE = 128

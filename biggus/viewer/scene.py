@@ -10,16 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from biggus import engine
-from biggus.viewer.choosing import ancestor, chosen
-from biggus.viewer.layers import Layers, LayerSpan, TileKey
+from biggus.viewer.choosing import ScreenView, ancestor, chosen
+from biggus.viewer.layers import Layer, Layers, LayerSpan, TileKey
 from biggus.viewer.tiles import PATIENCE_SECONDS, Tiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from biggus.sources.base import Values
-    from biggus.viewer.choosing import ScreenView
-    from biggus.viewer.layers import Layer
     from biggus.viewer.picture import Picture
 
 

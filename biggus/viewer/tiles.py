@@ -11,7 +11,7 @@ import contextvars
 import os
 import weakref
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
 from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -21,8 +21,6 @@ from biggus.options import set_options
 from biggus.support.threads import WaitingThreads, interruptible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
-
     from biggus.sources.base import Values
 
 READERS = 16

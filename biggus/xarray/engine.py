@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from xarray import Variable
+from xarray import Dataset, Variable
 from xarray.backends.common import AbstractDataStore, BackendArray, BackendEntrypoint
 from xarray.backends.store import StoreBackendEntrypoint
 from xarray.core import indexing
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping
 
-    from xarray import Dataset
 
 _OWN = (STRUCTURE - {"_FillValue"}) | {"_NoFill"}
 """Attributes that formats use internally, and that users do not see."""

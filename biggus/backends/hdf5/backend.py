@@ -27,7 +27,7 @@ from biggus.backends.hdf5 import files as hdf5_files
 from biggus.backends.hdf5.files import walk
 from biggus.backends.hdf5.source import AdoptedHDF5Source, HDF5Source
 from biggus.backends.hdf5.values import attributes_of
-from biggus.backends.location import holds_hdf5
+from biggus.backends.location import Location, holds_hdf5
 from biggus.backends.native import hdf5_lock
 from biggus.backends.pieces import one_line, opening_named
 from biggus.errors import OpenError
@@ -36,7 +36,6 @@ from biggus.sources.wrappers import ObjectSource
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from biggus.backends.location import Location
     from biggus.sources.base import Source
 
 _SUFFIXES = frozenset({".h5", ".hdf5", ".he5"})

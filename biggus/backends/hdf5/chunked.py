@@ -20,8 +20,8 @@ from biggus.backends.plain import finer_chunks, is_all, view_of
 from biggus.backends.reading import MOST_TOGETHER, read_plain
 from biggus.backends.strided import MOST_WASTE
 from biggus.codecs.scratch import scratch
-from biggus.indexing.grid import Grid
-from biggus.sources.base import box_shape
+from biggus.indexing.grid import ChunkPart, Grid
+from biggus.sources.base import Box, box_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from biggus.codecs.pipeline import Pipeline
-    from biggus.indexing.grid import ChunkPart
-    from biggus.sources.base import Box
 
 _MOST_PARTS = 256
 """The most chunks in a batch."""

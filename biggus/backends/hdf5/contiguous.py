@@ -10,12 +10,10 @@ import numpy as np
 from biggus.backends.hdf5.direct import OpenForRead, Storage
 from biggus.backends.pieces import piece_of
 from biggus.backends.reading import MOST_TOGETHER, read_plain
-from biggus.sources.base import box_shape
+from biggus.sources.base import Box, Source, Stream, box_shape
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-
-    from biggus.sources.base import Box, Source, Stream
 
 
 class ContiguousStorage(Storage):

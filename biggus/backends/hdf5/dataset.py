@@ -7,7 +7,7 @@ import math
 from operator import ge
 from typing import TYPE_CHECKING, Any
 
-from biggus.backends.hdf5.direct import DirectSource
+from biggus.backends.hdf5.direct import DirectSource, Storage
 from biggus.backends.hdf5.storage import compression_of, storage_of
 from biggus.backends.hdf5.values import (
     ATTACHING,
@@ -16,12 +16,10 @@ from biggus.backends.hdf5.values import (
     fill_value_of,
     layout_of,
 )
-from biggus.backends.native import hdf5_lock
+from biggus.backends.native import LibraryLock, hdf5_lock
 from biggus.errors import OpenError
 
 if TYPE_CHECKING:
-    from biggus.backends.hdf5.direct import Storage
-    from biggus.backends.native import LibraryLock
     from biggus.sources.base import Box
 
 

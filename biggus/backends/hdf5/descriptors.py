@@ -8,17 +8,12 @@ Everything here is called with `hdf5_lock` held.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from biggus.backends.descriptor import Descriptor
 from biggus.backends.files import HandlePool
 from biggus.backends.hdf5.files import forget
 from biggus.backends.native import hdf5_lock
-from biggus.backends.signature import signature_of
+from biggus.backends.signature import FileSignature, signature_of
 from biggus.errors import OpenError
-
-if TYPE_CHECKING:
-    from biggus.backends.signature import FileSignature
 
 # Each source holds its path.  A descriptor is closed when the pool and all reads drop it.
 descriptors: HandlePool[Descriptor] = HandlePool(lambda _: None, hdf5_lock, guarded=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from biggus.backends.native import hdf5_lock
 from biggus.backends.pieces import failures_named, log_read
-from biggus.sources.base import Source, checked
+from biggus.sources.base import Box, Chunks, Source, Stream, Values, checked
 from biggus.support.watching import changed
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from biggus.backends.descriptor import Descriptor
     from biggus.backends.signature import FileSignature
-    from biggus.sources.base import Box, Chunks, Stream, Values
 
 
 class OpenForRead(NamedTuple):

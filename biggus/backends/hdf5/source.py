@@ -13,11 +13,11 @@ import numpy as np
 
 from biggus import cf
 from biggus.backends.descriptor import Descriptor
-from biggus.backends.files import file_validator
+from biggus.backends.files import Hold, file_validator
 from biggus.backends.hdf5 import files as hdf5_files
 from biggus.backends.hdf5.dataset import DatasetSource
 from biggus.backends.hdf5.descriptors import descriptor_of, descriptors
-from biggus.backends.hdf5.direct import OpenForRead
+from biggus.backends.hdf5.direct import OpenForRead, Storage
 from biggus.backends.hdf5.files import normal_name
 from biggus.backends.hdf5.parts import Parts, assure_descriptors
 from biggus.backends.hdf5.values import (
@@ -30,7 +30,7 @@ from biggus.backends.settling import look_again, settled, settled_signature
 from biggus.backends.siblings import sibling_of
 from biggus.backends.signature import FileSignature, signature_of
 from biggus.errors import OpenError, SourceError
-from biggus.sources.base import Box, box_shape
+from biggus.sources.base import Box, Source, box_shape
 from biggus.support.watching import changed, see
 
 if TYPE_CHECKING:
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from biggus.backends.files import Hold
-    from biggus.backends.hdf5.direct import Storage
-    from biggus.sources.base import Source
 
 CONVENTIONS = "CF-HDF5"
 """CF conventions as in HDF5 files: only the attributes determine which values are missing."""

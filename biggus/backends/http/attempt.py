@@ -20,7 +20,7 @@ from biggus.backends.http.addresses import (
     is_public,
 )
 from biggus.backends.http.connections import outside
-from biggus.backends.http.deadline import SLOWEST
+from biggus.backends.http.deadline import SLOWEST, Deadline
 from biggus.backends.http.headers import split_credentials
 from biggus.backends.http.names import SlowNameError
 from biggus.backends.http.redaction import our_request, tells_secrets
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     import urllib3
 
-    from biggus.backends.http.deadline import Deadline
 
 log = logging.getLogger("biggus.backends.http")
 

@@ -29,15 +29,13 @@ from biggus.backends.http import shared
 from biggus.backends.http.attempt import AttemptError, LargeAttemptError, Response, once
 from biggus.backends.http.deadline import DEFAULT_TIMEOUT, Deadline, Timeout
 from biggus.backends.http.headers import retry_after, split_credentials, user_agent
-from biggus.backends.http.pools import process_connections
+from biggus.backends.http.pools import HostGate, process_connections
 from biggus.backends.location import public_url
 from biggus.errors import BiggusError
 from biggus.support import deadlines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from biggus.backends.http.pools import HostGate
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from biggus.backends.base import Backend
-from biggus.backends.location import holds_hdf5
+from biggus.backends.base import Backend, Choice, RecordedGroup, SourceRecord
+from biggus.backends.location import Location, holds_hdf5
 from biggus.backends.native import hdf5_lock
 from biggus.backends.netcdf.classic import MARKS
 from biggus.backends.pieces import opening_named
@@ -20,8 +20,6 @@ from biggus.support.forks import between_forks
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from biggus.backends.base import Choice, RecordedGroup, SourceRecord
-    from biggus.backends.location import Location
     from biggus.sources.base import Source
 
 _SUFFIXES = {".nc", ".nc4", ".cdf"}

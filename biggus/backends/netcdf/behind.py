@@ -5,13 +5,10 @@ The caller holds the lock, and holds or visits the file in the pool of HDF5 file
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from biggus.backends.hdf5.files import open_dataset, open_file
+from biggus.backends.hdf5.files import OpenDataset, open_dataset, open_file
 from biggus.errors import BiggusError, VariableError
-
-if TYPE_CHECKING:
-    from biggus.backends.hdf5.files import OpenDataset
 
 FAILURES = (BiggusError, OSError, RuntimeError, KeyError, ValueError, TypeError)
 """The errors if h5py is not installed, or cannot open a file that netCDF4-python has open."""

@@ -17,17 +17,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from biggus.backends.hdf5.direct import Storage
+from biggus.backends.hdf5.direct import OpenForRead, Storage
 from biggus.backends.strided import MOST_WASTE
-from biggus.sources.base import box_shape
+from biggus.sources.base import Box, box_shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import numpy.typing as npt
-
-    from biggus.backends.hdf5.direct import OpenForRead
-    from biggus.sources.base import Box
 
 
 class End(NamedTuple):

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from biggus.backends.netcdf.dimensions import dimension_facts
-from biggus.backends.netcdf.extents import Ended, Unstrided, Unsure
+from biggus.backends.netcdf.extents import End, Ended, Unstrided, Unsure
 from biggus.backends.netcdf.files import netcdf4
 from biggus.backends.strided import MOST_WASTE, read_box, slab_bytes
-from biggus.sources.base import box_shape
+from biggus.sources.base import Box, Values, box_shape
 from biggus.sources.compression import Compression
-
-if TYPE_CHECKING:
-    from biggus.backends.netcdf.extents import End
-    from biggus.sources.base import Box, Values
 
 log = logging.getLogger("biggus.backends.netcdf")
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from biggus.backends.base import RecordedGroup, SourceRecord
+from biggus.backends.base import Choice, RecordedGroup, SourceRecord
 from biggus.backends.hdf5.contiguous import ContiguousStorage
 from biggus.backends.native import hdf5_lock
 from biggus.backends.netcdf.alike import ContiguousExtent, become_example, record_alike
@@ -34,7 +34,6 @@ from biggus.sources.description import decode_dtype, encode_dtype
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
-    from biggus.backends.base import Choice
     from biggus.backends.signature import FileSignature
     from biggus.sources.base import Values
 

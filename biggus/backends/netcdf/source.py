@@ -9,11 +9,11 @@ import pickle
 from typing import TYPE_CHECKING, Any
 
 from biggus import cf
-from biggus.backends.files import file_validator
+from biggus.backends.files import Hold, file_validator
 from biggus.backends.hdf5.descriptors import descriptors
-from biggus.backends.hdf5.direct import DirectSource
+from biggus.backends.hdf5.direct import DirectSource, OpenForRead, Storage
 from biggus.backends.hdf5.files import files as hdf5_files
-from biggus.backends.native import hdf5_lock
+from biggus.backends.native import LibraryLock, hdf5_lock
 from biggus.backends.netcdf.files import datasets, is_open, known_in, opened_at, variable_in
 from biggus.backends.netcdf.packed import attributes_of, facts_of, read_bytes, read_packed
 from biggus.backends.netcdf.refused import check_text
@@ -22,20 +22,15 @@ from biggus.backends.pieces import opening_named
 from biggus.backends.plain import LARGEST
 from biggus.backends.settling import look_again
 from biggus.backends.siblings import sibling_of
-from biggus.backends.signature import signature_of
+from biggus.backends.signature import FileSignature, signature_of
 from biggus.errors import OpenError, SourceError
-from biggus.sources.base import Source
+from biggus.sources.base import Box, Chunks, Source, Values
 from biggus.sources.normal import normal_chunks
 from biggus.support.watching import see
 
 if TYPE_CHECKING:
-    from biggus.backends.files import Hold
-    from biggus.backends.hdf5.direct import OpenForRead, Storage
-    from biggus.backends.native import LibraryLock
     from biggus.backends.netcdf.extents import End
     from biggus.backends.netcdf.packed import PackedFacts
-    from biggus.backends.signature import FileSignature
-    from biggus.sources.base import Box, Chunks, Values
 
 
 class _VariableSource(Source):

@@ -19,7 +19,7 @@ import numpy as np
 
 from biggus.backends.descriptor import Descriptor
 from biggus.backends.hdf5.descriptors import descriptor_of
-from biggus.backends.hdf5.direct import OpenForRead
+from biggus.backends.hdf5.direct import OpenForRead, Storage
 from biggus.backends.hdf5.files import OpenDataset, files, open_dataset
 from biggus.backends.hdf5.storage import storage_of
 from biggus.backends.hdf5.values import read_values
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from biggus.backends.hdf5.direct import Storage
     from biggus.backends.netcdf.packed import PackedFacts
     from biggus.backends.signature import FileSignature
     from biggus.sources.base import Box

@@ -11,22 +11,19 @@ import numpy as np
 
 from biggus.backends.descriptor import Descriptor
 from biggus.backends.files import file_validator
-from biggus.backends.npy.header import layout_of
+from biggus.backends.npy.header import FileLayout, layout_of
 from biggus.backends.pieces import failures_named, log_read, one_line, piece_of
 from biggus.backends.reading import MOST_TOGETHER, read_plain
 from biggus.backends.settling import settled
-from biggus.backends.signature import signature_of
+from biggus.backends.signature import FileSignature, signature_of
 from biggus.errors import OpenError
 from biggus.indexing.grid import default_chunks
-from biggus.sources.base import Source, box_shape
+from biggus.sources.base import Box, Source, Stream, box_shape
 from biggus.support.watching import changed, see
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from biggus.backends.npy.header import FileLayout
-    from biggus.backends.signature import FileSignature
-    from biggus.sources.base import Box, Stream
 
 log = logging.getLogger("biggus.backends.npy")
 

@@ -26,7 +26,7 @@ from biggus.backends.tiles.encoding import TileEncoding
 from biggus.backends.tiles.image import BrokenImageError, ImageError, decode_image, is_image
 from biggus.errors import OfflineError, SourceError
 from biggus.indexing.grid import ChunkPart, Grid
-from biggus.sources.base import Source, Values, box_shape
+from biggus.sources.base import Box, Source, Values, box_shape
 from biggus.support.threads import WaitingThreads
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from biggus.backends.http.attempt import Response
     from biggus.backends.http.client import HttpSettings
     from biggus.backends.tiles.template import Template
-    from biggus.sources.base import Box
 
 log = logging.getLogger("biggus.backends.tiles")
 

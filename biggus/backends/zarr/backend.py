@@ -8,7 +8,7 @@ import zipfile
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
-from biggus.backends.base import Backend
+from biggus.backends.base import Backend, Resolution
 from biggus.backends.zarr import metadata as zarr_metadata
 from biggus.backends.zarr.multiscale import resolutions
 from biggus.backends.zarr.opening import (
@@ -18,16 +18,14 @@ from biggus.backends.zarr.opening import (
     store_at,
     store_name,
 )
-from biggus.backends.zarr.store import METADATA_NAMES
+from biggus.backends.zarr.store import METADATA_NAMES, ZarrStore
 from biggus.errors import BiggusError, GoneError, OpenError
 from biggus.support.forks import between_forks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from biggus.backends.base import Resolution
     from biggus.backends.location import Location
-    from biggus.backends.zarr.store import ZarrStore
     from biggus.sources.base import Source
     from biggus.sources.encoding import Encoding
 

@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from biggus.backends.files import SETTLED_SECONDS
 from biggus.backends.http.freshness import lifetime
 from biggus.backends.http.headers import http_date
-from biggus.backends.zarr.store import Fetched
+from biggus.backends.zarr.store import Fetched, Span
 from biggus.support.forks import in_children
 from biggus.support.recent import RecentValues
 
 if TYPE_CHECKING:
     from biggus.backends.http.attempt import Response
-    from biggus.backends.zarr.store import Span
 
 TRUSTED_SECONDS = 1.0
 """How long a kept object is used without asking the server."""

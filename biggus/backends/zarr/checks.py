@@ -9,12 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from biggus.backends.zarr.decoding import check_blosc
-from biggus.backends.zarr.sharding import NOT_WRITTEN, shardings
+from biggus.backends.zarr.sharding import NOT_WRITTEN, Sharding, shardings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from biggus.backends.zarr.sharding import Sharding
     from biggus.backends.zarr.store import Span
 
 

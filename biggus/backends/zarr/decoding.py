@@ -15,16 +15,13 @@ import math
 import struct
 import zlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from biggus.backends.zarr.store import WHOLE
+from biggus.backends.zarr.store import WHOLE, Span
 from biggus.support.forks import between_forks
-
-if TYPE_CHECKING:
-    from biggus.backends.zarr.store import Span
 
 Buffer: TypeAlias = Any
 """Bytes, or a flat array of bytes."""

@@ -18,13 +18,13 @@ from biggus.backends.reading import MOST_TOGETHER
 from biggus.backends.zarr.chunk import ChunkReader
 from biggus.backends.zarr.encoding import ZarrEncoding, decoder_of
 from biggus.backends.zarr.python_store import Record, refuse_short
-from biggus.backends.zarr.ranges import MOST_AHEAD
+from biggus.backends.zarr.ranges import MOST_AHEAD, Range
 from biggus.backends.zarr.sharding import NOT_WRITTEN, Sharding, shardings
-from biggus.backends.zarr.shards import FetchedShards, ShardChangedError, Shards
+from biggus.backends.zarr.shards import FetchedShards, ShardChangedError, ShardIndex, Shards
 from biggus.backends.zarr.store import Fetched, FolderStore, Span, ZarrStore
 from biggus.backends.zarr.waiting import REQUESTS, threads
-from biggus.indexing.grid import flat_range
-from biggus.sources.base import Box, box_shape
+from biggus.indexing.grid import Index, flat_range
+from biggus.sources.base import Box, Chunks, box_shape
 from biggus.sources.description import encode_dtype
 
 if TYPE_CHECKING:
@@ -34,10 +34,6 @@ if TYPE_CHECKING:
 
     from biggus.backends.zarr.grids import StoredGrid
     from biggus.backends.zarr.metadata import ArrayDocument
-    from biggus.backends.zarr.ranges import Range
-    from biggus.backends.zarr.shards import ShardIndex
-    from biggus.indexing.grid import Index
-    from biggus.sources.base import Chunks
 
 _NOTHING: Span = (0, 0)
 

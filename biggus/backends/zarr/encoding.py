@@ -8,17 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.backends.zarr.chunk import ChunkReader
-from biggus.backends.zarr.decoding import decoder_for, decoder_for_v2
+from biggus.backends.zarr.decoding import ChunkDecoder, decoder_for, decoder_for_v2
 from biggus.indexing.grid import whole
-from biggus.sources.base import box_shape
+from biggus.sources.base import Box, box_shape
 from biggus.sources.description import decode_dtype
 from biggus.sources.encoding import Encoding
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-
-    from biggus.backends.zarr.decoding import ChunkDecoder
-    from biggus.sources.base import Box
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,11 @@ import math
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from biggus.backends.plain import LARGEST
-from biggus.indexing.grid import Grid
+from biggus.indexing.grid import Grid, Index
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from biggus.indexing.grid import Index
     from biggus.sources.base import Chunks
 
 Edges: TypeAlias = int | tuple[int, ...]

@@ -15,14 +15,14 @@ import numpy as np
 
 from biggus.backends.zarr.arrays import import_zarr, lend_pipeline, make_array, over_store
 from biggus.backends.zarr.checks import check_for
-from biggus.backends.zarr.grids import regular_fields
-from biggus.backends.zarr.python_store import make_store
+from biggus.backends.zarr.grids import StoredGrid, regular_fields
+from biggus.backends.zarr.python_store import Record, make_store
 from biggus.backends.zarr.ranges import joined
 from biggus.backends.zarr.sharding import NOT_WRITTEN, Sharding, shardings
 from biggus.backends.zarr.shards import FetchedShards, Shard, ShardChangedError
-from biggus.backends.zarr.store import Fetched
+from biggus.backends.zarr.store import Fetched, Span, ZarrStore
 from biggus.backends.zarr.waiting import REQUESTS, threads
-from biggus.sources.base import box_shape
+from biggus.sources.base import Box, Values, box_shape
 from biggus.support.forks import between_forks, in_children
 
 if TYPE_CHECKING:
@@ -30,12 +30,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from biggus.backends.zarr.grids import StoredGrid
     from biggus.backends.zarr.metadata import ArrayDocument
-    from biggus.backends.zarr.python_store import Record
-    from biggus.backends.zarr.store import Span, ZarrStore
     from biggus.indexing.grid import ChunkPart, Index
-    from biggus.sources.base import Box, Values
 
 _AT_ONCE = 10
 """How many chunks zarr-python reads at once, unless its configuration says otherwise."""

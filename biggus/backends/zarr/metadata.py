@@ -7,13 +7,12 @@ import json
 import operator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from biggus.backends.zarr.store import ForbiddenError
+from biggus.backends.zarr.store import ForbiddenError, ZarrStore
 from biggus.errors import GoneError, OpenError, VariableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from biggus.backends.zarr.store import ZarrStore
 
 _DEEPEST = 64
 

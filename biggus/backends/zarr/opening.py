@@ -9,12 +9,11 @@ from biggus.backends.location import Location
 from biggus.backends.pieces import opening_named
 from biggus.backends.zarr import metadata as zarr_metadata
 from biggus.backends.zarr.source import ZarrSource
-from biggus.backends.zarr.store import FolderStore, ZipStore
+from biggus.backends.zarr.store import FolderStore, ZarrStore, ZipStore
 from biggus.errors import BackendOptionError, GoneError, OpenError
 from biggus.support.forks import between_forks
 
 if TYPE_CHECKING:
-    from biggus.backends.zarr.store import ZarrStore
     from biggus.sources.base import Source
 
 

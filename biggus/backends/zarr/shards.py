@@ -16,8 +16,8 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from biggus.backends.zarr.python_store import refuse_short
-from biggus.backends.zarr.ranges import MOST_AHEAD, Ahead
-from biggus.backends.zarr.store import Fetched
+from biggus.backends.zarr.ranges import MOST_AHEAD, Ahead, Range
+from biggus.backends.zarr.store import Fetched, Get, Span, ZarrStore
 from biggus.backends.zarr.waiting import threads
 from biggus.support.flight import SingleFlight
 from biggus.support.forks import in_children
@@ -29,9 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from biggus.backends.zarr.ranges import Range
     from biggus.backends.zarr.sharding import Sharding
-    from biggus.backends.zarr.store import Get, Span, ZarrStore
 
 
 class ShardIndex(NamedTuple):

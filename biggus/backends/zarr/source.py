@@ -26,7 +26,7 @@ from biggus.backends.zarr.grids import (
 )
 from biggus.backends.zarr.indirect import IndirectReader
 from biggus.backends.zarr.python_store import Record, make_store, recording
-from biggus.backends.zarr.store import ForbiddenError
+from biggus.backends.zarr.store import ForbiddenError, ZarrStore
 from biggus.errors import (
     BiggusError,
     DeadlineError,
@@ -49,7 +49,6 @@ if TYPE_CHECKING:
 
     from biggus.backends.zarr.grids import Edges
     from biggus.backends.zarr.metadata import ArrayDocument
-    from biggus.backends.zarr.store import ZarrStore
 
 log = logging.getLogger("biggus.backends.zarr")
 

@@ -16,7 +16,7 @@ import os
 import struct
 import zipfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from biggus.backends import files
@@ -26,7 +26,6 @@ from biggus.backends.zarr.expected import ANYTHING, Expected
 from biggus.support.watching import agrees, see
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 _OF_ARRAYS = ("zarr.json", ".zarray")

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from biggus.support.extras import needing
 from biggus.viewer.maps import labels
 from biggus.viewer.maps.coast import coastlines
-from biggus.viewer.maps.colours import bounded, places_of_flags, with_opacity
+from biggus.viewer.maps.colours import Colours, bounded, places_of_flags, with_opacity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from biggus.labels import Labels
-    from biggus.viewer.maps.colours import Colours
     from biggus.viewer.maps.fields import FieldGrid
 
 MISSING = "0.72"

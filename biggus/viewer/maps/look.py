@@ -14,7 +14,7 @@ from biggus.labels import Labels, labels_of
 from biggus.pyramids.of_array import coarsened
 from biggus.viewer.maps import labels
 from biggus.viewer.maps.colours import Colours, colours_for, flags_of
-from biggus.viewer.maps.drawing import draw_field, draw_line, new_figure
+from biggus.viewer.maps.drawing import Drawn, draw_field, draw_line, new_figure
 from biggus.viewer.maps.fields import MOST_PIXELS, FieldGrid, grid_of
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from biggus.viewer.maps.drawing import Drawn
 
 How = tuple[Any, float | None, float | None]
 

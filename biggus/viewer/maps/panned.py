@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.errors import SourceError
-from biggus.labels import Labels, labels_of
+from biggus.labels import Coordinate, Labels, labels_of
 from biggus.viewer.choosing import coarse_values
 from biggus.viewer.layers import Layers
 from biggus.viewer.maps import labels
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from biggus.labels import Coordinate
     from biggus.pyramids import Pyramid
     from biggus.viewer.artist import ArrayImage
 

@@ -14,13 +14,12 @@ from biggus.labels import Coordinate, Labels, labels_of
 from biggus.support.once import once
 from biggus.viewer.maps import labels
 from biggus.viewer.maps.colours import Colours, colours_for
-from biggus.viewer.web.rendering import Flagging
+from biggus.viewer.web.rendering import Flagging, Renderer
 
 if TYPE_CHECKING:
     from biggus.array import Array
     from biggus.sources.base import Values
     from biggus.viewer.picture import Picture
-    from biggus.viewer.web.rendering import Renderer
 
 MAPS = (
     "viridis",

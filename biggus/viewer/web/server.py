@@ -21,13 +21,12 @@ from urllib.parse import parse_qs
 from biggus.errors import BiggusError
 from biggus.viewer.picture import Picture
 from biggus.viewer.web.facts import FLAGS, MAPS, Facts, grows_upward
-from biggus.viewer.web.rendering import Colouring, Renderer, TileOutside, ramp
+from biggus.viewer.web.rendering import Colouring, Flagging, Renderer, TileOutside, ramp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from biggus.pyramids import Pyramid
-    from biggus.viewer.web.rendering import Flagging
 
 _log = logging.getLogger("biggus.viewer")
 
