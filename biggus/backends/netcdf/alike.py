@@ -1,9 +1,9 @@
-"""Files that differ from a file known already in values and texts alone.
+"""Records of files that differ from a known file in values and texts of attributes alone.
 
 The files of one model are alike, and the libraries take a millisecond to open each of them.  A
 file that they have read becomes an example.  If all bytes of another file are equal to those of
-the example, apart from the contiguous values of variables and the texts of attributes, its record
-is that of the example with other values and texts.
+the example, apart from uncompressed values of variables and texts of attributes, its record is
+that of the example with other values and texts.
 
 Only texts of variable length may differ.  Each is an object of a global heap, where its size
 precedes it, and no checksum covers it.  The libraries read all other files.
@@ -12,6 +12,8 @@ precedes it, and no checksum covers it.  The libraries read all other files.
 from __future__ import annotations
 
 import contextlib
+import itertools
+import math
 import os
 from collections import OrderedDict
 from operator import attrgetter
@@ -19,42 +21,51 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from biggus.backends.hdf5.files import h5py
 from biggus.backends.netcdf.behind import FAILURES
-from biggus.backends.netcdf.h5py_files import opened_briefly, without_locks
+from biggus.backends.netcdf.glance import glance_at
+from biggus.backends.netcdf.h5py_files import without_locks
 from biggus.backends.settling import look_again, settled_signature
 from biggus.backends.signature import FileSignature
 from biggus.support.forks import between_forks
 from biggus.support.once import once
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Iterator, Mapping
 
     from biggus.backends.base import RecordedGroup
+    from biggus.backends.netcdf.packed import PackedFacts
+    from biggus.sources.base import Values
 
 _MOST_BYTES = 2**20
 """The most bytes of a file to compare."""
 
 _MOST_KINDS = 16
 _MOST_EXAMPLES = 3
-"""The most examples of one kind: files of one size, asked in one way.  The first ones are kept,
+"""The most examples of one kind: files of one size, for one request.  The first ones are kept,
 so that files of one size that are not alike cost few comparisons each."""
 
 _BETWEEN = b"\xff"
 """The separator of the parts of a file that are compared; it is in no text."""
 
 
-class ContiguousExtent(NamedTuple):
-    """The place of contiguous values in a file."""
+class _Stored(NamedTuple):
+    """The places of the values of a variable in a file; one follows the other in C order."""
 
-    offset: int
+    places: list[slice]
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
-    @property
-    def nbytes(self) -> int:
-        """The number of bytes."""
-        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+    def read(self, descriptor: int) -> Values:
+        """Read all values.
+
+        Raises
+        ------
+        ValueError
+            If the places hold too few bytes.
+        """
+        nbytes = math.prod(self.shape) * self.dtype.itemsize
+        data = b"".join([_part(descriptor, place) for place in self.places])
+        return np.frombuffer(data[:nbytes], self.dtype).reshape(self.shape)
 
 
 class _Text(NamedTuple):
@@ -71,12 +82,14 @@ class _Pattern(NamedTuple):
     """The bytes that are compared, and the same with zeros in the place of texts."""
 
     gaps: list[slice]
-    told: bytes
+    compared: bytes
     blank: bytes
     texts: list[_Text]
+    stored: dict[str, _Stored]
+    """The places of the values that a record has, by the name of the variable."""
 
 
-class _Example:
+class Example:
     """A file that the libraries have read.
 
     Parameters
@@ -85,8 +98,8 @@ class _Example:
         The file and its signature then.
     group : RecordedGroup
         The record of a group of the file.
-    extents : mapping of str to ContiguousExtent
-        The places of values, by the name of the variable.
+    known : mapping of str to (str, PackedFacts)
+        By the name of each variable, its name in the file and its properties.
     """
 
     def __init__(
@@ -94,12 +107,12 @@ class _Example:
         path: str,
         signature: FileSignature,
         group: RecordedGroup,
-        extents: Mapping[str, ContiguousExtent],
+        known: Mapping[str, tuple[str, PackedFacts]],
     ) -> None:
         self.path = path
         self.signature = signature
         self.group = group
-        self.extents = extents
+        self.known = known
 
     @once
     def pattern(self) -> _Pattern | None:
@@ -112,33 +125,39 @@ class _Example:
         return None
 
     def _found(self) -> _Pattern | None:
-        gaps = _gaps(self.extents.values(), self.signature.size)
+        with glance_at(self.path) as glance:
+            if not glance.is_self_contained():
+                return None
+            places = {name: glance.places(*each) for name, each in self.known.items()}
+        gaps = _gaps(itertools.chain(*places.values()), self.signature.size)
         if sum(gap.stop - gap.start for gap in gaps) > _MOST_BYTES:
             return None
-        with opened_briefly(self.path) as file:
-            if file is None or not _is_self_contained(file):
-                return None
+        stored = {}
         with _opened(self.path) as descriptor:
-            told = _parts(descriptor, gaps)
+            compared = _BETWEEN.join([_part(descriptor, gap) for gap in gaps])
             for name, values in self.group.values.items():
-                extent = self.extents.get(name)
-                if extent is not None and _values(descriptor, extent).tobytes() != values.tobytes():
-                    return None
+                if places[name]:
+                    if values.ndim > 1 and self.known[name][1].chunks is not None:
+                        return None
+                    stored[name] = _Stored(places[name], values.shape, values.dtype)
+                    if stored[name].read(descriptor).tobytes() != values.tobytes():
+                        return None
         look_again([(self.path, self.signature)])
-        texts = list(_texts(self.group, told))
-        return _Pattern(gaps, told, _blank(told, texts), texts)
+        texts = list(_texts(self.group, compared))
+        return _Pattern(gaps, compared, _blank(compared, texts), texts, stored)
 
     def record_of(self, descriptor: int) -> RecordedGroup | None:
         """Return the record of an open file of the same size; None if it is not alike."""
         pattern = self.pattern
         if pattern is None:
             return None
-        told, changed = _parts(descriptor, pattern.gaps), {}
-        if told != pattern.told:
-            if _blank(told, pattern.texts) != pattern.blank:
+        compared = _BETWEEN.join([_part(descriptor, gap) for gap in pattern.gaps])
+        changed: dict[tuple[str | None, str], str] = {}
+        if compared != pattern.compared:
+            if _blank(compared, pattern.texts) != pattern.blank:
                 return None
             for text in pattern.texts:
-                new, *others = {told[place] for place in text.places}
+                new, *others = {compared[place] for place in text.places}
                 if others or not new.isascii() or not new.decode().isprintable():
                     return None
                 changed.update(dict.fromkeys(text.owners, new.decode()))
@@ -149,18 +168,16 @@ class _Example:
                 name: record._replace(attributes=_with_texts(name, record.attributes, changed))
                 for name, record in group.variables.items()
             },
-            values={
-                name: _values(descriptor, self.extents[name]) if name in self.extents else values
-                for name, values in group.values.items()
-            },
+            values=group.values
+            | {name: stored.read(descriptor) for name, stored in pattern.stored.items()},
         )
 
 
-_examples: OrderedDict[Hashable, list[_Example]] = OrderedDict()
+_examples: OrderedDict[Hashable, list[Example]] = OrderedDict()
 """The examples of each kind; the kind used last is last.  Used with the lock held."""
 
 
-def record_alike(path: str, asked: Hashable) -> RecordedGroup | None:
+def record_alike(path: str, request: Hashable) -> RecordedGroup | None:
     """Return the record of a file that is like one known already; None if there is none.
 
     The caller holds the lock.
@@ -169,12 +186,12 @@ def record_alike(path: str, asked: Hashable) -> RecordedGroup | None:
     ----------
     path : str
         The file.
-    asked : hashable
-        The same for examples and files that are asked the same.
+    request : hashable
+        What is wanted of the file.  It is equal for the examples of the file.
     """
     try:
         signature = settled_signature(path)
-        kind = asked, signature.size
+        kind = request, signature.size
         if kind not in _examples or without_locks():
             return None
         _examples.move_to_end(kind)
@@ -191,48 +208,21 @@ def record_alike(path: str, asked: Hashable) -> RecordedGroup | None:
     return None
 
 
-def become_example(
-    path: str,
-    signature: FileSignature,
-    asked: Hashable,
-    group: RecordedGroup,
-    extents: Mapping[str, ContiguousExtent],
-) -> None:
+def become_example(example: Example, request: Hashable) -> None:
     """Keep the record of a file that the libraries have read.  The caller holds the lock."""
-    examples = _examples.setdefault((asked, signature.size), [])
+    examples = _examples.setdefault((request, example.signature.size), [])
     if len(examples) < _MOST_EXAMPLES:
-        examples.append(_Example(path, signature, group, extents))
+        examples.append(example)
     if len(_examples) > _MOST_KINDS:
         _examples.popitem(last=False)
 
 
-def _is_self_contained(file: Any) -> bool:
-    """Return whether nothing of a file, an h5py FileID, lies in another file."""
-    library = h5py()
-    hard_or_soft = {library.h5l.TYPE_HARD, library.h5l.TYPE_SOFT}
-
-    def outside(_: bytes, link: Any) -> bool | None:
-        return None if link.type in hard_or_soft else True
-
-    def elsewhere(name: bytes, info: Any) -> bool | None:
-        if info.type != library.h5o.TYPE_DATASET:
-            return None
-        properties = library.h5d.open(file, name).get_create_plist()
-        virtual = properties.get_layout() == library.h5d.VIRTUAL
-        return True if virtual or properties.get_external_count() else None
-
-    root = library.h5g.open(file, b"/")
-    if root.links.visit(outside, info=True) is not None:
-        return False
-    return library.h5o.visit(file, elsewhere, info=True) is None
-
-
-def _gaps(extents: Iterable[ContiguousExtent], size: int) -> list[slice]:
-    """Return the parts of a file of `size` bytes that are in none of the extents."""
+def _gaps(places: Iterable[slice], size: int) -> list[slice]:
+    """Return the parts of a file of `size` bytes that are in none of the places."""
     gaps, at = [], 0
-    for extent in sorted(extents, key=attrgetter("offset")):
-        gaps.append(slice(at, max(at, extent.offset)))
-        at = max(at, extent.offset + extent.nbytes)
+    for place in sorted(places, key=attrgetter("start")):
+        gaps.append(slice(at, max(at, place.start)))
+        at = max(at, place.stop)
     return [*gaps, slice(at, max(at, size))]
 
 
@@ -257,16 +247,11 @@ def _opened(path: str) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _parts(descriptor: int, gaps: Sequence[slice]) -> bytes:
-    return _BETWEEN.join([os.pread(descriptor, gap.stop - gap.start, gap.start) for gap in gaps])
+def _part(descriptor: int, place: slice) -> bytes:
+    return os.pread(descriptor, place.stop - place.start, place.start)
 
 
-def _values(descriptor: int, extent: ContiguousExtent) -> np.ndarray[Any, Any]:
-    data = os.pread(descriptor, extent.nbytes, extent.offset)
-    return np.frombuffer(data, extent.dtype).reshape(extent.shape)
-
-
-def _texts(group: RecordedGroup, told: bytes) -> Iterator[_Text]:
+def _texts(group: RecordedGroup, compared: bytes) -> Iterator[_Text]:
     """Yield the texts of attributes that are stored as often as there are such attributes."""
     owners: dict[str, list[tuple[str | None, str]]] = {}
     holders: dict[str | None, dict[str, Any]] = {None: group.attributes}
@@ -278,16 +263,17 @@ def _texts(group: RecordedGroup, told: bytes) -> Iterator[_Text]:
                 owners.setdefault(value, []).append((variable, name))
     for text, own in owners.items():
         stored = len(text).to_bytes(8, "little") + text.encode()
-        places, at = [], told.find(stored)
+        places, at = [], compared.find(stored)
         while at >= 0:
             places.append(slice(at + 8, at + len(stored)))
-            at = told.find(stored, at + 1)
-        if len(places) == len(own):
+            at = compared.find(stored, at + 1)
+        # Equal text elsewhere may be that of an attribute, and one of these that of a variable.
+        if len(places) == len(own) == compared.count(text.encode()):
             yield _Text(places, own)
 
 
-def _blank(told: bytes, texts: Iterable[_Text]) -> bytes:
-    blank = bytearray(told)
+def _blank(compared: bytes, texts: Iterable[_Text]) -> bytes:
+    blank = bytearray(compared)
     for text in texts:
         for place in text.places:
             blank[place] = bytes(place.stop - place.start)

@@ -15,7 +15,7 @@ import numpy as np
 from biggus.backends.base import Choice, RecordedGroup, SourceRecord
 from biggus.backends.hdf5.contiguous import ContiguousStorage
 from biggus.backends.native import hdf5_lock
-from biggus.backends.netcdf.alike import ContiguousExtent, become_example, record_alike
+from biggus.backends.netcdf.alike import Example, become_example, record_alike
 from biggus.backends.netcdf.dimensions import asked_once
 from biggus.backends.netcdf.extents import End
 from biggus.backends.netcdf.files import dataset_at, datasets, opened_at, variable_in
@@ -77,14 +77,14 @@ def records_of(
     First one library reads all files, then the other: in turns they would take a quarter longer,
     for each fills much of the processor's caches.  Neither reads files like others that are known.
     """
-    asked = group, wanted, decode
+    request = group, wanted, decode
     with hdf5_lock:
-        alike = {path: record_alike(path, asked) for path in paths}
+        alike = {path: record_alike(path, request) for path in paths}
         told = {
-            path: _tried(_told_of, path, *asked) for path, found in alike.items() if found is None
+            path: _tried(_told_of, path, *request) for path, found in alike.items() if found is None
         }
         read = {
-            path: None if each is None else _tried(_seen_of, path, each, asked)
+            path: None if each is None else _tried(_seen_of, path, each, request)
             for path, each in told.items()
         }
     return [read.get(path, alike[path]) for path in paths]
@@ -121,10 +121,10 @@ def _told_of(path: str, group: str, wanted: Choice, decode: bool) -> _Told | Non
     return told if variables else None
 
 
-def _seen_of(path: str, told: _Told, asked: tuple[str, Choice, bool]) -> RecordedGroup | None:
+def _seen_of(path: str, told: _Told, request: tuple[str, Choice, bool]) -> RecordedGroup | None:
     """Complete a record by h5py, or by netCDF-C; None if JSON cannot hold it."""
-    variables, values, extents = {}, told.values, {}
-    *_, decode = asked
+    variables, values = {}, told.values
+    *_, decode = request
     with glance_at(path) as glance, datasets.visit(path):
         for name, (facts, small) in told.variables.items():
             full = told.prefix + name
@@ -134,8 +134,6 @@ def _seen_of(path: str, told: _Told, asked: tuple[str, Choice, bool]) -> Recorde
             elif small and name not in values:
                 variable = variable_in(dataset_at(path), path, full)
                 values[name] = read_packed(variable, whole(facts.shape), facts, end=None)
-            if seen.offset is not None:
-                extents[name] = ContiguousExtent(seen.offset, facts.stored_shape, facts.dtype)
             placed = facts.shape and not small
             record = _record(full, facts, decode, seen.offset if placed else None)
             if record is None:
@@ -143,7 +141,8 @@ def _seen_of(path: str, told: _Told, asked: tuple[str, Choice, bool]) -> Recorde
             variables[name] = record
     look_again([(path, told.signature)])
     found = RecordedGroup(told.attributes, variables, values)
-    become_example(path, told.signature, asked, found, extents)
+    known = {name: (told.prefix + name, facts) for name, (facts, _) in told.variables.items()}
+    become_example(Example(path, told.signature, found, known), request)
     return found
 
 

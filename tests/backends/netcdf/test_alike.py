@@ -15,8 +15,8 @@ h5py = pytest.importorskip("h5py")
 from biggus.backends.netcdf import alike, recorded
 
 
-def wanted(*_):
-    return True
+def wanted(name, dims, shape, dtype):
+    return len(shape) < 2
 
 
 def by_libraries(path, group=""):
@@ -123,6 +123,29 @@ def test_a_file_of_the_netcdf_library_is_an_example(tmp_path, monkeypatch):
             file.createVariable("words", str, ("x",))[:] = np.array(list("abcde"), object)
     found = by_example(tmp_path / "a.nc", tmp_path / "example.nc", monkeypatch)
     assert_equal(found, by_libraries(tmp_path / "a.nc"))
+
+
+def test_chunks_that_are_not_compressed_may_have_other_values(tmp_path, monkeypatch):
+    for number, name in enumerate(("example.nc", "a.nc")):
+        with netCDF4.Dataset(tmp_path / name, "w") as file:
+            file.createDimension("time", None)
+            file.createDimension("x", 5)
+            time = file.createVariable("time", "f8", ("time",), chunksizes=(2,))
+            values = file.createVariable("v", "f4", ("time", "x"), chunksizes=(2, 3))
+            time[:] = np.arange(5) + number
+            values[:] = np.arange(25).reshape(5, 5) * number
+    found = by_example(tmp_path / "a.nc", tmp_path / "example.nc", monkeypatch)
+    assert_equal(found, by_libraries(tmp_path / "a.nc"))
+
+
+@pytest.mark.parametrize("fixed", [False, True])
+def test_text_of_an_attribute_is_not_taken_from_values(tmp_path, monkeypatch, fixed):
+    for name, word in (("example.nc", "north"), ("a.nc", "south")):
+        with h5py.File(tmp_path / name, "w", track_order=True) as file:
+            file.attrs["region"] = np.bytes_("north") if fixed else "north"
+            file["words"] = [word]
+    assert by_libraries(tmp_path / "a.nc").attributes == {"region": "north"}
+    assert by_example(tmp_path / "a.nc", tmp_path / "example.nc", monkeypatch) is None
 
 
 def test_a_file_that_is_being_written_is_left_to_the_libraries(example, tmp_path, monkeypatch):
