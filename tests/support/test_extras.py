@@ -21,7 +21,7 @@ USES = {
         "decode_image(b'', 256, 3, np.dtype('u1'))"
     ),
     "tqdm": "biggus.set_options(progress=True); a.mean().ndarray()",
-    "hypothesis": "from biggus.testing.values import boxes; boxes((3,))",
+    "hypothesis": "from biggus.testing.strategies import boxes; boxes((3,))",
     "matplotlib": "from biggus.cli.demo.story import require_packages as r; r()",
 }
 SAVES = {

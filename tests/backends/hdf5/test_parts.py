@@ -18,7 +18,7 @@ from biggus.backends.files import file_validator
 from biggus.backends.hdf5.backend import AdoptedHDF5Source, HDF5Source
 from biggus.errors import SourceError
 from biggus.sources.base import read, whole
-from biggus.testing.values import boxes
+from biggus.testing.strategies import boxes
 
 pytestmark = pytest.mark.usefixtures("soon_settled")
 

@@ -15,7 +15,7 @@ from biggus.backends.hdf5.backend import HDF5Backend, HDF5Source
 from biggus.errors import GoneError, OpenError, VariableError
 from biggus.sources.base import read, whole
 from biggus.testing import SourceTests
-from biggus.testing.values import boxes
+from biggus.testing.strategies import boxes
 
 pytestmark = pytest.mark.usefixtures("soon_settled")
 

@@ -20,7 +20,7 @@ from biggus.backends.netcdf import files as netcdf_files
 from biggus.backends.netcdf.extents import Unsure
 from biggus.errors import MissingDependencyError
 from biggus.sources.base import box_shape, read, whole
-from biggus.testing.values import boxes
+from biggus.testing.strategies import boxes
 
 OPENERS = ["stored", "unknown", "held"]
 

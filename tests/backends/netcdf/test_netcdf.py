@@ -27,7 +27,7 @@ from biggus.backends.netcdf import behind
 from biggus.backends.netcdf import files as netcdf_files
 from biggus.errors import MissingDependencyError
 from biggus.sources.base import read, whole
-from biggus.testing.values import boxes
+from biggus.testing.strategies import boxes
 
 EXAMPLES = int(os.environ.get("BIGGUS_EXAMPLES", 2 * settings().max_examples))
 

@@ -19,7 +19,7 @@ from biggus.backends.native import hdf5_lock
 from biggus.backends.netcdf import files as netcdf_files
 from biggus.sources.base import read, whole
 from biggus.testing import SourceTests
-from biggus.testing.values import boxes
+from biggus.testing.strategies import boxes
 
 pytestmark = pytest.mark.usefixtures("soon_settled")
 
