@@ -24,14 +24,14 @@ OF_NO_MODULE = {
     "test_reference": "the pages of the reference",
     "test_tutorial": "the notebook in the guide",
 }
-"""Files of tests that are named after no module, and what they are of."""
+"""Files of tests that are named after no module, and what they test."""
 
 
 def unnamed(tests: Path, package: Path) -> list[str]:
-    """Return the files of tests that are not named after what they are of, nor lie where it does.
+    """Return the files of tests that are neither named after a module nor in its folder.
 
-    A file is of a module or a package, in the folder that mirrors where that lies, or in that
-    of the package itself; what are many tests may be several files, ``test_NAME_of_something``.
+    A file tests a module or a package, and is in the folder that mirrors that of the module, or
+    in that of the package itself.  Many tests may be in several files ``test_NAME_something``.
     """
     found = []
     for path in sorted(tests.rglob("test_*.py")):
@@ -46,7 +46,7 @@ def unnamed(tests: Path, package: Path) -> list[str]:
     return found
 
 
-def test_each_file_of_tests_is_named_after_what_it_is_of() -> None:
+def test_files_of_tests_are_named_after_modules() -> None:
     assert set(unnamed(ROOT / "tests", PACKAGE)) == set(OF_NO_MODULE)
 
 
@@ -78,7 +78,7 @@ def test_no_two_classes_share_a_name_and_no_constant_is_defined_twice() -> None:
         assert not twice
 
 
-def test_names_that_are_shared_are_found(tmp_path: Path) -> None:
+def test_shared_names_are_found(tmp_path: Path) -> None:
     write_package(
         tmp_path,
         low="class A:\n    pass\n_MOST: int = 2**8\nFEW = 8\nT = 1",
@@ -90,7 +90,7 @@ def test_names_that_are_shared_are_found(tmp_path: Path) -> None:
     assert not [name for name, value in constants if name in ("FEW", "T")]
 
 
-def test_no_file_is_longer_than_is_read_in_one_go() -> None:
+def test_no_file_is_longer_than_400_lines() -> None:
     paths = [*PACKAGE.rglob("*.py"), *(ROOT / "tests").rglob("*.py")]
     lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in paths}
     assert not [path for path, lines in lengths.items() if lines > 400]

@@ -76,9 +76,9 @@ def test_deleted_store_opens_with_any_equivalent_arguments(tmp_path, cache, kind
     path = tmp_path / name
     write(path)
 
-    def opened(variable=None, backend=False, **how):
+    def opened(variable=None, backend=False, **options):
         chosen = kind if backend else None
-        return biggus.open(path, variable, backend=chosen, cache=cache, **how)
+        return biggus.open(path, variable, backend=chosen, cache=cache, **options)
 
     right = opened(**WAYS[first])
     values = right.masked_array()
@@ -102,9 +102,9 @@ def test_options_that_change_values_are_distinguished(tmp_path, cache):
     np.testing.assert_array_equal(raw.ndarray(), VALUES)
     (tmp_path / "a.nc").unlink()
     # The netcdf backend, which unpacks values, is the default for this file.
-    for how in ({}, {"backend": "netcdf"}):
+    for options in ({}, {"backend": "netcdf"}):
         with pytest.raises(GoneError):
-            biggus.open(tmp_path / "a.nc", "v", cache=cache, **how)
+            biggus.open(tmp_path / "a.nc", "v", cache=cache, **options)
     again = biggus.open(tmp_path / "a.nc", "v", backend="hdf5", decode=False, cache=cache)
     np.testing.assert_array_equal(again.ndarray(), VALUES)
 
@@ -173,16 +173,16 @@ def test_connection_options_do_not_change_identity(url, tmp_path, cache):
     write_zarr(tmp_path / "served/s.zarr")
     right = biggus.open(f"{url}/s.zarr?sig=1", "v", cache=cache, retries=1).ndarray()
     with biggus.set_options(offline=True):
-        for how in INERT:
+        for options in INERT:
             for location in (f"{url}/s.zarr?sig=1", f"{url}/s.zarr/", f"{url}/s.zarr//?sig=2"):
                 for variable in ("v", "/v"):
-                    found = biggus.open(location, variable, cache=cache, **how).ndarray()
+                    found = biggus.open(location, variable, cache=cache, **options).ndarray()
                     np.testing.assert_array_equal(found, right)
         raw = biggus.open(f"{url}/s.zarr", "v", cache=cache, decode=False)
         np.testing.assert_array_equal(raw.ndarray(), VALUES)
-        for how in ({"absent": 403}, {"zarr_format": 2}):
+        for options in ({"absent": 403}, {"zarr_format": 2}):
             with pytest.raises(GoneError, match="offline"):
-                biggus.open(f"{url}/s.zarr", "v", cache=cache, **how)
+                biggus.open(f"{url}/s.zarr", "v", cache=cache, **options)
         with pytest.raises(BackendOptionError, match="no option 'retrise'"):
             biggus.open(f"{url}/s.zarr", "v", cache=cache, retrise=0)
         with pytest.raises(VariableError):

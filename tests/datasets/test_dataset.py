@@ -99,7 +99,7 @@ LOOKED_AT = {
 
 @pytest.mark.parametrize("look", LOOKED_AT.values(), ids=LOOKED_AT)
 @pytest.mark.filterwarnings("ignore:The return type of `Dataset.dims`")
-def test_attributes_iteration_and_selections_equal_those_of_xarray(path, look):
+def test_attributes_iteration_and_selection_match_xarray(path, look):
     xr = pytest.importorskip("xarray")
     with xr.open_dataset(path, decode_times=False) as right:
         assert look(biggus.open_dataset(path)) == look(right)
@@ -156,7 +156,7 @@ FAILING = {
 
 
 @pytest.mark.parametrize("fail", FAILING.values(), ids=FAILING)
-def test_errors_have_the_types_of_xarrays_errors(path, fail):
+def test_errors_have_the_types_of_xarray(path, fail):
     xr = pytest.importorskip("xarray")
     with xr.open_dataset(path, decode_times=False) as right, pytest.raises(Exception) as expected:
         fail(right)

@@ -22,7 +22,7 @@ def peak_of(call):
     # Memory that was freed counts as resident until the allocator returns it.
     ctypes.CDLL(None).malloc_trim(0)
     before = _status("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     call()
     return _status("VmHWM") - before
 

@@ -13,11 +13,11 @@ from functools import partial
 
 import numpy as np
 import pytest
+from waiting import settle
 from written import FORMATS, NEW, OLD, ROW, overwrite
 
 import biggus
 from biggus.backends import files
-from biggus.backends.files import file_validator
 from biggus.cache import cached
 from biggus.errors import SourceChangedError, SourceError
 from biggus.sources import base as source
@@ -116,13 +116,6 @@ def test_nested_evaluation_shares_the_state_of_the_outer_one(path, meanwhile):
     meanwhile[2] = lambda: overwrite(path)  # after the inner read and the outer one
     with pytest.raises(SourceChangedError, match=path.name):
         biggus.ndarrays([lazy, a[2]])
-
-
-def settle(path):
-    """Wait until the modification time of a file is trusted; the fixture makes that short."""
-    for file in [path, *path.rglob("*")]:
-        while file.is_file() and file_validator(file) is None:
-            time.sleep(0.02)
 
 
 def test_cached_values_belong_to_the_same_state(path, meanwhile, tmp_path, soon_settled):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
+from waiting import settle
 
 import biggus
 from biggus.cache import Cache
@@ -22,10 +22,6 @@ VALUES = np.arange(4 * 2**19, dtype="f4").reshape(4, -1)
 def _kept(cache):
     with biggus.set_options(cache=cache):
         yield
-
-
-def settle():
-    time.sleep(0.15)
 
 
 def store_hdf5(folder, values):
@@ -82,7 +78,7 @@ def overwrite(path, row, value):
 @pytest.mark.parametrize("store", STORES)
 def test_repeated_analysis_of_a_file_reads_nothing(store, tmp_path):
     path = store(tmp_path, VALUES)
-    settle()
+    settle(path)
     for _ in range(2):
         a, source = opened(path)
         source.clear()
@@ -94,7 +90,7 @@ def test_repeated_analysis_of_a_file_reads_nothing(store, tmp_path):
 @pytest.mark.parametrize("store", STORES)
 def test_results_computed_alone_are_reused_together(store, tmp_path):
     path = store(tmp_path, VALUES)
-    settle()
+    settle(path)
     least, most = opened(path)[0].min().ndarray(), opened(path)[0].max().ndarray()
     a, source = opened(path)
     source.clear()
@@ -112,14 +108,14 @@ def test_results_computed_alone_are_reused_together(store, tmp_path):
 @pytest.mark.parametrize("store", STORES)
 def test_rewritten_file_is_read_again(store, tmp_path):
     path = store(tmp_path, VALUES)
-    settle()
+    settle(path)
     for value in (2.0**30, 2.0**31):
         assert opened(path)[0].max().ndarray() != value
         before = sum(f.stat().st_size for f in [path, *path.rglob("*")] if f.is_file())
         overwrite(path, 3, value)
         assert before == sum(f.stat().st_size for f in [path, *path.rglob("*")] if f.is_file())
         assert opened(path)[0].max().ndarray() == value  # not settled: not to be trusted
-        settle()
+        settle(path)
         assert opened(path)[0].max().ndarray() == value
         assert opened(path)[0].max().ndarray() == value
 
@@ -127,11 +123,11 @@ def test_rewritten_file_is_read_again(store, tmp_path):
 @pytest.mark.parametrize("store", STORES)
 def test_open_array_sees_rewritten_values(store, tmp_path):
     path = store(tmp_path, VALUES)
-    settle()
+    settle(path)
     a, source = opened(path)
     assert a.max().ndarray() == VALUES.max()
     overwrite(path, 0, 2.0**30)
-    settle()
+    settle(path)
     assert a.max().ndarray() == 2.0**30
     source.clear()
     assert a.max().ndarray() == 2.0**30
@@ -140,10 +136,10 @@ def test_open_array_sees_rewritten_values(store, tmp_path):
 
 def test_store_with_chunk_validators_reads_only_changed_chunks(tmp_path):
     path = store_zarr(tmp_path, np.zeros((4, 2**21), "f4"))
-    settle()
+    settle(path)
     opened(path)[0].max(axis=1).ndarray()
     overwrite(path, 2, 7)
-    settle()
+    settle(path)
     a, source = opened(path)
     assert a.max(axis=1).ndarray().tolist() == [0, 0, 7, 0]
     assert {(box[0].start, box[0].stop) for box in source.boxes} == {(2, 3)}
@@ -152,7 +148,7 @@ def test_store_with_chunk_validators_reads_only_changed_chunks(tmp_path):
 @pytest.mark.parametrize("store", STORES)
 def test_change_between_lookup_and_read_is_not_kept_as_the_old_state(store, tmp_path):
     path = store(tmp_path, VALUES)
-    settle()
+    settle(path)
     _, source = opened(path)
     read = source.source.__getitem__
     begun = []
@@ -162,7 +158,7 @@ def test_change_between_lookup_and_read_is_not_kept_as_the_old_state(store, tmp_
             if not begun:
                 begun.append(box)
                 overwrite(path, 0, 2.0**30)
-                settle()
+                settle(path)
             return read(box)
 
     with biggus.set_options(cache=False):
@@ -171,14 +167,14 @@ def test_change_between_lookup_and_read_is_not_kept_as_the_old_state(store, tmp_
     with biggus.set_options(retry_changed=1):
         assert late.max().ndarray() == 2.0**30
     overwrite(path, 0, 0)
-    settle()
+    settle(path)
     assert opened(path)[0].max().ndarray() == VALUES.max()
 
 
 @pytest.mark.parametrize("bit", [0, 3, 40, 77, -9, -1])
 def test_damaged_entry_is_computed_again(bit, tmp_path, cache):
     path = store_zarr(tmp_path, VALUES)
-    settle()
+    settle(path)
     opened(path)[0].std().ndarray()
     entries = [f for f in (cache.path / "entries").rglob("*") if f.is_file()]
     assert entries
@@ -200,7 +196,7 @@ def test_damaged_entry_is_computed_again(bit, tmp_path, cache):
 
 def test_truncated_entries_are_computed_again(tmp_path, cache):
     path = store_zarr(tmp_path, VALUES)
-    settle()
+    settle(path)
     expected = opened(path)[0].std().ndarray()
     for keep in (0, 5, 60):
         for entry in (cache.path / "entries").rglob("*"):
@@ -222,7 +218,7 @@ with biggus.set_options(cache=biggus.Cache(sys.argv[2], "1 GB")):
 
 def test_concurrent_processes_give_the_same_results(tmp_path, cache):
     path = store_zarr(tmp_path, VALUES)
-    settle()
+    settle(path)
     command = [sys.executable, "-c", PROGRAM, str(path), str(cache.path)]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     lines = [line for process in processes for line in process.communicate()[0].splitlines()]
@@ -235,7 +231,7 @@ def test_concurrent_processes_give_the_same_results(tmp_path, cache):
 
 def test_unwritable_cache_is_ignored(tmp_path, caplog):
     path = store_zarr(tmp_path, VALUES)
-    settle()
+    settle(path)
     with Cache(tmp_path / "small", 1) as small, biggus.set_options(cache=small):
         assert opened(path)[0].max().ndarray() == VALUES.max()
         assert opened(path)[0].max().ndarray() == VALUES.max()

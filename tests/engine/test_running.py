@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
@@ -13,6 +12,7 @@ from multiprocessing import get_context
 import numpy as np
 import pytest
 from sources import Deadly, Failing, FailingWhileOthersWait
+from waiting import steady
 
 import biggus
 from biggus.engine.running import WAITING_TASKS
@@ -79,12 +79,12 @@ def test_no_read_starts_after_a_failure(workers, io_bound):
     a = biggus.ArrayAdapter(source)
     with biggus.set_options(workers=workers), pytest.raises(SourceError):
         a.max().ndarray()
-    settled = _settled(lambda: len(source.boxes))
+    reads = steady(lambda: len(source.boxes))
     under_way = max(workers, WAITING_TASKS) if io_bound else workers
     # A reduction block is four reads of an I/O-bound source, and one of any other.
-    assert settled <= 4 * (2 + under_way)
+    assert reads <= 4 * (2 + under_way)
     if not io_bound:
-        assert settled <= 3 + workers
+        assert reads <= 3 + workers
 
 
 class FailingAtOnce(Failing):
@@ -108,14 +108,6 @@ def test_no_task_is_submitted_after_a_failure():
             a.max().ndarray()
         failing.seen.set()
     assert len(source.boxes) <= 4
-
-
-def _settled(count):
-    """Return a count when it does not change any more."""
-    last = None
-    while last != (last := count()):
-        time.sleep(0.1)
-    return last
 
 
 def test_failure_of_one_array_ends_all():
@@ -159,7 +151,7 @@ def test_failing_target_ends_the_evaluation(io_bound, error):
     expected = KeyboardInterrupt if isinstance(error, KeyboardInterrupt) else BiggusError
     with biggus.set_options(workers=2), pytest.raises(expected):
         biggus.save(biggus.ArrayAdapter(source) * 2, target)
-    blocks = _settled(lambda: target.blocks)
+    blocks = steady(lambda: target.blocks)
     assert 3 <= blocks <= 3 + WAITING_TASKS
     assert not io_bound or len(source.boxes) < SHAPE[0] or blocks <= BLOCKS
 

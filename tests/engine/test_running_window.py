@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from sources import Failing
+from waiting import steady
 
 import biggus
 from biggus.engine.running import WAITING_TASKS
@@ -50,14 +51,6 @@ class Background:
             return self._future.result(30)
 
 
-def settled(count):
-    """Return a count when it does not change any more."""
-    last = None
-    while last != (last := count()):
-        time.sleep(0.1)
-    return last
-
-
 @pytest.mark.parametrize("memory", ["120 MB", "240 MB"])
 @pytest.mark.parametrize("io_bound", [False, True])
 def test_few_tasks_run_ahead_of_the_first(io_bound, memory):
@@ -66,7 +59,7 @@ def test_few_tasks_run_ahead_of_the_first(io_bound, memory):
     largest = biggus.ArrayAdapter(source).max(axis=0)
     with biggus.set_options(memory=memory, workers=3):
         running = Background(largest.ndarray)
-        ahead = settled(lambda: source.others)
+        ahead = steady(lambda: source.others)
         assert ahead * ROW < int(memory[:-3]) * 10**6
         assert ahead <= 16 + 2 * WAITING_TASKS
         source.gate.set()
@@ -78,7 +71,7 @@ def test_many_small_results_wait_for_the_first():
     source = Gated((100, ROW))
     with biggus.set_options(workers=3):
         running = Background(biggus.ArrayAdapter(source).max().ndarray)
-        assert 10 <= settled(lambda: source.others) <= 16 + 2 * 3
+        assert 10 <= steady(lambda: source.others) <= 16 + 2 * 3
         source.gate.set()
         assert running.result() == 99
 
@@ -98,7 +91,7 @@ def test_executor_gets_no_more_tasks_than_fit_in_memory(threads):
                 self.now -= 1
             return super().__getitem__(box)
 
-    source = Counting((40, ROW), -1)
+    source = Counting((12, ROW), -1)
     a = biggus.ArrayAdapter(source)
     peak = biggus.plan([a.max()[None]]).peak_bytes // biggus.options.current().workers
     with ThreadPoolExecutor(threads) as pool:
@@ -106,7 +99,7 @@ def test_executor_gets_no_more_tasks_than_fit_in_memory(threads):
             source.most = 0
             memory = fit * peak + peak // 2
             with biggus.set_options(executor=pool, workers=workers, memory=memory):
-                assert a.max().ndarray() == 39
+                assert a.max().ndarray() == 11
             assert source.most <= min(most, threads)
 
 
@@ -125,7 +118,7 @@ def test_kept_results_do_not_pile_up_behind_a_computed_one(cache, monkeypatch):
         biggus.LinearMosaic(list(map(biggus.ArrayAdapter, tiles)), axis=0).max(axis=0).ndarray()
         loaded.clear()
         running = Background(mosaic.max(axis=0).ndarray)
-        assert settled(lambda: len(loaded)) <= 16 + 2 * 2 + 2  # the first is looked up too
+        assert steady(lambda: len(loaded)) <= 16 + 2 * 2 + 2  # the first is looked up too
         first.gate.set()
         assert (running.result() == 39).all()
     assert len(loaded) >= 40

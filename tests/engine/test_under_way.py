@@ -21,10 +21,11 @@ import numpy as np
 import biggus
 from biggus.sources.base import Source
 
-NAP, WAITS, WORKERS, WHAT = float(sys.argv[1]), sys.argv[2] == "True", int(sys.argv[3]), sys.argv[4]
+NAP, IO_BOUND = float(sys.argv[1]), sys.argv[2] == "True"
+WORKERS, EVALUATION = int(sys.argv[3]), sys.argv[4]
 
 class Slow(Source):
-    shape, dtype, chunks, waits = (4096, 2**18), np.dtype("u1"), (4, 2**18), WAITS
+    shape, dtype, chunks, io_bound = (4096, 2**18), np.dtype("u1"), (4, 2**18), IO_BOUND
     name = "slow"
     reads = 0
 
@@ -44,11 +45,11 @@ class Nowhere:
 a = biggus.ArrayAdapter(Slow())
 biggus.set_options(workers=WORKERS, keep_partials=False)
 try:
-    if WHAT == "staged":
+    if EVALUATION == "needs_reduction":
         (a - a.mean(axis=0)).max().ndarray()
-    elif WHAT == "save":
+    elif EVALUATION == "save":
         biggus.save(a + 1, Nowhere())
-    elif WHAT == "elementwise":
+    elif EVALUATION == "elementwise":
         (a + 1).ndarray()
     else:
         biggus.ndarrays([a.std(), a.max(axis=1)])
@@ -89,7 +90,7 @@ def interrupted(program, *arguments, within=60.0):
 
 
 @pytest.mark.parametrize(
-    ("what", "io_bound", "workers"),
+    ("evaluation", "io_bound", "workers"),
     [
         ("several", True, 2),
         ("several", False, 1),
@@ -99,18 +100,18 @@ def interrupted(program, *arguments, within=60.0):
         ("elementwise", False, 3),
     ],
 )
-def test_interrupted_evaluation_starts_no_more_reads(what, io_bound, workers):
-    line, more = interrupted(PROGRAM, 0.02, io_bound, workers, what)
+def test_interrupted_evaluation_starts_no_more_reads(evaluation, io_bound, workers):
+    line, more = interrupted(PROGRAM, 0.02, io_bound, workers, evaluation)
     assert line == "interrupted"
     # Of 1024 reads, only those happen that threads had begun, and the next of each thread.
     assert 0 <= int(more.removeprefix("more ")) <= 2 * WAITING_THREADS
 
 
 @pytest.mark.parametrize(
-    ("what", "io_bound", "workers"), [("several", True, 2), ("save", False, 4)]
+    ("evaluation", "io_bound", "workers"), [("several", True, 2), ("save", False, 4)]
 )
-def test_interrupt_ends_an_evaluation_whose_source_hangs(what, io_bound, workers):
-    assert interrupted(PROGRAM, 60, io_bound, workers, what) == ["interrupted"]
+def test_interrupt_ends_an_evaluation_whose_source_hangs(evaluation, io_bound, workers):
+    assert interrupted(PROGRAM, 60, io_bound, workers, evaluation) == ["interrupted"]
 
 
 CHILDREN = """

@@ -12,10 +12,10 @@ def _npy(path):
     np.save(path, OLD)
 
 
-def _hdf5(path, **how):
+def _hdf5(path, **keywords):
     h5py = pytest.importorskip("h5py")
     with h5py.File(path, "w") as file:
-        file.create_dataset("v", data=OLD, **how)
+        file.create_dataset("v", data=OLD, **keywords)
 
 
 def _virtual(path):
@@ -32,17 +32,19 @@ def _netcdf(path, chunks=None, kind="NETCDF4"):
     with library.Dataset(path, "w", format=kind) as file:
         for name, n in zip("xyz", SHAPE, strict=True):
             file.createDimension(name, n)
-        how = {} if chunks is None else {"chunksizes": chunks}
-        file.createVariable("v", "f8", tuple("xyz"), **how)[:] = OLD
+        keywords = {} if chunks is None else {"chunksizes": chunks}
+        file.createVariable("v", "f8", tuple("xyz"), **keywords)[:] = OLD
 
 
 def _classic(path):
     _netcdf(path, kind="NETCDF3_64BIT_OFFSET")
 
 
-def _zarr(path, zarr_format=3, **how):
+def _zarr(path, zarr_format=3, **keywords):
     zarr = pytest.importorskip("zarr")
-    zarr.create_array(path, data=OLD, chunks=ROW, compressors=None, zarr_format=zarr_format, **how)
+    zarr.create_array(
+        path, data=OLD, chunks=ROW, compressors=None, zarr_format=zarr_format, **keywords
+    )
 
 
 ROW = (1, *SHAPE[1:])

@@ -70,7 +70,7 @@ BINARY = [
 @pytest.mark.parametrize("act", BINARY)
 @pytest.mark.filterwarnings("ignore:The 'generic' unit:DeprecationWarning")
 def test_operators_with_scalars_promote_as_numpy(act, check_same):
-    """Python's own numbers are weak; those that do not fit are an error."""
+    """Python numbers are weak; numbers out of range raise."""
     for dtype, scalar in itertools.product(DTYPES, SCALARS):
         if (
             dtype == "O"

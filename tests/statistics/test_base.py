@@ -17,20 +17,20 @@ from biggus.statistics.layout import LONG, RUN
 from biggus.statistics.moments import Moments
 
 
-@pytest.mark.parametrize("what", ["plain", "masked", "nan"])
+@pytest.mark.parametrize("form", ["plain", "masked", "nan"])
 @pytest.mark.parametrize("axes", [(0, 1, 2), (0,), (1,), (2,), (0, 2), ()], ids=str)
-def test_partials_together_match_partials_alone(axes, what):
+def test_partials_together_match_partials_alone(axes, form):
     values = made((6, 400, 90))
     chosen = np.random.default_rng(1).random(values.shape) < 0.3
-    if what == "masked":
+    if form == "masked":
         values = np.ma.array(values, mask=chosen)
-    if what == "nan":
+    if form == "nan":
         values[chosen] = np.nan
-    aggregators = [s.aggregator for s in statistics(axes, values.shape, what == "masked").values()]
+    aggregators = [s.aggregator for s in statistics(axes, values.shape, form == "masked").values()]
     together = partials(aggregators, values, axes, (0, 0, 0))
     for aggregator, found in zip(aggregators, together, strict=True):
         assert equal_bits(found, partials([aggregator], values, axes, (0, 0, 0))[0])
-    if what != "masked":
+    if form != "masked":
         together = partials(aggregators, values, axes, (0, 0, 0), plain=True)
         for aggregator, found in zip(aggregators, together, strict=True):
             [alone] = partials([aggregator], values, axes, (0, 0, 0), plain=True)

@@ -47,12 +47,12 @@ def made(kind, shape, seed=0):
     return numbers.astype(dtype)
 
 
-def missing(values, what, seed=1):
+def missing(values, form, seed=1):
     """Return values with some masked or NaN; None if the dtype has no such values."""
     chosen = np.random.default_rng(seed).random(values.shape) < 0.4
-    if what == "masked":
+    if form == "masked":
         return np.ma.array(values, mask=chosen)
-    if what == "nan":
+    if form == "nan":
         if values.dtype.kind not in "fcmM" or not values.ndim:
             return None
         values = values.copy()
@@ -112,13 +112,13 @@ def agree(got, want, scale):
 
 
 @pytest.mark.in_pairs
-@pytest.mark.parametrize("what", ["plain", "masked", "nan"])
+@pytest.mark.parametrize("form", ["plain", "masked", "nan"])
 @pytest.mark.parametrize(("kind", "shape"), CASES, ids=str)
-def test_reductions(computed, kind, shape, what):
-    values = missing(made(kind, shape), what)
+def test_reductions(computed, kind, shape, form):
+    values = missing(made(kind, shape), form)
     if values is None:
         pytest.skip("no such values")
-    masked = what == "masked"
+    masked = form == "masked"
     if masked and values.dtype.kind in "mM" and TIMES_ARE_LOST:
         pytest.skip("np.ma of this NumPy takes masked times for NaT")
     names = FOLDED if masked else FOLDED + SKIPPING
@@ -145,14 +145,14 @@ def agree_as_objects(got, want):
 
 
 @pytest.mark.in_pairs
-@pytest.mark.parametrize("what", ["plain", "masked", "nan"])
+@pytest.mark.parametrize("form", ["plain", "masked", "nan"])
 @pytest.mark.parametrize(("kind", "shape"), CASES, ids=str)
-def test_argmin_and_argmax(computed, kind, shape, what):
-    values = missing(made(kind, shape), what)
+def test_argmin_and_argmax(computed, kind, shape, form):
+    values = missing(made(kind, shape), form)
     if values is None:
         pytest.skip("no such values")
     every = tuple(range(len(shape)))
-    names = PLACES if what == "masked" else [*PLACES, *("nan" + name for name in PLACES)]
+    names = PLACES if form == "masked" else [*PLACES, *("nan" + name for name in PLACES)]
     for axes in dict.fromkeys([every, *[(axis,) for axis in every]]):
         axis = axes[0] if len(axes) == 1 else None
         for name in names:
@@ -213,12 +213,12 @@ def test_count(computed, kind, cuts):
 def test_arrays_of_several_runs(computed, shape, kind):
     rng = np.random.default_rng(3)
     values = rng.normal(100, 30, shape).astype(kind)
-    for what in ["plain", "masked", "nan"]:
-        given = missing(values, what)
+    for form in ["plain", "masked", "nan"]:
+        given = missing(values, form)
         if given is None:
             continue
         names = ["sum", "mean", "std", "min", "max", "any", "count_nonzero"]
-        if what != "masked":
+        if form != "masked":
             names = [*names[:3], "nanmean", "nanstd", "nanmin", "nanmax"]
         for name, axes in itertools.product(names, subsets(shape)):
             want = outcome(lambda: reference(name, given, axes))  # noqa: B023
@@ -226,7 +226,7 @@ def test_arrays_of_several_runs(computed, shape, kind):
             agree(got, want, 100 if values.dtype.kind == "f" else 0)
         for name in ["argmin", "argmax"]:
             for axes in [tuple(range(len(shape))), *[(axis,) for axis in range(len(shape))]]:
-                if what == "masked" and len(axes) == 1 and len(shape) > 1:
+                if form == "masked" and len(axes) == 1 and len(shape) > 1:
                     continue
                 axis = axes[0] if len(axes) == 1 else None
                 agree(computed(name, given, axes, ((100,),)), first_of(name, given, axis), 0)

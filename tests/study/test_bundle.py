@@ -68,9 +68,9 @@ def test_receipt_follows_the_documented_algorithm():
         head = f'{{"dtype":"{dtype}","masked":{masked},"shape":[{shape}]}}\n'
         return sha(b"biggus chunk 1\n", head.encode(), data, mask)
 
-    def source(says, *lines):
+    def source(header, *lines):
         text = "".join(f"{edges} {digest}\n" for edges, digest in lines)
-        return sha(b"biggus source 1\n", says.encode(), b"\n", text.encode())
+        return sha(b"biggus source 1\n", header.encode(), b"\n", text.encode())
 
     nothing = '{"conventions":null,"packing":{}}'
     plain = source(

@@ -127,7 +127,7 @@ def test_once_computes_per_instance_without_blocking_others():
 
         @once
         def value(self):
-            """What it is."""
+            """The instance."""
             self.computed += 1
             started.set()
             assert self.free.wait(WAIT_SECONDS)
@@ -145,7 +145,7 @@ def test_once_computes_per_instance_without_blocking_others():
     thread.join()
     assert slow.value is slow
     assert slow.computed == quick.computed == 1
-    assert Thing.value.__doc__ == "What it is."
+    assert Thing.value.__doc__ == "The instance."
 
 
 PACKAGE = Path(biggus.__file__).parent
@@ -205,15 +205,15 @@ PROGRAM = """if True:
     import biggus
     from biggus.cache import Cache
     from biggus.sources.wrappers import ObjectSource
-    what, folder = sys.argv[1:]
+    store, folder = sys.argv[1:]
     values = np.arange(40_000.0).reshape(200, 200)
-    if what == "hdf5":
+    if store == "hdf5":
         import h5py
         with h5py.File(folder + "/a.h5", "w") as file:
             file.create_dataset("a", data=values, chunks=(20, 200), compression="gzip")
         work = lambda: biggus.open(folder + "/a.h5", "a")[:20].ndarray()
         check = lambda: biggus.open(folder + "/a.h5", "a").ndarray()
-    elif what == "npy":
+    elif store == "npy":
         np.save(folder + "/a.npy", values)
         work = lambda: biggus.open(folder + "/a.npy").mean(axis=0).ndarray()
         check = lambda: biggus.open(folder + "/a.npy").ndarray()
@@ -243,11 +243,11 @@ PROGRAM = """if True:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.parametrize("what", ["hdf5", "npy", "cache"])
-def test_forked_children_of_busy_processes_work(tmp_path, what):
-    if what == "hdf5":
+@pytest.mark.parametrize("store", ["hdf5", "npy", "cache"])
+def test_forked_children_of_busy_processes_work(tmp_path, store):
+    if store == "hdf5":
         pytest.importorskip("h5py")
     program = PROGRAM.replace("{wait}", str(WAIT_SECONDS))
-    command = [sys.executable, "-W", "ignore", "-c", program, what, str(tmp_path)]
+    command = [sys.executable, "-W", "ignore", "-c", program, store, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stdout == "done\n", done.stderr

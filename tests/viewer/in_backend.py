@@ -66,10 +66,10 @@ def check(source, ax, seen=None):
     assert difference.max() <= 3, difference.max()  # rounding errors only
 
 
-def until_true(condition, what):
+def until_true(condition, message):
     until = time.monotonic() + 120
     while not condition():
-        assert time.monotonic() < until, what
+        assert time.monotonic() < until, message
         plt.pause(0.02)
 
 

@@ -64,10 +64,10 @@ class Browser:
         self.mouse("button_release", *stop)
 
 
-async def until_true(condition, what):
+async def until_true(condition, message):
     until = time.monotonic() + 120
     while not condition():
-        assert time.monotonic() < until, what
+        assert time.monotonic() < until, message
         await asyncio.sleep(0.02)
 
 

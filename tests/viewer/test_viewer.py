@@ -31,9 +31,9 @@ def test_axes_limits_select_the_tiles_of_an_island() -> None:
             figure.savefig(file, dpi=100)
         finally:
             plt.close(figure)
-        asked = server.requests()
+        requests = server.requests()
         right = z9[TENERIFE].ndarray()
-    assert len(asked) == len(set(asked)) == 6
+    assert len(requests) == len(set(requests)) == 6
     drawn = np.asarray(Image.open(file).convert("RGB"))
     assert drawn.shape == right.shape
     # Coordinates count from the middles of elements, so the picture is shifted by half a pixel.

@@ -105,7 +105,7 @@ def test_dask_gives_values():
         np.testing.assert_allclose((made + 1).mean(0).compute(), (VALUES + 1).mean(0))
 
 
-def test_files_that_are_packed_in_unlike_ways_are_not_packed_as_the_first(tmp_path):
+def test_files_with_different_packings_are_written_unpacked(tmp_path):
     netcdf = pytest.importorskip("netCDF4")
     values = {"a.nc": (1e-4, [300.0, 301.0]), "b.nc": (1e-2, [280.0, 281.0])}
     for number, (name, (scale, line)) in enumerate(values.items()):
@@ -125,7 +125,7 @@ def test_files_that_are_packed_in_unlike_ways_are_not_packed_as_the_first(tmp_pa
 
 
 @pytest.mark.parametrize("func", ["mean", "max", "std"])
-def test_groups_are_those_of_xarray_in_one_pass(func):
+def test_groupby_reduce_matches_xarray_in_one_pass(func):
     pd = pytest.importorskip("pandas")
     values = np.random.default_rng(1).random((6, 24, 8))
     source = RecordingSource(ArraySource(values, (3, 4, 8)))
@@ -151,7 +151,7 @@ def test_groups_are_those_of_xarray_in_one_pass(func):
 
 
 @pytest.mark.parametrize("way", ["load", "compute", "persist"])
-def test_xarrays_own_words_for_computing(way):
+def test_load_compute_and_persist(way):
     values = np.arange(6.0).reshape(2, 3)
     ds = xr.Dataset({"v": (("y", "x"), biggus.ArrayAdapter(values)), "w": ("x", values[0])})
     ds["m"] = ds["v"].mean("y")
@@ -161,6 +161,6 @@ def test_xarrays_own_words_for_computing(way):
         right["m"] = right["v"].mean("y")
         xr.testing.assert_identical(found.compute(), right if each is ds else right["v"])
         held = [v._data for v in (found.variables.values() if each is ds else [found.variable])]
-        # What persists is lazy as before, over what is in memory.
+        # Persisted arrays stay lazy, over values in memory.
         lazy = [isinstance(data, biggus.Array) for data in held]
         assert any(lazy) == (way == "persist")

@@ -132,8 +132,8 @@ def test_files_without_time_steps_add_nothing(tmp_path, dataset, empty):
     paths = [tmp_path / f"{number}.nc" for number in range(3)]
     for path, cut in zip(paths, cuts, strict=True):
         dataset.isel(time=cut).to_netcdf(path)
-    for how in ({}, {"concat_dim": "time"}, {"join": "outer"}):
-        joined = biggus_xarray.open(paths, **how)
+    for options in ({}, {"concat_dim": "time"}, {"join": "outer"}):
+        joined = biggus_xarray.open(paths, **options)
         names = ["t", "packed"]
         xr.testing.assert_equal(joined[names].load(), dataset[names].isel(time=slice(0, 4)))
     assert biggus_xarray.open([paths[empty]]).sizes["time"] == 0
@@ -216,8 +216,10 @@ def kinds(tmp_path):
     {
         "coordinates": partial(xr.open_mfdataset, **JOINED),
         "nested": partial(xr.open_mfdataset, combine="nested", concat_dim="time", **JOINED),
-        "one": lambda paths, **how: xr.open_dataset(paths[0], chunks={}, **how),
-        "tree": lambda paths, **how: xr.open_datatree(paths[0], chunks={}, **how).to_dataset(),
+        "one": lambda paths, **options: xr.open_dataset(paths[0], chunks={}, **options),
+        "tree": lambda paths, **options: xr.open_datatree(
+            paths[0], chunks={}, **options
+        ).to_dataset(),
     }.values(),
 )
 def test_variables_of_all_kinds_are_computed_and_written(kinds, tmp_path, opened):

@@ -59,9 +59,9 @@ def panned(path, name):
     return Panned(Pyramid([(array, (1,) * array.ndim)], (array.ndim - 2, array.ndim - 1)))
 
 
-def drawn(what):
+def drawn(picture):
     figure = new_figure((6.0, 4.0), "")
-    image = what.draw(figure)
+    image = picture.draw(figure)
     figure.canvas.draw()
     return figure, image
 
