@@ -29,7 +29,10 @@ _CELL_METHODS = {
 _QUANTILES = frozenset(["quantile", "percentile"])
 """Statistics that have the units of the values, and no name among the cell methods."""
 
-_RANGES = frozenset(["valid_min", "valid_max", "valid_range", "actual_range"])
+_ACTUAL = "actual_range"
+"""The attribute with the least and the greatest value, which differ from those of a part."""
+
+_RANGES = frozenset(["valid_min", "valid_max", "valid_range", _ACTUAL])
 """Attributes that give the range of values, which differs from that of differences and sums."""
 
 _COUNTED = ("units", "calendar")
@@ -94,6 +97,19 @@ def kept_attributes(attributes: Mapping[str, Any], decoded: bool) -> dict[str, A
     return {str(name): value for name, value in attributes.items() if name not in dropped}
 
 
+def of_others(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the attributes that also hold for a part of the values, or for more values.
+
+    Examples
+    --------
+    >>> of_others({"units": "K", "actual_range": [0.0, 30.0]})
+    {'units': 'K'}
+    """
+    if _ACTUAL not in attributes:
+        return attributes
+    return {name: value for name, value in attributes.items() if name != _ACTUAL}
+
+
 def is_of_all(name: str) -> bool:
     """Tell whether a statistic summarises values, and has units like theirs."""
     name = name.removeprefix("nan")
@@ -116,7 +132,7 @@ def after_statistic(
         return {}
     name = name.removeprefix("nan")
     method = _CELL_METHODS.get(name)
-    dropped = frozenset() if name in _WITHIN_RANGE else _RANGES
+    dropped = frozenset([_ACTUAL]) if name in _WITHIN_RANGE else _RANGES
     if name == "var":
         dropped |= {"units"}
     found = {word: value for word, value in attributes.items() if word not in dropped}
@@ -132,12 +148,12 @@ def after_statistic(
 def after_function(step: Any, several: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     """Return the attributes of an elementwise function, from those of its operands.
 
-    Rounded and clipped values keep all attributes.  Sums, differences, and the least and
-    greatest of operands keep the units, if all operands have the same.
+    Rounded and clipped values keep all attributes but their actual range.  Sums, differences,
+    and the least and greatest of operands keep the units, if all operands have the same.
     """
     function = step.function if isinstance(step, Apply) else None
     if function in _SAME:
-        return several[0]
+        return of_others(several[0])
     if function not in _SAME_UNITS or not isinstance(step, Apply):
         return {}
     operands = list(step.arguments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from biggus import engine
 from biggus.graph import Elementwise, Mosaic, Node, select
 from biggus.indexing.selection import ArrayMap, AxisMap, ConstantMap, DimensionMap, Selection
+from biggus.labels.attributes import of_others
 from biggus.labels.times import Recount, comparable, time_units
 
 if TYPE_CHECKING:
@@ -123,7 +125,9 @@ def selected(each: Coordinate, selection: Selection) -> Coordinate | None:
     if bounds is not None:
         bounds = (*bounds[:2], _select_first(bounds[2], shape, renumbered))
     node = _select_first(each.node, shape, renumbered)
-    return replace(each, node=node, axes=tuple(order), bounds=bounds)
+    whole = math.prod(node.shape) == math.prod(each.node.shape)
+    attributes = each.attributes if whole else of_others(each.attributes)
+    return replace(each, node=node, axes=tuple(order), attributes=attributes, bounds=bounds)
 
 
 def _select_first(node: Node, shape: tuple[int, ...], maps: tuple[AxisMap, ...]) -> Node:
@@ -168,7 +172,7 @@ def joined(several: Sequence[Coordinate], axis: int) -> Coordinate | None:
         known = [part for part in parts if part is not None]
         bounds = (*bounds[:2], Mosaic(known, axis)) if len(known) == len(several) else None
     node = Mosaic([node for node in nodes if node is not None], axis)
-    return replace(first, node=node, bounds=bounds)
+    return replace(first, node=node, attributes=of_others(first.attributes), bounds=bounds)
 
 
 def _in_units_of(first: Coordinate, other: Coordinate, node: Node) -> Node | None:

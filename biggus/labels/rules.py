@@ -7,6 +7,7 @@ metadata has to be read: they are derived only if they are asked for.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import singledispatch
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -36,6 +37,7 @@ from biggus.labels.attributes import (
     after_statistic,
     counted_alike,
     is_of_all,
+    of_others,
 )
 from biggus.labels.coordinate import Coordinate, joined, selected
 from biggus.labels.labels import Labels
@@ -143,9 +145,12 @@ def _coordinate(
 
 def _grid_mapping_of(source: Source) -> Coordinate | None:
     """Return the grid mapping, a scalar variable whose value has no meaning."""
-    name = source.attributes.get("grid_mapping")
-    if not isinstance(name, str) or not name or ":" in name:
-        return None  # with a colon there are several
+    named = source.attributes.get("grid_mapping")
+    if not isinstance(named, str) or named.count(":") > 1:
+        return None  # there are several
+    name = named.partition(":")[0].strip()  # after a colon stand the names of coordinates
+    if not name:
+        return None
     sibling = source.sibling(name)
     if sibling is None or sibling.shape:
         return None
@@ -156,9 +161,11 @@ def _grid_mapping_of(source: Source) -> Coordinate | None:
 def _of_view(node: View, _: bool) -> Rule:
     labels, selection = (yield node.base), node.selection
     found = [selected(each, selection) for each in labels.coordinates]
+    whole = math.prod(selection.shape) == math.prod(node.base.shape)
     return replace(
         labels,
         dims=names_through(selection, labels.dims),
+        attributes=labels.attributes if whole else of_others(labels.attributes),
         coordinates=tuple([each for each in found if each is not None]),
     )
 

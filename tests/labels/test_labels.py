@@ -85,6 +85,13 @@ ATTRIBUTES = {
 
 
 @pytest.mark.parametrize("name", ATTRIBUTES)
+def test_actual_range_holds_for_all_values_alone(name):
+    a = unread(attributes={**K, "actual_range": np.array([0.0, 9.0])})
+    kept = name in ("all", "cast", "joined")
+    assert ("actual_range" in ATTRIBUTES[name][0](a).attrs) is kept
+
+
+@pytest.mark.parametrize("name", ATTRIBUTES)
 def test_attributes(name):
     make, attributes = ATTRIBUTES[name]
     assert make(A).attrs == attributes

@@ -342,3 +342,30 @@ def test_a_character_that_equals_the_marker_gets_another_one(tmp_path):
     biggus.save(biggus.ArrayAdapter(values), tmp_path / "out.nc::v")
     found = biggus.open(tmp_path / "out.nc", "v").masked_array()
     assert found.tolist() == [b" ", b"a", b"", None]
+
+
+def test_ranges_of_coordinates_hold_for_whole_coordinates_alone(source, tmp_path):
+    with netCDF4.Dataset(source, "a") as file:
+        for name in ("time", "y", "tas"):
+            file[name].actual_range = np.array([0.0, 1.0])
+    tas = biggus.open(source, "tas")
+    kept = {}
+    joined = biggus.LinearMosaic([tas, tas])
+    for number, array in enumerate([tas, tas[::-1], tas[1:], tas[:, 0], joined]):
+        path = tmp_path / f"{number}.nc"
+        biggus.save(array, f"{path}::tas")
+        with netCDF4.Dataset(path) as file:
+            kept[number] = {
+                name for name, each in file.variables.items() if "actual_range" in each.ncattrs()
+            }
+    all_three = {"time", "y", "tas"}
+    assert kept == {0: all_three, 1: all_three, 2: {"y"}, 3: {"time"}, 4: {"y", "tas"}}
+
+
+def test_grid_mapping_that_names_its_coordinates(source, tmp_path):
+    with netCDF4.Dataset(source, "a") as file:
+        file["tas"].grid_mapping = "crs: x y"
+    biggus.save(biggus.open(source, "tas"), tmp_path / "out.nc::tas")
+    with netCDF4.Dataset(tmp_path / "out.nc") as file:
+        assert file["tas"].grid_mapping == "crs"
+        assert file["crs"].grid_mapping_name == "polar_stereographic"
