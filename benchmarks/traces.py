@@ -51,12 +51,12 @@ def _sessions(size: float, passes: int) -> list[int]:
     return [chunk for step in range(12) for chunk in scan(size, step * 2 * CACHE) * passes]
 
 
-def _disturbed(apart: int) -> list[int]:
+def _disturbed(offset: int) -> list[int]:
     wanted = zipf(30_000, 3 * CACHE, 1.0, 3)
     return [
         chunk
         for step in range(20)
-        for chunk in wanted[1500 * step : 1500 * step + 1500] + scan(2, _FAR + apart * step)
+        for chunk in wanted[1500 * step : 1500 * step + 1500] + scan(2, _FAR + offset * step)
     ]
 
 

@@ -120,13 +120,13 @@ def case_names_covering_pairs(items):
             combinations.setdefault(item.nodeid.partition("[")[0], {})[item.nodeid] = pairs
     for cases in combinations.values():
         order = sorted(cases, key=lambda name: (zlib.crc32(name.encode()), name))
-        apart = set().union(*cases.values())
+        uncovered = set().union(*cases.values())
         # Cases that cover the most new pairs come first.
         for least in range(max(map(len, cases.values())), 0, -1):
             for name in order:
-                if len(cases[name] & apart) >= least:
+                if len(cases[name] & uncovered) >= least:
                     kept.add(name)
-                    apart -= cases[name]
+                    uncovered -= cases[name]
     return kept
 
 

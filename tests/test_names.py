@@ -50,6 +50,17 @@ def test_files_of_tests_are_named_after_modules() -> None:
     assert set(unnamed(ROOT / "tests", PACKAGE)) == set(OF_NO_MODULE)
 
 
+RIDDLE = re.compile(
+    r"^ *def (test_(?:what|who|whom|whose|which|it|they|them|that|those|of)_\w*)", re.MULTILINE
+)
+"""Names of tests that do not begin with their subject."""
+
+
+def test_names_of_tests_begin_with_their_subject() -> None:
+    paths = [*(ROOT / "tests").rglob("*.py"), *(PACKAGE / "testing").rglob("*.py")]
+    assert not [name for path in paths for name in RIDDLE.findall(path.read_text(encoding="utf-8"))]
+
+
 def defined_in(package: Path) -> tuple[dict[str, list[str]], dict[tuple[str, str], list[str]]]:
     """Return where each class is defined, by its name, and each constant, by name and value."""
     classes: dict[str, list[str]] = {}

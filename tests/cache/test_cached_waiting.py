@@ -101,17 +101,17 @@ def test_waiting_reader_takes_over_after_an_interrupt(cache, counting, box):
 
 
 def test_abandoned_read_does_not_fail_a_later_read(cache, counting, box):
-    begun, over = threading.Event(), threading.Event()
+    started, ended = threading.Event(), threading.Event()
 
     class Failing(counting):
         def __getitem__(self, requested):
             values = super().__getitem__(requested)
             if requested[0].start == 0:
-                assert begun.wait(120)
+                assert started.wait(120)
                 raise OSError("this ends the evaluation")
-            if not begun.is_set():
-                begun.set()
-                assert over.wait(120)
+            if not started.is_set():
+                started.set()
+                assert ended.wait(120)
                 raise OSError("nobody waits for this any longer")
             return values
 
@@ -120,7 +120,7 @@ def test_abandoned_read_does_not_fail_a_later_read(cache, counting, box):
     with pytest.raises(SourceError, match="this ends"):
         array.ndarray()
     assert array[4:].ndarray().tolist() == [4.0, 5.0, 6.0, 7.0]
-    over.set()
+    ended.set()
     assert len(source.fetched) == 3
 
 

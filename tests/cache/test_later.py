@@ -168,10 +168,10 @@ def test_background_thread_ends_when_idle(tmp_path, monkeypatch):
 
 def test_failed_background_store_does_not_block_others(tmp_path, caplog):
     class Index:
-        asked = ()
+        attempts = ()
 
         def store_late(self, one):
-            self.asked += (one.key,)
+            self.attempts += (one.key,)
             if one.key == "a":
                 raise MemoryError
             return True
@@ -182,7 +182,7 @@ def test_failed_background_store_does_not_block_others(tmp_path, caplog):
     later.drain(PATIENCE_SECONDS)
     assert later.put(0, "b", [b"two"], None, 0)
     later.drain(PATIENCE_SECONDS)
-    assert index.asked == ("a", "b")
+    assert index.attempts == ("a", "b")
     assert later._bytes == 0
     assert "could not be stored in the background: MemoryError()" in caplog.text
 

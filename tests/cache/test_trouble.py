@@ -95,10 +95,10 @@ def test_failure_after_a_quiet_period_is_logged_again(tmp_path, monkeypatch, mes
 
 def test_failures_in_many_threads_are_logged_once(tmp_path, messages):
     one = trouble(tmp_path, "it works")
-    begun = threading.Barrier(8)
+    barrier = threading.Barrier(8)
 
     def work():
-        begun.wait()
+        barrier.wait()
         for _ in range(50):
             one.arose("it fails: %s", "why")
 

@@ -1,4 +1,4 @@
-"""The commands take locations and variables in the same way, and say what is wrong with them."""
+"""All commands parse locations, variables and keys alike, and explain errors in one line."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def run(command, *words):
 @pytest.mark.parametrize(
     "words",
     [("a.nc", "ocean/sos"), ("a.nc::ocean/sos",), ("a.nc::ocean/sos", "")],
-    ids=["beside", "behind", "key beside"],
+    ids=["variable apart", "variable in location", "key apart"],
 )
 def test_every_command_takes_a_variable_and_a_key(command, text, key, words, capsys):
     words = [*words[:-1], words[-1] + text] if text else [word for word in words if word]
@@ -82,12 +82,12 @@ def test_every_command_takes_a_variable_and_a_key(command, text, key, words, cap
         ("a.nc::ocean/tos", "b.nc", "[3]"),
     ],
 )
-def test_the_variable_and_the_key_of_several_files_come_last(words, capsys):
+def test_variable_and_key_come_after_several_files(words, capsys):
     assert run("stats", *words) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["shape"] == [3, 4]
-    assert told["dims"] == ["y", "x"]
-    assert told["statistics"]["max"] == 23
+    report = json.loads(capsys.readouterr().out)
+    assert report["shape"] == [3, 4]
+    assert report["dims"] == ["y", "x"]
+    assert report["statistics"]["max"] == 23
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -107,7 +107,7 @@ def test_the_variable_and_the_key_of_several_files_come_last(words, capsys):
         (("a.nc", "ocean/tos", "ocean/sos"), (1, 2), ""),
     ],
 )
-def test_every_command_says_what_is_wrong(command, words, code, problem, capsys):
+def test_every_command_explains_errors(command, words, code, problem, capsys):
     assert run(command, *words) in (code if isinstance(code, tuple) else (code,))
     err = capsys.readouterr().err
     assert err.startswith("biggus: error: ")

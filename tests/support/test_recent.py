@@ -3,7 +3,7 @@
 from biggus.support.recent import RecentValues
 
 
-def test_kept_values_give_way():
+def test_recent_values_evict_old_ones():
     kept = RecentValues(10)
     for name in "abc":
         kept.keep(name, name.upper(), 4)
@@ -22,7 +22,7 @@ def test_kept_values_give_way():
 
 
 class Contended:
-    """A lock on which somebody waits who then keeps a value too, as soon as it is free."""
+    """A lock for which another thread waits; it keeps a value as soon as the lock is free."""
 
     def __init__(self, kept):
         self.kept = kept
@@ -37,7 +37,7 @@ class Contended:
             self.kept.keep("a", "theirs", 4)
 
 
-def test_what_several_keep_under_one_key_counts_once():
+def test_values_kept_concurrently_count_once():
     kept = RecentValues(10)
     kept._lock = Contended(kept)
     kept.keep("a", "ours", 4)
