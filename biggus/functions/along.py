@@ -108,7 +108,7 @@ def _ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Array:
                 f"dtype of `{name}` must be compatible with input `ary` under the `same_kind` rule."
             )
     first, last = [[] if one is None else [one.astype(array.dtype)] for one in ends]
-    return concatenate([*first, array, *last])
+    return concatenate([*first, array, *last], dtype=line.dtype if first or last else None)
 
 
 @implements(np.trapezoid)
@@ -263,7 +263,7 @@ def _sliding_window_view(
         if left < 1 or not length:
             raise ValueError("window shape cannot be larger than input array shape")
         array = stack([along(array, place, slice(n, n + left)) for n in range(length)], -1)
-    return array
+    return array.astype(as_array(x).dtype)
 
 
 def _with_kernel(name: str, usual: str) -> Callable[..., Array]:

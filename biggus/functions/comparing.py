@@ -154,7 +154,7 @@ def _piecewise(
         found = broadcast_to(as_array(made.pop()).astype(array.dtype), array.shape)
     for condition, values in zip(conditions, made, strict=True):
         found = where(condition, as_array(values).astype(array.dtype), found)
-    result: Array = found
+    result: Array = found.astype(array.dtype)
     return result
 
 

@@ -74,7 +74,9 @@ def concatenate(
         made, axis = [ravel(one) for one in made], 0
     if dtype is None:
         return LinearMosaic(made, axis)
-    return LinearMosaic([one.astype(dtype, casting=casting) for one in made], axis)
+    joined = LinearMosaic([one.astype(dtype, casting=casting) for one in made], axis)
+    # A mosaic has the native byte order.
+    return joined if np.dtype(dtype).isnative else joined.astype(dtype)
 
 
 @implements(np.stack)

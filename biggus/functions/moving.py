@@ -97,7 +97,7 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Array:
         cut = -operator.index(by) % length if length else 0
         if cut:
             parts = along(array, place, slice(cut, None)), along(array, place, slice(cut))
-            array = concatenate(parts, place)
+            array = concatenate(parts, place, dtype=array.dtype)
     return array[...]
 
 
@@ -119,7 +119,7 @@ def _tile(A: Any, reps: Any) -> Array:  # noqa: N803 - NumPy's name
     for axis, count in enumerate((1,) * (ndim - len(times)) + times):
         number = max(0, operator.index(count))
         array = concatenate([array] * number, axis) if number else along(array, axis, slice(0))
-    return array
+    return array.astype(as_array(A).dtype)
 
 
 # Left out and put between --------------------------------------------------------------
@@ -155,7 +155,7 @@ def _insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Array:
     added = broadcast_to(added, shape)
     where = np.repeat(obj, count) if scalar else obj
     order = np.insert(np.arange(length), where, np.arange(length, length + count))
-    return along(concatenate([array, added], place), place, order)
+    return along(concatenate([array, added], place, dtype=array.dtype), place, order)
 
 
 # Diagonals -----------------------------------------------------------------------------
@@ -195,7 +195,7 @@ def _diagflat(v: Any, k: int = 0) -> Array:
     here = np.arange(rows)[:, None] + k == np.arange(rows)
     start = max(0, -k)
     line = concatenate([zeros(start, array.dtype), array, zeros(max(0, k), array.dtype)])
-    return where(here, line[:, None], zeros((), array.dtype))
+    return where(here, line[:, None], zeros((), array.dtype)).astype(array.dtype)
 
 
 @implements(np.tril)

@@ -108,7 +108,8 @@ def _with_constants(array: Array, axis: int, widths: Sequence[int], values: Any)
             part = part.rechunk((*grid[:axis], n, *grid[axis + 1 :]))
         parts.append(part)
     before, after = parts
-    return concatenate([part for part in (before, array, after) if part.shape[axis]], axis)
+    parts = [part for part in (before, array, after) if part.shape[axis]]
+    return concatenate(parts, axis, dtype=array.dtype)
 
 
 @implements(np.gradient)

@@ -162,3 +162,25 @@ def test_reshaped_array_is_read_once():
     assert array.sum().ndarray() == sum(range(240))
     read = sum(np.prod([s.stop - s.start for s in box]) for box in source.boxes)
     assert read == 2 * 240
+
+
+KEEPING_BYTE_ORDER = {
+    "roll": lambda a: np.roll(a, 1),
+    "tile": lambda a: np.tile(a, 2),
+    "insert": lambda a: np.insert(a, 1, 3, axis=0),
+    "diag": lambda a: np.diag(a[0]),
+    "diagflat": np.diagflat,
+    "ediff1d": np.ediff1d,
+    "ediff1d with ends": lambda a: np.ediff1d(a, to_begin=1),
+    "pad": lambda a: np.pad(a, 1),
+    "fftshift": np.fft.fftshift,
+    "sliding_window_view": lambda a: np.lib.stride_tricks.sliding_window_view(a, 2, 0),
+    "piecewise": lambda a: np.piecewise(a, [a > 1], [0, 1]),
+    "concatenate": lambda a: np.concatenate([a, a]),
+    "concatenate with a dtype": lambda a: np.concatenate([a, a], dtype=">f8"),
+}
+
+
+@pytest.mark.parametrize("name", KEEPING_BYTE_ORDER)
+def test_byte_order_of_the_result_is_numpys(name):
+    check(KEEPING_BYTE_ORDER[name], np.arange(6).reshape(2, 3).astype(">f4"))
