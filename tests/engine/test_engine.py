@@ -196,15 +196,6 @@ def test_multiline_source_error_is_reported_on_one_line():
         biggus.ArrayAdapter(Wordy()).ndarray()
 
 
-def test_exception_in_progress_callback_ends_the_read():
-    def progress(done, total):
-        raise ValueError("enough")
-
-    array = biggus.ArrayAdapter(Slow(), chunks=(1, 4))
-    with biggus.set_options(progress=progress), pytest.raises(ValueError, match="enough"):
-        array.ndarray()
-
-
 def test_failed_read_reports_no_progress():
     raised, calls = threading.Event(), []
 

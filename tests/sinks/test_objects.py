@@ -319,14 +319,6 @@ def test_read_only_dataset_raises(tmp_path):
         biggus.save(lazy(NUMBERS), file["a"])
 
 
-def test_progress_ends_at_all_bytes():
-    calls = []
-    with biggus.set_options(progress=lambda done, total: calls.append((done, total))):
-        biggus.save(lazy(NUMBERS), np.zeros(SHAPE))
-    done, total = calls[-1]
-    assert done == total > 0
-
-
 def test_array_and_its_parts_are_read_once(monkeypatch):
     monkeypatch.setattr("biggus.indexing.reduction_blocks.RUN", 1)
     monkeypatch.setattr("biggus.indexing.reduction_blocks.BLOCK", 1)

@@ -92,12 +92,13 @@ def test_progress_of_a_save():
     assert len(calls) > 1
 
 
-def test_exception_in_the_callback_ends_the_evaluation():
+@pytest.mark.parametrize(("name", "io_bound"), [("mean", False), ("read", True)])
+def test_exception_in_the_callback_ends_the_evaluation(name, io_bound):
     def progress(done, total):
         raise ValueError("enough")
 
     with biggus.set_options(progress=progress), pytest.raises(ValueError, match="enough"):
-        array().mean().ndarray()
+        ANALYSES[name](array(io_bound))
 
 
 def test_no_progress_after_a_failure():

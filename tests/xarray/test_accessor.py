@@ -164,3 +164,4 @@ def test_load_compute_and_persist(way):
         # Persisted arrays stay lazy, over values in memory.
         lazy = [isinstance(data, biggus.Array) for data in held]
         assert any(lazy) == (way == "persist")
+    assert isinstance(ds["v"].variable._data, biggus.Array)

@@ -139,14 +139,6 @@ def test_files_without_time_steps_add_nothing(tmp_path, dataset, empty):
     assert biggus_xarray.open([paths[empty]]).sizes["time"] == 0
 
 
-def test_compute_and_load_give_ndarrays():
-    made = xr.DataArray(biggus.ArrayAdapter(np.arange(6.0).reshape(2, 3)), dims=("y", "x"))
-    assert isinstance(made.compute().variable._data, np.ndarray)
-    assert isinstance(made.variable._data, biggus.Array)
-    assert made.persist().values.tolist() == made.values.tolist()
-    assert isinstance(made.load().variable._data, np.ndarray)
-
-
 def test_dataset_is_computed_in_one_pass():
     from biggus.testing import ArraySource, RecordingSource
 
