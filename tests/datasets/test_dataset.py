@@ -107,7 +107,7 @@ def test_attributes_iteration_and_selection_match_xarray(path, look):
 
 @pytest.mark.parametrize("method", ["nearest", "pad", "ffill", "backfill", "bfill"])
 @pytest.mark.parametrize("tolerance", [None, 2.0, 6])
-def test_sel_with_method_and_tolerance_equals_xarray(path, method, tolerance):
+def test_sel_with_method_and_tolerance_matches_xarray(path, method, tolerance):
     xr = pytest.importorskip("xarray")
     ds = biggus.open_dataset(path)
     with xr.open_dataset(path, decode_times=False) as right:
@@ -123,7 +123,7 @@ def test_sel_with_method_and_tolerance_equals_xarray(path, method, tolerance):
 
 
 @pytest.mark.parametrize("hours", [2, 4, None])
-def test_sel_takes_a_duration_as_tolerance(path, hours):
+def test_sel_with_a_duration_as_tolerance(path, hours):
     xr = pytest.importorskip("xarray")
     tolerance = None if hours is None else np.timedelta64(hours, "h")
     near = {"time": "2001-01-03T09:00", "method": "nearest", "tolerance": tolerance}
@@ -164,7 +164,7 @@ def test_errors_have_the_types_of_xarray(path, fail):
         fail(biggus.open_dataset(path))
 
 
-def test_sel_takes_positions_along_an_axis_without_a_coordinate(path):
+def test_sel_by_position_along_an_axis_without_coordinate(path):
     with netCDF4.Dataset(path, "a") as file:
         file.renameVariable("lon", "east")
     ds = biggus.open_dataset(path)

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from biggus.engine.merging import Merging
 
 
-def test_threads_merge_for_different_nodes_of_the_tree_at_the_same_time():
+def test_threads_merge_different_nodes_concurrently():
     both = threading.Barrier(2)
 
     class Aggregator:

@@ -1,4 +1,4 @@
-"""Workers that are forked: they keep nothing of the evaluation during which they began."""
+"""Forked workers keep no state of the evaluation in which they started."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_files_may_be_rewritten_between_evaluations(tmp_path, workers, suffix):
 
 
 @pytest.mark.parametrize("suffix", [".h5", ".nc"])
-def test_results_may_be_opened_while_the_workers_live(tmp_path, workers, suffix):
+def test_results_may_be_opened_while_workers_live(tmp_path, workers, suffix):
     WRITERS[suffix](tmp_path / "warm", DATA)  # skips if the library is not installed
     path = tmp_path / f"out{suffix}"
     source = tmp_path / "a.npy"

@@ -156,7 +156,7 @@ def test_encoding(tmp_path, decode):
 
 
 @pytest.mark.parametrize(("key", "right"), [(np.s_[::-1], ["", "b\ufffd", "é"]), (0, "é")])
-def test_characters_of_a_coordinate_are_texts(tmp_path, key, right):
+def test_character_coordinates_are_text(tmp_path, key, right):
     netCDF4 = pytest.importorskip("netCDF4")
     with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
         file.createDimension("station", 3)

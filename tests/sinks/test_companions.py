@@ -89,7 +89,7 @@ def test_array_in_a_group_keeps_the_last_part_of_its_name(source, tmp_path):
     assert biggus.open(tmp_path / "b.nc").shape == (4, 3, 5)
 
 
-def test_name_of_a_slash_leaves_a_zarr_store_without_names(source, tmp_path):
+def test_target_named_slash_is_the_root_of_a_zarr_store(source, tmp_path):
     pytest.importorskip("zarr")
     biggus.save(biggus.open(source, "tas"), f"{tmp_path}/a.zarr::/")
     assert biggus.variables(tmp_path / "a.zarr") == ("/",)
@@ -275,7 +275,7 @@ def test_unlimited_axes_stay_unlimited(tmp_path, decode):
 
 
 def write_stations(path, length=5, fill=None, encoding=None):
-    """Write time series of stations, whose names are characters, as are the flags of quality."""
+    """Write time series of stations; station names and quality flags are characters."""
     with netCDF4.Dataset(path, "w") as file:
         for name, n in {"station": 3, "time": 4, "length": length}.items():
             file.createDimension(name, n)
@@ -297,7 +297,7 @@ def write_stations(path, length=5, fill=None, encoding=None):
 
 @pytest.mark.parametrize("suffix", [".nc", ".zarr"])
 @pytest.mark.parametrize("fill", [None, b" ", b"\0"])
-def test_texts_in_characters(tmp_path, suffix, fill):
+def test_character_coordinates_match_xarray(tmp_path, suffix, fill):
     if suffix == ".zarr":
         pytest.importorskip("zarr")
     source, out = write_stations(tmp_path / "a.nc", fill=fill), tmp_path / f"out{suffix}"
@@ -309,14 +309,14 @@ def test_texts_in_characters(tmp_path, suffix, fill):
     assert xr.open_dataset(out)["mean"]["name"].dtype == right["name"].dtype
 
 
-def test_decoded_texts_are_texts_for_others_too(tmp_path):
+def test_decoded_text_coordinates_are_text_in_xarray(tmp_path):
     source = write_stations(tmp_path / "a.nc", encoding="utf-8")
     biggus.save(biggus.open(source, "level")[1:], tmp_path / "out.nc::level")
     assert xr.open_dataset(tmp_path / "out.nc")["name"].values.tolist() == ["Ulm", "Bonn"]
 
 
 @pytest.mark.parametrize("lengths", [(5, 5), (5, 8)])
-def test_texts_of_joined_files(tmp_path, lengths):
+def test_character_coordinates_of_joined_files(tmp_path, lengths):
     paths = [write_stations(tmp_path / f"{n}.nc", n) for n in lengths]
     biggus.save(biggus.open_many(paths, "level"), tmp_path / "out.nc::level")
     found = xr.open_dataset(tmp_path / "out.nc")["level"]
@@ -325,7 +325,7 @@ def test_texts_of_joined_files(tmp_path, lengths):
 
 
 @pytest.mark.parametrize("fill", [None, b" ", b"\0"])
-def test_characters_that_are_missing_stay_missing(tmp_path, fill):
+def test_missing_characters_stay_missing(tmp_path, fill):
     source = write_stations(tmp_path / "a.nc", fill=fill)
     quality = biggus.open(source, "quality")
     biggus.save(quality, tmp_path / "out.nc::quality")
@@ -337,7 +337,7 @@ def test_characters_that_are_missing_stay_missing(tmp_path, fill):
             np.testing.assert_array_equal(found.mask, np.ma.getmaskarray(file["quality"][:]))
 
 
-def test_a_character_that_equals_the_marker_gets_another_one(tmp_path):
+def test_characters_equal_to_the_fill_value_get_another_fill_value(tmp_path):
     values = np.ma.masked_array(np.array([b" ", b"a", b"", b"b"]), [0, 0, 0, 1], fill_value=b" ")
     biggus.save(biggus.ArrayAdapter(values), tmp_path / "out.nc::v")
     found = biggus.open(tmp_path / "out.nc", "v").masked_array()
