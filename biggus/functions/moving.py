@@ -19,6 +19,9 @@ from biggus.statistics.signatures import refuse
 
 _BACK = slice(None, None, -1)
 
+_MOST_COPIES = 2**20
+"""More copies of values or arrays have no index or tile for each, which would fill the memory."""
+
 
 def along(array: Array, axis: int, key: Any) -> Array:
     """Index an array along one axis."""
@@ -107,7 +110,15 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Array:
 @implements(np.repeat)
 def _repeat(a: Any, repeats: Any, axis: int | None = None) -> Array:
     array, place = along_or_flat(*of_an_axis(a, axis))
-    return along(array, place, np.repeat(np.arange(array.shape[place]), repeats))
+    length, counts = array.shape[place], np.asarray(repeats)
+    total = sum(map(int, np.broadcast_to(counts, length))) if counts.ndim else length * int(counts)
+    if total <= _MOST_COPIES or (counts.size and counts.min() < 0):
+        return along(array, place, np.repeat(np.arange(length), repeats))
+    if counts.ndim == 0:
+        return _repeated(array, place, int(counts), place + 1)
+    parts = [along(array, place, slice(n, n + 1)) for n in range(length)]
+    each = zip(parts, map(int, np.broadcast_to(counts, length)), strict=True)
+    return concatenate([_repeated(part, place, count, place) for part, count in each], place)
 
 
 @implements(np.tile)
@@ -118,8 +129,32 @@ def _tile(A: Any, reps: Any) -> Array:  # noqa: N803 - NumPy's name
     array = array[(None,) * (ndim - array.ndim) + (...,)]
     for axis, count in enumerate((1,) * (ndim - len(times)) + times):
         number = max(0, operator.index(count))
-        array = concatenate([array] * number, axis) if number else along(array, axis, slice(0))
+        if number > _MOST_COPIES:
+            array = _repeated(array, axis, number, axis)
+        else:
+            array = concatenate([array] * number, axis) if number else along(array, axis, slice(0))
     return array.astype(as_array(A).dtype)
+
+
+def _repeated(array: Array, axis: int, count: int, new: int) -> Array:
+    """Repeat values along an axis without an index of each.
+
+    Parameters
+    ----------
+    array : Array
+        The array.
+    axis : int
+        The axis.
+    count : int
+        How many times the values come.
+    new : int
+        The place of a new axis of this length, which is merged with `axis`: behind it, each
+        value is repeated; at its place, the whole axis is.
+    """
+    shape = list(array.shape)
+    shape.insert(new, count)
+    merged = (*array.shape[:axis], array.shape[axis] * count, *array.shape[axis + 1 :])
+    return reshape(broadcast_to(along(array, new, None), tuple(shape)), merged)
 
 
 # Left out and put between --------------------------------------------------------------

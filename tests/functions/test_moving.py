@@ -184,3 +184,33 @@ KEEPING_BYTE_ORDER = {
 @pytest.mark.parametrize("name", KEEPING_BYTE_ORDER)
 def test_byte_order_of_the_result_is_numpys(name):
     check(KEEPING_BYTE_ORDER[name], np.arange(6).reshape(2, 3).astype(">f4"))
+
+
+@pytest.mark.parametrize("most", [0, 2])
+@pytest.mark.parametrize("axis", [None, 0, 1, -1])
+@pytest.mark.parametrize("repeats", [0, 1, 3, [2], "each"])
+def test_repeat_beyond_the_most_indices_equals_numpy(monkeypatch, most, axis, repeats):
+    monkeypatch.setattr("biggus.functions.moving._MOST_COPIES", most)
+    values = np.arange(24).reshape(2, 3, 4)
+    if repeats == "each":
+        repeats = np.arange(24 if axis is None else values.shape[axis])
+    found = np.repeat(biggus.ArrayAdapter(values), repeats, axis)
+    np.testing.assert_array_equal(found.ndarray(), np.repeat(values, repeats, axis))
+
+
+@pytest.mark.parametrize("reps", [0, 3, (2, 1, 3), (3, 1, 1, 2), (0, 4)])
+def test_tile_beyond_the_most_tiles_equals_numpy(monkeypatch, reps):
+    monkeypatch.setattr("biggus.functions.moving._MOST_COPIES", 1)
+    values = np.arange(24).reshape(2, 3, 4)
+    found = np.tile(biggus.ArrayAdapter(values), reps)
+    np.testing.assert_array_equal(found.ndarray(), np.tile(values, reps))
+
+
+def test_repeat_and_tile_to_very_many_rows():
+    array = biggus.ArrayAdapter(np.arange(12).reshape(3, 4))
+    many = 2**40
+    assert np.repeat(array, many, axis=0)[[0, many, -1], 0].ndarray().tolist() == [0, 4, 8]
+    assert np.repeat(array, [1, many, 2], axis=0)[[0, many, -1], 0].ndarray().tolist() == [0, 4, 8]
+    assert np.tile(array, (many, 1))[-2:, 0].ndarray().tolist() == [4, 8]
+    with pytest.raises(ValueError, match="negative"):
+        np.repeat(array, [many, -1, 1], axis=0)
