@@ -11,7 +11,7 @@ import numpy as np
 from biggus import expressions
 from biggus.adapt import Lazy
 from biggus.array import Array, implements
-from biggus.construct import full
+from biggus.construct import full, ones, zeros
 from biggus.functions.elementwise import as_array
 from biggus.sources.normal import normal_axes
 from biggus.statistics.signatures import refuse
@@ -74,8 +74,10 @@ def _result_type(*arrays_and_dtypes: Any) -> np.dtype[Any]:
 # Constant arrays -------------------------------------------------------------------------------
 
 
-def _like(value: Any) -> Callable[..., Array]:
-    def make(
+def _like(make: Callable[[Any, Any], Array]) -> Callable[..., Array]:
+    """Return a function like `numpy.zeros_like`, from a function of a shape and a dtype."""
+
+    def make_like(
         a: Any,
         dtype: Any = None,
         order: str = "K",  # ignored: values are read in C order
@@ -85,17 +87,17 @@ def _like(value: Any) -> Callable[..., Array]:
         device: str | None = None,  # there is one
     ) -> Array:
         given = as_array(a)
-        return full(
-            given.shape if shape is None else shape, value, given.dtype if dtype is None else dtype
+        return make(
+            given.shape if shape is None else shape, given.dtype if dtype is None else dtype
         )
 
-    return make
+    return make_like
 
 
-implements(np.zeros_like, np.empty_like)(_like(0))
-implements(np.ones_like)(_like(1))
+implements(np.zeros_like, np.empty_like)(_like(zeros))
+implements(np.ones_like)(_like(ones))
 
 
 @implements(np.full_like)
 def _full_like(a: Any, fill_value: Any, *arguments: Any, **keywords: Any) -> Array:
-    return _like(fill_value)(a, *arguments, **keywords)
+    return _like(lambda shape, dtype: full(shape, fill_value, dtype))(a, *arguments, **keywords)

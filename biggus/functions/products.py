@@ -237,6 +237,16 @@ def _cross(
     return moveaxis(found, -1, normal_axis(axisc, found.ndim))  # type: ignore[arg-type]
 
 
+@implements(np.linalg.cross)
+def _cross_of_arrays(x1: Any, x2: Any, /, *, axis: int = -1) -> Array:
+    return _cross(x1, x2, axis=axis)
+
+
+@implements(np.linalg.matmul)
+def _matmul_of_arrays(x1: Any, x2: Any, /) -> Any:
+    return np.matmul(x1, x2)
+
+
 # By Einstein's rule --------------------------------------------------------------------------
 
 

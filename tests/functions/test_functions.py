@@ -221,6 +221,8 @@ def test_shape_and_dtype_queries_read_nothing():
 
 def test_zeros_like_ones_like_and_full_like(check_same):
     a = values_of("i4")
+    for dtype in ("U3", "S2", "M8[s]", [("a", "i4"), ("b", "U2")]):
+        check_call(check_same, np.zeros_like, np.zeros((2, 3), dtype))
     for function in (np.zeros_like, np.ones_like):
         check_call(check_same, function, a)
         check_call(check_same, function, a, "f8")
