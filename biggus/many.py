@@ -157,6 +157,8 @@ def _matching(pattern: str, cache: Cache | bool | None) -> list[str]:
     if not found and chosen is not None:
         remembered = (description.get("location") for _, description in chosen.descriptions())
         found = sorted({name for name in remembered if name and fnmatch(name, str(expanded))})
+    if not found and expanded.exists():  # a name with brackets that is meant literally
+        return [str(expanded)]
     if not found:
         raise GoneError(pattern, "no file matches; check the folder and the pattern")
     return found

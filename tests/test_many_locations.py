@@ -48,6 +48,11 @@ def test_open_many(series, tmp_path, check_same):
     assert isinstance(biggus.open_many(series, "a", stack=True), biggus.Array)
 
 
+def test_a_name_with_brackets_is_found(series):
+    named = series[0].rename(series[0].with_name("part[1].h5"))
+    assert biggus.open_many(named, "a").shape == (2, 10)
+
+
 def test_open_many_without_files_raises(tmp_path, series):
     with pytest.raises(GoneError, match="no file matches"):
         biggus.open_many(str(tmp_path / "*.nothing"), "a")

@@ -116,10 +116,24 @@ def read_values(dataset: Any, box: Box, dtype: np.dtype[Any]) -> npt.NDArray[Any
     """Read `box` and return a plain array of its shape and of `dtype`.
 
     `box` may have the axes of an array type at its end.
+
+    Raises
+    ------
+    OSError
+        If the read fails; it names the filters that are not installed.
     """
     stored = box[: len(dataset.shape)]
     values: Any
-    values = read_box(dataset, stored, dataset.dtype, dataset.chunks) if stored else dataset[()]
+    try:
+        values = read_box(dataset, stored, dataset.dtype, dataset.chunks) if stored else dataset[()]
+    except OSError as error:
+        missing = _missing_filters(dataset)
+        if not missing:
+            raise
+        raise OSError(
+            f"it is stored with filters that are not installed: {', '.join(missing)}; the package "
+            "hdf5plugin has many filters, and `import hdf5plugin` makes them known"
+        ) from error
     marked = dataset.dtype if dtype.hasobject else dtype
     if not box:  # a scalar, or the single row of variable length in a scalar dataspace
         scalar = np.empty(1, marked)
@@ -134,6 +148,17 @@ def read_values(dataset: Any, box: Box, dtype: np.dtype[Any]) -> npt.NDArray[Any
         values = _unmarked(values, dtype)
     array: npt.NDArray[Any] = values
     return array
+
+
+def _missing_filters(dataset: Any) -> list[str]:
+    """Return the names and numbers of the filters of a dataset that libhdf5 does not find."""
+    properties = dataset.id.get_create_plist()
+    found = [properties.get_filter(number) for number in range(properties.get_nfilters())]
+    return [
+        f"{name.decode('utf-8', 'replace') or 'unnamed'} ({code})"
+        for code, _, _, name in found
+        if not h5py().h5z.filter_avail(code)
+    ]
 
 
 def _decode(values: npt.NDArray[Any], dtype: np.dtype[Any], place: Any) -> None:
