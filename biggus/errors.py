@@ -8,12 +8,10 @@ locations, sources, caches and budgets.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from biggus.support.forks import between_forks
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 class BiggusError(Exception):

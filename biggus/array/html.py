@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import html
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from biggus.graph import Leaf, ordered
-from biggus.indexing.grid import Grid, whole
+from biggus.indexing.grid import Chunks, Grid, whole
 from biggus.labels import labels_of
 from biggus.options import format_bytes
-
-if TYPE_CHECKING:
-    from biggus.sources.base import Chunks
 
 _WIDTH = 160
 """Pixels of the longest side of the drawing."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from biggus.indexing.grid import DEFAULT_CHUNK_BYTES, default_chunks
+from biggus.indexing.grid import DEFAULT_CHUNK_BYTES, Box, Chunks, default_chunks
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from biggus.sources.base import Box, Chunks
 
 LARGEST = 2 * DEFAULT_CHUNK_BYTES
 """Bytes; larger uncompressed chunks are read in parts."""

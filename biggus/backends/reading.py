@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from biggus.codecs.scratch import scratch
-from biggus.indexing.grid import flat_range, strides_of
+from biggus.indexing.grid import Box, flat_range, strides_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from biggus.sources.base import Box
 
 MOST_TOGETHER = 2**20
 """The most bytes of a read of which some are dropped."""

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from biggus.indexing.grid import box_shape
+from biggus.indexing.grid import Box, box_shape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy.typing as npt
 
-    from biggus.sources.base import Box
 
 MOST_WASTE = 32
 """The most elements that are read for each one that is wanted."""

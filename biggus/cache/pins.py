@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
 
 from biggus.cache.ledger import PINNED, STAYS, Ledger
 from biggus.errors import CacheError
 from biggus.options import format_bytes
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
 
 _MOST = 0.75
 """The share of the size limit that may be pinned."""

@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from biggus.cache import Cache
-    from biggus.indexing.grid import Edges
-    from biggus.sources.base import Box
+    from biggus.indexing.grid import Box, Edges
     from biggus.statistics import Aggregator, Partial
 
     _Take = Callable[[Subtree, list[Partial]], None]

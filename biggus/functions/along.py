@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -16,9 +17,6 @@ from biggus.functions.moving import along, along_or_flat, of_an_axis
 from biggus.functions.reshaping import at_least_1d, ravel
 from biggus.sources.normal import normal_axis
 from biggus.statistics.signatures import NOT_GIVEN
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
 
 _NOTHING: Mapping[str, Any] = {}
 

@@ -13,7 +13,7 @@ from biggus.expressions.blocks import OfBlocks
 from biggus.functions.elementwise import as_array
 from biggus.functions.surroundings import pad
 from biggus.graph import Blockwise, Reach
-from biggus.indexing.grid import Grid, default_chunks
+from biggus.indexing.grid import Chunks, Grid, Lengths, default_chunks
 from biggus.labels import numbered
 from biggus.sources.normal import normal_axes, normal_axis
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from biggus.indexing.reduction_blocks import Lengths
-    from biggus.sources.base import Chunks
 
 _BOUNDARIES: Mapping[str, dict[str, Any]] = {
     "reflect": {"mode": "symmetric"},

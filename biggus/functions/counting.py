@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import operator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -17,14 +18,10 @@ from biggus.functions.elementwise import as_array, refuse_missing
 from biggus.functions.reshaping import ravel, reshape
 from biggus.functions.statistics import sum as total
 from biggus.graph import Blockwise, Reach
-from biggus.indexing.grid import Grid
-from biggus.indexing.reduction_blocks import Lengths, reduction_blocks
+from biggus.indexing.grid import Grid, Lengths
+from biggus.indexing.reduction_blocks import reduction_blocks
 from biggus.options import format_bytes
 from biggus.together import ndarrays
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
 
 _log = logging.getLogger("biggus")
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -16,9 +17,6 @@ from biggus.functions.statistics import sum as total
 from biggus.functions.steps import FunctionStep
 from biggus.graph import Gufunc
 from biggus.sources.normal import normal_axis
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def _refuse_vectors(array: Array) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,10 +14,6 @@ from biggus.functions.axes import ALL
 from biggus.functions.elementwise import as_array
 from biggus.functions.joining import concatenate
 from biggus.sources.normal import normal_axis
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
 
 _numpys_gradient: Callable[..., Any] = np.gradient
 """`numpy.gradient`, for mypy."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -11,9 +12,6 @@ from biggus.functions import statistics
 from biggus.functions.along import lined
 from biggus.functions.elementwise import as_array
 from biggus.statistics.signatures import NOT_GIVEN, refuse
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _STATISTICS: Mapping[np.ufunc, str] = {
     np.add: "sum",

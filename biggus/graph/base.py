@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from biggus.indexing.reduction_blocks import Lengths
+    from biggus.indexing.grid import Lengths
     from biggus.sources.base import Chunks, Stream, Values
 
 _is_masked = attrgetter("masked")

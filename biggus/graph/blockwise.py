@@ -9,7 +9,7 @@ from biggus.graph.along import BlockFunction, WithEmptyBlocks
 from biggus.graph.base import Derived, Node
 from biggus.graph.identifying import key_or_id, text_of
 from biggus.graph.pieces import Combination, Piece, Steps, take
-from biggus.indexing.grid import Edges, Grid, Index, edges_of
+from biggus.indexing.grid import Edges, Grid, Index, Lengths, edges_of
 from biggus.indexing.resolve import split_all
 from biggus.indexing.selection import Selection
 from biggus.sources.base import Box, Chunks, Values, box_shape
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import numpy as np
-
-    from biggus.indexing.reduction_blocks import Lengths
 
 
 class Reach(NamedTuple):

@@ -12,7 +12,7 @@ from biggus.graph.identifying import Identifier, key_or_id, step_key
 from biggus.graph.pieces import Combination, NodePart, Piece, Steps
 from biggus.graph.view import View, spread_to
 from biggus.graph.walk import answers
-from biggus.indexing.reduction_blocks import BLOCK, Lengths, common_grid, reduction_blocks
+from biggus.indexing.reduction_blocks import BLOCK, common_grid, reduction_blocks
 from biggus.indexing.resolve import split_all
 from biggus.indexing.selection import Selection
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
 
     from biggus.graph.step import Step
+    from biggus.indexing.grid import Lengths
     from biggus.sources.base import Chunks, Values
 
 

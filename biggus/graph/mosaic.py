@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from biggus.graph.leaf import Leaf
 from biggus.graph.pieces import NodePart, Steps
 from biggus.graph.step import Cast, Maskable
 from biggus.graph.view import select
-from biggus.indexing.grid import Edges, IrregularEdges, RegularEdges
+from biggus.indexing.grid import Edges, IrregularEdges, Lengths, RegularEdges
 from biggus.indexing.reduction_blocks import (
     LARGEST,
     common_grid,
@@ -27,12 +28,6 @@ from biggus.indexing.resolve import split
 from biggus.indexing.selection import ArrayMap, DimensionMap, Selection
 from biggus.sources.base import Chunks, Source, Stream
 from biggus.sources.byte_order import same_but_for_order
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-
-    from biggus.indexing.reduction_blocks import Lengths
-
 
 _origin_of = attrgetter("origin")
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from biggus.graph.base import UNKNOWN, Node
 from biggus.graph.walk import Walk, key_of
-from biggus.indexing.grid import Edges, Grid, RegularEdges
-from biggus.indexing.reduction_blocks import Lengths, reduction_blocks, simplified
+from biggus.indexing.grid import Edges, Grid, Lengths, RegularEdges
+from biggus.indexing.reduction_blocks import reduction_blocks, simplified
 from biggus.indexing.selection import ArrayMap, AxisMap, DimensionMap, Selection
 from biggus.sources.stream import lies_flat
 

@@ -7,15 +7,12 @@ of the node.  A walk takes time in proportion to the number of distinct nodes.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator, Iterable, Sequence
 from operator import attrgetter, is_
 from types import GeneratorType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from biggus.indexing.selection import AxisMap, ConstantMap, DimensionMap, Selection
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Sequence
-
 
 _Item = TypeVar("_Item")
 _Answer = TypeVar("_Answer")

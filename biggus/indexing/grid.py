@@ -23,6 +23,12 @@ import numpy.typing as npt
 Box: TypeAlias = tuple[slice, ...]
 """A full-rank tuple of in-bounds slices of positive step, all three fields given."""
 
+Lengths: TypeAlias = int | tuple[int, ...]
+"""The regular chunk length along an axis, or the lengths of all its chunks."""
+
+Chunks: TypeAlias = tuple[Lengths, ...]
+"""The lengths of the chunks along each axis."""
+
 Index: TypeAlias = tuple[int, ...]
 """The number of a chunk, or the position of an element, along each axis."""
 

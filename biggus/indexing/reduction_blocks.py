@@ -14,14 +14,10 @@ import math
 from bisect import bisect_right
 from collections.abc import Collection, Sequence
 from functools import reduce
-from typing import TypeAlias
 
 import numpy as np
 
-from biggus.indexing.grid import Edges, Grid, RegularEdges, edges_of
-
-Lengths: TypeAlias = int | tuple[int, ...]
-"""The regular length of the pieces of an axis, or all their lengths."""
+from biggus.indexing.grid import Edges, Grid, Lengths, RegularEdges, edges_of
 
 RUN = 2**17
 """Elements; small chunks are joined along the last axes up to about this many."""

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from biggus import cf
 from biggus.expressions import Apply
 from biggus.labels.times import Recount, TimeUnits, time_units
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
 
 _CELL_METHODS = {
     "sum": "sum",

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from biggus.errors import BiggusError
 from biggus.graph import Node, Walk
 from biggus.labels.labels import Labels
 from biggus.labels.rules import rule
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
 
 _log = logging.getLogger("biggus.labels")
 

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from biggus.graph import Node
-    from biggus.indexing.grid import Index
-    from biggus.indexing.reduction_blocks import Lengths
+    from biggus.indexing.grid import Index, Lengths
     from biggus.planning.jobs import ReductionBlock
     from biggus.planning.view_maps import ReadRegion
     from biggus.sources.base import Box, Chunks

@@ -6,7 +6,7 @@ import itertools
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from biggus.indexing.grid import Grid, Index
+from biggus.indexing.grid import Box, Chunks, Grid, Index
 from biggus.indexing.reduction_blocks import reduction_blocks
 from biggus.planning.rewriting import tile_edges_of
 from biggus.planning.tree_levels import TreeLevels
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from biggus.graph import Node, Reduce
-    from biggus.sources.base import Box, Chunks
 
 
 _LONGER = 2

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from biggus.graph import Elementwise, Leaf, Mosaic, Node, View
 from biggus.indexing.grid import Grid
 from biggus.indexing.selection import DimensionMap
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 
 _SHORTEST_RUN = 2**13
 """Bytes; reading shorter runs one by one costs more than writing all values to a scratch once."""

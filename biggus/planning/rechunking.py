@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence
 
     from biggus.graph import Node
-    from biggus.indexing.reduction_blocks import Lengths
+    from biggus.indexing.grid import Lengths
     from biggus.sources.base import Chunks, Source
 
 BAND = 16

@@ -31,7 +31,7 @@ from biggus.sources.memory import MemorySource
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
-    from biggus.indexing.reduction_blocks import Lengths
+    from biggus.indexing.grid import Lengths
 
 _FEW = 8
 """Tiles; larger mosaics are not compared with one another.  Padding makes mosaics of few tiles."""

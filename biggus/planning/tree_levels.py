@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from biggus.indexing.grid import Edges, Grid, Index, RegularEdges
+from biggus.indexing.grid import Edges, Grid, Index, Lengths, RegularEdges
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from biggus.indexing.reduction_blocks import Lengths
     from biggus.statistics import Aggregator, Partial
 
 BLOCKS_A_SUBTREE = 64

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from biggus.graph import Node, View, Walk, is_spread, key_of, ordered, unbroadcast
-from biggus.indexing.reduction_blocks import Lengths, simplified
+from biggus.indexing.reduction_blocks import simplified
 from biggus.indexing.selection import ArrayMap, ConstantMap, DimensionMap, Selection, dims_of
 from biggus.planning.schedule import past_views
 
@@ -16,9 +16,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from biggus.indexing.grid import Grid
+    from biggus.indexing.grid import Box, Grid, Lengths
     from biggus.indexing.selection import AxisMap
-    from biggus.sources.base import Box
 
 _MANY = 2**16
 """Pieces of an axis; it would take too long to see which of more than these nest."""

@@ -12,16 +12,13 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from biggus.indexing.grid import Box, Edges, Grid, IrregularEdges
+from biggus.indexing.grid import Box, Chunks, Edges, Grid, IrregularEdges
 from biggus.pyramids.blocks import EXACT_LEVELS
-
-if TYPE_CHECKING:
-    from biggus.sources.base import Chunks
 
 _SHORTEST_SIDE, _LONGEST_SIDE = 182, 362
 """The range of the sides of tiles, unless chunks require more: 256 divided and multiplied by the

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from biggus import statistics
 from biggus.expressions import text_of
 from biggus.graph import BaseStep, BlockPlace, Blockwise, Node, Reach
-from biggus.indexing.grid import default_chunks
-from biggus.indexing.reduction_blocks import LARGEST, Lengths
+from biggus.indexing.grid import Lengths, default_chunks
+from biggus.indexing.reduction_blocks import LARGEST
 from biggus.reductions.along import Ranked
 from biggus.sources.base import Values, box_shape
 from biggus.statistics.registry import ENTRIES
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 
 ENDS = ("first", "last", "nanfirst", "nanlast")
 """Statistics of windows that have no function of their own."""

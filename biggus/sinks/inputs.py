@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,10 +16,6 @@ from biggus.graph import Leaf, Node, ordered
 from biggus.sources.base import Source
 from biggus.sources.memory import MemorySource
 from biggus.sources.wrappers import ObjectSource, Wrapper
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
 
 _TOKEN = re.compile(r"\w+:(?P<path>.+?)(?:::/?(?P<name>.*?)|\|(?P<key>[^|]*)\|v\d)(?:\?\w+=\w+)?")
 """The pattern of the tokens of sources in HDF5, netCDF and Zarr stores."""

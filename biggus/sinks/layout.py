@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from biggus.errors import OutputError
 from biggus.graph import Leaf, Node
@@ -12,10 +13,6 @@ from biggus.sinks.new import NewStore, chunks_for, longest_chunks
 from biggus.sources.base import Source
 from biggus.sources.compression import Compression, given_compression
 from biggus.sources.normal import given_chunks
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 
 _FEW = 16
 """How many children of a node are compared; the tiles of a mosaic are alike."""

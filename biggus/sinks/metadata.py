@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
 from biggus import cf
 from biggus.labels.attributes import PACKING, STRUCTURE, kept_attributes
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 _log = logging.getLogger("biggus.sinks")
 

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from biggus.errors import BiggusError, SourceChangedError, SourceError
 from biggus.indexing.grid import Box as Box  # noqa: PLC0414 - re-exported
+from biggus.indexing.grid import Chunks as Chunks  # noqa: PLC0414
 from biggus.indexing.grid import box_shape as box_shape  # noqa: PLC0414
 from biggus.indexing.grid import holds as holds  # noqa: PLC0414
 from biggus.indexing.grid import whole as whole  # noqa: PLC0414
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 
     from biggus.sources.compression import Compression
     from biggus.sources.encoding import Encoding
-
-Chunks: TypeAlias = tuple[int | tuple[int, ...], ...]
-"""For each axis the regular chunk length, or the lengths of all its chunks."""
 
 # Quoted, so that numpy.ma is not loaded before it is needed.
 Values: TypeAlias = "npt.NDArray[Any] | np.ma.MaskedArray[Any, Any]"

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Iterator
+from typing import Any, TypeAlias
 
 from biggus.indexing.grid import Grid, RegularEdges, axis_parts, strides_of
 from biggus.indexing.selection import ConstantMap, DimensionMap, Selection
 from biggus.sources.base import Box, Source, box_shape
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 
 _LITTLE = 2**16
 """Bytes; many chunks smaller than this are not looked up one by one."""

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from biggus.indexing.grid import ChunkPart, Edges, Grid, RegularEdges
 from biggus.sources.base import Box, Chunks, Values, within
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 
 def only_chunk(grid: Grid, box: Box) -> Box | None:

@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from biggus.indexing.grid import RegularEdges, strides_of
+from biggus.indexing.grid import RegularEdges, box_shape, strides_of
 from biggus.indexing.resolve import laid_out, split, split_all, split_numbered
 from biggus.indexing.selection import ArrayMap, DimensionMap, Positions, Selection
-from biggus.sources.base import box_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextvars
 import itertools
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 from biggus import engine, options
 from biggus.adapt import node_of, several
@@ -16,10 +17,6 @@ from biggus.sources.wrappers import DerivedSource, ObjectSource, Wrapper
 from biggus.study.chunkwise import Chunkwise, Substitutes, innermost, is_mapped
 from biggus.study.receipts import Place, box_at, chunk_digest, place_of, receipt_of, source_digest
 from biggus.support.threads import WaitingThreads
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
 
 _AT_ONCE = 16
 _ANY_MEMORY = 1 << 60

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from biggus.backends.identity import ADDRESS
 from biggus.errors import BiggusError, PolicyError, SourceChangedError, StudyError, format_box
@@ -20,10 +21,6 @@ from biggus.study.receipts import Place, chunk_digest, place_of
 from biggus.study.spool import Spool, SpooledChunk
 from biggus.support import watching
 from biggus.support.flight import SingleFlight
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
 
 _Answer = TypeVar("_Answer")
 

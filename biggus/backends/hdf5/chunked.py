@@ -20,8 +20,7 @@ from biggus.backends.plain import finer_chunks, is_all, view_of
 from biggus.backends.reading import MOST_TOGETHER, read_plain
 from biggus.backends.strided import MOST_WASTE
 from biggus.codecs.scratch import scratch
-from biggus.indexing.grid import ChunkPart, Grid
-from biggus.sources.base import Box, box_shape
+from biggus.indexing.grid import Box, ChunkPart, Grid, box_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,8 +20,8 @@ import functools
 import itertools
 import logging
 import random
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from biggus import options
@@ -33,9 +33,6 @@ from biggus.backends.http.pools import HostGate, process_connections
 from biggus.backends.location import public_url
 from biggus.errors import BiggusError
 from biggus.support import deadlines
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,12 @@ from biggus.backends.reading import MOST_TOGETHER, read_plain
 from biggus.backends.zarr.python_store import refuse_short
 from biggus.backends.zarr.store import WHOLE, Get, Span
 from biggus.codecs.scratch import scratch
-from biggus.indexing.grid import flat_range, strides_of
+from biggus.indexing.grid import Box, flat_range, strides_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from biggus.backends.zarr.decoding import Buffer, ChunkDecoder
-    from biggus.sources.base import Box
 
 
 class ChunkReader:

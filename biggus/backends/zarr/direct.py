@@ -23,8 +23,7 @@ from biggus.backends.zarr.sharding import NOT_WRITTEN, Sharding, shardings
 from biggus.backends.zarr.shards import FetchedShards, ShardChangedError, ShardIndex, Shards
 from biggus.backends.zarr.store import Fetched, FolderStore, Span, ZarrStore
 from biggus.backends.zarr.waiting import REQUESTS, threads
-from biggus.indexing.grid import Index, flat_range
-from biggus.sources.base import Box, Chunks, box_shape
+from biggus.indexing.grid import Box, Chunks, Index, box_shape, flat_range
 from biggus.sources.description import encode_dtype
 
 if TYPE_CHECKING:

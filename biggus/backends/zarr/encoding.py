@@ -9,8 +9,7 @@ import numpy as np
 
 from biggus.backends.zarr.chunk import ChunkReader
 from biggus.backends.zarr.decoding import ChunkDecoder, decoder_for, decoder_for_v2
-from biggus.indexing.grid import whole
-from biggus.sources.base import Box, box_shape
+from biggus.indexing.grid import Box, box_shape, whole
 from biggus.sources.description import decode_dtype
 from biggus.sources.encoding import Encoding
 

@@ -8,15 +8,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
 
 from biggus.backends.plain import LARGEST
-from biggus.indexing.grid import Grid, Index
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from biggus.sources.base import Chunks
+from biggus.indexing.grid import Chunks, Grid, Index
 
 Edges: TypeAlias = int | tuple[int, ...]
 """Along one axis, the stored length of all chunks, or of each."""

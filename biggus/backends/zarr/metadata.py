@@ -5,14 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import operator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 from biggus.backends.zarr.store import ForbiddenError, ZarrStore
 from biggus.errors import GoneError, OpenError, VariableError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
 
 _DEEPEST = 64
 
