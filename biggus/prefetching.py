@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from biggus import engine
 from biggus.adapt import node_of
 from biggus.errors import CacheError, PolicyError
 from biggus.graph import Leaf, Node, ordered
-
-if TYPE_CHECKING:
-    from biggus.sources.base import Box, Chunks, Values
+from biggus.sources.base import Box, Chunks, Values
 
 
 def prefetch(*arrays: Any) -> None:

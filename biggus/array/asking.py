@@ -6,10 +6,7 @@ Libraries test for attributes to see what kind of array they have, and may draw 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from types import FrameType
+from types import FrameType
 
 
 def asked_by(module: str, through: str | None = None) -> bool:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from types import MethodType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from biggus.adapt import Lazy
 from biggus.array import handlers
 from biggus.expressions import called, defers
 from biggus.labels import numbered_call
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-
-    import numpy.typing as npt
 
 
 class _NotIfMasked:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from biggus.errors import MaskedValueError
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 
 def filled(values: npt.NDArray[Any], fill: Any = None) -> npt.NDArray[Any]:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy.typing as npt
 
 from biggus.indexing.grid import DEFAULT_CHUNK_BYTES, Box, Chunks, default_chunks
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
 
 LARGEST = 2 * DEFAULT_CHUNK_BYTES
 """Bytes; larger uncompressed chunks are read in parts."""

@@ -7,16 +7,13 @@ one by one.  Beside the result this takes at most `MOST_TOGETHER` bytes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from biggus.codecs.scratch import scratch
 from biggus.indexing.grid import Box, flat_range, strides_of
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
 
 MOST_TOGETHER = 2**20
 """The most bytes of a read of which some are dropped."""

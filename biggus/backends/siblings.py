@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
 
 from biggus.errors import VariableError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from biggus.sources.base import Source
+from biggus.sources.base import Source
 
 
 def places_of(variable: str, name: str) -> Iterator[str]:

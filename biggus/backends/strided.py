@@ -8,17 +8,13 @@ runs, slab by slab, and dropped.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from biggus.indexing.grid import Box, box_shape
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import numpy.typing as npt
-
 
 MOST_WASTE = 32
 """The most elements that are read for each one that is wanted."""

@@ -15,8 +15,10 @@ import os
 import sqlite3
 import threading
 import time
+from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from biggus.cache.admission import Admission
 from biggus.cache.clearing import Clearing
@@ -39,10 +41,6 @@ from biggus.cache.sweep import Sweeper
 from biggus.cache.trouble import INDEXING, WRITING, trouble
 from biggus.cache.writers import FLAGS, FolderWriter, lock
 from biggus.support.forks import between_forks
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
 logger = logging.getLogger("biggus.cache")
 

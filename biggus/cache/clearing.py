@@ -9,10 +9,7 @@ after that check, the file is there already, and is removed with the others.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
 
 NAME = "cleared"
 

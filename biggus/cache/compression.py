@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import importlib
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from biggus.errors import OptionError
 from biggus.support.extras import needing
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 COMPRESSIONS = "lz4", "zstd"
 

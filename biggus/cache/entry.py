@@ -24,8 +24,9 @@ from __future__ import annotations
 import json
 import math
 import struct
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -33,12 +34,8 @@ import numpy.typing as npt
 from biggus.cache.checksum import checksum, crc
 from biggus.cache.compression import BLOSC, ENCODED, RAW, compressed, decompressed, gains
 from biggus.errors import BiggusError, MissingDependencyError
+from biggus.sources.base import Values
 from biggus.sources.description import encode_dtype
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from biggus.sources.base import Values
 
 FORMAT = 2
 """The format version that is written."""

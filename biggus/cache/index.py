@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import math
 import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from pathlib import Path
+from typing import TypeVar
 
 from biggus.cache.account import PATIENCE_SECONDS, Account, make_cache_folder
 from biggus.cache.later import Later, Waiting
@@ -21,10 +23,6 @@ from biggus.cache.room import CHUNKS, DESCRIPTIONS
 from biggus.cache.sweep import SWEEP_SECONDS
 from biggus.errors import CacheError
 from biggus.support import watching
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from pathlib import Path
 
 T = TypeVar("T")
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import sys
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from biggus.cache.claims import Claims
 from biggus.cache.index import Index
 from biggus.support.forks import between_forks, in_children
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _indexes: weakref.WeakValueDictionary[tuple[Path, int, bool, bool], Index] = (
     weakref.WeakValueDictionary()

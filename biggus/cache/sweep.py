@@ -10,14 +10,10 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from biggus.cache.ledger import SHARDS, SWEEP, Ledger, hex_of
 from biggus.cache.writers import lives
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 SWEEP_SECONDS = 0.005
 _SWEEP_SHARE = 20

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from biggus.support.forks import between_forks
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FLAGS = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 """The flags with which a file is opened to be locked."""

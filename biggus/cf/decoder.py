@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:
-    from biggus.sources.base import Values
+from biggus.sources.base import Values
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from biggus.codecs import fletcher32
 from biggus.codecs.deflate import inflate
 from biggus.codecs.lzf import decode_lzf
 from biggus.codecs.scratch import scratch
 from biggus.codecs.shuffle import MERGED, unshuffle, unshuffle_part
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    import numpy.typing as npt
 
 
 class Stage(ABC):

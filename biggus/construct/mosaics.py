@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
+import numpy.typing as npt
 from numpy.lib.array_utils import normalize_axis_index
 
 from biggus.adapt import holds_several, node_of, several
@@ -11,11 +13,6 @@ from biggus.array import Array
 from biggus.graph import GridMosaicNode, Mosaic, Node, select
 from biggus.indexing.selection import Selection
 from biggus.sources.normal import given_shape, normal_dtype, refuse_names
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
-    import numpy.typing as npt
 
 
 def LinearMosaic(arrays: Iterable[Any], axis: int = 0) -> Array:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from biggus.construct import ArrayAdapter, LinearMosaic
 from biggus.datasets.group import Group
 from biggus.datasets.records import GroupRecord, VariableRecord, variable_record
 from biggus.labels.times import TimeUnits, comparable, time_units
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import numpy.typing as npt
-
 
 _FINEST = 2**10
 """Times are converted if all are multiples of this fraction of a unit: the sums are exact."""

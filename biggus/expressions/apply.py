@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,12 +13,8 @@ from biggus.adapt import leaf_of
 from biggus.expressions import masks
 from biggus.expressions.names import call_of, text_of
 from biggus.graph import BaseStep, Elementwise, Node
+from biggus.sources.base import Values
 from biggus.sources.memory import MemorySource
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from biggus.sources.base import Values
 
 _IN_PLACE: Mapping[Any, Callable[..., Any]] = {operator.pow: operator.ipow}
 """Functions that are no ufuncs, and functions that do the same in place."""

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from biggus.expressions.apply import Slot
 from biggus.expressions.names import name_of, text_of
 from biggus.graph import BaseStep, BlockPlace
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from biggus.sources.base import Values
+from biggus.sources.base import Values
 
 
 @dataclass(eq=False)

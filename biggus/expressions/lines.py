@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
 from biggus.expressions.names import call_of
 from biggus.graph import BaseStep, Gufunc, Node
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from biggus.sources.base import Values
+from biggus.sources.base import Values
 
 
 class Lines(BaseStep):

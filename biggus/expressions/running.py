@@ -7,17 +7,14 @@ is as exact as one of ten.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from biggus.graph import SLAB, BaseStep, BlockPlace
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from biggus.sources.base import Box, Values
+from biggus.sources.base import Box, Values
 
 
 @dataclass(eq=False)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from biggus.graph import BaseStep, Elementwise, Node
-
-if TYPE_CHECKING:
-    from biggus.sources.base import Values
+from biggus.sources.base import Values
 
 
 class Valid(BaseStep):

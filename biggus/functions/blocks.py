@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from biggus.array import Array
 from biggus.expressions.apply import Slot
@@ -16,12 +18,6 @@ from biggus.graph import Blockwise, Reach
 from biggus.indexing.grid import Chunks, Grid, Lengths, default_chunks
 from biggus.labels import numbered
 from biggus.sources.normal import normal_axes, normal_axis
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    import numpy.typing as npt
-
 
 _BOUNDARIES: Mapping[str, dict[str, Any]] = {
     "reflect": {"mode": "symmetric"},

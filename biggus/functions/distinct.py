@@ -6,7 +6,8 @@ the result is read.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,11 +21,7 @@ from biggus.functions.reshaping import ravel, reshape
 from biggus.functions.steps import FunctionStep
 from biggus.graph import BlockPlace, Blockwise, Node, Reach
 from biggus.options import format_bytes
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from biggus.sources.base import Box, Values
+from biggus.sources.base import Box, Values
 
 
 class Found(NamedTuple):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -20,12 +21,8 @@ from biggus.functions.reshaping import ravel
 from biggus.functions.steps import FunctionStep
 from biggus.graph import BlockPlace, Blockwise, Gufunc, Reach
 from biggus.indexing.grid import default_chunks
+from biggus.sources.base import Values
 from biggus.sources.normal import normal_axis
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from biggus.sources.base import Values
 
 
 @implements(np.take_along_axis)

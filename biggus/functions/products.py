@@ -7,7 +7,8 @@ Otherwise values of blocks of both are multiplied and summed.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -20,13 +21,9 @@ from biggus.functions.moving import diagonal
 from biggus.functions.reshaping import ravel, reshape
 from biggus.functions.steps import FunctionStep
 from biggus.graph import Gufunc
+from biggus.sources.base import Values
 from biggus.sources.normal import normal_axis
 from biggus.statistics.signatures import refuse
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from biggus.sources.base import Values
 
 _PART = 16
 """A factor is held in memory if it takes at most this fraction of the memory option."""

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from biggus.expressions.names import call_of
 from biggus.graph import BaseStep
-
-if TYPE_CHECKING:
-    from biggus.sources.base import Values
+from biggus.sources.base import Values
 
 
 @dataclass(eq=False)

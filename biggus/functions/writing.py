@@ -5,20 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from biggus import options
 from biggus.array import Array, implements
 from biggus.functions.elementwise import as_array
 from biggus.indexing.grid import Grid
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import numpy.typing as npt
 
 _PART = 8
 """Of the memory, the part that is written at once."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Generator
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -10,11 +11,7 @@ from biggus import statistics
 from biggus.graph.base import Node, OfOne
 from biggus.graph.view import select
 from biggus.indexing.selection import ArrayMap, AxisMap, ConstantMap, DimensionMap, Selection
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
-
-    from biggus.sources.base import Chunks
+from biggus.sources.base import Chunks
 
 
 class Reduce(OfOne):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,11 +18,7 @@ from biggus.graph.view import select
 from biggus.indexing.grid import Edges, Grid, box_shape, strides_of
 from biggus.indexing.resolve import split_all
 from biggus.indexing.selection import Selection
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from biggus.sources.base import Chunks, Values
+from biggus.sources.base import Chunks, Values
 
 _RUN_BYTES = 2**24
 """The most bytes that are read at once, unless single chunks are larger."""

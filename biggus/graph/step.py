@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import numpy.typing as npt
-
-    from biggus.sources.base import Values
-
+from biggus.sources.base import Values
 
 SLAB = 2**16
 """Elements; fused steps are computed for so many at once, which fit a core's cache."""

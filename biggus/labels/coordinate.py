@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,11 +14,7 @@ from biggus.graph import Elementwise, Mosaic, Node, select
 from biggus.indexing.selection import ArrayMap, AxisMap, ConstantMap, DimensionMap, Selection
 from biggus.labels.attributes import of_others
 from biggus.labels.times import Recount, comparable, time_units
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from biggus.sources.base import Values
+from biggus.sources.base import Values
 
 _PRESSURES = {"pa", "hpa", "kpa", "dbar", "decibar", "bar", "millibar", "mbar", "mb", "atm"}
 """Units of pressure: a coordinate in them increases downwards by default (CF conventions)."""

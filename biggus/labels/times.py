@@ -9,19 +9,15 @@ from __future__ import annotations
 import functools
 import math
 import re
+from collections.abc import Mapping
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from biggus.graph import BaseStep
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import numpy.typing as npt
-
-    from biggus.sources.base import Values
+from biggus.sources.base import Values
 
 _SECOND = 10**9
 _DAY = 86400 * _SECOND

@@ -8,9 +8,11 @@ a group that only reads leads them, so that each chunk is read once and not once
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from biggus.graph import Node, select
 from biggus.indexing.grid import Grid
@@ -19,12 +21,6 @@ from biggus.planning.groups import JobGroup, grouped
 from biggus.planning.jobs import Output, Reduction, SharedInput
 from biggus.planning.shared_scans import SharedScan
 from biggus.planning.view_maps import ReadRegion, read_regions_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    import numpy.typing as npt
-
 
 _AGAIN = 1.5
 """A group that only reads is made if chunks would be read so often on average without it."""

@@ -8,19 +8,16 @@ about one addition for each element.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from biggus.sources.base import Values
 from biggus.statistics.scratch import scratch
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from biggus.sources.base import Values
 
 EXACT_LEVELS = 3
 """For so many halvings the mode is that of the values themselves; after that, of those modes."""

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from biggus import statistics
 from biggus.expressions import text_of
 from biggus.graph import BaseStep
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from biggus.sources.base import Values
+from biggus.sources.base import Values
 
 _UNRANKED = "fcmM"
 """Kinds of dtypes that have NaN or NaT."""

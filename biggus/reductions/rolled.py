@@ -7,7 +7,7 @@ shifted parts of a block and its margin instead.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,9 +15,7 @@ from biggus.expressions.running import around, slabs_of
 from biggus.graph import BaseStep, BlockPlace, Blockwise, Mosaic, Node, Reach, Reduce, View
 from biggus.indexing.grid import Grid, default_chunks
 from biggus.indexing.selection import DimensionMap, Selection
-
-if TYPE_CHECKING:
-    from biggus.sources.base import Chunks, Values
+from biggus.sources.base import Chunks, Values
 
 _JOINING: dict[str, np.ufunc] = {
     "sum": np.add,

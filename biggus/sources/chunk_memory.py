@@ -12,21 +12,18 @@ import contextlib
 import contextvars
 import threading
 from collections import OrderedDict
+from collections.abc import Hashable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from biggus import options
+from biggus.sources.base import Values
 from biggus.support.forks import in_children
 from biggus.support.within import within
-
-if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator
-    from contextlib import AbstractContextManager
-
-    from biggus.sources.base import Values
 
 MOST_REMEMBERED = 2**16
 """For how many chunks that are not held their last use is remembered."""

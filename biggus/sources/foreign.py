@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from biggus.sources.base import Box, Source, Values
 from biggus.sources.wrappers import ObjectSource
-
-if TYPE_CHECKING:
-    from biggus.sources.base import Box, Source, Values
 
 
 def library_of(kind: type) -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-if TYPE_CHECKING:
-    from biggus.sources.base import Chunks
+from biggus.sources.base import Chunks
 
 _ENTRIES = "chunks has one entry per axis, a length or the lengths of all chunks"
 

@@ -13,19 +13,15 @@ No element is read twice, and large boxes are read in parts.  This module reads 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from biggus.indexing.grid import RegularEdges, box_shape, strides_of
 from biggus.indexing.resolve import laid_out, split, split_all, split_numbered
 from biggus.indexing.selection import ArrayMap, DimensionMap, Positions, Selection
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    import numpy.typing as npt
-
 
 MANY_READS = 64
 """The most reads of the points alone, if each index array acts on its own axis."""

@@ -11,16 +11,13 @@ import contextvars
 import threading
 import weakref
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, TypeVar
 
 from biggus.errors import StudyError
+from biggus.sources.base import Source
 from biggus.support.within import within
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from contextlib import AbstractContextManager
-
-    from biggus.sources.base import Source
 
 _Answer = TypeVar("_Answer")
 

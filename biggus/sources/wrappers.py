@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from biggus.sources.base import Box, Chunks, Readable, Source, Stream, Values
 from biggus.sources.normal import normal_chunks, normal_dtype, normal_shape
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import numpy.typing as npt
-
 
 _LONGEST_NAME = 80
 

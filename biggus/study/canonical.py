@@ -16,18 +16,14 @@ from __future__ import annotations
 import json
 import math
 import struct
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from biggus.errors import StudyError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import numpy.typing as npt
-
-    from biggus.sources.base import Values
+from biggus.sources.base import Values
 
 _MARK = b"biggus chunk 1\n"
 _TEXT = "text"

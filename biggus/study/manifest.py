@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from biggus import options
 from biggus.errors import StudyError
@@ -13,10 +14,6 @@ from biggus.sources.description import decode_value
 from biggus.study.canonical import plain_json
 from biggus.study.receipts import Place, receipt_of, source_digest
 from biggus.study.spool import SpooledChunk, notes_in
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 FORMAT = "biggus study"
 VERSION = 1

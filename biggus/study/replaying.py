@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 from biggus import errors
 from biggus.errors import BiggusError, StudyError
 from biggus.indexing.grid import Grid, default_chunks
 from biggus.sources import studying
+from biggus.sources.base import Box, Chunks, Source, Values
 from biggus.sources.description import decode_value
 from biggus.sources.wrappers import Annotated
 from biggus.study.bundle import Bundle, Held
@@ -17,11 +19,6 @@ from biggus.study.chunkwise import Chunkwise, Substitutes, own_grid
 from biggus.study.places import names_of, said_json
 from biggus.study.receipts import place_of
 from biggus.support.once import once
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from biggus.sources.base import Box, Chunks, Source, Values
 
 _Answer = TypeVar("_Answer")
 

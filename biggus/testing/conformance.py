@@ -14,7 +14,8 @@ import unittest
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -39,9 +40,6 @@ from biggus.testing.checks import (
 from biggus.testing.elsewhere import read_elsewhere
 from biggus.testing.regions import some_boxes
 from biggus.testing.values import assert_same, sample_values
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _THREADS = 8
 _CREDENTIALS = re.compile(

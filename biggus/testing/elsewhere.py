@@ -6,12 +6,9 @@ import os
 import pickle
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from biggus.sources.base import Box, Source, Values
+from biggus.sources.base import Box, Source, Values
 
 _SECONDS = 60
 

@@ -13,15 +13,13 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
 from concurrent.futures import Future, wait
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from biggus.options import set_options
+from biggus.sources.base import Values
 from biggus.support.threads import WaitingThreads, interruptible
-
-if TYPE_CHECKING:
-    from biggus.sources.base import Values
 
 READERS = 16
 """How many tiles are read at once, of all pictures together."""

@@ -6,12 +6,14 @@ lazy positions.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from xarray.core import indexing
 from xarray.namedarray.parallelcompat import ChunkManagerEntrypoint
 
@@ -28,11 +30,6 @@ from biggus.together import ndarrays
 from biggus.xarray import namespace
 from biggus.xarray.gufuncs import apply_gufunc
 from biggus.xarray.steps import Mapped
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    import numpy.typing as npt
 
 _moveaxis: Callable[..., Any] = np.moveaxis
 """`numpy.moveaxis` of lazy arrays, for mypy."""

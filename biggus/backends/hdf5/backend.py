@@ -20,7 +20,8 @@ With ``swmr=True`` a file is read while a program writes to it, by HDF5's SWMR
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from contextlib import AbstractContextManager
+from typing import Any, ClassVar
 
 from biggus.backends.base import Backend
 from biggus.backends.hdf5 import files as hdf5_files
@@ -31,12 +32,8 @@ from biggus.backends.location import Location, holds_hdf5
 from biggus.backends.native import hdf5_lock
 from biggus.backends.pieces import one_line, opening_named
 from biggus.errors import OpenError
+from biggus.sources.base import Source
 from biggus.sources.wrappers import ObjectSource
-
-if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
-    from biggus.sources.base import Source
 
 _SUFFIXES = frozenset({".h5", ".hdf5", ".he5"})
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from biggus.backends.hdf5.direct import OpenForRead, Storage
 from biggus.backends.pieces import piece_of
 from biggus.backends.reading import MOST_TOGETHER, read_plain
 from biggus.sources.base import Box, Source, Stream, box_shape
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 
 class ContiguousStorage(Storage):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from operator import ge
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from biggus.backends.hdf5.direct import DirectSource, Storage
 from biggus.backends.hdf5.storage import compression_of, storage_of
@@ -18,9 +18,7 @@ from biggus.backends.hdf5.values import (
 )
 from biggus.backends.native import LibraryLock, hdf5_lock
 from biggus.errors import OpenError
-
-if TYPE_CHECKING:
-    from biggus.sources.base import Box
+from biggus.sources.base import Box
 
 
 class DatasetSource(DirectSource):

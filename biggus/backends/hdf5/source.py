@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Hashable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from biggus import cf
 from biggus.backends.descriptor import Descriptor
@@ -32,12 +34,6 @@ from biggus.backends.signature import FileSignature, signature_of
 from biggus.errors import OpenError, SourceError
 from biggus.sources.base import Box, Source, box_shape
 from biggus.support.watching import changed, see
-
-if TYPE_CHECKING:
-    from collections.abc import Hashable
-
-    import numpy.typing as npt
-
 
 CONVENTIONS = "CF-HDF5"
 """CF conventions as in HDF5 files: only the attributes determine which values are missing."""

@@ -9,7 +9,8 @@ its target.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +21,7 @@ from biggus.backends.hdf5.heaps import HeapError
 from biggus.backends.pieces import one_line
 from biggus.backends.strided import read_box
 from biggus.cf import KEPT_DTYPE, PACKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from biggus.sources.base import Box, Chunks
+from biggus.sources.base import Box, Chunks
 
 log = logging.getLogger("biggus.backends.hdf5")
 

@@ -13,18 +13,16 @@ import http.client
 import io
 import ipaddress
 import socket
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from biggus.backends.http.addresses import LocalRedirectError, is_public
 from biggus.backends.http.deadline import held
 from biggus.backends.http.names import SlowNameError, looked_up
 from biggus.support.forks import between_forks
 from biggus.support.within import within
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
 
 _outside: contextvars.ContextVar[bool] = contextvars.ContextVar("biggus_outside", default=False)
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from numbers import Real
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from biggus.errors import OpenError
 from biggus.support import deadlines
 from biggus.support.within import within
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from contextlib import AbstractContextManager
 
 SLOWEST = 64 * 2**10
 """Bytes per second; a faster body is never cut off."""

@@ -10,14 +10,11 @@ from __future__ import annotations
 import contextvars
 import logging
 import re
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager
 from urllib.parse import unquote
 
 from biggus.backends.location import is_secret
 from biggus.support.within import within
-
-if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
 
 HIDDEN = "***"
 """The replacement of a secret."""

@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
 
 from biggus.backends.base import Backend, Choice, RecordedGroup, SourceRecord
 from biggus.backends.location import Location, holds_hdf5
 from biggus.backends.native import hdf5_lock
 from biggus.backends.netcdf.classic import MARKS
 from biggus.backends.pieces import opening_named
+from biggus.sources.base import Source
 from biggus.support.forks import between_forks
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from biggus.sources.base import Source
 
 _SUFFIXES = {".nc", ".nc4", ".cdf"}
 

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import math
 import struct
-from typing import TYPE_CHECKING, BinaryIO
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
+from typing import BinaryIO
 
 MARKS = (b"CDF\x01", b"CDF\x02", b"CDF\x05")
 """The first bytes of the three classic formats."""

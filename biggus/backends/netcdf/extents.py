@@ -13,18 +13,15 @@ only the library knows it, it is asked for boxes that it reads correctly: `Unsur
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from biggus.backends.hdf5.direct import OpenForRead, Storage
 from biggus.backends.strided import MOST_WASTE
 from biggus.sources.base import Box, box_shape
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-
-    import numpy.typing as npt
 
 
 class End(NamedTuple):

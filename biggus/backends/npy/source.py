@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from biggus.backends.descriptor import Descriptor
 from biggus.backends.files import file_validator
@@ -20,10 +21,6 @@ from biggus.errors import OpenError
 from biggus.indexing.grid import default_chunks
 from biggus.sources.base import Box, Source, Stream, box_shape
 from biggus.support.watching import changed, see
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
 
 log = logging.getLogger("biggus.backends.npy")
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from biggus.backends.tiles.image import decode_image
+from biggus.sources.base import Box
 from biggus.sources.encoding import Encoding
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from biggus.sources.base import Box
 
 
 @dataclass(frozen=True)

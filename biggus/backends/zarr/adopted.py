@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from biggus import options
 from biggus.backends.zarr.arrays import import_zarr
@@ -11,12 +12,8 @@ from biggus.backends.zarr.metadata import ROOT
 from biggus.backends.zarr.opening import open_source
 from biggus.backends.zarr.source import ZarrSource
 from biggus.backends.zarr.store import WHOLE, Fetched, Span, ZarrStore
+from biggus.sources.base import Source
 from biggus.support.forks import between_forks
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from biggus.sources.base import Source
 
 
 class ForeignStore(ZarrStore):

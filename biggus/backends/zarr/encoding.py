@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from biggus.backends.zarr.chunk import ChunkReader
 from biggus.backends.zarr.decoding import ChunkDecoder, decoder_for, decoder_for_v2
 from biggus.indexing.grid import Box, box_shape, whole
 from biggus.sources.description import decode_dtype
 from biggus.sources.encoding import Encoding
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 
 @dataclass(frozen=True)

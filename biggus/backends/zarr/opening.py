@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from biggus.backends.location import Location
 from biggus.backends.pieces import opening_named
@@ -11,10 +11,8 @@ from biggus.backends.zarr import metadata as zarr_metadata
 from biggus.backends.zarr.source import ZarrSource
 from biggus.backends.zarr.store import FolderStore, ZarrStore, ZipStore
 from biggus.errors import BackendOptionError, GoneError, OpenError
+from biggus.sources.base import Source
 from biggus.support.forks import between_forks
-
-if TYPE_CHECKING:
-    from biggus.sources.base import Source
 
 
 def open_source(text: str, variable: str, options: tuple[tuple[str, Any], ...]) -> Source:

@@ -17,16 +17,14 @@ import struct
 import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
 
 from biggus.backends import files
 from biggus.backends.settling import look_again, settled, settled_signature, signature_or_none
 from biggus.backends.signature import FileSignature
 from biggus.backends.zarr.expected import ANYTHING, Expected
 from biggus.support.watching import agrees, see
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _OF_ARRAYS = ("zarr.json", ".zarray")
 METADATA_NAMES = ("zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 import biggus
 from biggus.cli.demo.models import sample_folder
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 LAST_YEARS = 10
 

@@ -7,10 +7,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 import biggus
 from biggus.backends.files import SETTLED_SECONDS
@@ -21,11 +23,6 @@ from biggus.cli.demo.telling import DemoError, expect, say, timed
 from biggus.cli.demo.weather import LATITUDE, LONGITUDE, YEAR, maps_by_slabs, weather
 from biggus.cli.tables import table
 from biggus.options import format_bytes, parse_size
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import numpy.typing as npt
 
 _KELVIN = 273.15
 _CLOSE = 1e-4

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import shutil
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,10 +32,6 @@ from biggus.errors import OutputError
 from biggus.options import format_bytes
 from biggus.sinks.placing import replacing
 from biggus.support.extras import needing
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 
 def tell(folder: Path) -> None:

@@ -11,13 +11,11 @@ import importlib.util
 import logging
 from functools import lru_cache
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _LAND, _ICE = "1", "5"
 """The levels of polygons: land, and Antarctica with its ice."""

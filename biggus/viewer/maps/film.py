@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +16,6 @@ from biggus.support.extras import needing
 from biggus.viewer.maps.drawing import draw_field, new_figure
 from biggus.viewer.maps.labels import label_of
 from biggus.viewer.maps.look import Look, colour_bar, map_size
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 _DOTS_PER_INCH = 100
 
