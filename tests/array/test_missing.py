@@ -27,14 +27,14 @@ FILLS += [
 ]
 
 
-def same(got, right):
+def same(got, expected):
     assert type(got) is np.ndarray
-    assert got.dtype == right.dtype
-    assert got.shape == right.shape
-    if right.dtype == object:  # NaN in an object array equals itself as text only
-        assert list(map(str, got.flat)) == list(map(str, right.flat))
+    assert got.dtype == expected.dtype
+    assert got.shape == expected.shape
+    if expected.dtype == object:  # NaN in an object array equals itself as text only
+        assert list(map(str, got.flat)) == list(map(str, expected.flat))
     else:
-        np.testing.assert_array_equal(got, right)
+        np.testing.assert_array_equal(got, expected)
 
 
 class TestFilled:
@@ -44,7 +44,7 @@ class TestFilled:
     def test_fills_like_numpy_ma(self, dtype, fill):
         values = BY_DTYPE[dtype]
         try:
-            right = values.filled(fill)
+            expected = values.filled(fill)
         except (TypeError, ValueError, OverflowError) as error:
             with pytest.raises(type(error)):
                 ADAPT(values).filled(fill)
@@ -55,9 +55,9 @@ class TestFilled:
             return
         lazy = ADAPT(values).filled(fill)
         assert not lazy.masked
-        same(lazy.ndarray(), right)
-        same(np.asarray(lazy[1:, ::-1]), right[1:, ::-1])
-        same(ADAPT(values)[::2].filled(fill).ndarray(), right[::2])
+        same(lazy.ndarray(), expected)
+        same(np.asarray(lazy[1:, ::-1]), expected[1:, ::-1])
+        same(ADAPT(values)[::2].filled(fill).ndarray(), expected[::2])
 
     def test_default_is_the_fill_value_of_the_array(self):
         values = np.ma.masked_array(NUMBERS, fill_value=-9)
@@ -83,17 +83,17 @@ class TestFilled:
         assert values.data.tolist() == NUMBERS.data.tolist()
 
     def test_arithmetic_and_statistics_of_filled_arrays(self):
-        lazy, right = ADAPT(NUMBERS).filled(0), NUMBERS.filled(0)
-        same((lazy * 2 + lazy[:1]).ndarray(), right * 2 + right[:1])
+        lazy, expected = ADAPT(NUMBERS).filled(0), NUMBERS.filled(0)
+        same((lazy * 2 + lazy[:1]).ndarray(), expected * 2 + expected[:1])
         for name in ("sum", "mean", "min", "max", "std"):
             got = getattr(lazy, name)(axis=0).ndarray()
-            np.testing.assert_allclose(got, getattr(right, name)(axis=0), rtol=1e-12)
+            np.testing.assert_allclose(got, getattr(expected, name)(axis=0), rtol=1e-12)
         nan = ADAPT(NUMBERS).filled(np.nan)
         assert np.isnan(nan.sum().ndarray())
         assert biggus.nansum(nan).ndarray() == NUMBERS.sum()
         zero, one = ADAPT(NUMBERS).filled(0), ADAPT(NUMBERS).filled(1)
         found = biggus.ndarrays([zero, one, ADAPT(NUMBERS).count(), zero.mean(axis=0)])
-        same(found[0], right)
+        same(found[0], expected)
         same(found[1], NUMBERS.filled(1))
         joined = biggus.LinearMosaic([zero, ADAPT(NUMBERS)])
         np.testing.assert_array_equal(joined.masked_array().mask, [*(0 * MASK), *MASK])
@@ -121,18 +121,18 @@ class TestAsarray:
         present = np.ma.masked_array(values.data, False)
         wanted = np.dtype(dtype if new is None else new)
         try:
-            right = values.data.astype(wanted)
+            expected = values.data.astype(wanted)
         except (TypeError, ValueError, RuntimeError) as error:
             with pytest.raises(type(error)):
                 np.asarray(ADAPT(present), new)
             return
         with np.errstate(all="ignore"):
-            same(np.asarray(ADAPT(present), new), right)
+            same(np.asarray(ADAPT(present), new), expected)
         if wanted.kind in "fcmM":
             got = np.asarray(ADAPT(values), new)
             assert got.dtype == wanted
             np.testing.assert_array_equal(np.isnan(got), MASK)
-            np.testing.assert_array_equal(got[~MASK], right[~MASK])
+            np.testing.assert_array_equal(got[~MASK], expected[~MASK])
         else:
             with pytest.raises(MaskedValueError, match="masked_array"):
                 np.asarray(ADAPT(values), new)

@@ -124,7 +124,9 @@ def plain(result):
         result = result.masked_array() if result.masked else result.ndarray()
     if isinstance(result, np.ndarray) and result.dtype != object:
         mask = np.ma.getmaskarray(result)
-        shown = [None if gone else item for gone, item in zip(mask.flat, result.flat, strict=True)]
+        shown = [
+            None if missing else item for missing, item in zip(mask.flat, result.flat, strict=True)
+        ]
         return result.dtype, result.shape, repr([None if one is None else one for one in shown])
     if isinstance(result, np.generic):
         return plain(np.asarray(result))
@@ -153,10 +155,10 @@ def test_numpy_ma_function_matches_or_raises(name):
         pytest.skip(f"this NumPy has no numpy.ma.{name}")
     for kind, call in itertools.product(OPERANDS, CALLS[name]):
         try:
-            right = plain(call(function, OPERANDS[kind].copy()))
+            expected = plain(call(function, OPERANDS[kind].copy()))
         except Exception:
-            right = None
-        if right is None or (name, kind) == ("amax", "days"):  # NaT, in older NumPy
+            expected = None
+        if expected is None or (name, kind) == ("amax", "days"):  # NaT, in older NumPy
             continue
         message = ""
         try:
@@ -168,7 +170,7 @@ def test_numpy_ma_function_matches_or_raises(name):
                 assert CLEAR.search(message)
                 assert kind != "not masked" or name not in SUPPORTED.split()
             else:
-                assert got == right
+                assert got == expected
 
 
 def test_lazy_array_is_no_masked_array_object():
@@ -211,9 +213,9 @@ def test_implicit_reads_respect_the_memory_option():
 )
 def test_operators_with_an_in_memory_masked_array(act):
     lazy = ADAPT(FLOATS)
-    right = act(FLOATS, FLOATS)
+    expected = act(FLOATS, FLOATS)
     got = act(lazy, FLOATS).masked_array()
-    np.testing.assert_array_equal(got.mask, right.mask)
-    np.testing.assert_array_equal(got.compressed(), right.compressed())
+    np.testing.assert_array_equal(got.mask, expected.mask)
+    np.testing.assert_array_equal(got.compressed(), expected.compressed())
     with pytest.raises(TypeError, match="put the lazy operand first"):
         act(FLOATS, lazy)

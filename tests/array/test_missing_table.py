@@ -38,9 +38,9 @@ def cell_text(expression, names):
         return str(result)
     found = np.ma.asanyarray(result)
     values = np.ma.getdata(found).ravel().tolist()
-    gone = np.ma.getmaskarray(found).ravel()
+    missing = np.ma.getmaskarray(found).ravel()
     return " ".join(
-        [str(found.dtype), *["--" if m else f"{v:g}" for v, m in zip(values, gone, strict=True)]]
+        [str(found.dtype), *["--" if m else f"{v:g}" for v, m in zip(values, missing, strict=True)]]
     )
 
 

@@ -144,15 +144,15 @@ def test_copies_and_pickles_hold_the_file(path):
 
 
 def test_listing_and_failed_opening_leave_no_open_files(path):
-    backend, where = backend_for(Location(path)), Location(path)
-    assert backend.variables(where) == ("v",)
+    backend, location = backend_for(Location(path)), Location(path)
+    assert backend.variables(location) == ("v",)
     assert open_files_in(path.parent) == []
     with pytest.raises(VariableError) as kept:
-        backend.open(where, "w")
+        backend.open(location, "w")
     assert open_files_in(path.parent) == []
     assert kept.traceback  # it refers to all local variables
     array = biggus.open(path, "v")
-    assert backend.variables(where) == ("v",)
+    assert backend.variables(location) == ("v",)
     assert open_files_in(path.parent) == [path.name]
     del array
     whole = path.read_bytes()

@@ -224,8 +224,8 @@ def write_file(path, kind, values=VALUES, mode="w"):
     with library.Dataset(path, mode, format=kind) as file:
         if mode == "w":
             file.createDimension("x", 6), file.createDimension("y", 100)
-            how = {"chunksizes": (2, 100)} if kind == "NETCDF4" else {}
-            file.createVariable("v", "f8", ("x", "y"), **how)
+            options = {"chunksizes": (2, 100)} if kind == "NETCDF4" else {}
+            file.createVariable("v", "f8", ("x", "y"), **options)
         file["v"][:] = values
 
 

@@ -243,8 +243,8 @@ def test_source_name_is_not_computed_without_logging(cache, box, caplog):
     class Named:
         shape, dtype = (4,), np.dtype("i8")
 
-        def __getitem__(self, where):
-            return np.arange(4)[where]
+        def __getitem__(self, box):
+            return np.arange(4)[box]
 
         def __repr__(self):
             repr_calls.append(True)

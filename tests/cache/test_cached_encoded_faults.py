@@ -158,8 +158,8 @@ def test_encoded_chunks_of_a_removed_source_are_read(tmp_path, tiles):
     tiles.stop()
     other = Cache(cache.path, "10 MB")
     for _ in range(2):
-        gone = biggus.open(place, cache=other, retries=0)
-        for array in (gone, pickle.loads(pickle.dumps(gone))):
+        reopened = biggus.open(place, cache=other, retries=0)
+        for array in (reopened, pickle.loads(pickle.dumps(reopened))):
             found = array.masked_array()
             same(found.mask, values.mask)
             same(found.compressed(), values.compressed())
@@ -185,7 +185,7 @@ def test_codecs_of_a_replaced_array_are_not_used(tmp_path, one, other):
             if name == one:
                 same(array.ndarray(), data)
         with biggus.offline():
-            gone = biggus.open(f"{server.url}/a.zarr", cache=cache)
+            reopened = biggus.open(f"{server.url}/a.zarr", cache=cache)
             with pytest.raises(OfflineError):
-                gone.ndarray()
+                reopened.ndarray()
         same(array.ndarray(), data)

@@ -45,8 +45,8 @@ def test_evict_takes_as_few_least_recently_used_as_needed(ledger):
     with ledger.transaction():
         ledger.record([(0, key, 4096) for key in KEYS])
         ledger.record([(0, KEYS[0], None)])
-        gone = ledger.evict(0, 3 * 4096 - 1)
-        assert gone == [(key, 4096, 2 + number) for number, key in enumerate(KEYS[1:4])]
+        evicted = ledger.evict(0, 3 * 4096 - 1)
+        assert evicted == [(key, 4096, 2 + number) for number, key in enumerate(KEYS[1:4])]
         left = {key.hex() for (key,) in ledger.run("SELECT key FROM entries")}
     assert set(KEYS) - left == set(KEYS[1:4])
 
@@ -57,8 +57,8 @@ def test_evict_many_in_order_of_use_and_size(ledger):
         assert ledger.evict(0, 1) == []
         for number, key in enumerate(keys):
             ledger.put(0, bytes.fromhex(key), 4096 * (1 + number % 2), -number // 2, None)
-        gone = ledger.evict(0, 2**40, rounds=5)
-        assert [key for key, _, _ in gone] == sorted(
+        evicted = ledger.evict(0, 2**40, rounds=5)
+        assert [key for key, _, _ in evicted] == sorted(
             keys, key=lambda key: (-int(key, 16) // 2, int(key, 16) % 2)
         )
         assert ledger.counted(0) == (0, 0)

@@ -100,6 +100,6 @@ def test_mosaics_of_mosaics_promote_level_by_level():
         for inner in (0, 1):
             parts = [[a, b], [c, c]] if inner else [[a], [b, c]]
             mosaic = biggus.LinearMosaic([biggus.LinearMosaic(part) for part in parts])
-            right = np.concatenate([np.concatenate(part) for part in parts])
-            assert mosaic.dtype == right.dtype
-            np.testing.assert_array_equal(mosaic.ndarray(), right)
+            expected = np.concatenate([np.concatenate(part) for part in parts])
+            assert mosaic.dtype == expected.dtype
+            np.testing.assert_array_equal(mosaic.ndarray(), expected)

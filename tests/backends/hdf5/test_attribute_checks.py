@@ -29,8 +29,8 @@ def treat_all_files_as_large(monkeypatch):
     monkeypatch.setattr(attribute_checks, "_last", [])
 
 
-def write_file(path, count=1, **how):
-    with h5py.File(path, "w", **how) as file:
+def write_file(path, count=1, **options):
+    with h5py.File(path, "w", **options) as file:
         for name in "vw":
             dataset = file.create_dataset(name, data=np.arange(4.0), track_order=True)
             for number in range(count):

@@ -123,8 +123,8 @@ def test_cache_stores_raw_values(tmp_path, decode, settled):
     biggus.open(path, "g/v", cache=cache, decode=not decode).masked_array()
     got = biggus.open(path, "g/v", cache=cache, decode=decode).masked_array()
     path.unlink()
-    gone = biggus.open(path, "g/v", cache=cache, decode=decode).masked_array()
-    for found in (got, gone):
+    after_deletion = biggus.open(path, "g/v", cache=cache, decode=decode).masked_array()
+    for found in (got, after_deletion):
         if decode:
             np.testing.assert_array_equal(found.mask, expected.mask)
             np.testing.assert_array_equal(found.compressed(), expected.compressed())

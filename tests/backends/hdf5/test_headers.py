@@ -54,8 +54,8 @@ def test_variable_length_attributes_match_h5py(tmp_path, libver):
             for place in file["group"], file["dataset"]:
                 stored = headers.attributes(h5py.h5o.get_info(place.id).addr)
                 found = sorted(len(v) for kind, v in stored if kind[0] % 16 == VARIABLE)
-                right = [kind_and_size_by_h5py(place, name) for name in place.attrs]
-                assert found == sorted(nbytes for variable, nbytes in right if variable)
+                expected = [kind_and_size_by_h5py(place, name) for name in place.attrs]
+                assert found == sorted(nbytes for variable, nbytes in expected if variable)
 
 
 def test_addresses_of_four_bytes(tmp_path):

@@ -23,8 +23,8 @@ except biggus.BiggusError as error:
 """
 
 
-def write_file(path, **how):
-    with h5py.File(path, "w", **how) as file:
+def write_file(path, **options):
+    with h5py.File(path, "w", **options) as file:
         dataset = file.create_dataset("v", data=np.arange(4.0))
         dataset.attrs["units"] = "K"
         dataset.attrs["long_name"] = "temperature of the air"

@@ -40,8 +40,8 @@ def create(path, data, codec=None):
     if not known:
         with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
             warnings.simplefilter("ignore")
-            how = {"chunks": SHARDS, "codecs": [codec], "zarr_format": 3}
-            zarr.create(store=folder, shape=data.shape, dtype=data.dtype, **how)[:] = data
+            settings = {"chunks": SHARDS, "codecs": [codec], "zarr_format": 3}
+            zarr.create(store=folder, shape=data.shape, dtype=data.dtype, **settings)[:] = data
             files = filter(Path.is_file, Path(folder).rglob("*"))
             known |= {each.relative_to(folder): each.read_bytes() for each in files}
     for name, content in known.items():

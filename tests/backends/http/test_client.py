@@ -242,13 +242,18 @@ def test_gate_serves_waiters_in_turn():
 
 
 INTERRUPTED = """
-import sys, threading
+import os, sys, threading
 from concurrent.futures import ThreadPoolExecutor
 from biggus.backends.http.client import HttpClient
+from biggus.backends.http.pools import HostGate
+hold = HostGate.hold
+def announced_hold(*args):
+    hold(*args)
+    os.write(1, b"backing off\\n")
+HostGate.hold = announced_hold
 client = HttpClient()
 pool = ThreadPoolExecutor(2)
 future = pool.submit(client.get, sys.argv[1])
-print("ready", flush=True)
 {wait}
 """
 
@@ -299,10 +304,7 @@ def test_interrupt_ends_a_backoff(server, wait):
         text=True,
     )
     with process:
-        assert process.stdout.readline() == "ready\n"
-        while not server.requests[TILE]:
-            time.sleep(0.01)
-        time.sleep(0.3)
+        assert process.stdout.readline() == "backing off\n"
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=120)
     assert "KeyboardInterrupt" in errors

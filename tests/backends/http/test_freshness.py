@@ -162,9 +162,9 @@ def test_too_old_tile_raises_while_the_server_fails(tiles, tmp_path, monkeypatch
     options = {"zoom": 1, "tile_size": 8, "retries": 0, "fresh_for": 0, "stale_if_error": DAY}
     with Cache(tmp_path / "cache") as cache:
         array = biggus.open(template, cache=cache, **options)
-        right = array.ndarray()
+        expected = array.ndarray()
         tiles.always = Reply(503)
-        assert np.array_equal(array.ndarray(), right)
+        assert np.array_equal(array.ndarray(), expected)
         now = time.time
         monkeypatch.setattr(time, "time", lambda: now() + 2 * DAY)
         with pytest.raises(SourceError, match="503"):

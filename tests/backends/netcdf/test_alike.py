@@ -34,11 +34,11 @@ def by_example(path, example, monkeypatch, group=""):
     return found
 
 
-def assert_equal(found, right):
-    assert repr(found.attributes) == repr(right.attributes)
-    assert repr(found.variables) == repr(right.variables)
-    assert found.values.keys() == right.values.keys()
-    for name, values in right.values.items():
+def assert_equal(found, expected):
+    assert repr(found.attributes) == repr(expected.attributes)
+    assert repr(found.variables) == repr(expected.variables)
+    assert found.values.keys() == expected.values.keys()
+    for name, values in expected.values.items():
         assert found.values[name].dtype == values.dtype
         assert found.values[name].shape == values.shape
         assert found.values[name].tobytes() == values.tobytes()

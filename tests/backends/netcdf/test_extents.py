@@ -283,8 +283,10 @@ class Library:
             if s.start >= n:
                 lacking = count[axis]
             elif s.start + s.step * (count[axis] - 1) >= n:
-                there = n - s.start
-                lacking = count[axis] - (-(-there // s.step) if self.ceils else there // s.step)
+                available = n - s.start
+                lacking = count[axis] - (
+                    -(-available // s.step) if self.ceils else available // s.step
+                )
             missing.append(lacking)
             count[axis] -= lacking
             nothing = nothing or not count[axis]

@@ -29,12 +29,12 @@ def values_of(path):
         return {name: np.asarray(variable[...]) for name, variable in file.variables.items()}
 
 
-def same(found, right):
-    assert found.keys() == right.keys()
+def same(found, expected):
+    assert found.keys() == expected.keys()
     for name, values in found.items():
-        assert values.shape == right[name].shape
-        assert values.dtype == right[name].dtype or not values.shape
-        assert values.tolist() == right[name].tolist()
+        assert values.shape == expected[name].shape
+        assert values.dtype == expected[name].dtype or not values.shape
+        assert values.tolist() == expected[name].tolist()
 
 
 @pytest.fixture
@@ -53,20 +53,20 @@ def plain(tmp_path):
 
 
 def test_plain_values_are_read_without_the_library(plain, monkeypatch):
-    right = values_of(plain)
+    expected = values_of(plain)
     monkeypatch.setattr(recorded, "read_packed", None)
-    same(record_of_file(plain, EVERYTHING).values, right)
+    same(record_of_file(plain, EVERYTHING).values, expected)
 
 
 def test_contiguous_variables_are_read_from_their_record(plain, monkeypatch):
-    right = values_of(plain)
+    expected = values_of(plain)
     found = record_of_file(plain, NOTHING)
     placed = [name for name, record in found.variables.items() if record.own]
     assert placed == ["i1", "u2", "i8", "f4", "f8", "big"]
     monkeypatch.setattr(netCDF4, "Dataset", None)
     for name in placed:
         source = recorded.recalled(str(plain), name, found.variables[name])
-        assert source[whole((5,))].tolist() == right[name].tolist()
+        assert source[whole((5,))].tolist() == expected[name].tolist()
 
 
 def test_unopenable_files_have_no_record(plain, tmp_path):
@@ -119,12 +119,12 @@ def test_other_variables_match_netcdf4(tmp_path, fill, kind):
     path = tmp_path / "a.nc"
     with netCDF4.Dataset(path, "w", format=kind) as file:
         fill(file)
-    right = values_of(path)
-    same(record_of_file(path, EVERYTHING).values, right)
+    expected = values_of(path)
+    same(record_of_file(path, EVERYTHING).values, expected)
     for name, record in record_of_file(path, NOTHING).variables.items():
         source = recorded.recalled(str(path), name, record)
         if source.shape != (0,):
-            assert source[whole(source.shape)].tolist() == right[name].tolist()
+            assert source[whole(source.shape)].tolist() == expected[name].tolist()
 
 
 def test_virtual_dataset_has_no_record_of_its_place(tmp_path):

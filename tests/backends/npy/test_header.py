@@ -129,13 +129,13 @@ def test_damaged_file_raises_or_matches_numpy(order):
         path.write_bytes(damaged)
         try:
             with path.open("rb") as file:  # np.load would leave its own file open
-                right = np.load(file)
+                expected = np.load(file)
         except Exception:
             with pytest.raises(OpenError) as caught:
                 biggus.open(path, backend="npy")
             assert "\n" not in str(caught.value)
         else:
-            assert_same(biggus.open(path).ndarray(), right)
+            assert_same(biggus.open(path).ndarray(), expected)
 
     check()
 

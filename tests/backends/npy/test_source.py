@@ -55,13 +55,13 @@ def write_npy(values, version=None, path="a.npy"):
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_every_dtype_and_shape(dtype, shape, order):
     write_npy(make_values(shape, dtype, order))
-    right = np.load("a.npy")
+    expected = np.load("a.npy")
     array = biggus.open("a.npy")
-    assert (array.shape, array.dtype) == (right.shape, right.dtype)
+    assert (array.shape, array.dtype) == (expected.shape, expected.dtype)
     assert not array.masked
     got = array.ndarray()
-    assert got.dtype.fields == right.dtype.fields
-    assert_same(got, right)
+    assert got.dtype.fields == expected.dtype.fields
+    assert_same(got, expected)
 
 
 @pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
@@ -256,9 +256,9 @@ def test_open_many():
     for number in range(3):
         write_npy(VALUES + number, path=f"{number}.npy")
     joined = biggus.open_many("*.npy")
-    right = np.concatenate([VALUES, VALUES + 1, VALUES + 2])
-    assert_same(joined.ndarray(), right)
-    assert joined.mean().ndarray() == right.mean()
+    expected = np.concatenate([VALUES, VALUES + 1, VALUES + 2])
+    assert_same(joined.ndarray(), expected)
+    assert joined.mean().ndarray() == expected.mean()
 
 
 def run(*arguments):

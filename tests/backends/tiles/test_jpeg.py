@@ -56,7 +56,7 @@ def test_truncated_jpeg_with_an_end_marker_raises(variant, mode):
     bands = 3 if mode == "RGB" else 1
     for pixels in (ROUGH, FLAT):
         whole = jpeg(pixels, mode, **options)
-        right = decoded(whole, bands)
+        expected = decoded(whole, bands)
         first = whole.index(b"\xff\xda") + 14
         refused = 0
         stops = range(first, len(whole) - 2, 1 + (len(whole) - first) // 150)
@@ -67,7 +67,7 @@ def test_truncated_jpeg_with_an_end_marker_raises(variant, mode):
                 refused += 1
                 assert "cut off" in str(error) or "cannot be decoded" in str(error)  # noqa: PT017
             else:
-                assert np.array_equal(found, right)  # the missing bytes held no pixels
+                assert np.array_equal(found, expected)  # the missing bytes held no pixels
         assert refused >= len(stops) - 4
 
 
@@ -167,8 +167,8 @@ def test_broken_tile_is_requested_once_more(server, number):
     body = broken_replies()[number]
     server.replies[PATH] = [Reply(body=body)]
     source = source_of(server)
-    right = decoded(server.tile(PATH), 3)
-    assert np.array_equal(read(source, BOX), right)
+    expected = decoded(server.tile(PATH), 3)
+    assert np.array_equal(read(source, BOX), expected)
     assert server.requests[PATH] == 2
     assert "Cache-Control" not in server.seen[0][1]
     assert server.seen[1][1]["Cache-Control"] == "no-cache"

@@ -153,11 +153,11 @@ def test_fsspec_bucket_that_forbids_missing_chunks(tmp_path):
         protocol = "bucket"
         cachable = False
 
-        def cat_file(self, path, **how):
+        def cat_file(self, path, **options):
             file = tmp_path / path.partition("://")[2].strip("/")
             if not file.is_file():
                 raise PermissionError("Forbidden")
-            return file.read_bytes()[how.get("start") : how.get("end")]
+            return file.read_bytes()[options.get("start") : options.get("end")]
 
     fsspec.register_implementation("bucket", Bucket, clobber=True)
     try:

@@ -202,8 +202,8 @@ def test_forked_process(tmp_path, zipped):
 _inherited = []
 
 
-def read_one_and_all(how):
-    source = how[0](how[1], "a")
+def read_one_and_all(opener_and_path):
+    source = opener_and_path[0](opener_and_path[1], "a")
     return [read(source, (slice(0, 1, 1),)).tolist(), read_all(source)]
 
 
