@@ -40,9 +40,9 @@ ANALYSES = {
     "needs_reduction": lambda a: [((a - a.mean(axis=0)) / a.std()).max()],
     "further pass": lambda a: [a.median(), a.mean()],
     "along an axis": lambda a: [biggus.median(a[:, :500], axis=0), a.sum()],
-    "unlike": lambda a: [(a[:, :64] + a[:, :64].T).sum()],
-    "of nothing": lambda a: [a[:0].sum(), a[:, :10].max()],
-    "twice": lambda a: [a.mean(), a.mean()],
+    "transposed operand": lambda a: [(a[:, :64] + a[:, :64].T).sum()],
+    "empty": lambda a: [a[:0].sum(), a[:, :10].max()],
+    "the same array twice": lambda a: [a.mean(), a.mean()],
     "shared": lambda a: [logistic(a).max(), logistic(a)[:9], (logistic(a) - a[:1]).min()],
     "tiles": lambda a: [np.concatenate([a, a + a[::-1]]).mean(axis=0), a.max()],
 }

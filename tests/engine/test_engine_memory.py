@@ -30,19 +30,19 @@ STORED = ("std0", "needs_reduction", "save_hdf5", "save_zarr")
 
 MEASURED = {
     "blocks*4": GENERATED,
-    "blocks*8": ("mean", "std0", "median", "median0", "needs_reduction", "save", "save_turned"),
+    "blocks*8": ("mean", "std0", "median", "median0", "needs_reduction", "save", "save_transposed"),
     "waiting*4": ("std0", "median", "needs_reduction", "several", "save"),
     "rows*8": ("median0", "percentiles0", "save_columns"),
-    "rows*4": ("std1", "argmax0", "parts", "turned", "save_npy"),
+    "rows*4": ("std1", "argmax0", "parts", "transposed", "save_npy"),
     "columns*4": ("std0", "median1", "percentiles0", "histogram", "compared"),
-    "uneven*4": ("std0", "median", "needs_reduction", "parts", "turned", "save"),
-    "none*4": ("std0", "median1", "save_turned"),
+    "uneven*4": ("std0", "median", "needs_reduction", "parts", "transposed", "save"),
+    "none*4": ("std0", "median1", "save_transposed"),
     "contiguous*4": (*STORED, "std", "median", "several", "parts"),
     "contiguous*8": ("mean", "std0", "save_npy"),
-    "one_chunk*4": (*STORED, "turned"),
+    "one_chunk*4": (*STORED, "transposed"),
     "gzipped_rows*4": ("std0", "median", "save_zarr"),
     "zarr_rows*4": (*STORED, "median"),
-    "zarr_one_chunk*4": (*STORED, "turned"),
+    "zarr_one_chunk*4": (*STORED, "transposed"),
 }
 
 

@@ -20,46 +20,48 @@ CALLS = {
     "cumsum of bytes": lambda a: np.cumsum(a, 0, dtype="f4"),
     "diff": np.diff,
     "diff twice": lambda a: np.diff(a, 2, axis=0),
-    "diff none": lambda a: np.diff(a, 0),
+    "diff of order 0": lambda a: np.diff(a, 0),
     "diff of high order": lambda a: np.diff(a, 9),
     "diff of negative order": lambda a: np.diff(a, -1),
-    "diff with ends": lambda a: np.diff(a, prepend=1, append=a),
+    "diff with prepend and append": lambda a: np.diff(a, prepend=1, append=a),
     "ediff1d": np.ediff1d,
     "ediff1d with ends": lambda a: np.ediff1d(a, to_begin=[1, 0], to_end=1),
-    "ediff1d of halves": lambda a: np.ediff1d(a, to_begin=0.5j),
+    "ediff1d with a complex end": lambda a: np.ediff1d(a, to_begin=0.5j),
     "trapezoid": np.trapezoid,
-    "trapezoid of widths": lambda a: np.trapezoid(a, dx=0.5, axis=0),
-    "trapezoid of places": lambda a: np.trapezoid(a, np.arange(a.shape[-1]) ** 2),
-    "trapezoid of rows": lambda a: np.trapezoid(a, np.arange(a.shape[0]) ** 2, axis=0),
+    "trapezoid with dx": lambda a: np.trapezoid(a, dx=0.5, axis=0),
+    "trapezoid with x": lambda a: np.trapezoid(a, np.arange(a.shape[-1]) ** 2),
+    "trapezoid of rows with x": lambda a: np.trapezoid(a, np.arange(a.shape[0]) ** 2, axis=0),
     "sort stably": lambda a: np.sort(a, axis=0, kind="stable"),
-    "sort by a name": lambda a: np.sort(a, order="x"),
+    "sort by a field": lambda a: np.sort(a, order="x"),
     "partition": lambda a: np.partition(a, 1),
     "partition rows": lambda a: np.sort(np.partition(a, (0, -1), axis=0)[:1], axis=0),
     "partition too far": lambda a: np.partition(a, 9),
-    "partition by half": lambda a: np.partition(a, 0.5),
+    "partition by a float": lambda a: np.partition(a, 0.5),
     "argpartition": lambda a: np.argpartition(a, 0) * 0,
     "unwrap": np.unwrap,
-    "unwrap along": lambda a: np.unwrap(a, axis=0, period=4),
+    "unwrap along an axis": lambda a: np.unwrap(a, axis=0, period=4),
     "apply_along_axis": lambda a: np.apply_along_axis(np.sum, 0, a),
-    "apply_along_axis to several": lambda a: np.apply_along_axis(lambda v: np.outer(v, v), -1, a),
+    "apply_along_axis to matrices": lambda a: np.apply_along_axis(lambda v: np.outer(v, v), -1, a),
     "apply_over_axes": lambda a: np.apply_over_axes(np.sum, a, [0, -1]),
     "windows": lambda a: np.lib.stride_tricks.sliding_window_view(a, 2, axis=-1),
-    "windows of two": lambda a: np.lib.stride_tricks.sliding_window_view(a, (2, 3), axis=(0, -1)),
-    "windows everywhere": lambda a: np.lib.stride_tricks.sliding_window_view(a, (1,) * a.ndim),
+    "windows along two axes": lambda a: np.lib.stride_tricks.sliding_window_view(
+        a, (2, 3), axis=(0, -1)
+    ),
+    "windows along all axes": lambda a: np.lib.stride_tricks.sliding_window_view(a, (1,) * a.ndim),
     "windows too long": lambda a: np.lib.stride_tricks.sliding_window_view(a, 99, axis=0),
     "convolve": lambda a: np.convolve(a, [1, 2, 1]),
-    "convolve to the same": lambda a: np.convolve(a, np.array([1, 2], a.dtype), "same"),
+    "convolve same": lambda a: np.convolve(a, np.array([1, 2], a.dtype), "same"),
     "correlate": lambda a: np.correlate(a, [1, 3]),
-    "correlate everywhere": lambda a: np.correlate(a, [1, 3], "full"),
+    "correlate full": lambda a: np.correlate(a, [1, 3], "full"),
 }
 if hasattr(np, "cumulative_sum"):
     CALLS |= {
         "cumulative_sum": np.cumulative_sum,
-        "cumulative_sum of more": lambda a: np.cumulative_sum(a, axis=0, include_initial=True),
+        "cumulative_sum with initial": lambda a: np.cumulative_sum(a, axis=0, include_initial=True),
         "cumulative_prod": lambda a: np.cumulative_prod(a, axis=-1, dtype="f8"),
     }
 
-ROUNDED = {"trapezoid", "trapezoid of widths", "trapezoid of places", "trapezoid of rows"}
+ROUNDED = {"trapezoid", "trapezoid with dx", "trapezoid with x", "trapezoid of rows with x"}
 ROUNDED |= {"apply_over_axes"}
 
 

@@ -18,8 +18,8 @@ CALLS = {
     "flatnonzero": np.flatnonzero,
     "argwhere": np.argwhere,
     "extract": lambda a: np.extract(a > 1, a),
-    "extract of more": lambda a: np.extract(a[:1] > 1, a),
-    "extract of fewer": lambda a: np.extract(a > 1, a[:1]),
+    "extract with a smaller condition": lambda a: np.extract(a[:1] > 1, a),
+    "extract with a larger condition": lambda a: np.extract(a > 1, a[:1]),
     "ix_": lambda a: np.ix_(a > 1, a[:1] > 1),
 }
 

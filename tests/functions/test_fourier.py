@@ -25,7 +25,7 @@ FOURIER = {
         for keywords in ({}, {"axes": (0,)}, {"s": (3, 5), "axes": (-1, 0)}, {"norm": "forward"})
     },
     "fftshift": lambda a: np.fft.fftshift(a[None]),
-    "fftshift along": lambda a: np.fft.fftshift(a, 0),
+    "fftshift along an axis": lambda a: np.fft.fftshift(a, 0),
     "ifftshift": lambda a: np.fft.ifftshift(a, axes=(-1,)),
 }
 
@@ -40,7 +40,7 @@ MATRICES = {
     "eigh": lambda a: np.linalg.eigh(a + np.swapaxes(np.conj(a) + 0, -1, -2))[0],
     "qr": lambda a: abs(np.linalg.qr(a).R),
     "svd": lambda a: np.linalg.svd(a, full_matrices=False).S,
-    "svd alone": lambda a: np.linalg.svd(a, compute_uv=False),
+    "svd without vectors": lambda a: np.linalg.svd(a, compute_uv=False),
     "solve": lambda a: np.linalg.solve(a, np.ones((a.shape[-1], 2))),
     "solve a column": lambda a: np.linalg.solve(a, np.arange(a.shape[-1])),
     **{
@@ -57,7 +57,7 @@ MATRICES = {
 PLACES = {
     "take_along_axis": lambda a: np.take_along_axis(a, np.argsort(a, axis=-1), -1),
     "take_along_axis of rows": lambda a: np.take_along_axis(a, np.zeros(a[:2].shape, int), 0),
-    "take_along_axis by halves": lambda a: np.take_along_axis(a, a * 0.5, 0),
+    "take_along_axis with float indices": lambda a: np.take_along_axis(a, a * 0.5, 0),
     "meshgrid": lambda a: np.meshgrid(a, np.arange(3)),
     "meshgrid ij": lambda a: np.meshgrid(np.arange(2), a, a, indexing="ij", sparse=True),
     "vander": np.vander,
@@ -65,7 +65,7 @@ PLACES = {
     "sort_complex": np.sort_complex,
     "ravel_multi_index": lambda a: np.ravel_multi_index((a.astype("i4"), a.astype("i8")), (9, 9)),
     "packbits": np.packbits,
-    "packbits along": lambda a: np.packbits(a > 3, axis=0, bitorder="little"),
+    "packbits along an axis": lambda a: np.packbits(a > 3, axis=0, bitorder="little"),
     "copy": np.copy,
 }
 

@@ -22,7 +22,7 @@ CASES = {
     "vecdot": (lambda a, s, x: LA.vecdot(a, a)),
     "vector_norm": (lambda a, s, x: LA.vector_norm(x)),
     "vector_norm of all": (lambda a, s, x: LA.vector_norm(a, ord=np.inf, keepdims=True)),
-    "vector_norm of some": (lambda a, s, x: LA.vector_norm(a, axis=(0, 2), ord=1)),
+    "vector_norm of two axes": (lambda a, s, x: LA.vector_norm(a, axis=(0, 2), ord=1)),
     "matrix_norm": (lambda a, s, x: LA.matrix_norm(a, keepdims=True)),
     "matrix_norm of rows": (lambda a, s, x: LA.matrix_norm(a, ord=1)),
     "matrix_power": (lambda a, s, x: LA.matrix_power(s, 3)),
@@ -33,7 +33,7 @@ CASES = {
     "matrix_rank": (lambda a, s, x: LA.matrix_rank(s)),
     "matrix_rank of a vector": (lambda a, s, x: LA.matrix_rank(x)),
     "norm of big-endian values": (lambda a, s, x: LA.norm(a.astype(">f4"), 3, axis=0)),
-    "norm of nothing": (lambda a, s, x: LA.norm(x[:0], 1)),
+    "norm of an empty array": (lambda a, s, x: LA.norm(x[:0], 1)),
     "pinv": (lambda a, s, x: LA.pinv(a)),
     "pinv with cutoffs": (lambda a, s, x: LA.pinv(a, np.array([1e-9, 0.5]))),
 }

@@ -14,7 +14,7 @@ CONSTANTS = ((0, 0), (1, 2), (3, 4))
 
 FUNCTIONS = {
     "pad": lambda a: np.pad(a, 1),
-    "pad apart": lambda a: np.pad(a, ((0, 0), (1, 2), (3, 0)), constant_values=CONSTANTS),
+    "pad per axis": lambda a: np.pad(a, ((0, 0), (1, 2), (3, 0)), constant_values=CONSTANTS),
     "pad edge": lambda a: np.pad(a, (2, 1), mode="edge"),
     "pad reflect": lambda a: np.pad(a, 2, mode="reflect"),
     "pad symmetric": lambda a: np.pad(a, 2, mode="symmetric"),
@@ -26,7 +26,9 @@ FUNCTIONS = {
         a, {1: (3, 4)}, mode="linear_ramp", end_values=((0, 0), (2, 9), (0, 0))
     ),
     "gradient": lambda a: np.gradient(a, axis=1),
-    "gradient apart": lambda a: np.gradient(a, np.array([0, 1, 4, 9.0]), axis=1, edge_order=2),
+    "gradient with coordinates": lambda a: np.gradient(
+        a, np.array([0, 1, 4, 9.0]), axis=1, edge_order=2
+    ),
     "gradients": lambda a: np.gradient(a, 2.0)[2],
 }
 

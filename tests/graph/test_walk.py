@@ -40,15 +40,15 @@ def chain(start, link, number):
 LINKS = {
     "one operand": lambda y: y + 1,
     "two operands": lambda y: y + VALUES,
-    "a constant that is broadcast": lambda y: y * VALUES[:1] % 7,
+    "a broadcast constant": lambda y: y * VALUES[:1] % 7,
     "a column of itself": lambda y: (y + y[:, :1]) % 7,
-    "a view between": lambda y: (y + 1)[::-1, ::-1],
+    "a view in between": lambda y: (y + 1)[::-1, ::-1],
     "a cast": lambda y: y.astype("f4" if y.dtype == "f8" else "f8"),
     "where": lambda y: np.where(y > 5, y - 5, y + 1),
     "itself twice": lambda y: 3.7 * (y % 1) * (1 - y % 1),
     "a part of itself": lambda y: np.concatenate([y[1:], y[:1]]),
-    "joined and parted": lambda y: np.concatenate([y[:1], y[1:] + VALUES[1:]], axis=0) % 7,
-    "joined the other way each time": lambda y: np.concatenate(
+    "joined and split": lambda y: np.concatenate([y[:1], y[1:] + VALUES[1:]], axis=0) % 7,
+    "joined along alternating axes": lambda y: np.concatenate(
         [np.concatenate([y, y], axis=0), np.concatenate([y, y], axis=0)], axis=1
     )[:3, :4],
     "a median": lambda y: y - np.median(y, axis=0, keepdims=True) + VALUES,

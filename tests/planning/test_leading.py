@@ -15,7 +15,7 @@ from biggus.planning import shared_scans
 SHAPE, CHUNKS = (60, 10, 8), (12, 5, 8)
 
 
-@pytest.fixture(autouse=True, params=["chunks", "as they are"])
+@pytest.fixture(autouse=True, params=["chunks", "arrays"])
 def block_size(request, monkeypatch):
     """Make each chunk a reduction block, or else each of these small arrays."""
     if request.param == "chunks":

@@ -37,17 +37,17 @@ def _halves(array):
 
 
 MADE = {
-    "as they are": (_hdf5, False),
+    "uncompressed": (_hdf5, False),
     "compressed": (lambda path: _hdf5(path, compression="gzip"), True),
-    "zarr as they are": (lambda path: _zarr(path, compressors=None), False),
+    "zarr uncompressed": (lambda path: _zarr(path, compressors=None), False),
     "zarr compressed": (_zarr, True),
     "unknown": (lambda _: biggus.ArrayAdapter(ArraySource(VALUES, chunks=(5, 40, 250))), True),
     "known": (
         lambda _: biggus.ArrayAdapter(PartwiseSource(VALUES, chunks=(5, 40, 250))),
         False,
     ),
-    "joined": (lambda path: _halves(_hdf5(path)), False),
-    "turned": (lambda path: _hdf5(path).transpose(2, 0, 1).transpose(1, 2, 0), False),
+    "mosaic": (lambda path: _halves(_hdf5(path)), False),
+    "transposed": (lambda path: _hdf5(path).transpose(2, 0, 1).transpose(1, 2, 0), False),
     "with strides": (lambda path: np.repeat(_hdf5(path), 2, 2)[..., ::2], True),
     "computed": (lambda path: np.negative(np.negative(_hdf5(path))), False),
 }

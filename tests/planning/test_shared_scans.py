@@ -19,7 +19,7 @@ from biggus.sources.wrappers import ObjectSource
 from biggus.testing import RecordingSource
 
 
-@pytest.fixture(autouse=True, params=["chunks", "as they are"])
+@pytest.fixture(autouse=True, params=["chunks", "arrays"])
 def cell_size(request, monkeypatch):
     """Make each chunk a reduction block, or else each of these small arrays."""
     if request.param == "chunks":

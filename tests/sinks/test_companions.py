@@ -263,7 +263,7 @@ def test_unlimited_axes_stay_unlimited(tmp_path, decode):
         "anomaly": v - v.mean(axis=0),
         "line": v.mean(axis=1),
         "map": v.mean(axis=0),
-        "turned": v.T,
+        "transposed": v.T,
     }
     for name, array in made.items():
         biggus.save(array, tmp_path / f"{name}.nc::v")

@@ -17,11 +17,11 @@ DATA = np.random.default_rng(5).normal(size=(24, 30)).astype("f4")
 EXPRESSIONS = {
     "all": lambda a: a,
     "slice": lambda a: a[3:17:2, 4:9],
-    "turned": lambda a: a[::-3, 5],
+    "reversed": lambda a: a[::-3, 5],
     "picked": lambda a: a[[3, 20, 7]][:, [29, 0]],
     "transposed": lambda a: a.T[4:6],
     "reduced": lambda a: a[:7].mean(axis=1),
-    "twice": lambda a: (a - a.mean(axis=0)).std(axis=1)[2:4],
+    "two passes": lambda a: (a - a.mean(axis=0)).std(axis=1)[2:4],
     "median": lambda a: biggus.median(a, axis=0)[::9],
     "mosaic": lambda a: biggus.LinearMosaic([a[:5], a[18:]], axis=0)[2:7],
     "with memory": lambda a: a[2] + np.ones(30),

@@ -42,7 +42,7 @@ SELECTING = {
     "reindex nearest": lambda a: a.reindex(x=[0.2, 2.9], method="nearest"),
     "reindex_like": lambda a: a.reindex_like(a.isel(x=[0, 2])),
     "interp": lambda a: a.interp(x=[0.5, 2.25]),
-    "interp along": lambda a: a.interp(x=WHERE),
+    "interp along a dimension": lambda a: a.interp(x=WHERE),
     "interp two": lambda a: a.interp(x=[0.5, 1.5], y=[0.5, 1.0]),
     "interp nearest": lambda a: a.interp(x=[0.4, 2.3], method="nearest"),
     "interp time": lambda a: a.interp(time=np.array(["2001-01-01T12"], "M8[ns]")),

@@ -27,14 +27,14 @@ def wrapped(values):
 
 OF_NUMBERS = {
     "count": lambda a: a.count(),
-    "count along": lambda a: a.count("y"),
+    "count along a dimension": lambda a: a.count("y"),
     "isnull": lambda a: a.isnull(),
     "notnull": lambda a: a.notnull(),
     "number of null": lambda a: a.isnull().sum(),
     "where": lambda a: a.where(a > 3),
     "diff": lambda a: a.diff("x"),
     "max": lambda a: a.max(),
-    "min along": lambda a: a.min("y"),
+    "min along a dimension": lambda a: a.min("y"),
     "dropna": lambda a: a.dropna("y"),
     "dropna if all are": lambda a: a.dropna("x", how="all"),
     "groupby count": lambda a: a.groupby("y").count(),
@@ -69,13 +69,13 @@ OF_FLOATS = {
     **OF_NUMBERS,
     "fillna": lambda a: a.fillna(0),
     "sum": lambda a: a.sum(),
-    "sum along": lambda a: a.sum("y"),
+    "sum along a dimension": lambda a: a.sum("y"),
     "sum with NaN": lambda a: a.sum(skipna=False),
     "sum of enough": lambda a: a.sum(min_count=9),
     "sum of few": lambda a: a.sum("y", min_count=3),
     "prod": lambda a: a.prod("x"),
     "mean": lambda a: a.mean(),
-    "mean along": lambda a: a.mean("x"),
+    "mean along a dimension": lambda a: a.mean("x"),
     "mean with NaN": lambda a: a.mean("x", skipna=False),
     "max with NaN": lambda a: a.max("y", skipna=False),
     "std": lambda a: a.std("y", ddof=1),
@@ -133,7 +133,15 @@ ALWAYS = [
     OF_FLOATS[name]
     for name in (
         *("count", "isnull", "notnull", "number of null", "fillna", "where", "sum", "mean"),
-        *("sum with NaN", "sum of enough", "sum of few", "mean along", "max", "std", "dropna"),
+        *(
+            "sum with NaN",
+            "sum of enough",
+            "sum of few",
+            "mean along a dimension",
+            "max",
+            "std",
+            "dropna",
+        ),
         *("groupby mean", "groupby sum", "arithmetic", "greater", "unequal", "concat", "values"),
     )
 ]
