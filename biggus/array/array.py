@@ -120,9 +120,11 @@ class Array(Operators, Statistics, Methods, Labelled, Missing, Scalars, Dispatch
     @property
     def chunks(self) -> tuple[tuple[int, ...], ...]:
         """One chunk along each axis, for xarray.  The chunks of the sources are `grid`."""
-        if asked_by("xarray.core.utils", through="xarray.namedarray"):
-            # xarray asks whether to use flox, which would treat it as an array in memory.
-            raise AttributeError("chunks")
+        for module in ("xarray.core.utils", "xarray.core.groupby", "xarray.groupers"):
+            # xarray asks whether to use flox, which would treat it as an array in memory; and
+            # refuses labels of groups that are lazy, which are read like any other labels.
+            if asked_by(module, through="xarray.namedarray"):
+                raise AttributeError("chunks")
         return tuple([(n,) for n in self.shape])
 
     def __repr__(self) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from xarray.core import indexing
+from xarray.core import indexing, variable
 from xarray.namedarray.parallelcompat import ChunkManagerEntrypoint
 
 from biggus.array import Array
@@ -104,7 +104,13 @@ class ChunkManager(ChunkManagerEntrypoint[Any]):
     def apply_gufunc(
         self, func: Callable[..., Any], signature: str, *args: Any, **keywords: Any
     ) -> Any:
-        """Apply a function of core dimensions lazily; see `apply_gufunc`."""
+        """Apply a function of core dimensions lazily; see `apply_gufunc`.
+
+        The function that numbers the bins of groups is called with the values: xarray needs the
+        numbers to group by them.
+        """
+        if getattr(func, "__module__", None) == "xarray.groupers":
+            return func(*self.compute(*args))
         return apply_gufunc(func, signature, *args, **keywords)
 
     def reduction(
@@ -236,6 +242,16 @@ class Region:
         )
         with self.lock:
             self.target[moved] = values
+
+
+def _is_lazy_scalar(key: Any) -> bool:
+    """Tell whether a key is a lazy array without axes, which selects one element."""
+    return (isinstance(key, Array) and key.ndim == 0) or _is_dask_scalar(key)
+
+
+# The result has no dimension of such a key.  xarray knows this of arrays of dask alone.
+_is_dask_scalar = getattr(variable, "is_0d_dask_array", lambda _: False)
+setattr(variable, "is_0d_dask_array", _is_lazy_scalar)  # noqa: B010 - no public name of xarray
 
 
 class PickedLazily(indexing.ExplicitlyIndexedNDArrayMixin):

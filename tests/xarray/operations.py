@@ -135,6 +135,9 @@ COMPUTING = {
     "argmin dims": lambda a: a.fillna(0.0).argmin("x"),
     "idxmax": lambda a: a.fillna(0.0).idxmax("x"),
     "idxmin": lambda a: a.fillna(0.0).idxmin("time"),
+    "idxmax of a line": lambda a: a[:, 0, 0].idxmax("time"),
+    "idxmin of a line": lambda a: a[1, 2].idxmin(skipna=False),
+    "idxmax of missing values": lambda a: a.where(a > 99)[0, 0].idxmax(fill_value=-1.0),
     "polyfit": lambda a: a.polyfit("time", 1)["polyfit_coefficients"],
     "polyfit of all": lambda a: a.fillna(0.0).polyfit("time", 2, skipna=False)[
         "polyfit_coefficients"

@@ -101,3 +101,28 @@ def test_lazy_groups_are_not_given_to_flox():
     # flox would treat a lazy array as one in memory.
     assert not utils.contains_only_chunked_or_numpy(lazy)
     assert xr.namedarray.pycompat.is_chunked_array(lazy.data)
+
+
+GROUPED = {
+    "bins along two axes": lambda a, by: a.groupby_bins(by, [-9, 4, 5, 9]).mean(),
+    "number of bins": lambda a, by: a.groupby_bins(by, 3).max(),
+    "bins of a coordinate": lambda a, by: (
+        a.assign_coords(by=by).groupby_bins("by", [0, 5, 9]).sum()
+    ),
+    "bins along an axis": lambda a, by: a.groupby_bins(by[:, 0], [0, 5, 9]).std(),
+    "values": lambda a, by: a.groupby(by > 5).mean(),
+}
+
+
+@pytest.mark.parametrize("name", GROUPED)
+def test_lazy_labels_of_groups_are_read_and_nothing_else(name):
+    by = xr.DataArray(np.nan_to_num(VALUES[0]), dims=("y", "x"), name="by")
+    right = GROUPED[name](wrapped(VALUES), by)
+    lazy = biggus.ArrayAdapter(UnreadableSource(VALUES.shape))
+    got = GROUPED[name](wrapped(lazy), by.copy(data=biggus.ArrayAdapter(by.values)))
+    assert isinstance(got.variable._data, biggus.Array)
+    assert got.shape == right.shape
+    got = GROUPED[name](
+        wrapped(biggus.ArrayAdapter(VALUES)), by.copy(data=biggus.ArrayAdapter(by.values))
+    )
+    xr.testing.assert_allclose(got.compute(), right)
