@@ -48,7 +48,7 @@ def test_open_many(series, tmp_path, check_same):
     assert isinstance(biggus.open_many(series, "a", stack=True), biggus.Array)
 
 
-def test_a_name_with_brackets_is_found(series):
+def test_path_with_brackets_is_opened(series):
     named = series[0].rename(series[0].with_name("part[1].h5"))
     assert biggus.open_many(named, "a").shape == (2, 10)
 

@@ -58,7 +58,7 @@ def test_positions_match_xarray_sel(values, units, labels):
             assert got == expected, (label, method)
 
 
-def test_nearest_of_unsigned_integers():
+def test_nearest_label_of_unsigned_integers():
     positions = AxisPositions("x", np.uint8([0, 100, 250]), {})
     assert positions.of([40, 60, 200, -5, 300], "nearest").tolist() == [0, 1, 2, 0, 2]
 

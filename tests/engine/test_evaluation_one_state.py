@@ -96,7 +96,7 @@ def test_file_that_keeps_changing_raises_after_all_retries(path, meanwhile, retr
     assert caplog.text.count("evaluating again") == retries
 
 
-def test_two_evaluations_may_see_two_states(path):
+def test_separate_evaluations_may_see_different_states(path):
     a = opened(path)
     np.testing.assert_array_equal(a.ndarray(), OLD)
     overwrite(path)

@@ -182,14 +182,14 @@ KEEPING_BYTE_ORDER = {
 
 
 @pytest.mark.parametrize("name", KEEPING_BYTE_ORDER)
-def test_byte_order_of_the_result_is_numpys(name):
+def test_byte_order_matches_numpy(name):
     check(KEEPING_BYTE_ORDER[name], np.arange(6).reshape(2, 3).astype(">f4"))
 
 
 @pytest.mark.parametrize("most", [0, 2])
 @pytest.mark.parametrize("axis", [None, 0, 1, -1])
 @pytest.mark.parametrize("repeats", [0, 1, 3, [2], "each"])
-def test_repeat_beyond_the_most_indices_equals_numpy(monkeypatch, most, axis, repeats):
+def test_repeat_of_many_copies_matches_numpy(monkeypatch, most, axis, repeats):
     monkeypatch.setattr("biggus.functions.moving._MOST_COPIES", most)
     values = np.arange(24).reshape(2, 3, 4)
     if repeats == "each":
@@ -199,7 +199,7 @@ def test_repeat_beyond_the_most_indices_equals_numpy(monkeypatch, most, axis, re
 
 
 @pytest.mark.parametrize("reps", [0, 3, (2, 1, 3), (3, 1, 1, 2), (0, 4)])
-def test_tile_beyond_the_most_tiles_equals_numpy(monkeypatch, reps):
+def test_tile_of_many_copies_matches_numpy(monkeypatch, reps):
     monkeypatch.setattr("biggus.functions.moving._MOST_COPIES", 1)
     values = np.arange(24).reshape(2, 3, 4)
     found = np.tile(biggus.ArrayAdapter(values), reps)

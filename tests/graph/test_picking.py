@@ -137,7 +137,7 @@ def points(tmp_path):
 
 
 @pytest.mark.parametrize("at_hand", [True, False])
-def test_points_of_a_file(points, at_hand, monkeypatch):
+def test_distant_points_of_a_file(points, at_hand, monkeypatch):
     path, key, values = points
     if not at_hand:
         monkeypatch.setattr("biggus.backends.descriptor._TELLS_AT_HAND", False)

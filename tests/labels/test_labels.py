@@ -85,7 +85,7 @@ ATTRIBUTES = {
 
 
 @pytest.mark.parametrize("name", ATTRIBUTES)
-def test_actual_range_holds_for_all_values_alone(name):
+def test_actual_range_is_kept_for_whole_arrays_only(name):
     a = unread(attributes={**K, "actual_range": np.array([0.0, 9.0])})
     kept = name in ("all", "cast", "joined")
     assert ("actual_range" in ATTRIBUTES[name][0](a).attrs) is kept

@@ -344,7 +344,7 @@ def test_characters_equal_to_the_fill_value_get_another_fill_value(tmp_path):
     assert found.tolist() == [b" ", b"a", b"", None]
 
 
-def test_ranges_of_coordinates_hold_for_whole_coordinates_alone(source, tmp_path):
+def test_actual_range_is_saved_for_whole_variables_only(source, tmp_path):
     with netCDF4.Dataset(source, "a") as file:
         for name in ("time", "y", "tas"):
             file[name].actual_range = np.array([0.0, 1.0])
@@ -362,7 +362,7 @@ def test_ranges_of_coordinates_hold_for_whole_coordinates_alone(source, tmp_path
     assert kept == {0: all_three, 1: all_three, 2: {"y"}, 3: {"time"}, 4: {"y", "tas"}}
 
 
-def test_grid_mapping_that_names_its_coordinates(source, tmp_path):
+def test_extended_grid_mapping_attribute(source, tmp_path):
     with netCDF4.Dataset(source, "a") as file:
         file["tas"].grid_mapping = "crs: x y"
     biggus.save(biggus.open(source, "tas"), tmp_path / "out.nc::tas")

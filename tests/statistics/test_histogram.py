@@ -77,7 +77,7 @@ def test_medians(computed, name, kind):
 
 @pytest.mark.parametrize("kind", ["i2", "u4", "i4", ">i4", "u8", "i8", "m8[s]", "f2", "f4", "f8"])
 @pytest.mark.parametrize("q", [[0.5], [0.1, 0.5, 0.9], np.linspace(0, 1, 17)])
-def test_quantiles_of_values_with_few_and_many_prefixes(computed, kind, q):
+def test_quantiles_of_clustered_and_spread_values(computed, kind, q):
     rng = np.random.default_rng(0)
     most = {2: 3e4, 4: 2e9, 8: 9e18}[np.dtype(kind).itemsize]
     for centre, spread in [(0, 1e-3), (0, 1e4), (300, 1), (300, 1e9), (-300, 1), (-7e4, 1e3)]:
@@ -89,7 +89,7 @@ def test_quantiles_of_values_with_few_and_many_prefixes(computed, kind, q):
 
 @pytest.mark.parametrize("kind", ["f4", "f8", "m8[s]"])
 @pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
-def test_quantiles_of_the_ends_of_a_dtype_beside_nan(computed, kind, share):
+def test_quantiles_of_extreme_values_beside_nan(computed, kind, share):
     # The bits of infinities and of the first times are next to those of NaN and NaT.
     rng = np.random.default_rng(0)
     dtype = np.dtype(kind)

@@ -75,7 +75,7 @@ def test_plan():
 
 @pytest.mark.parametrize("name", ["out.nc", "out.zarr"])
 @pytest.mark.filterwarnings("ignore")  # warnings of xarray and zarr
-def test_saved(paths, tmp_path, name):
+def test_save(paths, tmp_path, name):
     if name.endswith("zarr"):
         pytest.importorskip("zarr")
     ds = biggus.xarray.open(paths)
@@ -85,7 +85,7 @@ def test_saved(paths, tmp_path, name):
 
 
 @pytest.mark.filterwarnings("ignore")  # warnings of xarray and zarr
-def test_saved_into_a_region(paths, tmp_path):
+def test_to_zarr_region(paths, tmp_path):
     pytest.importorskip("zarr")
     ds = biggus.xarray.open(paths)
     xr.zeros_like(ds).load().to_zarr(tmp_path / "out.zarr")
@@ -96,7 +96,7 @@ def test_saved_into_a_region(paths, tmp_path):
     assert not found[:4].any()
 
 
-def test_dask_gives_values():
+def test_dask_arrays_compute_to_ndarrays():
     da = pytest.importorskip("dask.array")
     for chunks in ("auto", (2, 3)):
         made = da.from_array(biggus.ArrayAdapter(VALUES), chunks=chunks)

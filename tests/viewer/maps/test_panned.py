@@ -133,7 +133,7 @@ def test_nearly_even_grid_has_the_extent_of_its_coordinates(tmp_path) -> None:
     assert figure.axes[0].get_xlim() == pytest.approx((0, 360), abs=0.1)
 
 
-def test_few_rows_fill_the_axes(path) -> None:
+def test_image_of_one_row_fills_the_axes(path) -> None:
     array = biggus.open(path, "tos")[0, :1]
     figure, _ = drawn(Panned(Pyramid([(array, (1, 1))], (0, 1))))
     box = figure.axes[0].get_window_extent()

@@ -294,7 +294,7 @@ def test_invalid_requests_give_status_400_with_a_message(served, path) -> None:
         "//[x/y",
     ],
 )
-def test_no_path_reaches_the_disk(served, path) -> None:
+def test_paths_outside_the_page_are_not_found(served, path) -> None:
     assert ask(served, path)[0] == 404
     assert ask(served, "x" * 5000)[0] in (404, 414)
 
