@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,9 +15,6 @@ from biggus.cli.tables import table
 from biggus.cli.usage import common_options
 from biggus.errors import CacheError
 from biggus.options import format_bytes
-
-if TYPE_CHECKING:
-    import argparse
 
 DESCRIPTION = "Show what the cache on disk holds, or clear it."
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import argparse
 
 from biggus.cli.recording import summary
 from biggus.study.bundle import Bundle
 from biggus.study.verifying import differences
-
-if TYPE_CHECKING:
-    import argparse
 
 _DIFFERENT = 1
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from biggus.cli.usage import UsageError
 from biggus.errors import StudyError
@@ -13,10 +14,6 @@ from biggus.options import format_bytes
 from biggus.study.bundle import Bundle
 from biggus.study.environment import RECORD, REPLAY
 from biggus.study.writing import Bundling
-
-if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Mapping
 
 EXAMPLES = """\
   biggus record -o study.biggus -- python study.py

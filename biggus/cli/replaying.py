@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import os
-from typing import TYPE_CHECKING
 
 from biggus.cli.recording import run_program
 from biggus.study.bundle import Bundle
 from biggus.study.environment import RECORD, REPLAY
-
-if TYPE_CHECKING:
-    import argparse
 
 EXAMPLES = """\
   biggus replay study.biggus -- python study.py

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 from biggus import options
 from biggus.cli.usage import UsageError
 from biggus.errors import MemoryBudgetError, OptionError
-
-if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Iterator
 
 
 def add_resources(parser: argparse.ArgumentParser) -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import argparse
 
 from biggus.cli.recording import summary
 from biggus.errors import StudyError
 from biggus.study.bundle import Bundle
 from biggus.study.verifying import against_sources
-
-if TYPE_CHECKING:
-    import argparse
 
 DESCRIPTION = (
     "Check the digests in a file that biggus record made. With --against-sources, also read the "

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import argparse
 
 DESCRIPTION = (
     "A tour on real data: open map tiles of the Earth, an ocean and a climate as lazy arrays; "
