@@ -35,7 +35,7 @@ def run(setup: Setup) -> list[Row]:
     return [
         _row(f"{FILES} HDF5 files, {show_bytes(nbytes)}: mean and std, kept", seconds, "first"),
         _row("the same again", seconds, "again"),
-        _row("the same again, opened anew", seconds, "opened"),
+        _row("the same again, reopened", seconds, "opened"),
         _row("the same with one file more", seconds, "appended"),
     ]
 

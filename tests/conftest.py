@@ -227,7 +227,7 @@ def traced_peak():
 
 
 class Recorded:
-    """A plain user object that checks the boxes it is asked for, and records them."""
+    """A plain user object that checks and records the requested boxes."""
 
     def __init__(self, values):
         self.values = values

@@ -77,7 +77,7 @@ class TestFilled:
         array = ADAPT(WITH_NAN)
         assert array.filled(0) is array
 
-    def test_the_source_is_not_changed(self):
+    def test_source_is_not_changed(self):
         values = NUMBERS.copy()
         ADAPT(values).filled(0).ndarray()
         assert values.data.tolist() == NUMBERS.data.tolist()

@@ -159,7 +159,7 @@ def test_validator_of_a_box_is_that_of_its_chunks(cache, counting, box):
         assert values.tolist() == source.values[requested].tolist()
         assert validator == cached.validator(requested)
         assert cached.revalidate(requested, validator) == validator
-        assert cached.revalidate(requested, b"never told") is None
+        assert cached.revalidate(requested, b"unknown") is None
         assert cached.revalidate(requested, b"biggus chunks\0") is None
         assert not cached.revalidation_waits(requested, validator)
     (held,) = {cached.validator(box((1, 6))), cached.validator(box((9, 13)))}
@@ -215,7 +215,7 @@ def test_stale_chunks_are_revalidated_once(cache, counting, box):
 def test_offline_validator_is_that_of_the_stored_chunks(cache, counting, box):
     class Unaskable(counting):
         def validator(self, requested):
-            raise AssertionError("the source was asked")
+            raise AssertionError("the source was called")
 
         def state(self):
             return None

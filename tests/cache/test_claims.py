@@ -137,7 +137,7 @@ def test_wait_for_an_unknown_owner_ends_after_a_second(tmp_path, monkeypatch):
     assert 1 <= now[0] <= 1.1
 
 
-def test_a_deadline_ends_the_wait(tmp_path):
+def test_deadline_ends_the_wait(tmp_path):
     from biggus.support import deadlines
 
     with holding(tmp_path / "c"), options.set_options(deadline=0.05), deadlines.evaluation():

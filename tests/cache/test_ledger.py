@@ -103,7 +103,7 @@ def test_concurrent_transaction_raises_busy_error(ledger):
     ],
 )
 @pytest.mark.parametrize("connected", [True, False])
-def test_a_changed_layout_is_damage(ledger, change, connected):
+def test_changed_layout_raises_damaged_error(ledger, change, connected):
     with ledger.transaction():
         ledger.record([(0, key, 4096) for key in KEYS])
     if not connected:
@@ -122,7 +122,7 @@ def test_a_changed_layout_is_damage(ledger, change, connected):
 
 @pytest.mark.parametrize("value", ["9223372036854775807", "1 << 62", "-1", "'x'", "x'00'", "0.5"])
 @pytest.mark.parametrize("column", ["clock", "swept"])
-def test_invalid_counter_is_damage(ledger, column, value):
+def test_invalid_counter_raises_damaged_error(ledger, column, value):
     with ledger.transaction():
         ledger.record([(0, key, 4096) for key in KEYS])
     other = sqlite3.connect(ledger.path)
@@ -133,7 +133,7 @@ def test_invalid_counter_is_damage(ledger, column, value):
         assert ledger.counter("clock") + ledger.counter("swept") < 0
 
 
-def test_empty_key_is_damage(ledger):
+def test_empty_key_raises_damaged_error(ledger):
     with ledger.transaction():
         ledger.run("INSERT INTO entries VALUES (0, x'', 5, 1)")
     with pytest.raises(DamagedError), ledger.transaction():
@@ -141,13 +141,13 @@ def test_empty_key_is_damage(ledger):
 
 
 @pytest.mark.parametrize("size", [2**63, -(2**63) - 1])
-def test_size_beyond_64_bits_is_damage(ledger, size):
+def test_size_beyond_64_bits_raises_damaged_error(ledger, size):
     with pytest.raises(DamagedError), ledger.transaction():
         ledger.record([(0, KEYS[0], size)])
 
 
 @pytest.mark.parametrize("key", [b"", b"\0" * 19, b"\0" * 21, "0" * 20, "../../victim", 7, None])
-def test_keys_other_than_twenty_bytes_are_damage(key):
+def test_key_other_than_twenty_bytes_raises_damaged_error(key):
     with pytest.raises(DamagedError):
         hex_of(key)
 

@@ -113,11 +113,11 @@ def test_missing_variable_lists_the_variables(folder, fails):
     assert "it has: v" in fails("get", folder / "whole.h5", "w[0]", "-o", "out.npy")
 
 
-def test_an_unknown_backend(folder, fails):
+def test_unknown_backend_suggests_a_name(folder, fails):
     assert "did you mean 'zarr'" in fails("info", folder / "whole.h5", "--backend", "zar")
 
 
-def test_an_unknown_option(folder, fails):
+def test_unknown_option_is_named(folder, fails):
     assert "no option 'speed'" in fails("info", folder / "whole.nc", "-O", "speed=9")
     assert "no option 'speed'" in fails("info", folder / "whole.nc", "v", "-O", "speed=9")
     message = fails("info", TEMPLATE, "-O", "zom=9")
@@ -140,21 +140,21 @@ def test_template_without_a_zoom(fails):
     assert "zoom" in fails("get", TEMPLATE, "[0]", "-o", "out.png", "--no-cache")
 
 
-def test_a_template_without_placeholders(fails):
+def test_template_without_placeholders(fails):
     address = "http://127.0.0.1:9/tile.png"
     assert "{x}" in fails("get", address, "--zoom", "3", "[0]", "-o", "out.png", "--no-cache")
     fails("get", address, "--backend", "tiles", "--zoom", "3", "-o", "out.png", "--no-cache")
 
 
-def test_an_unsupported_scheme(fails):
+def test_unsupported_scheme(fails):
     assert "gopher" in fails("info", "gopher://host/a.nc")
 
 
-def test_a_null_character(fails):
+def test_null_character(fails):
     assert "null" in fails("info", "a\0b")
 
 
-def test_an_empty_location(fails):
+def test_empty_location(fails):
     fails("info", "")
 
 

@@ -123,7 +123,7 @@ def test_neighbouring_tiles_fit_together():
     assert np.abs(east[:, -1] - west[:, 0]).max() <= 12
 
 
-def test_a_uniform_earth_is_uniform_at_all_zooms():
+def test_uniform_earth_is_uniform_at_all_zooms():
     earth = Earth(np.full((180, 360, 3), 77, np.uint8))
     for zoom in range(10):
         last = 2**zoom - 1

@@ -221,7 +221,7 @@ def test_info_of_netcdf_reads_no_values_and_opens_no_hdf5(tmp_path, run_info, mo
         file["v7"][:3] = 1  # if t is unlimited, the other variables are shorter
 
     def refuse(*given):
-        raise AssertionError(f"asked for {given}")
+        raise AssertionError(f"called with {given}")
 
     created, facts_of = [], dimensions.DimensionFacts
     for module, name in ((hdf5_files, "_open"), (stored, "end_of"), (source, "read_packed")):

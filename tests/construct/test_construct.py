@@ -68,7 +68,7 @@ def test_join(make_iterable, join, numpys):
     np.testing.assert_array_equal(join(make_iterable(arrays())).ndarray(), numpys(VALUES))
 
 
-def test_a_stack_of_stacks(make_iterable):
+def test_stack_of_stacks(make_iterable):
     rows = biggus.ArrayStack(
         make_iterable([make_iterable(arrays()), make_iterable(arrays()[::-1])])
     )

@@ -41,7 +41,7 @@ def same(source, dataset, box) -> None:
 
 
 def refuse(*_):
-    raise AssertionError("the library was asked for values")
+    raise AssertionError("the library read values")
 
 
 def plist(layout=None, **settings):

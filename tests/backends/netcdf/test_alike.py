@@ -97,22 +97,22 @@ def test_other_files_are_left_to_the_libraries(example, tmp_path, monkeypatch, c
     assert by_example(tmp_path / "a.nc", example, monkeypatch) is None
 
 
-def test_a_file_with_any_other_byte_is_as_the_libraries_read_it(example, tmp_path, monkeypatch):
-    data, path, alikes = example.read_bytes(), tmp_path / "a.nc", 0
+def test_any_changed_byte_is_read_as_by_the_libraries(example, tmp_path, monkeypatch):
+    data, path, matches = example.read_bytes(), tmp_path / "a.nc", 0
     texts = [data.index(text) + 2 for text in (b"days since", b"by a", b"standard", b"utf-8")]
-    places = [*texts, *random.Random(0).sample(range(len(data)), 150)]
-    for number, place in enumerate(places):
+    offsets = [*texts, *random.Random(0).sample(range(len(data)), 150)]
+    for number, offset in enumerate(offsets):
         changed = bytearray(data)
-        changed[place] = b"z\0\xe9"[number % 3] if number > 3 else ord("z")
+        changed[offset] = b"z\0\xe9"[number % 3] if number > 3 else ord("z")
         path.write_bytes(changed)
         found = by_example(path, example, monkeypatch)
         if found is not None:
-            alikes += 1
+            matches += 1
             assert_equal(found, by_libraries(path))
-    assert alikes > 3
+    assert matches > 3
 
 
-def test_a_file_of_the_netcdf_library_is_an_example(tmp_path, monkeypatch):
+def test_files_of_the_netcdf_library_are_compared(tmp_path, monkeypatch):
     for number, name in enumerate(("example.nc", "a.nc")):
         with netCDF4.Dataset(tmp_path / name, "w") as file:
             file.createDimension("x", 5)
@@ -148,7 +148,7 @@ def test_text_of_an_attribute_is_not_taken_from_values(tmp_path, monkeypatch, fi
     assert by_example(tmp_path / "a.nc", tmp_path / "example.nc", monkeypatch) is None
 
 
-def test_a_file_that_is_being_written_is_left_to_the_libraries(example, tmp_path, monkeypatch):
+def test_file_open_for_writing_is_left_to_the_libraries(example, tmp_path, monkeypatch):
     write(tmp_path / "a.nc")
     with h5py.File(tmp_path / "a.nc", "r+"):
         assert by_example(tmp_path / "a.nc", example, monkeypatch) is None
@@ -168,12 +168,12 @@ def virtual(file, other):
     file.create_virtual_dataset("v", layout)
 
 
-@pytest.mark.parametrize("elsewhere", [linked, external, virtual])
-def test_a_file_with_values_in_others_is_no_example(tmp_path, monkeypatch, elsewhere):
+@pytest.mark.parametrize("add_values", [linked, external, virtual])
+def test_values_in_other_files_are_left_to_the_libraries(tmp_path, monkeypatch, add_values):
     with h5py.File(tmp_path / "b.h5", "w") as other:
         other["v"] = np.arange(4.0)
     for name in ("example.nc", "a.nc"):
         with h5py.File(tmp_path / name, "w", track_order=True) as file:
             file["x"] = np.arange(4)
-            elsewhere(file, str(tmp_path / "b.h5"))
+            add_values(file, str(tmp_path / "b.h5"))
     assert by_example(tmp_path / "a.nc", tmp_path / "example.nc", monkeypatch) is None

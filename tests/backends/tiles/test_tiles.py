@@ -141,6 +141,6 @@ class TestCachedTwice(TestCachedTiles):
         return self.kept_near.wrap(far, chunks=self.near_chunks)
 
 
-class TestCachedTwiceTheOtherWay(TestCachedTwice):
+class TestCachedTwiceWithSwappedChunks(TestCachedTwice):
     near_chunks = (5, 8, 3)
     far_chunks = (8, 5, 3)

@@ -37,7 +37,7 @@ class Counting(BatchedCodecPipeline):
         return await super().read(*args, **kwargs)
 
 
-class Choosy(BatchedCodecPipeline):
+class FailingForStores(BatchedCodecPipeline):
     """A pipeline for certain stores only; creating it for others raises `error`."""
 
     error = None
@@ -49,7 +49,7 @@ class Choosy(BatchedCodecPipeline):
         raise NotImplementedError
 
 
-class Bound(Counting):
+class BoundToStore(Counting):
     """A pipeline that is created for one store, of any kind."""
 
     @classmethod
@@ -59,7 +59,7 @@ class Bound(Counting):
         return made
 
 
-for pipeline in (Counting, Choosy, Bound):
+for pipeline in (Counting, FailingForStores, BoundToStore):
     zarr.registry.register_pipeline(pipeline)
 
 
@@ -95,13 +95,16 @@ def test_configured_pipeline_is_used(tmp_path, name, dtype):
 @pytest.mark.parametrize("name", ARRAYS)
 def test_unsuitable_pipeline_is_replaced_by_the_default(tmp_path, monkeypatch, name, dtype, error):
     create(tmp_path / "a.zarr", dtype, name)
-    monkeypatch.setattr(Choosy, "error", error)
-    with configured(Choosy):
+    monkeypatch.setattr(FailingForStores, "error", error)
+    with configured(FailingForStores):
         source = BACKEND.open(Location(tmp_path / "a.zarr"), "/")
         np.testing.assert_array_equal(read(source, whole(SHAPE)), data(dtype))
-        assert zarr.config.get("codec_pipeline.path").endswith("Choosy")
+        assert zarr.config.get("codec_pipeline.path").endswith("FailingForStores")
         # Arrays that the user opens keep the configured pipeline.
-        assert type(zarr.open_array(tmp_path / "a.zarr")._async_array.codec_pipeline) is Choosy
+        assert (
+            type(zarr.open_array(tmp_path / "a.zarr")._async_array.codec_pipeline)
+            is FailingForStores
+        )
 
 
 def test_unknown_codec_raises_with_a_configured_pipeline(tmp_path):
@@ -114,7 +117,7 @@ def test_unknown_codec_raises_with_a_configured_pipeline(tmp_path):
 
 @pytest.mark.parametrize(
     ("pipeline", "name"),
-    [*((Counting, name) for name in ARRAYS), (Bound, "chunks"), (Bound, "shards")],
+    [*((Counting, name) for name in ARRAYS), (BoundToStore, "chunks"), (BoundToStore, "shards")],
 )
 def test_adopted_array_keeps_its_pipeline(name, pipeline):
     with configured(pipeline):
@@ -127,8 +130,8 @@ def test_adopted_array_keeps_its_pipeline(name, pipeline):
 
 
 def test_adopted_array_whose_pipeline_needs_its_store(monkeypatch):
-    monkeypatch.setattr(Choosy, "error", AttributeError("store"))
-    with configured(Choosy):
+    monkeypatch.setattr(FailingForStores, "error", AttributeError("store"))
+    with configured(FailingForStores):
         array = create(zarr.storage.MemoryStore(), "f8", "chunks")
     np.testing.assert_array_equal(biggus.ArrayAdapter(array).ndarray(), data("f8"))
     array[:] = 1
@@ -138,7 +141,7 @@ def test_adopted_array_whose_pipeline_needs_its_store(monkeypatch):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ARRAYS)
 @pytest.mark.parametrize("strict", [False, True])
-def test_zarrs_pipeline(tmp_path, name, dtype, strict):
+def test_pipeline_of_the_zarrs_package(tmp_path, name, dtype, strict):
     pytest.importorskip("zarrs")
     create(tmp_path / "a.zarr", dtype, name)
     with zarr.config.set(

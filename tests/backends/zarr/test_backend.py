@@ -288,7 +288,7 @@ def test_dangling_link_raises(tmp_path):
 
 @pytest.mark.parametrize("layout", [{}, {"shards": (14, 14)}, {"zarr_format": 2}])
 @pytest.mark.parametrize("kept", [False, True])
-def test_an_array_that_grows_keeps_its_shape_and_values(tmp_path, layout, kept):
+def test_growing_array_keeps_its_shape_and_values(tmp_path, layout, kept):
     data = np.arange(20.0 * 30).reshape(20, 30)
     path = tmp_path / "a.zarr"
     array = zarr.create_array(path, shape=data.shape, chunks=(7, 7), dtype="f8", **layout)
