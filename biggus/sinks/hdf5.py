@@ -10,7 +10,7 @@ import numpy as np
 from biggus.backends.native import hdf5_lock
 from biggus.errors import OutputError
 from biggus.sinks.blocks import Assigning
-from biggus.sinks.metadata import packing_attributes, set_attributes
+from biggus.sinks.metadata import set_attributes
 from biggus.sinks.missing import MaskFiller
 from biggus.sinks.new import NewArray, NewStore, Target, strings
 from biggus.support.extras import needing
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from biggus.graph import Node
-    from biggus.labels import Labels
     from biggus.sources.base import Values
 
 
@@ -53,13 +52,6 @@ class HDF5Store(NewStore):
         if dtype.kind in "iu":
             return None
         return np.array("NaT" if dtype.kind in "mM" else np.nan, dtype.newbyteorder("="))[()]
-
-    def metadata(self, about: Labels, dtype: np.dtype[Any]) -> tuple[dict[str, Any], Any]:
-        """Return attributes and marker; numbers that describe packing keep their dtypes."""
-        attributes, marker = super().metadata(about, dtype)
-        if not about.decoded:
-            attributes.update(packing_attributes(about.attributes))
-        return attributes, marker
 
     def create(self, new: NewArray) -> Target:
         """Create a dataset, with the groups in its name."""

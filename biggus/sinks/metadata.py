@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from biggus import cf
-from biggus.labels.attributes import PACKING, STRUCTURE, kept_attributes
+from biggus.labels.attributes import kept_attributes
 
 _log = logging.getLogger("biggus.sinks")
 
@@ -20,7 +20,10 @@ _NUMBERS = frozenset(["i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"
 
 
 def carried_attributes(attributes: Mapping[str, Any], decoded: bool) -> dict[str, Any]:
-    """Return the attributes that hold for values as they are read, as plain values.
+    """Return the attributes that hold for values as they are read.
+
+    Numbers keep their dtype: the CF conventions ask for flags and ranges of the dtype of the
+    values.  All others are plain values.
 
     Parameters
     ----------
@@ -36,8 +39,18 @@ def carried_attributes(attributes: Mapping[str, Any], decoded: bool) -> dict[str
         if refused:
             _log.warning("leaving out the attribute %s: %s", name, refused)
         else:
-            kept[name] = plain
+            kept[name] = plain if _dtype_of(value) is None else _native(value)
     return kept
+
+
+def _dtype_of(value: Any) -> np.dtype[Any] | None:
+    """Return the dtype of numbers that all formats with dtypes of attributes can store."""
+    dtype = value.dtype if isinstance(value, (np.ndarray, np.generic)) else None
+    return dtype if dtype is not None and dtype.str[1:] in _NUMBERS else None
+
+
+def _native(value: Any) -> Any:
+    return np.asarray(value).astype(value.dtype.newbyteorder("="))[()]
 
 
 def _refusal(value: Any, plain: Any) -> str | None:
@@ -71,25 +84,6 @@ def set_attributes(
             AttributeError,
         ) as error:
             _log.warning("%s: leaving out the attribute %s: %s", label, name, error)
-
-
-def packing_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the numeric attributes that describe packing, each in its own dtype.
-
-    The dtype of ``scale_factor`` determines that of the unpacked values, so formats whose
-    attributes have dtypes have to keep it.
-
-    Examples
-    --------
-    >>> packing_attributes({"scale_factor": np.float32(0.5), "units": "K"})["scale_factor"].dtype
-    dtype('float32')
-    """
-    kept = {}
-    for name in PACKING - STRUCTURE:
-        value = attributes.get(name)
-        if isinstance(value, (np.ndarray, np.generic)) and value.dtype.str[1:] in _NUMBERS:
-            kept[name] = np.asarray(value).astype(value.dtype.newbyteorder("="))[()]
-    return kept
 
 
 def dtype_attributes(dtype: np.dtype[Any], stored: np.dtype[Any], masked: bool) -> dict[str, str]:

@@ -15,7 +15,6 @@ from biggus.sinks.metadata import (
     default_fill,
     distinct_dims,
     packed_fill,
-    packing_attributes,
     set_attributes,
 )
 from biggus.sinks.missing import MaskFiller
@@ -120,14 +119,13 @@ class NetCDFStore(NewStore):
         return default_fill({}, dtype)
 
     def metadata(self, about: Labels, dtype: np.dtype[Any]) -> tuple[dict[str, Any], Any]:
-        """Return attributes and marker; numbers that describe packing keep their dtypes."""
+        """Return attributes and marker; bytes have none by default."""
         attributes = carried_attributes(about.attributes, about.decoded)
         unfilled = attributes.pop("_NoFill", None) == "true"
         # Bytes have no default marker, and no variable has one that is not filled.
         marker = False if dtype.kind in "iu" and dtype.itemsize == 1 else None
         if about.decoded:
             return attributes, marker
-        attributes.update(packing_attributes(about.attributes))
         named = packed_fill(about.attributes, dtype)
         if named is None and about.default_fills and not unfilled:
             marker = None

@@ -14,7 +14,7 @@ from biggus.codecs.scratch import scratch
 from biggus.errors import OutputError
 from biggus.indexing.grid import ChunkPart, Grid
 from biggus.sinks.blocks import Assigning, unchanged
-from biggus.sinks.metadata import packing_attributes, plain_value
+from biggus.sinks.metadata import plain_value
 from biggus.sinks.missing import MaskFiller
 from biggus.sinks.new import NewArray, NewStore, Target, strings
 from biggus.support.extras import needing
@@ -55,13 +55,10 @@ class NewZarrStore(NewStore):
     def metadata(self, about: Labels, dtype: np.dtype[Any]) -> tuple[dict[str, Any], Any]:
         """Return attributes and marker; an attribute records float32 scales, unknown in JSON."""
         attributes, marker = super().metadata(about, dtype)
-        if not about.decoded:
-            packing = packing_attributes(about.attributes)
-            scales = [
-                packing[name].dtype for name in ("scale_factor", "add_offset") if name in packing
-            ]
-            if scales and all(each == np.float32 for each in scales):
-                attributes[cf.KEPT_DTYPE] = "<f4"
+        scales = [attributes[name] for name in ("scale_factor", "add_offset") if name in attributes]
+        attributes = {name: plain_value(value) for name, value in attributes.items()}
+        if scales and all(isinstance(each, np.float32) for each in scales):
+            attributes[cf.KEPT_DTYPE] = "<f4"
         return attributes, marker
 
     def create(self, new: NewArray) -> Target:
@@ -90,7 +87,7 @@ class NewZarrStore(NewStore):
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Set attributes of the group."""
         if self._group is not None:
-            self._group.attrs.update(dict(attributes))
+            self._group.attrs.update({n: plain_value(value) for n, value in attributes.items()})
 
     def close(self) -> None:
         """Consolidate the metadata of all arrays, for reading over a network."""

@@ -138,3 +138,23 @@ def test_every_dtype_has_a_plain_value_or_none(dtype):
         plain = plain_value(values)
         json.dumps(plain)
         assert plain is None or np.asarray(plain).shape == np.shape(values)
+
+
+@pytest.mark.parametrize("suffix", [".nc", ".h5"])
+@pytest.mark.parametrize("order", "<>")
+def test_numbers_in_attributes_keep_their_dtype(tmp_path, suffix, order):
+    numbers = {
+        f"a_{dtype}": np.array([1, 2], order + dtype)
+        for dtype in ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8")
+    }
+    numbers |= {"b_i1": np.int8(-1), "b_f4": np.float32(0.1), "b_u8": np.uint64(2**64 - 1)}
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["v"] = np.arange(3, dtype="i1")
+        file["v"].attrs.update(numbers)
+        file.attrs.update(numbers)
+    biggus.save(biggus.open(tmp_path / "a.h5", "v"), tmp_path / f"out{suffix}::v")
+    with h5py.File(tmp_path / f"out{suffix}") as file:
+        for found in (file.attrs, file["v"].attrs):
+            for name, value in numbers.items():
+                assert found[name].dtype == value.dtype.newbyteorder("=")
+                np.testing.assert_array_equal(found[name], value)

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from biggus.backends.hdf5.attribute_checks import check_attributes
 from biggus.backends.hdf5.files import h5py
 from biggus.backends.hdf5.heaps import HeapError
+from biggus.backends.hdf5.unwritten import read_chunk_by_chunk
 from biggus.backends.pieces import one_line
 from biggus.backends.strided import read_box
 from biggus.cf import KEPT_DTYPE, PACKING
@@ -124,13 +125,14 @@ def read_values(dataset: Any, box: Box, dtype: np.dtype[Any]) -> npt.NDArray[Any
     try:
         values = read_box(dataset, stored, dataset.dtype, dataset.chunks) if stored else dataset[()]
     except OSError as error:
-        missing = _missing_filters(dataset)
-        if not missing:
+        if missing := _missing_filters(dataset):
+            raise OSError(
+                f"it is stored with filters that are not installed: {', '.join(missing)}; the "
+                "package hdf5plugin has many filters, and `import hdf5plugin` makes them known"
+            ) from error
+        values = read_chunk_by_chunk(dataset, stored) if stored else None
+        if values is None:
             raise
-        raise OSError(
-            f"it is stored with filters that are not installed: {', '.join(missing)}; the package "
-            "hdf5plugin has many filters, and `import hdf5plugin` makes them known"
-        ) from error
     marked = dataset.dtype if dtype.hasobject else dtype
     if not box:  # a scalar, or the single row of variable length in a scalar dataspace
         scalar = np.empty(1, marked)
