@@ -167,7 +167,7 @@ class Builder:
 
     def partner(self, pair):
         """Return an operand that broadcasts with `pair`."""
-        kind = self.one_of("leaf", "scalar", "known", "reduced", "self")
+        kind = self.one_of("leaf", "scalar", "known", "reduced", "self", "part")
         if kind == "scalar":
             return self.one_of(*SCALARS)
         if kind == "known":
@@ -177,6 +177,8 @@ class Builder:
             return self.reduced(pair, keepdims=True)
         if kind == "self":
             return pair
+        if kind == "part" and pair.shape and 0 not in pair.shape:
+            return self.part(pair)
         first = self.draw(st.integers(0, len(pair.shape)))
         return self.leaf(tuple(n if self.draw(st.booleans()) else 1 for n in pair.shape[first:]))
 
@@ -248,9 +250,17 @@ class Builder:
                 scale = min((1 + pair.scale) ** size, 1e300) if size < 64 else 1e300
         return self.applied(act, pair, rounding=rounding, scale=scale, kept=True)
 
+    def part(self, pair):
+        """Return a part of an array that broadcasts with it."""
+        axis = self.draw(st.integers(0, len(pair.shape) - 1))
+        place = self.draw(st.integers(0, pair.shape[axis] - 1))
+        return self.taken(pair, (slice(None),) * axis + (slice(place, place + 1),))
+
     def indexed(self, pair):
         keys = self.one_of(basic_keys, advanced_keys)
-        key = self.draw(keys(pair.shape, invalid=False))
+        return self.taken(pair, self.draw(keys(pair.shape, invalid=False)))
+
+    def taken(self, pair, key):
         eager = data_of(pair.eager)[key]
         if pair.lazy.masked:
             eager = np.ma.MaskedArray(eager, mask=pair.eager.mask[key])
@@ -355,3 +365,25 @@ def test_random_expressions(data):
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         Builder(data.draw).expression().check()
+
+
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    report_multiple_bugs=False,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(st.data())
+def test_random_expressions_together_match_each_alone(data):
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        builder = Builder(data.draw)
+        last = builder.expression()
+        others = data.draw(st.lists(st.sampled_from([last, *builder.known]), max_size=3))
+        wanted = [one.lazy for one in (last, *others)]
+        alone = [one.masked_array() for one in wanted]
+        with biggus.set_options(workers=data.draw(st.sampled_from([1, 4]))):
+            together = biggus.masked_arrays(wanted)
+        for one, other in zip(together, alone, strict=True):
+            np.testing.assert_array_equal(np.ma.getmaskarray(one), np.ma.getmaskarray(other))
+            np.testing.assert_array_equal(np.ma.filled(one, 0), np.ma.filled(other, 0))
