@@ -37,7 +37,7 @@ PACKAGE = ROOT / "biggus"
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("support",),
     ("forks", "once", "within"),
-    ("errors",),
+    ("errors", "hiding"),
     ("later",),
     ("extras",),
     ("options",),

@@ -19,6 +19,7 @@ from biggus.sources.memory import MemorySource
 from biggus.sources.memory_cached import MemoryCached
 from biggus.statistics import Statistic, partials
 from biggus.support import watching
+from biggus.support.hiding import hiding
 
 if TYPE_CHECKING:
     from biggus.graph.step import Step
@@ -192,5 +193,6 @@ def _reduced(node: Reduce) -> Values | None:
     found: Statistic | Values = node.statistic
     while isinstance(found, Statistic):
         [partial] = partials((found.aggregator,), values, node.axes, origin, is_plain(operand))
-        found = found.proceed(partial)
+        with hiding(node.hidden):
+            found = found.proceed(partial)
     return own(node, found.reshape(node.shape), owns_data=True)

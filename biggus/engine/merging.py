@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from biggus.planning.tree_levels import TILES_A_SUBTREE, ReductionTree, Subtree
 from biggus.sources.base import box_shape, whole
 from biggus.statistics import Statistic
+from biggus.support.hiding import hiding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -143,7 +144,8 @@ class Merging:
             for (node, statistic), result in zip(
                 reduction.wanted.items(), self._results, strict=True
             ):
-                found = statistic.proceed(reduction.restricted(partials, statistic))
+                with hiding(node.hidden):
+                    found = statistic.proceed(reduction.restricted(partials, statistic))
                 if isinstance(found, Statistic):
                     self.further[node] = found
                 else:

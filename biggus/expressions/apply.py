@@ -15,6 +15,7 @@ from biggus.expressions.names import call_of, text_of
 from biggus.graph import BaseStep, Elementwise, Node
 from biggus.sources.base import Values
 from biggus.sources.memory import MemorySource
+from biggus.support.hiding import ignored_errors
 
 _IN_PLACE: Mapping[Any, Callable[..., Any]] = {operator.pow: operator.ipow}
 """Functions that are no ufuncs, and functions that do the same in place."""
@@ -51,6 +52,9 @@ class Apply(BaseStep):
     within_domain : bool
         Whether results outside of the function's domain are missing even in blocks without
         missing values, so that they do not depend on the block.
+    ignored : mapping
+        The floating-point errors that `numpy.errstate` ignored when the function was called, if
+        these are more than by default.
     """
 
     function: Callable[..., Any]
@@ -59,6 +63,7 @@ class Apply(BaseStep):
     dtype: np.dtype[Any]
     output: int | None
     within_domain: bool
+    ignored: Mapping[str, Any]
 
     @property
     def key(self) -> str | None:
@@ -83,6 +88,12 @@ class Apply(BaseStep):
         return self._lifted((block,), block)
 
     def _lifted(self, blocks: tuple[Values, ...], scratch: Values | None) -> Values:
+        if not self.ignored:
+            return self._with_axes(blocks, scratch)
+        with np.errstate(**self.ignored):
+            return self._with_axes(blocks, scratch)
+
+    def _with_axes(self, blocks: tuple[Values, ...], scratch: Values | None) -> Values:
         for block in blocks:
             if block.ndim:
                 return self._masked_or_not(blocks, scratch)
@@ -186,11 +197,11 @@ def _applied(
         return [leaf_of(MemorySource(np.asarray(one))) for one in (found if each else [found])]
     with np.errstate(all="ignore"):
         found = function(*probes, **keywords)
-    given = tuple(places)
+    given, ignored = tuple(places), ignored_errors()
     within = any(map(_is_masked, nodes)) and not masks.defined_everywhere(function)
     outputs = enumerate(found) if each else [(None, found)]
     return [
-        Elementwise(Apply(function, given, keywords, one.dtype, number, within), *nodes)
+        Elementwise(Apply(function, given, keywords, one.dtype, number, within, ignored), *nodes)
         for number, one in outputs
     ]
 

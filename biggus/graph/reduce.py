@@ -12,6 +12,7 @@ from biggus.graph.base import Node, OfOne
 from biggus.graph.view import select
 from biggus.indexing.selection import ArrayMap, AxisMap, ConstantMap, DimensionMap, Selection
 from biggus.sources.base import Chunks
+from biggus.support.hiding import hidden_messages
 
 
 class Reduce(OfOne):
@@ -38,7 +39,7 @@ class Reduce(OfOne):
         If NumPy raises them for such an array.
     """
 
-    __slots__ = ("axes", "keepdims", "name", "parameters", "statistic")
+    __slots__ = ("axes", "hidden", "keepdims", "name", "parameters", "statistic")
 
     def __init__(
         self,
@@ -52,6 +53,7 @@ class Reduce(OfOne):
         self.axes = axes
         self.keepdims = keepdims
         self.parameters = parameters
+        self.hidden = hidden_messages()
         self.statistic = statistics.statistic(
             name, operand.dtype, operand.masked, operand.shape, axes, **parameters
         )
@@ -65,7 +67,9 @@ class Reduce(OfOne):
         return reduced_grid(self.operand, self.axes, self.keepdims, self.statistic.shape)
 
     def rebuild(self, children: tuple[Node, ...]) -> Node:
-        return Reduce(children[0], self.name, self.axes, self.keepdims, **self.parameters)
+        made = Reduce(children[0], self.name, self.axes, self.keepdims, **self.parameters)
+        made.hidden = self.hidden
+        return made
 
     @property
     def signature(self) -> Any:

@@ -12,6 +12,7 @@ from biggus import statistics
 from biggus.expressions import text_of
 from biggus.graph import BaseStep
 from biggus.sources.base import Values
+from biggus.support.hiding import ALL_NAN, hidden_messages, hiding, warn
 
 _UNRANKED = "fcmM"
 """Kinds of dtypes that have NaN or NaT."""
@@ -67,6 +68,7 @@ class Ranked(BaseStep):
         method: Mapping[str, str],
     ) -> None:
         self.name = name
+        self.hidden = hidden_messages()
         self.axes = axes
         self.method = method
         self.shape = np.shape(q[0]) if q else ()
@@ -133,7 +135,9 @@ class Ranked(BaseStep):
         counts = lines.shape[1] - np.isnan(lines).sum(axis=1)
         results = self._of_first(lines, counts)
         if not counts.all():
-            results[counts == 0] = self._results(name, lines[counts == 0][:1])  # NumPy warns once
+            results[counts == 0] = np.nan
+            with hiding(self.hidden):
+                warn(ALL_NAN)
         return results
 
     def _of_first(

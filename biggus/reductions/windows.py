@@ -16,6 +16,7 @@ from biggus.indexing.reduction_blocks import LARGEST
 from biggus.reductions.along import Ranked
 from biggus.sources.base import Values, box_shape
 from biggus.statistics.registry import ENTRIES
+from biggus.support.hiding import hidden_messages, hiding
 
 ENDS = ("first", "last", "nanfirst", "nanlast")
 """Statistics of windows that have no function of their own."""
@@ -40,6 +41,7 @@ class OfWindows(BaseStep):
         self, name: str, node: Node, factors: Mapping[int, int], parameters: Mapping[str, Any]
     ) -> None:
         self.name = name
+        self.hidden = hidden_messages()
         self.factors = dict(factors)
         self.parameters = dict(parameters)
         self.input_dtype = node.dtype
@@ -71,9 +73,12 @@ class OfWindows(BaseStep):
         lines = _lines(_whole(blocks[0], shape, self.factors), self.factors)
         made = self._made(lines.shape, isinstance(lines, np.ma.MaskedArray))
         if isinstance(made, Ranked):
+            made.hidden = self.hidden
             found: Any = made(lines)
         else:
-            found = made.proceed(statistics.partials([made.aggregator], lines, (1,), (0, 0))[0])
+            partials = statistics.partials([made.aggregator], lines, (1,), (0, 0))[0]
+            with hiding(self.hidden):
+                found = made.proceed(partials)
         found = found.reshape(shape)
         if isinstance(found, np.ma.MaskedArray) and not self.masked:
             values = found.data.astype(self.dtype, copy=False)

@@ -6,7 +6,6 @@ statistical packages" (1996), and simpler ones.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,6 +13,7 @@ import numpy as np
 
 from biggus.statistics.base import Statistic
 from biggus.statistics.digits import Digits, values_of
+from biggus.support.hiding import ALL_NAN, MEAN_OF_NONE, warn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -178,8 +178,7 @@ class Quantiles(Statistic):
         count = int(table.sum())
         if nans[0] or not count:
             if not nans[0] and not self.masked:
-                message = "All-NaN slice encountered" if digits.skip else "Mean of empty slice"
-                warnings.warn(message, RuntimeWarning, stacklevel=2)
+                warn(ALL_NAN if digits.skip else MEAN_OF_NONE)
             return self._none(not count and not nans[0])
         ranks = self._ranks(count)
         wanted = np.unique(np.concatenate([ranks.lower, ranks.upper]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import numpy as np
 
 from biggus.statistics.base import Statistic
 from biggus.statistics.moments import total
+from biggus.support.hiding import ALL_NAN, MEAN_OF_NONE, TOO_FEW, warn
 
 if TYPE_CHECKING:
     from biggus.statistics.values import AnyArray, Partial, Values
@@ -54,7 +54,7 @@ class OfCounted(Statistic):
     def warn(self, doubtful: AnyArray, message: str) -> None:
         """Warn like NumPy if a result is NaN because there are not enough values."""
         if not self.masked and doubtful.any():
-            warnings.warn(message, RuntimeWarning, stacklevel=3)
+            warn(message)
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Extreme(Combined):
         none = count == 0
         if self.masked or not none.any():
             return values
-        self.warn(none, "All-NaN slice encountered")
+        self.warn(none, ALL_NAN)
         nan = np.array("NaT" if self.dtype.kind in "mM" else np.nan, values.dtype)
         return np.where(none, nan, values)
 
@@ -116,7 +116,7 @@ class Mean(OfCounted):
 
     def values(self, partial: Partial) -> AnyArray:
         count = partial[0]
-        self.warn(count == 0, "Mean of empty slice")
+        self.warn(count == 0, MEAN_OF_NONE)
         sums = total(partial)
         if sums.dtype.kind == "O":
             count = np.maximum(count, 1)  # objects are not divided by zero
@@ -136,7 +136,7 @@ class Spread(OfCounted):
 
     def values(self, partial: Partial) -> AnyArray:
         freedom = partial[0] - self.ddof
-        self.warn(freedom <= 0, "Degrees of freedom <= 0 for slice")
+        self.warn(freedom <= 0, TOO_FEW)
         squares = partial[4]
         least = 1 if squares.dtype.kind == "O" else 0  # objects are not divided by zero
         found = np.true_divide(squares, np.maximum(freedom, least))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -126,3 +127,24 @@ def test_lazy_labels_of_groups_are_read_and_nothing_else(name):
         wrapped(biggus.ArrayAdapter(VALUES)), by.copy(data=biggus.ArrayAdapter(by.values))
     )
     xr.testing.assert_allclose(got.compute(), right)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("mean dims", "std", "var", "cov", "corr", "median", "arithmetic", "groupby mean"),
+        *("groupby max", "groupby std", "groupby median", "groupby map", "resample max"),
+        *("rolling std", "rolling median", "coarsen mean", "coarsen pad", "weighted mean"),
+    ],
+)
+def test_warnings_are_those_of_in_memory_arrays(name):
+    values = VALUES.copy()
+    values[:, 1, 1] = values[2] = np.nan
+    values[5, 2, 0] = 0
+    shown = []
+    for array in (values, biggus.ArrayAdapter(values)):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", RuntimeWarning)
+            OPERATIONS[name](wrapped(array)).compute()
+        shown.append({str(one.message) for one in caught if one.category is RuntimeWarning})
+    assert shown[0] == shown[1]
