@@ -44,6 +44,9 @@ _MOST_EXAMPLES = 3
 """The most examples of one kind: files of one size, for one request.  The first ones are kept,
 so that files of one size that are not alike cost few comparisons each."""
 
+_MOST_MISSES = 16
+"""After so many files in succession that are not like an example, it is not compared again."""
+
 _BETWEEN = b"\xff"
 """The separator of the parts of a file that are compared; it is in no text."""
 
@@ -100,6 +103,11 @@ class Example:
         The record of a group of the file.
     known : mapping of str to (str, PackedFacts)
         By the name of each variable, its name in the file and its properties.
+
+    Attributes
+    ----------
+    misses : int
+        How many files in succession were not like it.
     """
 
     def __init__(
@@ -113,6 +121,7 @@ class Example:
         self.signature = signature
         self.group = group
         self.known = known
+        self.misses = 0
 
     @once
     def pattern(self) -> _Pattern | None:
@@ -198,9 +207,12 @@ def record_alike(path: str, request: Hashable) -> RecordedGroup | None:
         with _opened(path) as descriptor:
             if FileSignature.of(os.fstat(descriptor)) != signature:
                 return None
-            for example in _examples[kind]:
+            examples = _examples[kind]
+            for example in [each for each in examples if each.misses < _MOST_MISSES]:
                 found = example.record_of(descriptor)
+                example.misses = 0 if found is not None else example.misses + 1
                 if found is not None:
+                    examples.sort(key=lambda each: each is not example)  # the next may be like it
                     look_again([(path, signature)])
                     return found
     except (*FAILURES, ImportError):

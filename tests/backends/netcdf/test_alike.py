@@ -25,6 +25,15 @@ def by_libraries(path, group=""):
     return found
 
 
+def recorded_alone(path):
+    """Return the record by the libraries, and keep the examples."""
+    examples = dict(alike._examples)
+    found = by_libraries(path)
+    alike._examples.clear()
+    alike._examples.update(examples)
+    return found
+
+
 def by_example(path, example, monkeypatch, group=""):
     """Return the record of `path` without the libraries; None if it is not like the example."""
     by_libraries(example, group)
