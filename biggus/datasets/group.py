@@ -38,6 +38,8 @@ class Group(NamedTuple):
         The values of coordinates that have been read.
     variable_attributes : dict of str to dict
         The attributes of variables, if they are known without asking their sources.
+    dropped : dict of str to Array
+        The variables that were left out, as far as they can be opened: others may refer to them.
     """
 
     location: Location
@@ -47,6 +49,7 @@ class Group(NamedTuple):
     attributes: dict[str, Any]
     values: Mapping[str, npt.NDArray[Any]] = {}
     variable_attributes: Mapping[str, Mapping[str, Any]] = {}
+    dropped: Mapping[str, Array] = {}
 
     def encoding(self) -> dict[str, Any]:
         """Return where the group is, and the dimensions along which its variables may grow."""
@@ -137,11 +140,13 @@ def _group(
     opening: Opening,
     without: frozenset[str],
 ) -> Group:
-    variables, dims = {}, {}
+    variables: dict[str, Array] = {}
+    dropped: dict[str, Array] = {}
+    dims = {}
     phony: dict[tuple[int, int], str] = {}
     for full in names:
         group, _, name = full.strip("/").rpartition("/")
-        if group != path or name in without:
+        if group != path:
             continue
         try:
             array = open(
@@ -153,12 +158,14 @@ def _group(
                 **opening.options,
             )
         except OpenError as error:
+            if name in without:
+                continue
             error.add_note(f"drop_variables={name!r} leaves it out")
             raise
-        variables[name] = array
+        (dropped if name in without else variables)[name] = array
         dims[name] = _named(labels_of(array.node).dims, array.shape, phony)
     attributes = attributes_of(server, where, path, dict(opening.options))
-    return Group(where, path, variables, dims, attributes)
+    return Group(where, path, variables, dims, attributes, dropped=dropped)
 
 
 def _named(

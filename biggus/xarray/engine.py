@@ -107,7 +107,10 @@ def _group_at(location: Any, opening: Opening, path: str, dropped: Iterable[str]
 
 
 def _dataset(group: Group, decoding: Mapping[str, Any]) -> Dataset:
-    dataset = StoreBackendEntrypoint().open_dataset(_Store(group), **decoding)
+    # The decoder looks at dropped variables, too: others may be decoded as they say.
+    dataset = StoreBackendEntrypoint().open_dataset(
+        _Store(group), drop_variables=set(group.dropped), **decoding
+    )
     for name, variable in dataset.variables.items():
         if name not in dataset.dims or variable.ndim != 1:
             lazy = LazyVariable(
@@ -137,13 +140,13 @@ class _Store(AbstractDataStore):
         self.group = group
 
     def get_variables(self) -> dict[str, Any]:
-        return {name: self._variable(name) for name in self.group.variables}
+        return {name: self._variable(name) for name in (*self.group.variables, *self.group.dropped)}
 
     def _variable(self, name: str) -> Any:
         from xarray import Variable
 
         group = self.group
-        array, dims = group.variables[name], group.dims[name]
+        array, dims = {**group.dropped, **group.variables}[name], group.dims[name]
         attributes = group.variable_attributes.get(name)
         if attributes is None:
             attributes = labels_of(array.node).attributes

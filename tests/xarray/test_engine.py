@@ -246,3 +246,25 @@ def test_dataset_repr_shows_chunks(tmp_path, dataset):
     assert "(time, y, x) float64 576B biggus.Array<chunks=(2, 3, 4)>" in str(ds)
     without = xr.Dataset({"t": (("y", "x"), biggus.zeros((3, 4)))})
     assert str(without).endswith("float64 96B biggus.Array")
+
+
+@pytest.mark.parametrize("dropped", ["lat", "time", "time_bounds", ["lat", "when", "none"]])
+@pytest.mark.parametrize("suffix", [".nc", ".zarr"])
+def test_dropped_variables_are_decoded_like_those_of_xarray(tmp_path, dataset, dropped, suffix):
+    path = tmp_path / f"a{suffix}"
+    dataset["time"].attrs["bounds"] = "time_bounds"
+    dataset["time"].encoding["units"] = "hours since 2001-01-01"
+    ends = np.stack([dataset["time"].values] * 2, 1)
+    dataset = dataset.assign(time_bounds=(("time", "ends"), ends))
+    if suffix == ".nc":
+        dataset.to_netcdf(path)
+    else:
+        dataset.to_zarr(path, zarr_format=2)
+    own = {".nc": "netcdf4", ".zarr": "zarr"}[suffix]
+    right = xr.open_dataset(path, engine=own, drop_variables=dropped)
+    found = xr.open_dataset(path, engine="biggus", drop_variables=dropped)
+    xr.testing.assert_identical(found.load(), right.load())
+    for name, variable in right.variables.items():
+        told = found.variables[name].encoding
+        assert told.get("coordinates") == variable.encoding.get("coordinates")
+        assert told.get("units") == variable.encoding.get("units")
