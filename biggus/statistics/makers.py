@@ -292,6 +292,8 @@ def quantile(given: Given, q: Any, method: str = "linear", dtype: Any = None) ->
     if dtype is None:
         empty = not given.name.startswith("nan")
         probed: Any = tuple(parts.reshape(-1).tolist()) if parts.ndim else q
+        if isinstance(q, np.ndarray) and not parts.ndim:
+            probed = parts[()]  # arrays are not hashable
         kind = f"{type(q).__name__} {parts.dtype.str}"
         dtype = given.probed(empty=empty, q=probed, method=method, kind=kind)
     if parts.dtype not in _FRACTIONS:

@@ -120,8 +120,9 @@ class Mean(OfCounted):
         sums = total(partial)
         if sums.dtype.kind == "O":
             count = np.maximum(count, 1)  # objects are not divided by zero
-        casting = {"casting": "unsafe"} if sums.dtype.kind in "biu" else {}
-        return np.true_divide(sums, count, **casting)  # type: ignore[call-overload, no-any-return]
+        if sums.dtype.kind in "biu":
+            sums = sums.astype(self.dtype)  # merged sums may be wider; NumPy's overflow
+        return np.true_divide(sums, count)
 
 
 @dataclass(frozen=True)

@@ -127,6 +127,19 @@ def test_quantiles_depend_on_the_type_of_q(name, method):
             check(name, values, q, None, method=method)
 
 
+@pytest.mark.parametrize("name", ["sum", "prod", "mean", "nansum", "nanprod", "nanmean"])
+@pytest.mark.parametrize("dtype", ["i1", "u1", "i4", "i8"])
+def test_integers_overflow_as_in_numpy_however_they_are_stored(name, dtype):
+    limits = np.iinfo(dtype)
+    values = np.random.default_rng(0).integers(limits.min, limits.max, (5, 56), dtype)
+    joined = biggus.LinearMosaic([values[:, :20], values[:, 20:41], values[:, 41:]], axis=1)
+    for a in (joined, joined[::-1], ADAPT(values, chunks=(2, 9))):
+        held = a.ndarray()
+        for axis in (None, 0, 1):
+            right = np.asarray(getattr(np, name)(held, axis=axis, dtype=dtype))
+            check_equal(getattr(biggus, name)(a, axis=axis, dtype=dtype).ndarray(), right)
+
+
 @pytest.mark.parametrize("name", ["std", "var", "nanstd", "nanvar"])
 def test_degrees_of_freedom(name):
     for ddof, axis in itertools.product([0, 1, 2.5, 9], [None, 0, (1, 2)]):
