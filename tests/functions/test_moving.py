@@ -206,7 +206,7 @@ def test_tile_of_many_copies_matches_numpy(monkeypatch, reps):
     np.testing.assert_array_equal(found.ndarray(), np.tile(values, reps))
 
 
-def test_repeat_and_tile_to_very_many_rows():
+def test_repeat_and_tile_to_a_huge_shape():
     array = biggus.ArrayAdapter(np.arange(12).reshape(3, 4))
     many = 2**40
     assert np.repeat(array, many, axis=0)[[0, many, -1], 0].ndarray().tolist() == [0, 4, 8]

@@ -35,7 +35,7 @@ def shown(compute):
 
 @pytest.mark.parametrize("name", OPERATIONS)
 @pytest.mark.parametrize("chunks", [None, (1, 2)])
-def test_warnings_are_hidden_if_they_were_at_the_call(name, chunks):
+def test_warnings_hidden_at_the_call_stay_hidden(name, chunks):
     source = VALUES if chunks is None else ArraySource(VALUES, chunks=chunks)
     array, operate = biggus.ArrayAdapter(source), OPERATIONS[name]
     loud = operate(array)

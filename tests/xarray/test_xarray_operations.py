@@ -116,7 +116,7 @@ GROUPED = {
 
 
 @pytest.mark.parametrize("name", GROUPED)
-def test_lazy_labels_of_groups_are_read_and_nothing_else(name):
+def test_groupby_reads_only_lazy_labels(name):
     by = xr.DataArray(np.nan_to_num(VALUES[0]), dims=("y", "x"), name="by")
     right = GROUPED[name](wrapped(VALUES), by)
     lazy = biggus.ArrayAdapter(UnreadableSource(VALUES.shape))
@@ -137,7 +137,7 @@ def test_lazy_labels_of_groups_are_read_and_nothing_else(name):
         *("rolling std", "rolling median", "coarsen mean", "coarsen pad", "weighted mean"),
     ],
 )
-def test_warnings_are_those_of_in_memory_arrays(name):
+def test_warnings_match_in_memory_arrays(name):
     values = VALUES.copy()
     values[:, 1, 1] = values[2] = np.nan
     values[5, 2, 0] = 0
