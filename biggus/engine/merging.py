@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from biggus.planning.tree_levels import TILES_A_SUBTREE, ReductionTree, Subtree
-from biggus.sources.base import box_shape, whole
-from biggus.statistics import Statistic
+from biggus.sources.base import Box, box_shape, whole
+from biggus.statistics import Partial, Statistic
 from biggus.support.hiding import hiding
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from biggus.graph import Reduce
     from biggus.indexing.grid import Index
     from biggus.planning.jobs import Reduction, ReductionBlock
-    from biggus.sources.base import Box
-    from biggus.statistics import Partial
 
 
 class _InnerNode:

@@ -19,13 +19,12 @@ import numpy.typing as npt
 from biggus.engine.spill import allocated, no_room
 from biggus.errors import OutputError
 from biggus.indexing.grid import box_shape, strides_of
-from biggus.sources.base import Source
+from biggus.sources.base import Box, Source, Values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from biggus.planning.rechunking import Rechunking
-    from biggus.sources.base import Box, Values
 
 
 class Scratch(Source):

@@ -11,13 +11,12 @@ import numpy.typing as npt
 from biggus.array import filling
 from biggus.errors import MaskedValueError, OutputError
 from biggus.sinks.blocks import WriterWrapper
-from biggus.sinks.new import strings
+from biggus.sinks.new import NewArray, strings
 from biggus.sinks.unseen import same
 
 if TYPE_CHECKING:
     from biggus.engine import Writer
     from biggus.graph import Node
-    from biggus.sinks.new import NewArray
     from biggus.sources.base import Box, Values
 
 _NUMBERS = frozenset("biufc")

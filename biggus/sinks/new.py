@@ -11,7 +11,7 @@ import numpy as np
 
 from biggus import cf
 from biggus.errors import OutputError
-from biggus.graph import Rechunked
+from biggus.graph import Node, Rechunked
 from biggus.indexing.grid import default_chunks
 from biggus.sinks.blocks import Assigning
 from biggus.sinks.metadata import carried_attributes, default_fill, packed_fill
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from biggus.engine import Writer
-    from biggus.graph import Node
     from biggus.labels import Labels
     from biggus.sources.base import Box, Chunks, Values
     from biggus.sources.compression import Compression

@@ -10,7 +10,7 @@ from biggus import engine
 from biggus.adapt import holds_several, node_of, several
 from biggus.engine.running import start_workers
 from biggus.errors import MissingDependencyError, OutputError
-from biggus.labels import encoding_of
+from biggus.labels import Labels, encoding_of
 from biggus.sinks.blocks import Guarded, WriteGate
 from biggus.sinks.companions import companions_of, shared_group_attributes
 from biggus.sinks.inputs import Inputs
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
     from biggus.engine import Writer
     from biggus.graph import Node
-    from biggus.labels import Labels
 
 
 def save(

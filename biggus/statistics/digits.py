@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.statistics.base import Accumulator, Aggregator
-from biggus.statistics.layout import COUNT, RUN
+from biggus.statistics.layout import COUNT, RUN, RunLayout
 from biggus.statistics.scratch import scratch
 
 if TYPE_CHECKING:
-    from biggus.statistics.layout import RunLayout
     from biggus.statistics.missing import RunValues
     from biggus.statistics.values import AnyArray, Partial
 
