@@ -1,4 +1,4 @@
-"""What NumPy would not show where an operation is called is not shown when it is computed."""
+"""NumPy warnings hidden where an operation is called stay hidden when it is computed."""
 
 from __future__ import annotations
 
