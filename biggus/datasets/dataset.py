@@ -110,7 +110,10 @@ class Dataset(Mapping[str, "Array"]):
             for named in (group.variables, group.attributes):
                 if name in named:
                     return named[name]
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        raise AttributeError(
+            f"{type(self).__name__!r} object has no attribute {name!r}; .to_xarray() makes an "
+            "xarray.Dataset, which has more"
+        )
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *filter(str.isidentifier, self._group.variables)]
@@ -267,7 +270,8 @@ class Dataset(Mapping[str, "Array"]):
             "Coordinates": [self._row(name) for name in self.coords],
             "Data variables": [self._row(name) for name in self.data_vars] or ["    *empty*"],
             "Attributes": [
-                textwrap.shorten(f"{name}: {value}", 76) for name, value in self.attrs.items()
+                f"    {textwrap.shorten(f'{name}: {value}', 76)}"
+                for name, value in self.attrs.items()
             ],
         }
         lines = [f"<biggus.Dataset {place}>", f"Dimensions: ({sizes})"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from biggus import engine
@@ -55,8 +56,9 @@ def save(
 
     Parameters
     ----------
-    arrays : Array, or iterable of Array
-        The arrays to save.
+    arrays : Array, or iterable of Array, or mapping of str to Array
+        The arrays to save.  Those of a mapping, such as a :class:`Dataset`, go to one new store,
+        under their names.
     targets : object or location, or iterable of them
         The target of each array, which is one of:
 
@@ -174,6 +176,10 @@ def _saved(
 
 def paired(arrays: Any, targets: Any) -> tuple[list[Node], list[Any]]:
     """Return the nodes of the arrays, and the list of their targets."""
+    if isinstance(arrays, Mapping) and isinstance(targets, (str, os.PathLike)):
+        arrays, store = dict(arrays), os.fspath(targets)
+        targets = [f"{store}::{name}" for name in arrays]
+        arrays = list(arrays.values())
     if not holds_several(arrays):
         arrays, targets = [arrays], [targets]
     elif not holds_several(targets):

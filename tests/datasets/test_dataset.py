@@ -67,7 +67,7 @@ def test_repr_shows_dimensions_coordinates_variables_and_attributes(path):
         "Data variables:",
         "    t      (lat, lon) float64 masked 'K'",
         "Attributes:",
-        "title: a test",
+        "    title: a test",
     ]
     assert "t      (lat, lon)" in ds._repr_html_()
 

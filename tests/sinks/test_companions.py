@@ -369,3 +369,19 @@ def test_extended_grid_mapping_attribute(source, tmp_path):
     with netCDF4.Dataset(tmp_path / "out.nc") as file:
         assert file["tas"].grid_mapping == "crs"
         assert file["crs"].grid_mapping_name == "polar_stereographic"
+
+
+@pytest.mark.parametrize("target", ["out.nc", "out.zarr"])
+def test_dataset_and_mapping_are_saved_under_the_names_of_their_arrays(source, tmp_path, target):
+    with netCDF4.Dataset(source, "a") as file:
+        file.createVariable("other", "f4", ("y", "x"))[:] = 3
+    ds = biggus.open_dataset(source)
+    part = ds.isel(time=slice(1, 3))
+    biggus.save(part, tmp_path / target)
+    found = biggus.open_dataset(tmp_path / target)
+    assert set(found) == set(ds)
+    assert set(found.coords) == set(ds.coords)
+    assert found.sizes == part.sizes
+    np.testing.assert_array_equal(found.tas.masked_array(), part.tas.masked_array())
+    biggus.save({"low": ds.tas.min("time"), "high": ds.tas.max("time")}, tmp_path / f"two_{target}")
+    assert {"low", "high", "lat"} <= set(biggus.variables(tmp_path / f"two_{target}"))
