@@ -111,9 +111,9 @@ def _of_many(xr: Any, paths: list[Path]) -> list[Row]:
     def mean(opened: Any) -> Any:
         return opened["t"].mean("time").values
 
-    right = mean(by("h5netcdf"))
+    expected = mean(by("h5netcdf"))
     for opened in (by("biggus"), own()):
-        np.testing.assert_allclose(mean(opened), right, rtol=1e-5)
+        np.testing.assert_allclose(mean(opened), expected, rtol=1e-5)
     datasets.update({str(path): Engine().open_dataset(path) for path in paths})
     works = {
         "h5netcdf": lambda: by("h5netcdf"),

@@ -96,14 +96,14 @@ def pytest_configure(config):
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
     if not config.getoption("every_combination"):
-        keep(config, items, case_names_covering_pairs(items))
+        keep_items(config, items, case_names_covering_pairs(items))
     if (most := config.getoption("few")) is not None:
-        keep(config, items, few_cases_of_each(items, most))
+        keep_items(config, items, names_of_few_cases(items, most))
     # The slowest tests run first, so that no worker process is left with them at the end.
     items.sort(key=lambda item: item.get_closest_marker("machine") is None)
 
 
-def keep(config, items, names):
+def keep_items(config, items, names):
     config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in names])
     items[:] = [item for item in items if item.nodeid in names]
 
@@ -130,7 +130,7 @@ def case_names_covering_pairs(items):
     return kept
 
 
-def few_cases_of_each(items, most):
+def names_of_few_cases(items, most):
     """Return the node ids of at most `most` cases of each test, spread evenly.
 
     A test method that several classes inherit is one test; each class is a case of it.
@@ -185,13 +185,13 @@ def session_defaults(tmp_path_factory):
 
 
 @pytest.fixture
-def soon_settled(monkeypatch):
+def settled_soon_after_writing(monkeypatch):
     """Trust files 0.1 s after they were written."""
     monkeypatch.setattr("biggus.backends.files.SETTLED_SECONDS", 0.1)
 
 
 @pytest.fixture(autouse=True)
-def soon_at_rest(monkeypatch):
+def read_rewritten_files_at_once(monkeypatch):
     """Read rewritten files without waiting: the tests do not read half-written files."""
     monkeypatch.setattr("biggus.backends.settling._RESTLESS_SECONDS", 0.0)
 
@@ -292,7 +292,7 @@ def check_same():
 
     def check(got, expected):
         try:
-            right = expected()
+            expected_result = expected()
         except Exception as error:
             # Older NumPy only warns of an index out of bounds if nothing is selected.
             late = isinstance(error, DeprecationWarning)
@@ -301,15 +301,15 @@ def check_same():
             return
         result = got()
         if isinstance(result, biggus.Array):
-            assert result.shape == np.shape(right)
-            assert result.dtype == np.asarray(right).dtype
+            assert result.shape == np.shape(expected_result)
+            assert result.dtype == np.asarray(expected_result).dtype
             result = result.ndarray()
-        right = np.asarray(right)
+        expected_result = np.asarray(expected_result)
         assert type(result) is np.ndarray
-        assert result.dtype == right.dtype
-        assert result.shape == right.shape
+        assert result.dtype == expected_result.dtype
+        assert result.shape == expected_result.shape
         assert result.flags.writeable
         assert result.flags.c_contiguous
-        np.testing.assert_array_equal(result, right)
+        np.testing.assert_array_equal(result, expected_result)
 
     return check

@@ -66,15 +66,15 @@ def test_astype_dtype_matches_the_result(old, new):
         return  # the dtype would depend on the values: see the next test
     values = np.ones(2, old)
     try:
-        right = values.astype(new)
+        expected = values.astype(new)
     except (TypeError, ValueError, RuntimeError) as error:  # some only when the values are read
         with pytest.raises(type(error)):
             ADAPT(values).astype(new).ndarray()
         return
     array = ADAPT(values).astype(new)
-    assert array.dtype == right.dtype
-    assert array.ndarray().dtype == right.dtype
-    np.testing.assert_array_equal(array.ndarray(), right)
+    assert array.dtype == expected.dtype
+    assert array.ndarray().dtype == expected.dtype
+    np.testing.assert_array_equal(array.ndarray(), expected)
 
 
 @pytest.mark.parametrize(("old", "new"), [("O", str), ("O", "S"), ("U10", "M8"), ("O", "m8")])
@@ -200,15 +200,15 @@ def test_bool_of_a_missing_value_raises(dtype):
 def test_casts_of_masked_values(old, new, fill):
     values = np.ma.masked_array(np.ones(3).astype(old), [True, False, False], fill_value=fill)
     try:
-        right = values.astype(new)
+        expected = values.astype(new)
     except (TypeError, ValueError, RuntimeError) as error:
         with pytest.raises(type(error)):
             ADAPT(values).astype(new).masked_array()
         return
     got = ADAPT(values).astype(new).masked_array()
-    np.testing.assert_array_equal(got.mask, right.mask)
-    np.testing.assert_array_equal(got.compressed(), right.compressed())
-    joined = biggus.LinearMosaic([ADAPT(values).astype(new), ADAPT(right)])[::-1].masked_array()
+    np.testing.assert_array_equal(got.mask, expected.mask)
+    np.testing.assert_array_equal(got.compressed(), expected.compressed())
+    joined = biggus.LinearMosaic([ADAPT(values).astype(new), ADAPT(expected)])[::-1].masked_array()
     np.testing.assert_array_equal(joined.mask, [False, False, True] * 2)
 
 
@@ -267,13 +267,13 @@ def test_every_dtype_in_every_node(dtype, wrap, check_same):
         (biggus.LinearMosaic([array[:0], array]), np.concatenate([values[:0], values])),
         (array[0, 1], values[0, 1, ...]),
     ]
-    for got, right in pairs:
-        check_same(lambda got=got: got, lambda right=right: right)
-        if right.shape[:2] == (2, 3):
+    for got, expected in pairs:
+        check_same(lambda got=got: got, lambda expected=expected: expected)
+        if expected.shape[:2] == (2, 3):
             for key in KEYS:
                 check_same(
                     lambda got=got, key=key: got[key],
-                    lambda right=right, key=key: right[(*key, ...) if key == () else key],
+                    lambda expected=expected, key=key: expected[(*key, ...) if key == () else key],
                 )
 
 

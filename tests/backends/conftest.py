@@ -16,15 +16,15 @@ def fetched(monkeypatch):
     counts = []
     read_into, read_at_hand = Descriptor.read_into, Descriptor.read_at_hand
 
-    def spy(self, out, offset):
+    def record_and_read(self, out, offset):
         counts.append(len(out))
         read_into(self, out, offset)
 
-    def spy_at_hand(self, out, offsets, sizes):
+    def record_and_read_at_hand(self, out, offsets, sizes):
         done = read_at_hand(self, out, offsets, sizes)
         counts.extend(sizes if done else ())
         return done
 
-    monkeypatch.setattr(Descriptor, "read_into", spy)
-    monkeypatch.setattr(Descriptor, "read_at_hand", spy_at_hand)
+    monkeypatch.setattr(Descriptor, "read_into", record_and_read)
+    monkeypatch.setattr(Descriptor, "read_at_hand", record_and_read_at_hand)
     return counts

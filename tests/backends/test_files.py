@@ -50,7 +50,7 @@ def test_validator_exists_once_the_file_has_settled(tmp_path, monkeypatch):
     assert file_validator() == b""
 
 
-def test_validator_changes_though_times_are_set_by_hand(tmp_path, soon_settled):
+def test_validator_changes_though_times_are_set_by_hand(tmp_path, settled_soon_after_writing):
     path, copy = tmp_path / "a", tmp_path / "b"
     path.write_bytes(b"abc")
     before = settled_validator(path)
@@ -252,19 +252,19 @@ def test_out_of_descriptors_closes_all_handles(pool, code):
     pool.take("a")
     pool.take("b")
 
-    def scarce():
+    def open_if_pool_is_empty():
         if len(pool):
             raise OSError(code, "too many open files")
         return _Handle("c", pool.closed)
 
-    assert pool.get("c", scarce).key == "c"
+    assert pool.get("c", open_if_pool_is_empty).key == "c"
     assert pool.closed == ["a", "b"]
 
-    def never():
+    def fail_to_open():
         raise OSError(code, "too many open files")
 
     with pytest.raises(OSError, match="too many"):
-        pool.get("d", never)
+        pool.get("d", fail_to_open)
 
 
 def test_concurrent_use_under_the_lock(pool):

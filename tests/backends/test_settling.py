@@ -16,7 +16,7 @@ NS = 10**9
 
 
 @pytest.fixture(autouse=True)
-def soon_at_rest():
+def read_rewritten_files_at_once():
     """Override the fixture of all tests: these tests check the wait."""
 
 

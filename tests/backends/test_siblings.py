@@ -54,7 +54,7 @@ def test_siblings_in_the_same_and_the_parent_group(tmp_path, make, name) -> None
         assert wrapped.sibling("/y/v") is None
 
 
-def test_sibling_of_a_cached_source_is_cached(tmp_path, soon_settled) -> None:
+def test_sibling_of_a_cached_source_is_cached(tmp_path, settled_soon_after_writing) -> None:
     make_hdf5(tmp_path / "a.h5")
     cache = biggus.Cache(tmp_path / "cache")
     found = cache.wrap(open_source(tmp_path / "a.h5", "g/v")).sibling("y")

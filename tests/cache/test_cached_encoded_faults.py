@@ -100,15 +100,15 @@ def test_undecodable_chunks_are_not_stored(tmp_path, entries, tiles, monkeypatch
     monkeypatch.setattr(http, "BACKOFF_SECONDS", 0.001)
     cache = Cache(tmp_path / "c", "10 MB", stored="encoded")
     box = whole((SIZE, SIZE, 3))
-    right = tiles.tile(f"/RGB/1/0/0.jpg?size={SIZE}")
-    tiles.replies["*"] = [Reply(body=right[:-300])] * 3
+    body = tiles.tile(f"/RGB/1/0/0.jpg?size={SIZE}")
+    tiles.replies["*"] = [Reply(body=body[:-300])] * 3
     with pytest.raises(SourceError, match="cannot be decoded"):
         cache.wrap(tile_source(tiles))[box]
     assert entries(cache) == []
     # One broken reply is left: the tile is requested once more, and the good reply is stored.
     same(cache.wrap(tile_source(tiles))[box], tile_source(tiles)[box])
     (path,) = entries(cache)
-    assert path.read_bytes().endswith(right)
+    assert path.read_bytes().endswith(body)
 
     make_array(tmp_path)
     chunk = tmp_path / "a.zarr/c/0/0"

@@ -97,7 +97,7 @@ def test_offline_failure_does_not_fail_an_online_read(cache, counting, box, monk
     refusing, done = threading.Event(), threading.Event()
     miss, seen = cache.miss, []
 
-    def stay():  # during the read of a chunk that must not be requested
+    def wait_in_miss():  # during the read of a chunk that must not be requested
         miss()
         refusing.set()
         assert done.wait(30)
@@ -107,7 +107,7 @@ def test_offline_failure_does_not_fail_an_online_read(cache, counting, box, monk
             cached[box((0, 4))]
         return True
 
-    monkeypatch.setattr(cache, "miss", stay)
+    monkeypatch.setattr(cache, "miss", wait_in_miss)
     with ThreadPoolExecutor(1) as threads:
         offline = threads.submit(read_offline)
         assert refusing.wait(30)

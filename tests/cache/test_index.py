@@ -34,12 +34,12 @@ def test_index_on_a_full_disk_evicts_least_recently_used_chunks(tmp_path, monkey
     ledger = cache._index._ledger
     connect = ledger._connect
 
-    def full():
+    def connect_without_space():
         connect()
         (pages,) = ledger.run("PRAGMA page_count")[0]
         ledger.run(f"PRAGMA max_page_count={pages}")
 
-    monkeypatch.setattr(ledger, "_connect", full)
+    monkeypatch.setattr(ledger, "_connect", connect_without_space)
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
             monkeypatch.setattr(cache._index, "_quiet_until", 0.0)

@@ -139,7 +139,7 @@ def overwritten(path):
     path.write_bytes(os.urandom(5000))
 
 
-def emptied(path):
+def truncated_to_nothing(path):
     path.write_bytes(b"")
 
 
@@ -218,7 +218,7 @@ def execute(path, text):
 
 HARMS = [
     overwritten,
-    emptied,
+    truncated_to_nothing,
     deleted,
     truncated,
     replaced_by_another_database,

@@ -344,12 +344,12 @@ def test_masked_and_packed_source_keeps_its_mask(attributes, conventions):
     source = MaskedAndPacked(attributes)
     source.conventions = conventions
     lazy = biggus.ArrayAdapter(source)
-    right = np.array([1, 2, -9, 4]) * attributes.get("scale_factor", 1)
+    expected = np.array([1, 2, -9, 4]) * attributes.get("scale_factor", 1)
     mask = [False, True, "_FillValue" in attributes, False]
     assert lazy.masked
     got = lazy.masked_array()
     assert got.dtype == lazy.dtype
     np.testing.assert_array_equal(np.ma.getmaskarray(got), mask)
-    np.testing.assert_array_equal(got.compressed(), right[~np.array(mask)])
-    assert lazy.sum().masked_array() == right[~np.array(mask)].sum()
-    assert lazy[1:3].masked_array().tolist() == [None, None if mask[2] else right[2]]
+    np.testing.assert_array_equal(got.compressed(), expected[~np.array(mask)])
+    assert lazy.sum().masked_array() == expected[~np.array(mask)].sum()
+    assert lazy[1:3].masked_array().tolist() == [None, None if mask[2] else expected[2]]

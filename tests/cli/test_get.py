@@ -110,10 +110,10 @@ def test_input_is_never_replaced(tmp_path, capsys):
 
 
 def test_failed_write_leaves_no_files(folder, tmp_path, capsys, monkeypatch):
-    def full(*args, **kwargs):
+    def fail_without_space(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(np.lib.format, "write_array_header_2_0", full)
+    monkeypatch.setattr(np.lib.format, "write_array_header_2_0", fail_without_space)
     assert main(["get", str(folder / "a.h5"), "grey", "-o", str(tmp_path / "out.npy")]) == 1
     assert "No space left on device" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

@@ -134,7 +134,7 @@ def test_unreadable_coordinate_is_named(broken, monkeypatch, capsys) -> None:
     assert "port" not in error
 
 
-def test_overviews_are_built_once(path, tmp_path, monkeypatch, soon_settled) -> None:
+def test_overviews_are_built_once(path, tmp_path, monkeypatch, settled_soon_after_writing) -> None:
     cache = biggus.Cache(tmp_path / "cache")
     out = tmp_path / "out.png"
     arguments = ("field", "--cache", tmp_path / "cache", "-o", out)
@@ -145,7 +145,7 @@ def test_overviews_are_built_once(path, tmp_path, monkeypatch, soon_settled) -> 
     assert run(path, *arguments, "--force") == 0
 
 
-def test_overviews_of_flags_keep_flag_values(path, tmp_path, soon_settled) -> None:
+def test_overviews_of_flags_keep_flag_values(path, tmp_path, settled_soon_after_writing) -> None:
     cache = biggus.Cache(tmp_path / "cache")
     arguments = ("kinds", "--cache", tmp_path / "cache", "--overviews", "-o", tmp_path / "o.png")
     assert run(path, *arguments) == 0

@@ -129,7 +129,7 @@ def test_results_do_not_depend_on_the_order_of_tasks(stores, expected, seed):
         check(biggus.ndarrays(wanted(stores)), expected)
 
 
-@pytest.mark.usefixtures("soon_settled")
+@pytest.mark.usefixtures("settled_soon_after_writing")
 def test_results_are_the_same_from_kept_partials(stores, expected, tmp_path):
     cache = biggus.Cache(tmp_path / "cache")
     with biggus.set_options(cache=cache):

@@ -118,7 +118,9 @@ def test_nested_evaluation_shares_the_state_of_the_outer_one(path, meanwhile):
         biggus.ndarrays([lazy, a[2]])
 
 
-def test_cached_values_belong_to_the_same_state(path, meanwhile, tmp_path, soon_settled):
+def test_cached_values_belong_to_the_same_state(
+    path, meanwhile, tmp_path, settled_soon_after_writing
+):
     cache = biggus.Cache(tmp_path / "cache")
     a = opened(path, cache=cache, chunks=ROW)
     settle(path)

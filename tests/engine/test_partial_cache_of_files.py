@@ -13,7 +13,7 @@ import biggus
 from biggus.cache import Cache
 from biggus.testing import RecordingSource
 
-pytestmark = pytest.mark.usefixtures("soon_settled")
+pytestmark = pytest.mark.usefixtures("settled_soon_after_writing")
 
 VALUES = np.arange(4 * 2**19, dtype="f4").reshape(4, -1)
 

@@ -156,7 +156,7 @@ def test_levels_are_the_same_to_the_bit_for_any_workers_memory_and_cache(tmp_pat
     assert all(each == found[0] for each in found)
 
 
-def test_overviews_of_a_changed_file_are_made_again(tmp_path, soon_settled) -> None:
+def test_overviews_of_a_changed_file_are_made_again(tmp_path, settled_soon_after_writing) -> None:
     h5py = pytest.importorskip("h5py")
     path, cache = tmp_path / "a.h5", biggus.Cache(tmp_path / "cache")
     for value in (1.0, 2.0):

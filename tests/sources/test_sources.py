@@ -14,7 +14,7 @@ from biggus.errors import GoneError
 from biggus.sources.wrappers import ObjectSource
 from biggus.testing import RecordingSource, SourceTests, assert_same
 
-pytestmark = pytest.mark.usefixtures("soon_settled")
+pytestmark = pytest.mark.usefixtures("settled_soon_after_writing")
 
 NUMBERS = ("f8", "i1", "u8", "f4", "f2", "?", "c16")
 EMPTY = ((0,), (3, 0, 2))

@@ -27,7 +27,7 @@ EXCUSED_SECONDS = settling._RESTLESS_SECONDS - 0.02
 
 
 @pytest.fixture(autouse=True)
-def soon_at_rest():
+def read_rewritten_files_at_once():
     """Override the fixture, as the time until a file is at rest is tested here."""
 
 

@@ -4,7 +4,7 @@ import pytest
 
 
 @pytest.fixture
-def unaided(monkeypatch):
+def fail_on_library_reads(monkeypatch):
     """Fail the test if values are read through libhdf5."""
     from hdf5_direct import refuse
 

@@ -14,7 +14,7 @@ from biggus.backends.hdf5.backend import HDF5Backend, HDF5Source
 from biggus.errors import OpenError
 from biggus.sources.base import read, whole
 
-pytestmark = pytest.mark.usefixtures("soon_settled")
+pytestmark = pytest.mark.usefixtures("settled_soon_after_writing")
 
 
 @pytest.mark.parametrize("block", [0, 512, 1024, 8192])

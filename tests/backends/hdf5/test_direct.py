@@ -101,7 +101,9 @@ def test_chunked(tmp_path, monkeypatch, index: str, filters: str, dtype: str) ->
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("libver", ["earliest", "latest"])
 @pytest.mark.parametrize("user_block", [0, 1024])
-def test_contiguous(tmp_path, unaided, libver: str, dtype: str, user_block: int) -> None:
+def test_contiguous(
+    tmp_path, fail_on_library_reads, libver: str, dtype: str, user_block: int
+) -> None:
     path = str(tmp_path / "a.h5")
     with h5py.File(path, "w", libver=libver, userblock_size=user_block) as file:
         file.create_dataset("before", data=np.ones(100))
@@ -115,7 +117,7 @@ def test_contiguous(tmp_path, unaided, libver: str, dtype: str, user_block: int)
 
 @pytest.mark.parametrize("filters", EACH_FILTER)
 @pytest.mark.parametrize("index", INDEXES)
-def test_file_with_a_user_block(tmp_path, unaided, index: str, filters) -> None:
+def test_file_with_a_user_block(tmp_path, fail_on_library_reads, index: str, filters) -> None:
     options = dict(INDEXES[index])
     path = str(tmp_path / "a.h5")
     with h5py.File(path, "w", libver=options["libver"], userblock_size=512) as file:
@@ -165,7 +167,7 @@ def test_values_never_written(tmp_path, fill: str, libver: str, chunks, written:
 
 
 @pytest.mark.parametrize("libver", ["earliest", "latest"])
-def test_early_allocation(tmp_path, unaided, libver: str) -> None:
+def test_early_allocation(tmp_path, fail_on_library_reads, libver: str) -> None:
     """In files of the latest version, the address of a chunk follows from its number."""
     path = str(tmp_path / "a.h5")
     with h5py.File(path, "w", libver=libver) as file:
@@ -182,7 +184,7 @@ def test_early_allocation(tmp_path, unaided, libver: str) -> None:
 
 @pytest.mark.parametrize("libver", ["earliest", "latest"])
 @pytest.mark.parametrize("user_block", [0, 512])
-def test_filter_masks(tmp_path, unaided, libver: str, user_block: int) -> None:
+def test_filter_masks(tmp_path, fail_on_library_reads, libver: str, user_block: int) -> None:
     """Single chunks may be stored without some of the filters."""
     path = str(tmp_path / "a.h5")
     values = values_of("<f4", (8, 8))
@@ -208,7 +210,7 @@ def test_filter_masks(tmp_path, unaided, libver: str, user_block: int) -> None:
 @pytest.mark.parametrize(
     "order", list(itertools.permutations(["shuffle", "deflate", "fletcher32"])), ids="-".join
 )
-def test_filters_in_any_order(tmp_path, unaided, order) -> None:
+def test_filters_in_any_order(tmp_path, fail_on_library_reads, order) -> None:
     """Checksums may come first, and the shuffled bytes need not be whole elements."""
     path = str(tmp_path / "a.h5")
     with h5py.File(path, "w") as file:

@@ -90,7 +90,7 @@ def test_pickled_sources_keep_their_storage(values_and_sources) -> None:
         np.testing.assert_array_equal(read(copy, box), values)
 
 
-def test_seven_dimensions(tmp_path, unaided) -> None:
+def test_seven_dimensions(tmp_path, fail_on_library_reads) -> None:
     path = str(tmp_path / "a.h5")
     values = np.arange(3**7, dtype="i2").reshape((3,) * 7)
     with h5py.File(path, "w") as file:
@@ -100,7 +100,7 @@ def test_seven_dimensions(tmp_path, unaided) -> None:
     np.testing.assert_array_equal(read(source, box), values[box])
 
 
-def test_large_uncompressed_chunks_are_read_in_parts(tmp_path, unaided) -> None:
+def test_large_uncompressed_chunks_are_read_in_parts(tmp_path, fail_on_library_reads) -> None:
     path = str(tmp_path / "a.h5")
     with h5py.File(path, "w") as file:
         values = np.repeat(np.arange(40, dtype="f4"), 512 * 1024).reshape(40, 512, 1024)

@@ -20,7 +20,7 @@ from biggus.errors import SourceError
 from biggus.sources.base import read, whole
 from biggus.testing.strategies import boxes
 
-pytestmark = pytest.mark.usefixtures("soon_settled")
+pytestmark = pytest.mark.usefixtures("settled_soon_after_writing")
 
 
 def wait_until_settled(*paths):

@@ -17,7 +17,7 @@ from biggus.sources.base import read, whole
 from biggus.testing import SourceTests
 from biggus.testing.strategies import boxes
 
-pytestmark = pytest.mark.usefixtures("soon_settled")
+pytestmark = pytest.mark.usefixtures("settled_soon_after_writing")
 
 SHAPE = (4, 6)
 SLOW = settings(

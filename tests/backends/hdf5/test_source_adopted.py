@@ -16,7 +16,7 @@ from biggus.errors import OpenError, SourceError
 from biggus.sources.base import read, whole
 from biggus.testing import SourceTests
 
-pytestmark = pytest.mark.usefixtures("soon_settled")
+pytestmark = pytest.mark.usefixtures("settled_soon_after_writing")
 
 BOX = (slice(1, 5, 2),)
 

@@ -166,21 +166,21 @@ REFUSED = {
 
 
 @pytest.fixture
-def odd(tmp_path):
+def file_of_odd_types(tmp_path):
     subprocess.run([sys.executable, "-c", ODD, tmp_path / "odd.h5"], check=True)
     return str(tmp_path / "odd.h5")
 
 
-def test_unsupported_references_raise_by_name(odd, capsys):
-    assert set(backend_named("hdf5").variables(Location(odd))) == {"t", *REFUSED}
-    with h5py.File(odd) as file:
+def test_unsupported_references_raise_by_name(file_of_odd_types, capsys):
+    assert set(backend_named("hdf5").variables(Location(file_of_odd_types))) == {"t", *REFUSED}
+    with h5py.File(file_of_odd_types) as file:
         for name, message in REFUSED.items():
             with pytest.raises(OpenError, match=message) as caught:
-                biggus.open(odd, name)
+                biggus.open(file_of_odd_types, name)
             assert f"'/{name}'" in str(caught.value)
             with pytest.raises(OpenError, match=message):
                 biggus.ArrayAdapter(file[name])
-    assert main(["info", odd, "--json"]) == 0
+    assert main(["info", file_of_odd_types, "--json"]) == 0
     captured = capsys.readouterr()
     by_name = {facts["name"]: facts for facts in json.loads(captured.out)["variables"]}
     assert {name for name, facts in by_name.items() if "problem" in facts} == set(REFUSED)

@@ -38,7 +38,7 @@ def server():
 
 
 @pytest.fixture
-def quick(monkeypatch):
+def short_backoff(monkeypatch):
     monkeypatch.setattr(http, "BACKOFF_SECONDS", 0.001)
 
 
@@ -66,7 +66,7 @@ def test_user_agent_and_headers_are_sent(server):
 @pytest.mark.parametrize(
     "status", [408, 425, 429, 500, 502, 503, 504, 509, 520, 522, 524, 530, 599]
 )
-def test_temporary_failures_are_retried(server, quick, status):
+def test_temporary_failures_are_retried(server, short_backoff, status):
     server.replies[TILE] = [Reply(status), Reply(status)]
     response = client().get(server.url + TILE)
     assert (response.status, response.attempts) == (200, 3)
@@ -80,7 +80,7 @@ def test_permanent_failures_are_not_retried(server, status):
     assert server.requests[TILE] == 1
 
 
-def test_last_response_is_returned_after_all_retries(server, quick):
+def test_last_response_is_returned_after_all_retries(server, short_backoff):
     server.always = Reply(503)
     response = client(retries=2).get(server.url + TILE)
     assert (response.status, response.attempts) == (503, 3)
@@ -95,7 +95,7 @@ def test_last_response_is_returned_after_all_retries(server, quick):
         (Reply(body=b"no gzip", headers={"Content-Encoding": "gzip"}), "encoding is broken"),
     ],
 )
-def test_broken_responses_are_retried_then_raise(server, quick, reply, words):
+def test_broken_responses_are_retried_then_raise(server, short_backoff, reply, words):
     server.replies[TILE] = [reply]
     assert client().get(server.url + TILE).body == server.tile(TILE)
     assert server.requests[TILE] == 2
@@ -107,7 +107,7 @@ def test_broken_responses_are_retried_then_raise(server, quick, reply, words):
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
 
-def test_refused_connection_raises_with_the_url(quick):
+def test_refused_connection_raises_with_the_url(short_backoff):
     server = TileServer()
     server.server_close()
     with pytest.raises(HttpError, match=r"/a\.png: no connection: .*refused.*after 2 attempts"):
@@ -115,12 +115,12 @@ def test_refused_connection_raises_with_the_url(quick):
     assert client().down(server.url)
 
 
-def test_unknown_host_raises(quick):
+def test_unknown_host_raises(short_backoff):
     with pytest.raises(HttpError, match="host name is not known"):
         client(retries=0).get("http://nowhere.invalid/a.png")
 
 
-def test_slow_response_times_out(server, quick):
+def test_slow_response_times_out(server, short_backoff):
     server.always = Reply(delay=5.0)
     with pytest.raises(HttpError, match=r"no answer within 0\.05 s"):
         client(retries=1, timeout=Timeout(5.0, 0.05)).get(server.url + TILE)
@@ -192,7 +192,7 @@ def test_credentials_are_not_sent_to_another_host(server):
     assert second["User-Agent"].startswith("biggus/")
 
 
-def test_credentials_are_not_in_logs_or_errors(server, caplog, quick):
+def test_credentials_are_not_in_logs_or_errors(server, caplog, short_backoff):
     server.always = Reply(503)
     settings = HttpSettings(retries=1, headers=(("X-Key", "hidden-h"),))
     url = server.url.replace("//", "//me:hidden-p@") + TILE + "?api_key=hidden-q"
@@ -311,7 +311,7 @@ def test_interrupt_ends_a_backoff(server, wait):
     assert process.returncode != 0
 
 
-def test_server_that_stops_during_requests_raises(server, quick):
+def test_server_that_stops_during_requests_raises(server, short_backoff):
     server.delay = 0.02
     with ThreadPoolExecutor(8) as pool:
         urls = [f"{server.url}/RGB/6/{i}/0.png?size=8" for i in range(64)]

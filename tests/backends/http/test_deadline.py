@@ -48,7 +48,7 @@ def server():
 
 
 @pytest.fixture
-def quick(monkeypatch):
+def short_backoff(monkeypatch):
     monkeypatch.setattr(http, "BACKOFF_SECONDS", 0.001)
 
 
@@ -90,7 +90,7 @@ def test_redirects_share_the_deadline(server):
 
 
 @pytest.mark.parametrize("reply", [answer(b"", "503 Busy"), b"nonsense\r\n\r\n"])
-def test_attempts_share_the_deadline(server, quick, reply):
+def test_attempts_share_the_deadline(server, short_backoff, reply):
     server.answers["a"] = sending(reply)
     try:
         assert client(1.0, retries=10**6).get(f"{server.url}/a").status == 503
@@ -261,16 +261,16 @@ def names(monkeypatch):
     return known
 
 
-def test_endless_name_lookup_ends_at_the_deadline(names, quick):
+def test_endless_name_lookup_ends_at_the_deadline(names, short_backoff):
     answered = threading.Event()
     lookups = []
 
-    def for_ever():
+    def wait_until_answered():
         lookups.append(threading.get_ident())
         answered.wait()
         raise socket.gaierror("too late")
 
-    names["slow.test"] = for_ever
+    names["slow.test"] = wait_until_answered
     settings = HttpSettings(timeout=Timeout(0.05, 30.0, 60.0), retries=2)
     try:
         with pytest.raises(HttpError, match=r"name could not be looked up within 0\.05 s"):

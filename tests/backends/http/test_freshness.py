@@ -31,7 +31,7 @@ DAY = 86400.0
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch):
+def short_backoff(monkeypatch):
     monkeypatch.setattr(http, "BACKOFF_SECONDS", 0.001)
     monkeypatch.setattr(http, "DOWN_SECONDS", 0.0)
 

@@ -51,7 +51,7 @@ def server(tmp_path):
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch):
+def short_backoff(monkeypatch):
     monkeypatch.setattr(http, "BACKOFF_SECONDS", 0.001)
 
 

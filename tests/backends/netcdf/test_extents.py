@@ -180,14 +180,14 @@ def test_values_beyond_the_extent_are_masked(tmp_path):
         dataset.createDimension("t", None)
         dataset.createVariable("c", "f8", ("x", "t"))[:, 0] = [1, 2]
         dataset.createVariable("t", "f8", ("t",))[:] = [0, 1]
-        right = [[1, None], [2, None]]
+        expected = [[1, None], [2, None]]
         with hdf5_lock:
-            assert biggus.ArrayAdapter(dataset["c"]).masked_array().tolist() == right
-    assert biggus.open(path, "c").masked_array().tolist() == right
+            assert biggus.ArrayAdapter(dataset["c"]).masked_array().tolist() == expected
+    assert biggus.open(path, "c").masked_array().tolist() == expected
     assert biggus.open(path, "c")[::-1, 1:].masked_array().tolist() == [[None], [None]]
     assert biggus.open(path, "c").mean().ndarray() == 1.5
     with netCDF4.Dataset(path) as dataset:
-        assert biggus.ArrayAdapter(dataset["c"]).masked_array().tolist() == right
+        assert biggus.ArrayAdapter(dataset["c"]).masked_array().tolist() == expected
 
 
 def test_held_variable_that_grows(tmp_path):

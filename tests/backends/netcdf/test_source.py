@@ -21,7 +21,7 @@ from biggus.sources.base import read, whole
 from biggus.testing import SourceTests
 from biggus.testing.strategies import boxes
 
-pytestmark = pytest.mark.usefixtures("soon_settled")
+pytestmark = pytest.mark.usefixtures("settled_soon_after_writing")
 
 
 class Conformance(SourceTests):

@@ -47,7 +47,7 @@ def refuse(*_):
 
 
 @pytest.fixture
-def unaided(monkeypatch):
+def fail_on_library_reads(monkeypatch):
     """Fail the test if values are read through netCDF4-python."""
     monkeypatch.setattr(sources, "read_packed", refuse)
 
@@ -80,7 +80,7 @@ def create(file, dtype="f4", dims=("y", "x"), name="v", **options):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("filters", ["all", "contiguous"])
-def test_dtypes(tmp_path, unaided, filters, dtype):
+def test_dtypes(tmp_path, fail_on_library_reads, filters, dtype):
     with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
         file.set_auto_mask(False)
         create(file, dtype, **FILTERS[filters])[...] = values_of(dtype)
@@ -91,7 +91,7 @@ def test_dtypes(tmp_path, unaided, filters, dtype):
 @pytest.mark.parametrize("endian", ["big", "little"])
 @pytest.mark.parametrize("format", ["NETCDF4", "NETCDF4_CLASSIC"])
 @pytest.mark.parametrize("filters", FILTERS)
-def test_filters(tmp_path, unaided, filters, format, endian):
+def test_filters(tmp_path, fail_on_library_reads, filters, format, endian):
     with netCDF4.Dataset(tmp_path / "a.nc", "w", format=format) as file:
         create(file, "i4", endian=endian, **FILTERS[filters])[...] = values_of("i4")
     source = compare(tmp_path / "a.nc")
@@ -101,7 +101,7 @@ def test_filters(tmp_path, unaided, filters, format, endian):
 
 @pytest.mark.parametrize("fill", [None, -7])
 @pytest.mark.parametrize("filters", ["plain", "all"])
-def test_values_never_written(tmp_path, unaided, filters, fill):
+def test_values_never_written(tmp_path, fail_on_library_reads, filters, fill):
     with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
         create(file, "i4", fill_value=fill, **FILTERS[filters])[5:7, 2:4] = 1
         create(file, "i4", name="none", fill_value=fill, **FILTERS[filters])
@@ -144,7 +144,7 @@ def test_records_added_after_opening(tmp_path):
         assert copy.lock is None
 
 
-def test_variables_in_groups_and_named_like_dimensions(tmp_path, unaided):
+def test_variables_in_groups_and_named_like_dimensions(tmp_path, fail_on_library_reads):
     values = values_of("f4")
     with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
         create(file)[...] = values
@@ -373,7 +373,7 @@ def test_concurrent_first_reads_share_one_lookup(tmp_path, lookups):
     assert len(lookups) == 1
 
 
-def test_strings_and_ragged_rows_are_read_by_h5py(tmp_path, unaided):
+def test_strings_and_ragged_rows_are_read_by_h5py(tmp_path, fail_on_library_reads):
     """netCDF4-python must not read these from a file that biggus holds open as well."""
     texts = np.array(["a", "", "ünder", "d" * 300, "e", "f", "g"], object)
     rows = np.array([np.arange(n, dtype="i4") for n in range(7)] + [None], object)[:7]

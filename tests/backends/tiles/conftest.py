@@ -15,5 +15,5 @@ def server():
 
 
 @pytest.fixture
-def quick(monkeypatch):
+def short_backoff(monkeypatch):
     monkeypatch.setattr(http, "BACKOFF_SECONDS", 0.001)

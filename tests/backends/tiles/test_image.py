@@ -43,7 +43,7 @@ U1 = np.dtype("u1")
         (Reply(hang_up=True), r"connection broke: RemoteDisconnected \(after 3 attempts\)"),
     ],
 )
-def test_failed_tile_raises_with_its_url_and_box(server, quick, reply, words):
+def test_failed_tile_raises_with_its_url_and_box(server, short_backoff, reply, words):
     source = source_of(server, retries=2)
     server.always = reply
     with pytest.raises(SourceError, match=words) as caught:
@@ -84,10 +84,10 @@ def test_images_of_any_content_type_are_read(server, suffix, kind):
     picture.save(buffer, suffix.replace("jpg", "jpeg"))
     buffer.seek(0)
     with Image.open(buffer) as decoded:
-        right = np.asarray(decoded.convert("RGB"))
+        expected = np.asarray(decoded.convert("RGB"))
     source = source_of(server)
     server.always = Reply(body=buffer.getvalue(), type=kind)
-    np.testing.assert_array_equal(read(source, tile_box(source, 0, 0)), right)
+    np.testing.assert_array_equal(read(source, tile_box(source, 0, 0)), expected)
 
 
 def test_decompression_bomb_raises_by_its_header(server, recwarn):
@@ -186,7 +186,7 @@ def test_transparent_colour_needs_four_bands(server):
 
 
 @pytest.mark.parametrize("status", [404, 204])
-def test_missing_option_fills_missing_tiles_only(server, quick, status):
+def test_missing_option_fills_missing_tiles_only(server, short_backoff, status):
     source = source_of(server, missing=7, retries=0)
     server.replies["/RGB/3/1/0.png"] = [Reply(status)]
     values, validator = source.fetch(box_of((0, 256), (0, 512), (0, 3)))

@@ -22,7 +22,7 @@ PATH = "/RGB/3/2/1.png?size=8"
 BOX = (slice(8, 16, 1), slice(16, 24, 1), slice(0, 3, 1))
 
 
-pytestmark = pytest.mark.usefixtures("quick")
+pytestmark = pytest.mark.usefixtures("short_backoff")
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ class ArrayTileServer(TileServer):
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch):
+def short_backoff(monkeypatch):
     monkeypatch.setattr(client, "BACKOFF_SECONDS", 0.001)
 
 

@@ -15,7 +15,7 @@ def server(tmp_path):
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch):
+def short_backoff(monkeypatch):
     monkeypatch.setattr(client, "BACKOFF_SECONDS", 0.01)
 
 

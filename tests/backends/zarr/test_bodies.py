@@ -23,11 +23,11 @@ def another_part(handler, body, first, last):
     return 206, body[first + 16 : last + 17], f"bytes {first + 16}-{last + 16}/{len(body)}"
 
 
-def too_little(handler, body, first, last):
+def too_few_bytes(handler, body, first, last):
     return 206, body[first:last], f"bytes {first}-{last - 1}/{len(body)}"
 
 
-def falsely_labelled(handler, body, first, last):
+def mislabelled_range(handler, body, first, last):
     return 206, body[first : last - 3], f"bytes {first}-{last}/{len(body)}"
 
 
@@ -52,8 +52,8 @@ def with_another_unit(handler, body, first, last):
 
 WRONG = [
     another_part,
-    too_little,
-    falsely_labelled,
+    too_few_bytes,
+    mislabelled_range,
     unlabelled,
     multipart,
     not_satisfiable,

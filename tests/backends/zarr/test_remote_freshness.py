@@ -43,7 +43,7 @@ def test_fresh_chunk_needs_no_request(server):
 def test_stale_chunk_needs_one_conditional_request(server, validators):
     server.etags, server.dates = validators == "etags", validators == "dates"
     chunk = server.folder / "s.zarr/plain/c/0/0"
-    set_back(chunk, 100)
+    make_older(chunk, 100)
     source = open_zarr(f"{server.url}/s.zarr", "plain", fresh_for=100)
     validator = age(source.fetch(ONE)[1], 200)
     server.requests.clear()
@@ -53,11 +53,11 @@ def test_stale_chunk_needs_one_conditional_request(server, validators):
     assert source.revalidate(ONE, revalidated) == revalidated
     assert len(server.requests) == 1
     chunk.write_bytes(chunk.read_bytes())
-    set_back(chunk, 50)
+    make_older(chunk, 50)
     assert source.revalidate(ONE, validator) is None
 
 
-def set_back(path, seconds):
+def make_older(path, seconds):
     import os
 
     now = path.stat().st_mtime
