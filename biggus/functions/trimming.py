@@ -25,7 +25,7 @@ def _trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Array:
     if not array.size:
         return array
     _log.info("trim_zeros of a lazy array: a pass over %s", format_bytes(array.nbytes))
-    there = array != 0
+    there = array.astype(bool)
     others = [tuple([one for one in range(array.ndim) if one != each]) for each in axes]
     lines = ndarrays([some(there, axis=each) for each in others])
     key = [slice(None)] * array.ndim

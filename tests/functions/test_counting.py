@@ -92,6 +92,18 @@ def test_trim_zeros(trim, values):
     np.testing.assert_array_equal(np.trim_zeros(lazy(values)[1], trim).ndarray(), theirs)
 
 
+@pytest.mark.skipif(
+    np.lib.NumpyVersion(np.__version__) < "2.2.0", reason="NumPy compared values with 0"
+)
+@pytest.mark.parametrize("dtype", ["?", "c8", "M8[s]", "m8[s]", "S2", "U2", "O"])
+def test_trim_zeros_trims_what_is_false(dtype):
+    values = np.array([0, 1, 0, 2, 0]).astype(dtype)
+    if values.dtype.kind in "SU":
+        values[[0, -1]] = ""
+    theirs = np.trim_zeros(values)
+    np.testing.assert_array_equal(np.trim_zeros(lazy(values)[1]).ndarray(), theirs)
+
+
 def test_real_if_close():
     for values in (np.array([1 + 1e-15j, 2]), np.array([1 + 1e-3j]), np.array([1.0, 2])):
         assert_same(np.real_if_close(lazy(values)[1]), np.real_if_close(values))
