@@ -21,6 +21,8 @@ def asked_by(module: str, through: str | None = None) -> bool:
     through : str, optional
         The name of the module whose function `module` calls to access the attribute.
     """
+    if module not in sys.modules:
+        return False
     frame = sys._getframe(2)  # noqa: SLF001 - the only way to find the caller
     if through is None:
         return _is_of(frame, module)

@@ -70,6 +70,12 @@ def read_plain(
         together = 1
         if inner <= MOST_TOGETHER and pace - inner <= _FAR:
             together = 1 + (MOST_TOGETHER - inner) // pace
+        if together == 1 and out.flags.c_contiguous and inner * out.shape[axis] == out.nbytes:
+            data = out.reshape(-1).view(np.uint8).data
+            for number in range(out.shape[axis]):
+                row = data[number * inner : (number + 1) * inner]
+                stored.read_into(row, start + number * pace)
+            return
         if together < out.shape[axis]:
             _read_in_parts(stored, offset, shape, box, out, axis, together)
             return

@@ -14,7 +14,8 @@ from biggus.graph.identifying import key_or_id, step_key, text_of
 from biggus.graph.pieces import Combination, Piece, take
 from biggus.graph.reduce import pushdown_reduced, reduced_grid, reduced_shape, restricted
 from biggus.graph.view import select
-from biggus.indexing.grid import Grid, RegularEdges
+from biggus.indexing.grid import Grid, RegularEdges, edges_of
+from biggus.indexing.reduction_blocks import nested_lengths
 from biggus.indexing.resolve import split_all
 from biggus.indexing.selection import Selection
 from biggus.sources import base as source
@@ -82,8 +83,21 @@ class AlongAxes(OfOne):
 
     def blocks(self, number: int) -> Grid:
         """Return the blocks of an operand that are read, if it does not go through a scratch."""
-        operand = self.children[number]
-        return blocks_of(operand.shape, operand.grid, self.axes, operand.dtype.itemsize)
+        return self._blocks(self.children[number])
+
+    @property
+    def block_bytes(self) -> int:
+        """The most bytes of a block of the operand that is read at once."""
+        current = options.current()
+        working = getattr(self.function, "working_bytes", None)
+        each = current.memory // max(2, current.workers)
+        if working is None or 3 * working > each or self.operand.combined:
+            return current.memory // COPIES
+        return each // 3
+
+    def _blocks(self, operand: Node) -> Grid:
+        each = operand.dtype.itemsize + operand.masked
+        return blocks_of(operand.shape, operand.grid, self.axes, each, self.block_bytes)
 
     def rebuild(self, children: tuple[Node, ...]) -> Node:
         return AlongAxes(children[0], self.function, self.axes, self.keepdims, self.further)
@@ -107,7 +121,7 @@ class AlongAxes(OfOne):
         wanted, rest = restricted(operand.shape, self.axes, self.keepdims, selection)
         if wanted is not None:
             operand = select(operand, wanted)
-        grid = blocks_of(operand.shape, operand.grid, self.axes, operand.dtype.itemsize)
+        grid = self._blocks(operand)
         kept = [axis for axis in range(len(operand.shape)) if axis not in self.axes]
         cuts = [
             (axis if self.keepdims else place, grid.axes[axis]) for place, axis in enumerate(kept)
@@ -153,6 +167,7 @@ class BlockFunction:
         self.masked: bool = self.function.masked
         self.fill_value: Any = self.function.fill_value
         self.slabwise: bool = getattr(self.function, "slabwise", False)
+        self.working_bytes: int | None = getattr(self.function, "working_bytes", None)
 
 
 @dataclass(eq=False)
@@ -193,14 +208,18 @@ class WithEmptyBlocks(BlockFunction):
 
 
 def blocks_of(
-    shape: tuple[int, ...], chunks: Chunks | None, axes: tuple[int, ...], itemsize: int
+    shape: tuple[int, ...],
+    chunks: Chunks | None,
+    axes: tuple[int, ...],
+    itemsize: int,
+    nbytes: int,
 ) -> Grid:
     """Return the blocks of an operand that has some axes whole.
 
-    Along the others, a block has as many chunks as fit into memory, or a part of one chunk.  The
+    Along the others, a block has as many chunks as fit into `nbytes`, or a part of one chunk.  The
     blocks change no value, so they may depend on the memory option.
     """
-    most = max(1, options.current().memory // (COPIES * max(1, itemsize)))
+    most = max(1, nbytes // max(1, itemsize))
     grid = chunks or (1,) * len(shape)
     edges = list(Grid(shape, grid).axes)
     lengths = [n if axis in axes else edges[axis].longest for axis, n in enumerate(shape)]
@@ -210,11 +229,11 @@ def blocks_of(
             continue
         others = math.prod(n for other, n in enumerate(lengths) if other != axis)
         room = max(1, most // max(1, others))
-        if lengths[axis] <= room and not isinstance(edges[axis], RegularEdges):
+        if lengths[axis] > room:
+            cut[axis] = nested_lengths(grid[axis], shape[axis], room)
+        elif isinstance(edges[axis], RegularEdges):
+            cut[axis] = max(1, lengths[axis] * (room // max(1, lengths[axis])))
+        else:
             cut[axis] = grid[axis]
-            continue
-        if lengths[axis] <= room:
-            room = lengths[axis] * (room // max(1, lengths[axis]))
-        lengths[axis] = min(shape[axis], room)
-        cut[axis] = max(1, room)
+        lengths[axis] = edges_of(shape[axis], cut[axis]).longest
     return Grid(shape, cut)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from biggus.graph.along import BlockFunction, WithEmptyBlocks, blocks_of, cut_along
+from biggus import options
+from biggus.graph.along import COPIES, BlockFunction, WithEmptyBlocks, blocks_of, cut_along
 from biggus.graph.base import Derived, Node
 from biggus.graph.elementwise import is_spread, unbroadcast
 from biggus.graph.identifying import key_or_id, step_key, text_of
@@ -183,7 +184,8 @@ class Gufunc(Derived):
         nbytes = max(
             1, core + sum(math.prod(each.shape[count:]) * each.dtype.itemsize for each in operands)
         )
-        return blocks_of((*loop, nbytes), (*cut, nbytes), (count,), 1).axes[:count]
+        room = options.current().memory // COPIES
+        return blocks_of((*loop, nbytes), (*cut, nbytes), (count,), 1, room).axes[:count]
 
 
 @dataclass(eq=False)

@@ -164,3 +164,17 @@ def simplified(length: int, lengths: Sequence[int]) -> Lengths:
     """Return the lengths of the pieces of an axis as one number, if they are regular."""
     edges = edges_of(length, lengths)
     return edges.size if isinstance(edges, RegularEdges) else tuple(lengths)
+
+
+def nested_lengths(pieces: Lengths, length: int, room: int) -> Lengths:
+    """Return lengths of no more than `room` that subdivide the pieces of an axis."""
+    if isinstance(pieces, int):
+        size = min(pieces, length)
+        if size <= room or size % (part := -(-size // -(-size // room))) == 0:
+            return min(room, size) if size <= room else part
+        pieces = tuple([min(size, length - start) for start in range(0, length, size)])
+    found: list[int] = []
+    for piece in pieces:
+        number = max(1, -(-piece // room))
+        found += [piece * (n + 1) // number - piece * n // number for n in range(number)]
+    return tuple(found)

@@ -145,5 +145,7 @@ def _working_of(piece: Combination) -> int:
         working = copies * sum(
             values_bytes(node, math.prod(selection.shape)) for node, selection in piece.operands
         )
+        most = getattr(piece.function, "working_bytes", None)
+        working = working if most is None else min(working, most)
     size = math.prod(piece.out_selection.shape)
     return working + 2 * size * max([step.dtype.itemsize for step in done], default=0)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from biggus.graph import Elementwise, Leaf
 from biggus.indexing.grid import Grid, around, box_shape
-from biggus.indexing.reduction_blocks import joined_grid, reduction_blocks
+from biggus.indexing.reduction_blocks import joined_grid
 from biggus.indexing.selection import Selection
 from biggus.planning.footprint import footprint, streamed_footprint, values_bytes
-from biggus.planning.jobs import Output, Reduction, SharedInput, positions_of
+from biggus.planning.jobs import Output, Reduction, SharedInput, output_blocks, positions_of
 from biggus.planning.rewriting import io_bound, leaves_of
 from biggus.planning.schedule import Schedule
 from biggus.planning.tasks import Accumulation, TaskBlock
@@ -86,7 +86,8 @@ class JobGroup:
         if cut is None:
             self.nested = Grid(self.shape, self.jobs[0].lengths if lengths is None else lengths)
             # Several small tiles, each of which is a reduction block, are read together.
-            self.task_blocks = reduction_blocks(self.shape, self.nested.lengths)
+            behind = max([1, *[output.behind for output in outputs]])
+            self.task_blocks = output_blocks(self.shape, self.nested.lengths, behind)
             self.order = self._ordered()
             if not self.reductions:
                 self._cut_outputs()

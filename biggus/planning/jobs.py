@@ -6,6 +6,7 @@ import itertools
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from biggus.graph import AlongAxes, ordered
 from biggus.indexing.grid import Box, Chunks, Grid, Index
 from biggus.indexing.reduction_blocks import reduction_blocks
 from biggus.planning.rewriting import tile_edges_of
@@ -130,7 +131,27 @@ class Output(NamedTuple):
     @property
     def lengths(self) -> Chunks:
         """For each axis the length, or the lengths, of the blocks that are written."""
-        return reduction_blocks(self.node.shape, self.grid or self.node.grid).lengths
+        return output_blocks(self.node.shape, self.grid or self.node.grid, self.behind).lengths
+
+    @property
+    def behind(self) -> int:
+        """How many values functions along whole axes need for one element."""
+        along = [n for n in ordered([self.node], inner_of) if isinstance(n, AlongAxes)]
+        sizes = [math.prod(n.operand.shape) // max(1, math.prod(n.shape)) for n in along]
+        return max([1, *sizes])
+
+
+def output_blocks(shape: tuple[int, ...], grid: Chunks | None, behind: int) -> Grid:
+    """Return blocks of outputs that join small chunks, up to about `BLOCK` values behind them."""
+    if grid is None:
+        grid = (1,) * len(shape)
+    found = reduction_blocks((*shape, behind), (*grid, behind))
+    return Grid(shape, found.lengths[: len(shape)])
+
+
+def inner_of(node: Node) -> Sequence[Node]:
+    """Return the nodes that a node is computed from; none if it is only read."""
+    return node.inner if node.combined else ()
 
 
 class SharedInput(NamedTuple):

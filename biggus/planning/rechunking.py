@@ -15,9 +15,9 @@ import numpy as np
 
 from biggus.graph import AlongAxes, Gufunc, Leaf, Walk, any_answer, is_spread, ordered
 from biggus.indexing.grid import Grid
-from biggus.indexing.reduction_blocks import joined_grid
+from biggus.indexing.reduction_blocks import joined_grid, nested_lengths
 from biggus.planning.groups import JobGroup
-from biggus.planning.jobs import Output
+from biggus.planning.jobs import Output, inner_of
 from biggus.planning.partial_reads import reads_parts
 from biggus.planning.rewriting import is_in_memory
 from biggus.planning.shared_scans import SharedScan
@@ -178,17 +178,13 @@ class Gatherings(Walk[bool]):
 
     def ready(self, nodes: Iterable[Node]) -> list[Gathering]:
         """Return the gatherings in nodes whose operands wait for no other computation."""
-        reached = ordered([node for node in nodes if self(node)], _inner_of)
+        reached = ordered([node for node in nodes if self(node)], inner_of)
         found = [each for node in reached if (each := self.of(node)) is not None]
         return [each for each in found if not any(map(self.waits, each.function.children))]
 
     def waits(self, node: Node) -> bool:
         """Return whether a node needs a reduction or a gathering that must be computed first."""
         return node.needs_reduction or self(node)
-
-
-def _inner_of(node: Node) -> Sequence[Node]:
-    return node.inner if node.combined else ()
 
 
 def _gathering(node: AlongAxes | Gufunc, memory: int) -> Gathering | None:
@@ -213,9 +209,10 @@ def _gathering(node: AlongAxes | Gufunc, memory: int) -> Gathering | None:
     )
     room = memory // (_HELD * BAND * max(1, each))
     first = None
+    direct = node.block_bytes // each if isinstance(node, AlongAxes) else 0
     for number, child in parts.items():
         lengths = _lengths(child, node.whole_axes(number))
-        if math.prod(lengths) > room * lines[number]:
+        if math.prod(lengths) > max(room, direct) * lines[number]:
             first = _bands(child, node.whole_axes(number), lengths, room * lines[number])
             break
     if first is None:
@@ -246,23 +243,9 @@ def _bands(operand: Node, axes: tuple[int, ...], lengths: list[int], most: int) 
             continue
         others = math.prod(n for other, n in enumerate(lengths) if other != axis)
         room = max(1, most // others)
-        bands[axis] = _nested(operand.grid[axis], pieces.length, room)
+        bands[axis] = nested_lengths(operand.grid[axis], pieces.length, room)
         lengths[axis] = min(lengths[axis], room)
     return tuple(bands)
-
-
-def _nested(pieces: Lengths, length: int, room: int) -> Lengths:
-    """Return lengths of no more than `room` that subdivide the pieces of an axis."""
-    if isinstance(pieces, int):
-        size = min(pieces, length)
-        if size <= room or size % (part := -(-size // -(-size // room))) == 0:
-            return min(room, size) if size <= room else part
-        pieces = tuple([min(size, length - start) for start in range(0, length, size)])
-    found: list[int] = []
-    for piece in pieces:
-        number = max(1, -(-piece // room))
-        found += [piece * (n + 1) // number - piece * n // number for n in range(number)]
-    return tuple(found)
 
 
 def placed(output: Output, memory: int) -> Output | Rewriting:

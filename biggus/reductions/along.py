@@ -11,7 +11,8 @@ import numpy as np
 from biggus import statistics
 from biggus.expressions import text_of
 from biggus.graph import BaseStep
-from biggus.sources.base import Values
+from biggus.sources.base import Values, whole
+from biggus.sources.stream import slabs
 from biggus.support.hiding import ALL_NAN, hidden_messages, hiding, warn
 
 _UNRANKED = "fcmM"
@@ -23,6 +24,12 @@ _LINED_UP = frozenset(map(np.dtype, "bBhHiIlLqQfd"))
 _SHORT = 1024
 """Lines of no more values than this, of up to four bytes each, are sorted: that is faster than
 NumPy's partition."""
+
+_SLAB = 2**19
+"""About the number of elements of the lines that are computed at once."""
+
+_COPIES = 5
+"""The copies of its lines that a function makes."""
 
 
 class _Sorted(np.ndarray[Any, Any]):
@@ -80,6 +87,10 @@ class Ranked(BaseStep):
         own = {"q": np.asarray(q[0]), "dtype": self.dtype} if q else {}
         self.parameters = {**own, **method}
         """The parameters of the statistic of the same name."""
+        self._length = math.prod([shape[axis] for axis in axes])
+        self._few_at_once = dtype.newbyteorder("=") in _LINED_UP
+        """Whether a few lines are computed at a time; the rounding of float16 depends on others."""
+        self._itemsize = dtype.itemsize
         self.accumulates = statistics.rankable(dtype) and 0 not in self.shape
 
     def _probe(self, shape: tuple[int, ...]) -> list[int]:
@@ -99,8 +110,33 @@ class Ranked(BaseStep):
         given = text_of((self.axes, self.shape, *self.q, *self.method.values()))
         return None if given is None else f"{self.name}({given}, {self.dtype!r})"
 
+    @property
+    def working_bytes(self) -> int | None:
+        """The most memory that computing any block takes beside the block and the results.
+
+        None if it grows with the block.
+        """
+        if not self._few_at_once:
+            return None
+        return _COPIES * max(_SLAB, self._length) * (self._itemsize + 1)
+
     def __call__(self, block: Values) -> Values:
         """Return the results, with the axes at length one and those of quantiles at the end."""
+        kept = [1 if axis in self.axes else n for axis, n in enumerate(block.shape)]
+        lines = max(1, _SLAB // max(1, self._length))
+        if not self._few_at_once or math.prod(kept) <= lines:
+            return self._computed(block)
+        found = np.empty((*kept, *self.shape), self.dtype)
+        mask = np.empty(found.shape, bool) if isinstance(block, np.ma.MaskedArray) else None
+        for box in slabs(whole(tuple(kept)), lines):
+            places = [slice(None) if axis in self.axes else s for axis, s in enumerate(box)]
+            results = self._computed(block[tuple(places)])
+            found[box] = np.ma.getdata(results)
+            if mask is not None:
+                mask[box] = np.ma.getmaskarray(results)
+        return found if mask is None else np.ma.MaskedArray(found, mask=mask)
+
+    def _computed(self, block: Values) -> Values:
         if isinstance(block, np.ma.MaskedArray):
             return self._of_valid(block)
         # float16 would round or warn differently from NumPy.
@@ -114,6 +150,10 @@ class Ranked(BaseStep):
         """Return a copy of the values in which each line is contiguous."""
         places = tuple(range(-len(self.axes), 0))
         turned = np.moveaxis(block, self.axes, places)
+        if turned.strides[-1:] != (turned.itemsize,):
+            # The values of a line may be pages apart.  A copy in the order of memory brings them
+            # together, so that the copy that turns the axes stays in the cache.
+            turned = turned.copy(order="K")
         native = np.array(turned, turned.dtype.newbyteorder("="), order="C", copy=True)
         lines = native.reshape(-1, math.prod([block.shape[axis] for axis in self.axes]))
         if lines.shape[1] <= _SHORT and lines.dtype.itemsize <= 4:

@@ -137,7 +137,7 @@ class ChunkMemory:
             with self._lock:
                 del self._allowed[mark]
 
-    def find(self, key: Hashable) -> Chunk | None:
+    def find(self, key: Hashable, *, counts_miss: bool = True) -> Chunk | None:
         """Return a chunk if it is held; the caller checks whether it is still valid."""
         with self._lock:
             found = self._repeated.get(key)
@@ -146,7 +146,7 @@ class ChunkMemory:
             else:
                 found = self._recent.pop(key, None)
                 if found is None:
-                    self._misses += 1
+                    self._misses += counts_miss
                     return None
                 self._recent_bytes -= found.nbytes
                 self._repeated[key] = found

@@ -40,6 +40,7 @@ class KeyedGrid:
         """The average bytes of a chunk."""
         self._strides = strides_of(tuple([axis.count for axis in self.grid.axes]))
         self._axes = tuple(zip(self.grid.axes, self._strides, strict=True))
+        self._sizes = tuple([(e.size, n) for e, n in self._axes if type(e) is RegularEdges])
 
     def only_chunk(self, box: Box) -> tuple[ChunkKey, Box] | None:
         """Return the key of the one chunk that holds `box`, and the box within it; else None."""
@@ -69,10 +70,9 @@ class KeyedGrid:
         """
         number = dim = 0
         key: list[Any] = []
-        for (edges, stride), m in zip(self._axes, selection.maps):  # noqa: B905 - for speed
-            if type(edges) is not RegularEdges:
-                return None
-            size = edges.size
+        if len(self._sizes) < len(self._axes):
+            return None
+        for (size, stride), m in zip(self._sizes, selection.maps):  # noqa: B905 - for speed
             if type(m) is ConstantMap:
                 piece, place = divmod(m.index, size)
                 key.append(place)

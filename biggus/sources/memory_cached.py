@@ -133,9 +133,7 @@ class MemoryCached(Wrapper):
             return self.source.cached_read(box)
         key, part = only
         waits = self.source.io_bound
-        if not waits and not chunk_memory.holds(key):
-            return None  # a read follows, which counts the miss
-        found = chunk_memory.find(key)
+        found = chunk_memory.find(key, counts_miss=waits)  # else a read follows, which counts it
         if found is not None and self._is_good(layout, key, found, self.source.state()):
             return found.values[part]
         if not waits:
@@ -149,10 +147,10 @@ class MemoryCached(Wrapper):
         if layout is None or not options.current().chunk_memory:
             return None
         only = layout.chunk_of(selection)
-        if only is None or not chunk_memory.holds(only[0]):
+        if only is None:
             return None
         key, inner = only
-        found = chunk_memory.find(key)
+        found = chunk_memory.find(key, counts_miss=False)  # a read follows, which counts it
         if found is None or not self._is_good(layout, key, found, self.source.state()):
             return None
         values: Values = found.values[inner]

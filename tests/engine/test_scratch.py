@@ -50,7 +50,7 @@ CASES = {
     "percentile": (VALUES, (1, 90, 120), lambda m, a: m.percentile(a, 95, axis=0)),
     "quantiles": (VALUES, (4, 90, 120), lambda m, a: m.quantile(a, [[0.1], [0.5]], axis=0)),
     "a method": (VALUES, (1, 90, 120), lambda m, a: m.quantile(a, 0.3, axis=0, method="hazen")),
-    "median": (VALUES, (1, 45, 60), lambda m, a: m.median(a, axis=0)),
+    "median": (VALUES, (1, 45, 120), lambda m, a: m.median(a, axis=0)),
     "the last axis": (VALUES, (60, 90, 1), lambda m, a: m.median(a, axis=-1, keepdims=True)),
     "two axes": (VALUES, (1, 90, 1), lambda m, a: m.percentile(a, 20, axis=(0, 2))),
     "months": (VALUES, MONTHS, lambda m, a: m.percentile(a, 95, axis=0)),

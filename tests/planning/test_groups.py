@@ -8,7 +8,7 @@ import pytest
 import biggus
 from biggus.errors import MemoryBudgetError
 from biggus.planning.groups import JobGroup, grouped
-from biggus.planning.jobs import reductions_over
+from biggus.planning.jobs import Output, reductions_over
 from biggus.planning.rewriting import CommonSubexpressions, pushdown, reductions_of
 from biggus.planning.shared_scans import SharedScan
 from biggus.sources.wrappers import ObjectSource
@@ -127,3 +127,24 @@ def test_partial_bytes_are_those_of_the_largest_block():
         group = JobGroup([reduction], [], memory)
         assert group.largest == 4 * together * 400 * 400
         assert group.partial_bytes == reduction.nbytes(together * 400 * 400)
+
+
+@pytest.mark.parametrize(("chunks", "longest"), [((4, 100, 100), 10_000), ((4, 9, 9), 4_400)])
+def test_blocks_of_outputs_follow_from_the_values_behind_them(chunks, longest):
+    _, a = recorded((480, 721, 1440), chunks)
+    for function in (biggus.median, lambda a, axis: biggus.median(a, axis=axis) - 1):
+        node = function(a, axis=0).node
+        blocks = JobGroup((), [Output(node, 0, None)], 10**9).task_blocks
+        assert blocks.axes[0].longest * blocks.axes[1].longest <= longest
+        assert blocks.count >= 100
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+@pytest.mark.parametrize("memory", ["20 MB", "90 MB", "1 GB"])
+def test_blocks_along_whole_axes_nest_in_chunks(memory, workers):
+    _, a = recorded((480, 721, 1440), (12, 181, 181))
+    with biggus.set_options(memory=memory, workers=workers):
+        blocks = biggus.median(a, axis=0).node.blocks(0)
+        for edges in blocks.axes[1:]:
+            assert set(range(0, edges.length, 181)) <= set(edges.offsets) or not edges.longest % 181
+        assert np.prod(blocks.longest) * 4 * workers <= biggus.options.current().memory

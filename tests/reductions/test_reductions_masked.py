@@ -16,6 +16,7 @@ from reduced_values import (
 )
 
 import biggus
+from biggus.reductions import along
 
 OF_MASKED = ["sum", "prod", "mean", "std", "var", "min", "max", "ptp", "any", "all", "median"]
 OF_MASKED += ["argmin", "argmax", "count"]
@@ -127,3 +128,22 @@ def test_mdtol():
             assert getattr(array, name)(1, mdtol=mdtol).masked_array().mask.tolist() == mask
     with pytest.raises(ValueError, match="mdtol"):
         array.mean(mdtol=2)
+
+
+@pytest.mark.parametrize("name", ["median", "nanmedian", "quantile", "nanquantile"])
+@pytest.mark.parametrize("elements", [1, 7, 20])
+def test_lines_computed_a_few_at_a_time_give_the_same(monkeypatch, name, elements):
+    q = () if "median" in name else ([[0.3, 0.9]],)
+    for dtype, axis in itertools.product(["u1", "i2", "f2", ">f4", "f8"], [0, 1, 2, (0, 2)]):
+        plain, hidden = values_of(dtype, (3, 5, 4)), masked_values(dtype, (3, 5, 4))
+        if plain.dtype.kind == "f":
+            plain[0, 1] = plain[:, 2, 3] = np.nan
+        for values in (plain, plain.T, hidden):
+            lazy = quietly(lambda v=values, a=axis: getattr(biggus, name)(ADAPT(v), *q, axis=a))
+            right = quietly(lazy.masked_array)
+            with monkeypatch.context() as patch:
+                patch.setattr(along, "_SLAB", elements)
+                got = quietly(lazy.masked_array)
+            assert got.dtype == right.dtype
+            np.testing.assert_array_equal(got.mask, right.mask)
+            np.testing.assert_array_equal(got.filled(0), right.filled(0))
