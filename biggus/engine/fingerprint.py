@@ -9,13 +9,20 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from biggus.graph import Identifier, Leaf, Node, Read, Unknown, View, key_of, text_of
+from biggus.sources.memory import MemorySource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from biggus.indexing.selection import Selection
     from biggus.sources.base import Box, Source
+
+
+_MOST_HASHED = 2**18
+"""The most bytes of values in memory that are hashed to identify them."""
 
 
 class Fingerprint(NamedTuple):
@@ -58,7 +65,8 @@ class Fingerprint(NamedTuple):
 def fingerprint(node: Node, selection: Selection) -> Fingerprint | None:
     """Return the fingerprint of a non-empty selection of a node.
 
-    None if a source has no token, or an operation no name that other processes know.
+    None if a source has no token, or an operation no name that other processes know.  A few values
+    in memory, such as weights, are identified by themselves; None if there is nothing else.
     """
     reads: list[tuple[Source, Box]] = []
     digest = hashlib.blake2b(digest_size=20)
@@ -68,7 +76,7 @@ def fingerprint(node: Node, selection: Selection) -> Fingerprint | None:
             digest.update(b"\0")
     except Unknown:
         return None
-    return Fingerprint(digest.digest(), tuple(reads))
+    return Fingerprint(digest.digest(), tuple(reads)) if reads else None
 
 
 def _texts(node: Node, selection: Selection, reads: list[tuple[Source, Box]]) -> Iterator[str]:
@@ -98,7 +106,18 @@ def _texts(node: Node, selection: Selection, reads: list[tuple[Source, Box]]) ->
 def _text_of_read(read: Read, reads: list[tuple[Source, Box]]) -> str:
     source, box = read.source, read.box
     if source.token is None:
-        raise Unknown
+        return _text_of_values(source, box, read.selection)
     reads.append((source, box))
     ends = [(s.start, s.stop, s.step) for s in box]
     return f"read {source.token!r} {source.dtype!r} {source.shape} {ends} {text_of(read.selection)}"
+
+
+def _text_of_values(source: Source, box: Box, selection: Selection) -> str:
+    """Return a text that identifies values in memory, if they are few; raise Unknown if not."""
+    if not isinstance(source, MemorySource) or source.masked or source.dtype.hasobject:
+        raise Unknown
+    values = np.ascontiguousarray(source[box])
+    if values.nbytes > _MOST_HASHED:
+        raise Unknown
+    digest = hashlib.blake2b(values.tobytes(), digest_size=20).hexdigest()
+    return f"values {digest} {source.dtype!r} {values.shape} {text_of(selection)}"

@@ -50,6 +50,8 @@ ANALYSES = {
     "histogram": lambda a: biggus.histogram(a, bins=7, range=(-1, 1))[0],
     "of medians": lambda a: biggus.median(a, axis=0).std(),
     "needs_reduction": lambda a: ((a - a.mean(axis=0)) / a.std()).max(axis=1),
+    "weighted": lambda a: (a * np.arange(50)).sum(axis=1),
+    "weighted by rows": lambda a: np.einsum("ij,i->j", a, np.arange(96.0)),
     "transposed": lambda a: a.T[3:].mean(axis=1),
 }
 
@@ -320,3 +322,30 @@ def test_merging_lock_is_free_while_results_are_kept(monkeypatch):
         biggus.ndarrays([array.mean(), array.max(axis=1)])
     assert locked
     assert not any(locked)
+
+
+def test_partial_results_of_other_weights_are_computed_anew():
+    source, weights = recording(), np.arange(50.0)
+    totals = []
+    for change in (0, 1, 0):
+        source.clear()
+        weights[7] += change
+        totals.append((wrapped(source) * weights).sum().ndarray())
+        assert bool(source.boxes) is (len(totals) < 3)
+        assert totals[-1] == uncached((wrapped(source) * weights).sum())
+    assert totals[0] != totals[1] == totals[2]
+
+
+@pytest.mark.parametrize("dims", [["y", "x"], "y", None])
+def test_weighted_mean_of_xarray_is_repeated_without_reads(dims):
+    xr = pytest.importorskip("xarray")
+    source, weights = recording(), xr.DataArray(np.cos(np.arange(96.0) / 60), dims="y")
+    found = []
+    for _ in range(2):
+        source.clear()
+        array = xr.DataArray(wrapped(source), dims=("y", "x"))
+        found.append(array.weighted(weights).mean(dims).compute().values)
+    assert not source.boxes
+    right = xr.DataArray(VALUES, dims=("y", "x")).weighted(weights).mean(dims)
+    np.testing.assert_allclose(found[0], right, rtol=1e-5, atol=1e-6)
+    assert found[0].tobytes() == found[1].tobytes()
