@@ -12,7 +12,18 @@ from typing import Any
 import numpy as np
 
 from biggus.expressions.running import around, slabs_of
-from biggus.graph import BaseStep, BlockPlace, Blockwise, Mosaic, Node, Reach, Reduce, View
+from biggus.graph import (
+    BaseStep,
+    BlockPlace,
+    Blockwise,
+    Cast,
+    Elementwise,
+    Mosaic,
+    Node,
+    Reach,
+    Reduce,
+    View,
+)
 from biggus.indexing.grid import Grid, default_chunks
 from biggus.indexing.selection import DimensionMap, Selection
 from biggus.sources.base import Chunks, Values
@@ -112,8 +123,8 @@ def rolled(found: Reduce) -> Node:
 
 def _windows(node: Node) -> tuple[Node, int] | None:
     """Return the node and the axis whose windows a node is, or None."""
-    while isinstance(node, View) and _is_identity(node.selection, node.base.shape):
-        node = node.base
+    while _keeps_values(node):
+        node = node.children[0]
     last = len(node.shape) - 1
     if not isinstance(node, Mosaic) or node.axis != last or len(node.tiles) != node.shape[-1]:
         return None
@@ -132,6 +143,13 @@ def _windows(node: Node) -> tuple[Node, int] | None:
             if m.start != (number if axis == along else 0):
                 return None
     return None if along is None or not isinstance(first, View) else (first.base, along)
+
+
+def _keeps_values(node: Node) -> bool:
+    """Tell whether a node has the values of its child, perhaps in another byte order."""
+    if isinstance(node, Elementwise) and isinstance(node.step, Cast):
+        return node.dtype.newbyteorder("=") == node.children[0].dtype.newbyteorder("=")
+    return isinstance(node, View) and _is_identity(node.selection, node.base.shape)
 
 
 def _is_identity(selection: Selection, shape: tuple[int, ...]) -> bool:
