@@ -177,7 +177,23 @@ def _naming(labels: Labels, place: Place, there: Any) -> Labels:
     mapping = labels.grid_mapping
     if mapping is not None and sibling(place, mapping.name) in there:
         attributes["grid_mapping"] = mapping.name.rpartition("/")[2]
+    _name_saved(attributes, place, there)
     return replace(labels, attributes=attributes)
+
+
+def _name_saved(attributes: dict[str, Any], place: Place, there: Any) -> None:
+    """Leave out ancillary variables and formula terms that are not saved."""
+    ancillary = attributes.get("ancillary_variables")
+    if isinstance(ancillary, str):
+        saved = [name for name in ancillary.split() if sibling(place, name) in there]
+        attributes["ancillary_variables"] = " ".join(saved)
+        if not saved:
+            del attributes["ancillary_variables"]
+    terms = attributes.get("formula_terms")
+    if isinstance(terms, str):
+        names = [word for word in terms.split() if not word.endswith(":")]
+        if not all(sibling(place, name) in there for name in names):
+            del attributes["formula_terms"]
 
 
 def _is_of_axis(each: Coordinate, labels: Labels) -> bool:
@@ -191,6 +207,7 @@ def _naming_bounds(each: Companion, there: Any) -> Labels:
         name = attributes.get(word)
         if name is not None and sibling(each.place, str(name)) not in there:
             attributes.pop(word)
+    _name_saved(attributes, each.place, there)
     return replace(each.labels, attributes=attributes)
 
 
