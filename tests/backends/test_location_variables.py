@@ -156,7 +156,7 @@ def test_remote_locations_are_split(text, expected):
         (["get", "a.h5::w", "[0]", "-o", "o.npy"], "shape (3,)"),
         (["stats", "?.h5::w"], "w"),
         (["plan", "a.h5::w"], "w"),
-        (["save", "a.h5::w", "o.h5"], "o.h5::w"),
+        (["save", "a.h5::w", "o.h5"], "o.h5: shape (2, 3)"),
     ],
 )
 def test_command_line(folder, capsys, arguments, text):
