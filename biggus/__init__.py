@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from biggus.support.forks import between_forks
-from biggus.support.later import later
+from biggus.support.lazy_imports import later
 
 if TYPE_CHECKING:
     from biggus import array_api as array_api, errors as errors, options as options

@@ -180,7 +180,7 @@ def session_defaults(tmp_path_factory):
         folder = tmp_path_factory.getbasetemp() / "default-cache"
         patch.setenv("BIGGUS_CACHE_DIR", str(folder))
         patch.setattr("biggus.backends.files.SOON_SETTLED_SECONDS", 1e9)
-        patch.setattr("biggus.backends.idle.IDLE_SECONDS", 1e9)
+        patch.setattr("biggus.backends.idle_handles.IDLE_SECONDS", 1e9)
         yield
 
 

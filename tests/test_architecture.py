@@ -37,12 +37,12 @@ PACKAGE = ROOT / "biggus"
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("support",),
     ("forks", "once", "within"),
-    ("errors", "hiding"),
-    ("later",),
+    ("errors", "hidden_warnings"),
+    ("lazy_imports",),
     ("extras",),
     ("options",),
     ("deadlines",),
-    ("flight", "progress", "recent", "threads", "watching"),
+    ("progress", "recent", "single_flight", "threads", "watching"),
     ("indexing",),
     ("sources",),
     ("cf", "codecs", "statistics"),
@@ -112,7 +112,7 @@ DISTRIBUTIONS = {
 
 
 OF_ONE_THING = (
-    {f"biggus.graph.{name}" for name in ("base", "identifying", "packing", "pieces")},
+    {f"biggus.graph.{name}" for name in ("base", "identifying", "pickling", "pieces")},
     {f"biggus.array.{name}" for name in ("array", "methods", "missing", "operators", "statistics")},
     {"biggus.cache.cache", "biggus.cache.cached"},
 )
@@ -265,7 +265,7 @@ def test_import_biggus_loads_only_itself() -> None:
     command = [sys.executable, "-P", "-c", script]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert ast.literal_eval(done.stdout) == [
-        *("biggus.support", "biggus.support.forks", "biggus.support.later", "biggus"),
+        *("biggus.support", "biggus.support.forks", "biggus.support.lazy_imports", "biggus"),
     ]
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from biggus import engine
 from biggus.array import filling
-from biggus.array.asking import asked_by
+from biggus.array.callers import asked_by
 from biggus.array.dispatch import Dispatch
 from biggus.array.keys import in_memory, is_large_mask
 from biggus.array.labelled import Labelled

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from biggus.adapt import Lazy
-from biggus.array.asking import asked_by
+from biggus.array.callers import asked_by
 from biggus.labels import Labels, encoding_of, labels_of
 from biggus.labels.attributes import kept_attributes
 

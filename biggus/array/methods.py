@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from biggus.adapt import Lazy
-from biggus.array.asking import asked_by
+from biggus.array.callers import asked_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable

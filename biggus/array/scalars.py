@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex
 import numpy as np
 
 from biggus.adapt import Lazy
-from biggus.array.asking import asked_by
+from biggus.array.callers import asked_by
 from biggus.errors import MaskedValueError
 
 

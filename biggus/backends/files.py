@@ -13,7 +13,7 @@ from collections import OrderedDict
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from biggus.backends import idle
+from biggus.backends import idle_handles
 from biggus.backends.settling import age_of, seen_for
 from biggus.backends.signature import FileSignature
 from biggus.support.forks import between_forks
@@ -232,7 +232,7 @@ class HandlePool(Generic[Handle]):
             handle = open_()
         self._handles[key] = handle
         self._asked[key] = time.monotonic()
-        idle.clock.attend(self)
+        idle_handles.clock.attend(self)
         return handle
 
     def discard(self, key: Hashable) -> None:
@@ -248,14 +248,14 @@ class HandlePool(Generic[Handle]):
         # Called by another thread without the lock; a stale answer does no harm.
         began = under_way_since()
         asked = [at for at in list(self._asked.values()) if began is None or at < began]
-        return min(asked) + idle.IDLE_SECONDS if asked else None
+        return min(asked) + idle_handles.IDLE_SECONDS if asked else None
 
     def close_idle(self) -> None:
         """Close the handles that are idle, as soon as no thread is inside the library."""
         self._lock.soon(self._close_idle)
 
     def _close_idle(self) -> None:
-        before = time.monotonic() - idle.IDLE_SECONDS
+        before = time.monotonic() - idle_handles.IDLE_SECONDS
         began = under_way_since()
         if began is not None:
             before = min(before, math.nextafter(began, 0))

@@ -22,6 +22,7 @@ from typing import Any
 
 from biggus.cache.admission import Admission
 from biggus.cache.clearing import Clearing
+from biggus.cache.failure_log import INDEXING, WRITING, failure_log
 from biggus.cache.files import Files, make_private
 from biggus.cache.ledger import (
     EVICTED_AT_ONCE,
@@ -34,11 +35,10 @@ from biggus.cache.ledger import (
     LedgerError,
     hex_of,
 )
-from biggus.cache.notes import Notes
+from biggus.cache.pending import PendingRecords
 from biggus.cache.removing import remove_all
 from biggus.cache.room import CHUNKS, Room, make_room, seen_most
 from biggus.cache.sweep import Sweeper
-from biggus.cache.trouble import INDEXING, WRITING, trouble
 from biggus.cache.writers import FLAGS, FolderWriter, lock
 from biggus.support.forks import between_forks
 
@@ -82,8 +82,8 @@ class Account:
         self.kinds = tuple(Files(folder / kind, fsync=fsync) for kind in _FOLDERS)
         self.size_limit = size_limit
         self._admitting = admitting
-        self._trouble = trouble(folder, INDEXING)
-        self._writing = trouble(folder, WRITING)
+        self._index_failures = failure_log(folder, INDEXING)
+        self._write_failures = failure_log(folder, WRITING)
         self._ledger = Ledger(folder, self.kinds)
         self.clearing = Clearing(folder)
         self._evicting = Evicting(folder)
@@ -107,7 +107,7 @@ class Account:
         self._sweeper = Sweeper(self._ledger, self.folder / "writers")
         self._lock = threading.Lock()
         self._busy = threading.Lock()
-        self._notes = Notes(self.size_limit)
+        self._notes = PendingRecords(self.size_limit)
         # The bytes that are granted and not recorded yet: still free, or spent on files.
         self._free = self._spent = 0
         self._last: Room | None = None
@@ -158,14 +158,14 @@ class Account:
             self._settle_with(need, rounds)
         except LedgerError as error:
             if isinstance(error, DamagedError):
-                self._trouble.arose("the cache index in %s is rebuilt: %s", self.folder, error)
+                self._index_failures.log("the cache index in %s is rebuilt: %s", self.folder, error)
                 self._ledger.remove()
             if isinstance(error, FullError):
                 self._make_way()
             self._failed(error)
             return False
         self._pause, self._quiet_until, self._failing_since = _PAUSES[0], 0.0, None
-        self._trouble.over()
+        self._index_failures.over()
         return True
 
     def _failed(self, error: LedgerError) -> None:
@@ -174,9 +174,9 @@ class Account:
         self._pause = min(2 * self._pause, _PAUSES[1])
         self._quiet_until = now + self._pause
         if not isinstance(error, BusyError | DamagedError) or now - since > PATIENCE_SECONDS:
-            # A full disk is one trouble, whether the index or an entry cannot be written.
+            # A full disk is one failure, whether the index or an entry cannot be written.
             full = isinstance(error, FullError)
-            (self._writing if full else self._trouble).arose(
+            (self._write_failures if full else self._index_failures).log(
                 "the cache index could not be updated, and nothing is stored: %s", error
             )
         with self._lock:

@@ -27,11 +27,11 @@ from biggus.cache.entry import (
     peek,
     peek_size,
 )
+from biggus.cache.failure_log import READING, WRITING, failure_log
 from biggus.cache.files import Files, cache_folder, make_folder
 from biggus.cache.room import CHUNKS, DESCRIPTIONS
 from biggus.cache.sharing import hold, shared_claims, shared_index
 from biggus.cache.stats import CacheStats
-from biggus.cache.trouble import READING, WRITING, trouble
 from biggus.errors import CacheError, OptionError
 from biggus.options import parse_size
 from biggus.sources.base import Box, Chunks, Source, Values, box_shape, whole
@@ -134,13 +134,13 @@ class Cache:
         path = self.path
         self._index = shared_index(path, self.size_limit, self.policy == _POLICIES[0], self.fsync)
         self.claims = shared_claims(path)
-        self._reading = trouble(path, READING)
-        self._writing = trouble(path, WRITING)
+        self._read_failures = failure_log(path, READING)
+        self._write_failures = failure_log(path, WRITING)
         self._index.writable = make(path)
         if not self._index.writable:
-            self._writing.arose("nothing is stored in %s, which cannot be written", path)
+            self._write_failures.log("nothing is stored in %s, which cannot be written", path)
             if not os.access(path, os.R_OK | os.X_OK):
-                self._reading = self._writing  # the same trouble, already logged
+                self._read_failures = self._write_failures  # the same failure, already logged
         self.files, self._descriptions = self._index.kinds
         self._count = threading.Lock()
         self._hits = self._misses = 0
@@ -253,12 +253,12 @@ class Cache:
                 return "absent"
             entry = decode(buffer, bytes.fromhex(key), dtype, shape, decoder)
         except EntryError as error:
-            self._reading.arose("entry %s of %s is not used: %s", key, self.path, error)
+            self._read_failures.log("entry %s of %s is not used: %s", key, self.path, error)
             return str(error)
         except OSError as error:
-            self._reading.arose("entry %s of %s cannot be read: %s", key, self.path, error)
+            self._read_failures.log("entry %s of %s cannot be read: %s", key, self.path, error)
             return "unreadable"
-        self._reading.over()
+        self._read_failures.over()
         return entry
 
     def validator(self, key: str) -> bytes | None:
@@ -295,9 +295,9 @@ class Cache:
                 return None
             values, validator = decode_bytes(buffer, bytes.fromhex(key))
         except (EntryError, OSError) as error:
-            self._reading.arose("entry %s of %s is not used: %s", key, self.path, error)
+            self._read_failures.log("entry %s of %s is not used: %s", key, self.path, error)
             return None
-        self._reading.over()
+        self._read_failures.over()
         self._index.used(key)
         return values, validator
 
@@ -361,7 +361,7 @@ class Cache:
             record = json.loads(found.validator)
             return record["name"], record["description"]
         except (EntryError, OSError) as error:
-            self._reading.arose("description %s of %s is not used: %s", key, self.path, error)
+            self._read_failures.log("description %s of %s is not used: %s", key, self.path, error)
             return None
 
 
@@ -374,7 +374,7 @@ def _made_if_possible(folder: Path) -> bool:
     try:
         return make_folder(folder)
     except CacheError as error:
-        trouble(folder, WRITING).arose("nothing is cached: %s", error)
+        failure_log(folder, WRITING).log("nothing is cached: %s", error)
         return False
 
 

@@ -20,8 +20,8 @@ from biggus.sources.normal import normal_chunks
 from biggus.sources.parts import all_along, by_shard, longest_along, only_chunk, part_of, paste
 from biggus.sources.wrappers import Wrapper
 from biggus.support import watching
-from biggus.support.flight import SingleFlight
 from biggus.support.once import once
+from biggus.support.single_flight import SingleFlight
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

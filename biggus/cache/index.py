@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from biggus.cache.account import PATIENCE_SECONDS, Account, make_cache_folder
-from biggus.cache.later import Later, Waiting
+from biggus.cache.deferred import DeferredEntry, DeferredStores
 from biggus.cache.ledger import GONE, SHARDS, BusyError, DamagedError, LedgerError
-from biggus.cache.notes import MOST
+from biggus.cache.pending import MOST
 from biggus.cache.pins import pin, pinned, unpin
 from biggus.cache.room import CHUNKS, DESCRIPTIONS
 from biggus.cache.sweep import SWEEP_SECONDS
@@ -64,7 +64,7 @@ class Index(Account):
 
     def _reset(self) -> None:
         super()._reset()
-        self._later = Later(self, min(_LATER_MOST, self.size_limit // 2), self.clearing)
+        self._later = DeferredStores(self, min(_LATER_MOST, self.size_limit // 2), self.clearing)
         for kind, files in enumerate(self.kinds):
             files.waiting = partial(self._later.find, kind)
 
@@ -122,7 +122,7 @@ class Index(Account):
         """Return whether there would be no room even if everything were evicted."""
         return self._failing_since is None and self._last is not None and self._last.never
 
-    def store_late(self, one: Waiting) -> bool:
+    def store_late(self, one: DeferredEntry) -> bool:
         """Store an entry that waits; return whether it is done with, stored or not."""
         size = self.kinds[one.kind].on_disk(len(one.data))
         if one.clears != self.clearing.times or one.place not in (None, self.clearing.place()):
@@ -175,13 +175,13 @@ class Index(Account):
             size = self.kinds[kind].write(key, pieces, lambda: clears == self.clearing.times)
         except OSError as error:
             what = ("a chunk", "a description")[kind]
-            self._writing.arose("%s could not be stored in %s: %s", what, self.folder, error)
+            self._write_failures.log("%s could not be stored in %s: %s", what, self.folder, error)
             return 0
         finally:
             if not size:
                 self._release(reserved)
         if size:
-            self._writing.over()
+            self._write_failures.over()
             with self._lock:
                 before = self._notes.store((kind, key), size)
                 self._spent += size - reserved - before

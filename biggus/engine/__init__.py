@@ -9,12 +9,12 @@ takes little longer than `import numpy`.
 
 from typing import TYPE_CHECKING
 
-from biggus.support.later import later
+from biggus.support.lazy_imports import later
 
 if TYPE_CHECKING:
+    from biggus.engine.concurrent_reads import WAITING_THREADS
     from biggus.engine.dry_run import estimate
     from biggus.engine.evaluation import evaluate, evaluate_all, store
-    from biggus.engine.under_way import WAITING_THREADS
     from biggus.engine.writing import Writer
 
 __all__ = [

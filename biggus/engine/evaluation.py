@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from biggus import options
 from biggus.engine import reading
 from biggus.engine.dry_run import check
-from biggus.engine.little import FEW, little
 from biggus.engine.merging import Merging
 from biggus.engine.missing import with_all_missing
 from biggus.engine.partial_cache import partial_cache_of
@@ -21,6 +20,7 @@ from biggus.engine.reading import block
 from biggus.engine.result import Result
 from biggus.engine.running import run
 from biggus.engine.scratch import Scratch
+from biggus.engine.small import FEW, evaluate_small
 from biggus.engine.spill import IntermediateSource, Spilled
 from biggus.errors import OfflineError
 from biggus.graph import AlongAxes, Elementwise, Gufunc, Leaf, Node, Reduce, View, ordered
@@ -70,7 +70,7 @@ def evaluate(node: Node, room: npt.NDArray[Any] | None = None) -> Values:
     MemoryBudgetError
         If it cannot be computed in the memory that the options allow.
     """
-    values = little(node) if room is None else None
+    values = evaluate_small(node) if room is None else None
     return evaluate_all([node], room)[0] if values is None else values
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from biggus.planning.tree_levels import TILES_A_SUBTREE, ReductionTree, Subtree
 from biggus.sources.base import Box, box_shape, whole
 from biggus.statistics import Partial, Statistic
-from biggus.support.hiding import hiding
+from biggus.support.hidden_warnings import hiding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from biggus import options
+from biggus.engine.concurrent_reads import ConcurrentReads, computing, waiting
 from biggus.engine.fused import FusedBlock
 from biggus.engine.result import Result, own
-from biggus.engine.under_way import UnderWay, computing, waiting
 from biggus.errors import MemoryBudgetError
 from biggus.graph import LONGEST_READ, Combination, Node, Piece, Read, pieces_of, spread
 from biggus.indexing.reduction_blocks import BLOCK
@@ -281,17 +281,17 @@ def _run(pieces: Iterator[Piece], result: Result, advance: Callable[[int], None]
 
 def _groups(
     result: Result, read: Callable[[Piece], None]
-) -> tuple[UnderWay | None, UnderWay | None]:
+) -> tuple[ConcurrentReads | None, ConcurrentReads | None]:
     """Return the threads that read pieces which compute, and which wait; None for the caller.
 
     A thread of a pool never waits for that pool, as it might wait for itself.
     """
     waiters = None
     if not waiting.inside:
-        waiters = UnderWay(waiting, read, AT_ONCE, reading_bytes())
+        waiters = ConcurrentReads(waiting, read, AT_ONCE, reading_bytes())
     computers = None
     if not (waiting.inside or computing.inside) and (most := _computers(result)) > 1:
-        computers = UnderWay(computing, read, most, None)
+        computers = ConcurrentReads(computing, read, most, None)
     return computers, waiters
 
 

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from biggus import options
 from biggus.engine.computing import Computed, compute
+from biggus.engine.concurrent_reads import computing
 from biggus.engine.repeated import Repeated
-from biggus.engine.under_way import computing
 from biggus.planning.pruning import pruned
 from biggus.sources.chunk_memory import chunk_memory
 from biggus.support import deadlines, watching
-from biggus.support.flight import Reader
+from biggus.support.single_flight import Reader
 from biggus.support.threads import WAKING_SECONDS
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from biggus.expressions.names import call_of, text_of
 from biggus.graph import BaseStep, Elementwise, Node
 from biggus.sources.base import Values
 from biggus.sources.memory import MemorySource
-from biggus.support.hiding import ignored_errors
+from biggus.support.hidden_warnings import ignored_errors
 
 _IN_PLACE: Mapping[Any, Callable[..., Any]] = {operator.pow: operator.ipow}
 """Functions that are no ufuncs, and functions that do the same in place."""

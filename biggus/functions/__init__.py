@@ -7,13 +7,13 @@ the first of them is needed.
 from importlib import import_module
 
 from biggus.array import add_loader
-from biggus.functions import axes, elementwise, joining, numpys, reshaping, statistics
+from biggus.functions import axes, elementwise, joining, numpy_handlers, reshaping, statistics
 from biggus.support.forks import between_forks
 
 LATER = (
-    *("along", "comparing", "counting", "distinct", "finding", "fitting", "fourier"),
-    *("linear", "moving", "placing", "products", "refusing", "running"),
-    *("spacing", "surroundings", "trimming", "ufunc_methods", "weighing", "writing"),
+    *("along", "comparing", "counting", "cumulative", "distinct", "fitting", "fourier", "in_place"),
+    *("indices", "linear", "neighbours", "nonzero", "products", "rearranging", "spacing"),
+    *("trimming", "ufunc_methods", "weighing", "writing"),
 )
 """The modules that are imported when a handler is missing."""
 
@@ -26,4 +26,4 @@ def _load() -> None:
 
 add_loader(_load)
 
-__all__ = ["axes", "elementwise", "joining", "numpys", "reshaping", "statistics"]
+__all__ = ["axes", "elementwise", "joining", "numpy_handlers", "reshaping", "statistics"]

@@ -13,7 +13,7 @@ from biggus.expressions.lines import of_lines
 from biggus.functions.axes import moveaxis
 from biggus.functions.elementwise import as_array
 from biggus.functions.joining import concatenate, stack
-from biggus.functions.moving import along, along_or_flat, of_an_axis
+from biggus.functions.rearranging import along, along_or_flat, of_an_axis
 from biggus.functions.reshaping import at_least_1d, ravel
 from biggus.sources.normal import normal_axis
 from biggus.statistics.signatures import NOT_GIVEN

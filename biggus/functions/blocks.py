@@ -13,7 +13,7 @@ from biggus.array import Array
 from biggus.expressions.apply import Slot
 from biggus.expressions.blocks import OfBlocks
 from biggus.functions.elementwise import as_array
-from biggus.functions.surroundings import pad
+from biggus.functions.neighbours import pad
 from biggus.graph import Blockwise, Reach
 from biggus.indexing.grid import Chunks, Grid, Lengths, default_chunks
 from biggus.labels import numbered

@@ -15,8 +15,8 @@ from biggus.array import Array, implements
 from biggus.engine.spill import Spilled
 from biggus.errors import MemoryBudgetError
 from biggus.functions.elementwise import as_array
-from biggus.functions.finding import Finder, extract
 from biggus.functions.joining import concatenate
+from biggus.functions.nonzero import Finder, extract
 from biggus.functions.reshaping import ravel, reshape
 from biggus.functions.steps import FunctionStep
 from biggus.graph import BlockPlace, Blockwise, Node, Reach

@@ -10,7 +10,7 @@ import numpy as np
 from biggus.array import Array, implements
 from biggus.functions.along import lined
 from biggus.functions.elementwise import as_array
-from biggus.functions.moving import roll
+from biggus.functions.rearranging import roll
 from biggus.sources.normal import normal_axis
 from biggus.statistics.signatures import refuse
 

@@ -17,7 +17,7 @@ from biggus.array import Array, implements
 from biggus.expressions.validity import valid, valid_where
 from biggus.functions.axes import moveaxis
 from biggus.functions.elementwise import as_array
-from biggus.functions.moving import diagonal
+from biggus.functions.rearranging import diagonal
 from biggus.functions.reshaping import ravel, reshape
 from biggus.functions.steps import FunctionStep
 from biggus.graph import Gufunc

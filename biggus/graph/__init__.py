@@ -12,7 +12,7 @@ from biggus.graph.gufunc import Gufunc
 from biggus.graph.identifying import Identifier, Unknown, text_of
 from biggus.graph.leaf import LONGEST_READ, Leaf
 from biggus.graph.mosaic import GridMosaicNode, Mosaic
-from biggus.graph.packing import Packed, packed, unpacked
+from biggus.graph.pickling import Packed, packed, unpacked
 from biggus.graph.pieces import Combination, NodePart, Piece, Read, pieces_of, spread, take
 from biggus.graph.reduce import Reduce
 from biggus.graph.reshape import Reshape

@@ -6,7 +6,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from biggus.graph.identifying import Identifier, piece_identifiers
-from biggus.graph.packing import packed, unpacked_one
+from biggus.graph.pickling import packed, unpacked_one
 from biggus.graph.pieces import NodePart, Piece, Steps, pieces_of
 from biggus.graph.walk import any_answer, ordered
 from biggus.indexing.selection import Selection

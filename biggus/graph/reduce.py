@@ -12,7 +12,7 @@ from biggus.graph.base import Node, OfOne
 from biggus.graph.view import select
 from biggus.indexing.selection import ArrayMap, AxisMap, ConstantMap, DimensionMap, Selection
 from biggus.sources.base import Chunks
-from biggus.support.hiding import hidden_messages
+from biggus.support.hidden_warnings import hidden_messages
 
 
 class Reduce(OfOne):

@@ -14,7 +14,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from typing import TYPE_CHECKING, Any
 
 from biggus import options
-from biggus.engine.under_way import computing
+from biggus.engine.concurrent_reads import computing
 from biggus.errors import MemoryBudgetError
 from biggus.options import format_bytes
 from biggus.pyramids.blocks import EXACT_LEVELS

@@ -14,12 +14,12 @@ from biggus.caching import chosen_cache
 from biggus.errors import CacheError, MemoryBudgetError
 from biggus.options import format_bytes
 from biggus.pyramids.averaging import averaging_of
-from biggus.pyramids.between import BetweenSource, between_of
 from biggus.pyramids.building import build
 from biggus.pyramids.keeping import InCache, InMemory
 from biggus.pyramids.layout import PyramidLayout, picture_axes
 from biggus.pyramids.overview import OverviewSource, Reducer
 from biggus.pyramids.pyramid import Pyramid
+from biggus.pyramids.screen_level import BetweenSource, between_of
 from biggus.sources import studying
 from biggus.sources.base import Source, whole
 from biggus.sources.memory import MemorySource, Remade

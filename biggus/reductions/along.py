@@ -13,7 +13,7 @@ from biggus.expressions import text_of
 from biggus.graph import BaseStep
 from biggus.sources.base import Values, whole
 from biggus.sources.stream import slabs
-from biggus.support.hiding import ALL_NAN, hidden_messages, hiding, warn
+from biggus.support.hidden_warnings import ALL_NAN, hidden_messages, hiding, warn
 
 _UNRANKED = "fcmM"
 """Kinds of dtypes that have NaN or NaT."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from biggus.expressions.running import around, slabs_of
+from biggus.expressions.cumulative import around, slabs_of
 from biggus.graph import (
     BaseStep,
     BlockPlace,

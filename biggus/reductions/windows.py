@@ -16,7 +16,7 @@ from biggus.indexing.reduction_blocks import LARGEST
 from biggus.reductions.along import Ranked
 from biggus.sources.base import Values, box_shape
 from biggus.statistics.registry import ENTRIES
-from biggus.support.hiding import hidden_messages, hiding
+from biggus.support.hidden_warnings import hidden_messages, hiding
 
 ENDS = ("first", "last", "nanfirst", "nanlast")
 """Statistics of windows that have no function of their own."""

@@ -8,7 +8,7 @@ What saves is imported when something is saved for the first time.
 
 from typing import TYPE_CHECKING
 
-from biggus.support.later import later
+from biggus.support.lazy_imports import later
 
 if TYPE_CHECKING:
     from biggus.sinks.planning import plan_save

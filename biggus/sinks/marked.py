@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from biggus.errors import OutputError
 from biggus.sinks.blocks import WriterWrapper
-from biggus.sinks.unseen import Unseen, same
+from biggus.sinks.unused_values import Unseen, same
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from biggus.array import filling
 from biggus.errors import MaskedValueError, OutputError
 from biggus.sinks.blocks import WriterWrapper
 from biggus.sinks.new import NewArray, strings
-from biggus.sinks.unseen import same
+from biggus.sinks.unused_values import same
 
 if TYPE_CHECKING:
     from biggus.engine import Writer

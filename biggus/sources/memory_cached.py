@@ -22,8 +22,8 @@ from biggus.sources.keyed_grid import ChunkKey, KeyedGrid
 from biggus.sources.parts import paste
 from biggus.sources.wrappers import Wrapper
 from biggus.support import watching
-from biggus.support.flight import SingleFlight
 from biggus.support.once import once
+from biggus.support.single_flight import SingleFlight
 
 if TYPE_CHECKING:
     import numpy.typing as npt

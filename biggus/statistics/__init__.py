@@ -6,7 +6,7 @@ imported on first use.  Pure: knows no source and reads nothing.
 
 from typing import TYPE_CHECKING
 
-from biggus.support.later import later
+from biggus.support.lazy_imports import later
 
 if TYPE_CHECKING:
     from biggus.statistics.base import Aggregator, Statistic, nbytes_of

@@ -13,7 +13,7 @@ import numpy as np
 
 from biggus.statistics.base import Statistic
 from biggus.statistics.digits import Digits, values_of
-from biggus.support.hiding import ALL_NAN, MEAN_OF_NONE, warn
+from biggus.support.hidden_warnings import ALL_NAN, MEAN_OF_NONE, warn
 
 if TYPE_CHECKING:
     from collections.abc import Callable

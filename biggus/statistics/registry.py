@@ -88,8 +88,8 @@ _RANKED = Row("", "quantile", asks.quantile, "", "2.5", "[2. , 1. , 4.5]", note=
 
 # Statistics with a nan-twin.
 for _entry in (
-    Row("first", "biggus.statistics.ends:ends"),
-    Row("last", "biggus.statistics.ends:ends"),
+    Row("first", "biggus.statistics.first_last:ends"),
+    Row("last", "biggus.statistics.first_last:ends"),
     Row("sum", "total", asks.total, "the sum", "15.", "[4., 2., 9.]", _SUMS),
     Row("prod", "total", asks.total, "the product", "0.", "[ 3.,  0., 18.]"),
     Row("min", "extreme", asks.extreme, "the least value", "0.", "[1., 0., 3.]"),

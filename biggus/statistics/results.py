@@ -10,7 +10,7 @@ import numpy as np
 
 from biggus.statistics.base import Statistic
 from biggus.statistics.moments import total
-from biggus.support.hiding import ALL_NAN, MEAN_OF_NONE, TOO_FEW, warn
+from biggus.support.hidden_warnings import ALL_NAN, MEAN_OF_NONE, TOO_FEW, warn
 
 if TYPE_CHECKING:
     from biggus.statistics.values import AnyArray, Partial, Values

@@ -20,7 +20,7 @@ from biggus.study.places import names_of, said_json
 from biggus.study.receipts import Place, chunk_digest, place_of
 from biggus.study.spool import Spool, SpooledChunk
 from biggus.support import watching
-from biggus.support.flight import SingleFlight
+from biggus.support.single_flight import SingleFlight
 
 _Answer = TypeVar("_Answer")
 

@@ -5,7 +5,7 @@
 
 from typing import TYPE_CHECKING
 
-from biggus.support.later import later
+from biggus.support.lazy_imports import later
 
 if TYPE_CHECKING:
     from biggus.viewer.plotting import hist, imshow, plot

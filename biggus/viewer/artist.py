@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.text import Text
 
     from biggus.sources.base import Values
-    from biggus.viewer.choosing import ScreenView
+    from biggus.viewer.layer_choice import ScreenView
 
 _FARTHEST = 3
 """The number of neighbouring elements that interpolations use, unless it is an option."""

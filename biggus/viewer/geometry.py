@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from biggus.viewer.choosing import ScreenView
+from biggus.viewer.layer_choice import ScreenView
 
 if TYPE_CHECKING:
     from matplotlib.transforms import Bbox, Transform

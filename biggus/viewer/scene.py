@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from biggus import engine
-from biggus.viewer.choosing import ScreenView, ancestor, chosen
+from biggus.viewer.layer_choice import ScreenView, ancestor, chosen
 from biggus.viewer.layers import Layer, Layers, LayerSpan, TileKey
 from biggus.viewer.tiles import PATIENCE_SECONDS, Tiles
 

@@ -18,7 +18,7 @@ from xarray.core import indexing, variable
 from xarray.namedarray.parallelcompat import ChunkManagerEntrypoint
 
 from biggus.array import Array
-from biggus.array.asking import asked_by
+from biggus.array.callers import asked_by
 from biggus.backends.native import hdf5_lock
 from biggus.construct import ArrayAdapter
 from biggus.errors import MemoryBudgetError

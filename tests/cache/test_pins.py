@@ -23,7 +23,7 @@ from biggus.cache import Cache
 from biggus.cache.account import Account
 from biggus.cache.files import Files
 from biggus.cache.index import Index
-from biggus.cache.notes import Notes
+from biggus.cache.pending import PendingRecords
 from biggus.sources.wrappers import ObjectSource
 
 
@@ -75,7 +75,7 @@ def other_process_at_gate(cache, code):
         "ObjectSource, '__getitem__'",  # while it is fetched
         "Files, '_written'",  # before the file exists
         "Files, '_put'",  # after the check that it may be stored
-        "Notes, 'store'",  # after the file exists
+        "PendingRecords, 'store'",  # after the file exists
     ],
 )
 def test_clear_drops_a_chunk_in_flight_in_another_process(tmp_path, entries, gate):

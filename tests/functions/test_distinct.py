@@ -71,7 +71,7 @@ def test_sorted_runs_of_many_values_are_merged(data):
     values = random.integers(0, most, size).astype(data.draw(st.sampled_from(["i4", "f8", "U3"])))
     array = biggus.ArrayAdapter(ArraySource(values, (data.draw(st.integers(1, 50)),)))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("biggus.functions.finding.SHARE", 50_000)
+        patch.setattr("biggus.functions.nonzero.SHARE", 50_000)
         with biggus.set_options(memory=data.draw(st.integers(10, 200)) * 500_000):
             found = np.unique(array, return_index=True, return_counts=True)
             either = np.union1d(array, array[:5])

@@ -12,7 +12,7 @@ from biggus.engine import running
 from biggus.errors import BiggusError, DeadlineError, OptionError
 from biggus.sources.base import Source
 from biggus.support import deadlines
-from biggus.support.flight import SingleFlight
+from biggus.support.single_flight import SingleFlight
 
 
 class Part(Source):

@@ -182,7 +182,7 @@ class Example:
         )
 
 
-_examples: OrderedDict[Hashable, list[Example]] = OrderedDict()
+known_examples: OrderedDict[Hashable, list[Example]] = OrderedDict()
 """The examples of each kind; the kind used last is last.  Used with the lock held."""
 
 
@@ -201,13 +201,13 @@ def record_alike(path: str, request: Hashable) -> RecordedGroup | None:
     try:
         signature = settled_signature(path)
         kind = request, signature.size
-        if kind not in _examples or without_locks():
+        if kind not in known_examples or without_locks():
             return None
-        _examples.move_to_end(kind)
+        known_examples.move_to_end(kind)
         with _opened(path) as descriptor:
             if FileSignature.of(os.fstat(descriptor)) != signature:
                 return None
-            examples = _examples[kind]
+            examples = known_examples[kind]
             for example in [each for each in examples if each.misses < _MOST_MISSES]:
                 found = example.record_of(descriptor)
                 example.misses = 0 if found is not None else example.misses + 1
@@ -222,11 +222,11 @@ def record_alike(path: str, request: Hashable) -> RecordedGroup | None:
 
 def become_example(example: Example, request: Hashable) -> None:
     """Keep the record of a file that the libraries have read.  The caller holds the lock."""
-    examples = _examples.setdefault((request, example.signature.size), [])
+    examples = known_examples.setdefault((request, example.signature.size), [])
     if len(examples) < _MOST_EXAMPLES:
         examples.append(example)
-    if len(_examples) > _MOST_KINDS:
-        _examples.popitem(last=False)
+    if len(known_examples) > _MOST_KINDS:
+        known_examples.popitem(last=False)
 
 
 def _gaps(places: Iterable[slice], size: int) -> list[slice]:

@@ -14,8 +14,8 @@ import numpy as np
 
 from biggus.backends.hdf5.files import h5py
 from biggus.backends.hdf5.storage import offset_of, plain_dtype
-from biggus.backends.netcdf.behind import FAILURES, HIDDEN
 from biggus.backends.netcdf.h5py_files import opened_briefly
+from biggus.backends.netcdf.hdf5_datasets import FAILURES, HIDDEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from biggus.backends.hdf5.files import h5py
-from biggus.backends.netcdf.behind import FAILURES
+from biggus.backends.netcdf.hdf5_datasets import FAILURES
 
 
 def without_locks() -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from biggus.backends.hdf5.files import files, h5py, open_file
-from biggus.backends.netcdf.behind import FAILURES, behind
+from biggus.backends.netcdf.hdf5_datasets import FAILURES, behind
 from biggus.errors import OpenError
 
 _HINT = 'backend="hdf5" reads it as HDF5'

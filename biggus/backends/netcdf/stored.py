@@ -23,9 +23,9 @@ from biggus.backends.hdf5.direct import OpenForRead, Storage
 from biggus.backends.hdf5.files import OpenDataset, files, open_dataset
 from biggus.backends.hdf5.storage import storage_of
 from biggus.backends.hdf5.values import read_values
-from biggus.backends.netcdf.behind import FAILURES, behind
 from biggus.backends.netcdf.extents import End, Lengthened, end_of
 from biggus.backends.netcdf.h5py_files import without_locks
+from biggus.backends.netcdf.hdf5_datasets import FAILURES, behind
 from biggus.support.watching import changed
 
 if TYPE_CHECKING:

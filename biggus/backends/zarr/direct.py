@@ -22,7 +22,7 @@ from biggus.backends.zarr.ranges import MOST_AHEAD, Range
 from biggus.backends.zarr.sharding import NOT_WRITTEN, Sharding, shardings
 from biggus.backends.zarr.shards import FetchedShards, ShardChangedError, ShardIndex, Shards
 from biggus.backends.zarr.store import Fetched, FolderStore, Span, ZarrStore
-from biggus.backends.zarr.waiting import REQUESTS, threads
+from biggus.backends.zarr.thread_pool import REQUESTS, threads
 from biggus.indexing.grid import Box, Chunks, Index, box_shape, flat_range
 from biggus.sources.description import encode_dtype
 

@@ -42,10 +42,10 @@ from biggus.backends.zarr.store import (
     Span,
     ZarrStore,
 )
-from biggus.backends.zarr.waiting import threads
+from biggus.backends.zarr.thread_pool import threads
 from biggus.errors import GoneError, OpenError
 from biggus.support.extras import needing
-from biggus.support.flight import SingleFlight
+from biggus.support.single_flight import SingleFlight
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -21,7 +21,7 @@ from biggus.backends.zarr.ranges import joined
 from biggus.backends.zarr.sharding import NOT_WRITTEN, Sharding, shardings
 from biggus.backends.zarr.shards import FetchedShards, Shard, ShardChangedError
 from biggus.backends.zarr.store import Fetched, Span, ZarrStore
-from biggus.backends.zarr.waiting import REQUESTS, threads
+from biggus.backends.zarr.thread_pool import REQUESTS, threads
 from biggus.sources.base import Box, Values, box_shape
 from biggus.support.forks import between_forks, in_children
 

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from biggus.backends.zarr.python_store import refuse_short
 from biggus.backends.zarr.ranges import MOST_AHEAD, Ahead, Range
 from biggus.backends.zarr.store import Fetched, Get, Span, ZarrStore
-from biggus.backends.zarr.waiting import threads
-from biggus.support.flight import SingleFlight
+from biggus.backends.zarr.thread_pool import threads
 from biggus.support.forks import in_children
 from biggus.support.recent import RecentValues
+from biggus.support.single_flight import SingleFlight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -8,7 +8,7 @@ import numpy as np
 
 from biggus.errors import SourceError
 from biggus.labels import Coordinate, Labels, labels_of
-from biggus.viewer.choosing import coarse_values
+from biggus.viewer.layer_choice import coarse_values
 from biggus.viewer.layers import Layers
 from biggus.viewer.maps import labels
 from biggus.viewer.maps.colours import Colours, colours_for

@@ -16,7 +16,7 @@ import numpy as np
 
 from biggus.support.extras import needing
 from biggus.support.recent import RecentValues
-from biggus.viewer.choosing import ScreenView, chosen, coarse_values, values_in
+from biggus.viewer.layer_choice import ScreenView, chosen, coarse_values, values_in
 from biggus.viewer.layers import Layers
 from biggus.viewer.maps.colours import distinct, places_of_flags, with_opacity
 

@@ -20,17 +20,17 @@ def wanted(name, dims, shape, dtype):
 
 
 def by_libraries(path, group=""):
-    alike._examples.clear()
+    alike.known_examples.clear()
     [found] = backend_named("netcdf").records([Location(path)], group, wanted, decode=False)
     return found
 
 
 def recorded_alone(path):
     """Return the record by the libraries, and keep the examples."""
-    examples = dict(alike._examples)
+    examples = dict(alike.known_examples)
     found = by_libraries(path)
-    alike._examples.clear()
-    alike._examples.update(examples)
+    alike.known_examples.clear()
+    alike.known_examples.update(examples)
     return found
 
 

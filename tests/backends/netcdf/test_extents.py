@@ -15,8 +15,8 @@ from netcdf_random import FILLS, NUMBERS, OTHERS, File, Variable, write
 
 import biggus
 from biggus.backends.native import hdf5_lock
-from biggus.backends.netcdf import behind
 from biggus.backends.netcdf import files as netcdf_files
+from biggus.backends.netcdf import hdf5_datasets
 from biggus.backends.netcdf.extents import Unsure
 from biggus.errors import MissingDependencyError
 from biggus.sources.base import box_shape, read, whole
@@ -38,7 +38,7 @@ def open_packed(request, monkeypatch):
         def missing(*_):
             raise MissingDependencyError("h5py", "hdf5", "reading HDF5 files")
 
-        monkeypatch.setattr(behind, "open_file", missing)
+        monkeypatch.setattr(hdf5_datasets, "open_file", missing)
     held = {}
     with contextlib.ExitStack() as stack:
 

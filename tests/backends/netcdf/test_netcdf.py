@@ -23,8 +23,8 @@ from netcdf_random import files
 
 from biggus import cf
 from biggus.backends.native import hdf5_lock
-from biggus.backends.netcdf import behind
 from biggus.backends.netcdf import files as netcdf_files
+from biggus.backends.netcdf import hdf5_datasets
 from biggus.errors import MissingDependencyError
 from biggus.sources.base import read, whole
 from biggus.testing.strategies import boxes
@@ -91,7 +91,7 @@ def check(folder, file, without_h5py, held, data):
         dataset = None
         if without_h5py:
             patch = stack.enter_context(pytest.MonkeyPatch.context())
-            patch.setattr(behind, "open_file", h5py_is_missing)
+            patch.setattr(hdf5_datasets, "open_file", h5py_is_missing)
         if held:
             stack.enter_context(hdf5_lock)
             dataset = stack.enter_context(netCDF4.Dataset(path, held))

@@ -11,6 +11,7 @@ import pytest
 from netcdf_makers import open_variable
 
 from biggus.backends.native import hdf5_lock
+from biggus.backends.netcdf import hdf5_datasets
 from biggus.backends.netcdf import source as sources
 from biggus.errors import SourceError
 from biggus.sources.base import read, whole
@@ -216,7 +217,6 @@ def test_writes_through_a_handle_of_this_process_are_seen(tmp_path, monkeypatch,
 
 
 def test_without_h5py_the_library_reads(tmp_path, monkeypatch):
-    from biggus.backends.netcdf import behind
     from biggus.errors import MissingDependencyError
 
     def missing(*_):
@@ -224,7 +224,7 @@ def test_without_h5py_the_library_reads(tmp_path, monkeypatch):
 
     with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
         create(file, "i4")[...] = values_of("i4")
-    monkeypatch.setattr(behind, "open_file", missing)
+    monkeypatch.setattr(hdf5_datasets, "open_file", missing)
     assert compare(tmp_path / "a.nc").lock is hdf5_lock
 
 
@@ -273,7 +273,7 @@ def lookups(monkeypatch):
     """Return a list that grows with each lookup of the storage of a variable."""
     from biggus.backends.netcdf import stored
 
-    found, plain = [], stored.behind
+    found, plain = [], stored.hdf5_datasets
     monkeypatch.setattr(stored, "behind", lambda *args: found.append(args) or plain(*args))
     return found
 

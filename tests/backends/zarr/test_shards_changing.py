@@ -46,7 +46,7 @@ def test_changing_shard_is_not_mixed(
 ):
     monkeypatch.setattr(bodies, "TRUSTED_SECONDS", 0.0)
     monkeypatch.setattr(ranges, "MOST_JOINED", 2**16)
-    monkeypatch.setattr("biggus.backends.zarr.waiting.threads.most", 1)
+    monkeypatch.setattr("biggus.backends.zarr.thread_pool.threads.most", 1)
     first, second = np.full(SHAPE, 1, "i4"), np.full(SHAPE, 2, "i4")
     create(tmp_path / "a.zarr", first, sharding(compressed=False))
     server.ranges = knows_ranges

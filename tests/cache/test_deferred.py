@@ -13,10 +13,10 @@ import pytest
 from busy_ledger import CHUNK, PATIENCE_SECONDS, in_use, read
 
 from biggus.cache import Cache, index, ledger, room
-from biggus.cache import later as later_module
+from biggus.cache import deferred as deferred_module
 from biggus.cache.clearing import Clearing
+from biggus.cache.deferred import DeferredStores
 from biggus.cache.files import Files
-from biggus.cache.later import Later
 from biggus.sources.wrappers import ObjectSource
 
 
@@ -60,7 +60,7 @@ def test_waiting_chunks_are_bounded(tmp_path, monkeypatch):
 
 
 def test_waiting_chunks_are_dropped_after_a_while(tmp_path, monkeypatch):
-    monkeypatch.setattr(later_module, "_KEPT_SECONDS", 0.0)
+    monkeypatch.setattr(deferred_module, "_KEPT_SECONDS", 0.0)
     cache = Cache(tmp_path / "c", "100 MB")
     with in_use(cache):
         cached = read(cache, 3)
@@ -123,7 +123,7 @@ def test_readers_do_not_evict_down_to_a_smaller_limit(tmp_path, on_disk, monkeyp
 def test_cache_shrinks_to_a_smaller_limit_in_the_background(tmp_path, on_disk, monkeypatch):
     for one in (ledger, room):
         monkeypatch.setattr(one, "EVICTED_AT_ONCE", 1)
-    monkeypatch.setattr(later_module, "_KEPT_SECONDS", 0.0)
+    monkeypatch.setattr(deferred_module, "_KEPT_SECONDS", 0.0)
     with Cache(tmp_path / "c", "100 MB") as large:
         read(large, 60)
     cache = Cache(tmp_path / "c", 200_000)
@@ -145,7 +145,7 @@ def test_forked_child_has_no_waiting_chunks(tmp_path):
 
 
 def test_background_thread_ends_when_idle(tmp_path, monkeypatch):
-    monkeypatch.setattr(later_module, "_IDLE_SECONDS", 0.0)
+    monkeypatch.setattr(deferred_module, "_IDLE_SECONDS", 0.0)
 
     class Index:
         stored = ()
@@ -155,7 +155,7 @@ def test_background_thread_ends_when_idle(tmp_path, monkeypatch):
             return True
 
     index = Index()
-    later = Later(index, 100, Clearing(tmp_path))
+    later = DeferredStores(index, 100, Clearing(tmp_path))
     assert later.put(0, "a", [b"one"], None, 0)
     later.drain(PATIENCE_SECONDS)
     assert index.stored == ("a",)
@@ -177,7 +177,7 @@ def test_failed_background_store_does_not_block_others(tmp_path, caplog):
             return True
 
     index = Index()
-    later = Later(index, 100, Clearing(tmp_path))
+    later = DeferredStores(index, 100, Clearing(tmp_path))
     assert later.put(0, "a", [b"one"], None, 0)
     later.drain(PATIENCE_SECONDS)
     assert later.put(0, "b", [b"two"], None, 0)

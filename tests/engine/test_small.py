@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import biggus
-from biggus.engine.little import little
+from biggus.engine.small import evaluate_small
 from biggus.sources.base import Source
 
 VALUES = np.arange(60.0).reshape(3, 4, 5)
@@ -33,7 +33,7 @@ EXPRESSIONS = {
 def test_values_match_a_planned_evaluation(values, expression):
     found = expression(biggus.ArrayAdapter(values)).masked_array()
     with biggus.set_options(deadline=1e6):
-        assert little(expression(biggus.ArrayAdapter(values)).node) is None
+        assert evaluate_small(expression(biggus.ArrayAdapter(values)).node) is None
         planned = expression(biggus.ArrayAdapter(values)).masked_array()
     assert found.dtype == planned.dtype
     assert found.shape == planned.shape
@@ -69,4 +69,4 @@ def test_io_bound_sources_are_not_read_without_a_plan():
 
     array = biggus.ArrayAdapter(Waiting())
     for each in (array, array[1:2], array + array, array.mean()):
-        assert little(each.node) is None
+        assert evaluate_small(each.node) is None

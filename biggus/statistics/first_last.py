@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Ends(Aggregator):
+class FirstLast(Aggregator):
     """Finds the first or the last value.
 
     A partial is a count, 1 if there is a value and 0 if not, and the value.
@@ -40,8 +40,8 @@ class Ends(Aggregator):
     def scratch_bytes(self, masked: bool) -> int:
         return RUN * (2 * self.dtype.itemsize + 16)
 
-    def accumulator(self, layout: RunLayout, origin: tuple[int, ...]) -> EndsAccumulator:
-        return EndsAccumulator(self, layout)
+    def accumulator(self, layout: RunLayout, origin: tuple[int, ...]) -> FirstLastAccumulator:
+        return FirstLastAccumulator(self, layout)
 
     def merge(self, left: Partial, right: Partial) -> Partial:
         there, values = owned(left)
@@ -56,10 +56,10 @@ class Ends(Aggregator):
         return np.zeros(shape, COUNT), values
 
 
-class EndsAccumulator(Accumulator):
+class FirstLastAccumulator(Accumulator):
     """Finds the first or last values of the runs of a block."""
 
-    def __init__(self, aggregator: Ends, layout: RunLayout) -> None:
+    def __init__(self, aggregator: FirstLast, layout: RunLayout) -> None:
         super().__init__(layout, aggregator.skip)
         self.aggregator = aggregator
         self.found = aggregator.identity((layout.pieces, *layout.kept))
@@ -102,5 +102,5 @@ def ends(given: Given) -> Statistic:
     if len(given.axes) > 1:
         raise ValueError(f"{given.name} takes one axis, not {given.axes}")
     last = given.name.endswith("last")
-    aggregator = Ends(last, given.dtype.newbyteorder("="), given.skip)
+    aggregator = FirstLast(last, given.dtype.newbyteorder("="), given.skip)
     return Combined(given.dtype, given.masked, aggregator, given.length, 1.0)

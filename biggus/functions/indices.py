@@ -14,9 +14,9 @@ from biggus.construct import broadcast_to, zeros
 from biggus.functions.along import lined
 from biggus.functions.axes import moveaxis
 from biggus.functions.elementwise import as_array, refuse_missing
-from biggus.functions.finding import nonzero
 from biggus.functions.joining import stack
-from biggus.functions.moving import along_or_flat, of_an_axis
+from biggus.functions.nonzero import nonzero
+from biggus.functions.rearranging import along_or_flat, of_an_axis
 from biggus.functions.reshaping import ravel
 from biggus.functions.steps import FunctionStep
 from biggus.graph import BlockPlace, Blockwise, Gufunc, Reach

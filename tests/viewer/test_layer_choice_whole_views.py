@@ -10,8 +10,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 import biggus
-from biggus.pyramids.between import between_of
 from biggus.pyramids.layout import PyramidLayout
+from biggus.pyramids.screen_level import between_of
 from biggus.sources.base import Source, box_shape
 from biggus.testing import RecordingSource
 

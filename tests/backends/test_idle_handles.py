@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import biggus
-from biggus.backends import idle
+from biggus.backends import idle_handles
 from biggus.backends.files import HandlePool
 from biggus.backends.native import LibraryLock
 from biggus.support import watching
@@ -28,7 +28,7 @@ def pool():
 
 def test_idle_handles_are_closed(pool, monkeypatch):
     now = 100.0
-    monkeypatch.setattr(idle, "IDLE_SECONDS", 1.0)
+    monkeypatch.setattr(idle_handles, "IDLE_SECONDS", 1.0)
     monkeypatch.setattr("biggus.backends.files.time.monotonic", lambda: now)
     assert pool.due() is None
     for key in "ab":
@@ -50,7 +50,7 @@ def test_idle_handles_are_closed(pool, monkeypatch):
 
 def test_handles_used_by_an_evaluation_stay_open_until_its_end(pool, monkeypatch):
     now = 100.0
-    monkeypatch.setattr(idle, "IDLE_SECONDS", 1.0)
+    monkeypatch.setattr(idle_handles, "IDLE_SECONDS", 1.0)
     monkeypatch.setattr("biggus.backends.files.time.monotonic", lambda: now)
     pool.get("before", lambda: "A")
     now = 100.5
@@ -67,7 +67,7 @@ def test_handles_used_by_an_evaluation_stay_open_until_its_end(pool, monkeypatch
 
 
 def test_idle_handles_are_not_closed_while_the_library_is_locked(pool, monkeypatch):
-    monkeypatch.setattr(idle, "IDLE_SECONDS", 0.0)
+    monkeypatch.setattr(idle_handles, "IDLE_SECONDS", 0.0)
     pool.get("a", lambda: "A")
     with pool._lock:
         pool.close_idle()
@@ -90,10 +90,10 @@ def wait_until(condition):
 
 
 def test_idle_thread_lives_as_long_as_handles(pool, monkeypatch):
-    monkeypatch.setattr(idle, "IDLE_SECONDS", 0.05)
-    monkeypatch.setattr(idle, "_PERIOD_SECONDS", 0.1)
-    clock = idle._Clock()
-    monkeypatch.setattr(idle, "clock", clock)
+    monkeypatch.setattr(idle_handles, "IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(idle_handles, "_PERIOD_SECONDS", 0.1)
+    clock = idle_handles._Clock()
+    monkeypatch.setattr(idle_handles, "clock", clock)
     for _ in range(2):
         pool.get("a", lambda: "A")
         wait_until(lambda: len(pool) == 0)
@@ -102,8 +102,8 @@ def test_idle_thread_lives_as_long_as_handles(pool, monkeypatch):
 
 
 def test_idle_thread_stays_between_briefly_open_files(pool, monkeypatch):
-    clock = idle._Clock()
-    monkeypatch.setattr(idle, "clock", clock)
+    clock = idle_handles._Clock()
+    monkeypatch.setattr(idle_handles, "clock", clock)
     clock._thread = threading.current_thread()  # so that no thread is started
     actions = [
         lambda: pool.discard("a"),
@@ -126,9 +126,9 @@ def test_idle_thread_stays_between_briefly_open_files(pool, monkeypatch):
 @pytest.mark.parametrize("guarded", [True, False])
 def test_idle_handles_are_closed_while_the_main_thread_waits(guarded, monkeypatch):
     """Guarded handles are closed by the idle thread, others by the main thread."""
-    monkeypatch.setattr(idle, "IDLE_SECONDS", 0.05)
-    monkeypatch.setattr(idle, "_PERIOD_SECONDS", 0.1)
-    monkeypatch.setattr(idle, "clock", idle._Clock())
+    monkeypatch.setattr(idle_handles, "IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(idle_handles, "_PERIOD_SECONDS", 0.1)
+    monkeypatch.setattr(idle_handles, "clock", idle_handles._Clock())
     closers, closing = [], threading.Event()
 
     def close(_):
@@ -137,7 +137,7 @@ def test_idle_handles_are_closed_while_the_main_thread_waits(guarded, monkeypatc
 
     pool = HandlePool(close, LibraryLock(), guarded=guarded)
     if guarded:
-        monkeypatch.setattr(idle._main, "call", lambda _: None)
+        monkeypatch.setattr(idle_handles._main, "call", lambda _: None)
     pool.get("a", lambda: "A")
     if guarded:
         assert closing.wait(60)
@@ -149,8 +149,8 @@ def test_idle_handles_are_closed_while_the_main_thread_waits(guarded, monkeypatc
 
 
 def test_files_open_without_an_idle_thread(pool, monkeypatch):
-    clock = idle._Clock()
-    monkeypatch.setattr(idle, "clock", clock)
+    clock = idle_handles._Clock()
+    monkeypatch.setattr(idle_handles, "clock", clock)
 
     def start(_):
         raise RuntimeError("can't start new thread")
@@ -165,7 +165,7 @@ def test_files_open_without_an_idle_thread(pool, monkeypatch):
 
 
 def test_failed_pending_call_is_retried():
-    main = idle._Main()
+    main = idle_handles._Main()
     answers = [-1, 0]
     main._add = lambda *_: answers.pop(0)
     done = []
@@ -178,7 +178,7 @@ def test_failed_pending_call_is_retried():
 
 
 def test_one_pending_call_at_a_time():
-    main = idle._Main()
+    main = idle_handles._Main()
     additions, done = [], []
     main._add = lambda *_: additions.append(len(done))
 
@@ -196,7 +196,7 @@ def test_one_pending_call_at_a_time():
 
 def test_pending_call_under_a_profiler_does_not_loop():
     """Python 3.11 runs pending calls again and again if another thread adds one meanwhile."""
-    main = idle._Main()
+    main = idle_handles._Main()
     done = threading.Event()
 
     def task():
@@ -243,7 +243,7 @@ KINDS = ["hdf5", "NETCDF4", "NETCDF3_CLASSIC"]
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_idle_file_of_a_live_array_can_be_written_to(kind, tmp_path, monkeypatch):
-    monkeypatch.setattr(idle, "IDLE_SECONDS", 0.2)
+    monkeypatch.setattr(idle_handles, "IDLE_SECONDS", 0.2)
     path = tmp_path / "a"
     write_file(path, kind)
     a = biggus.open(path, "v")

@@ -190,7 +190,7 @@ def test_byte_order_matches_numpy(name):
 @pytest.mark.parametrize("axis", [None, 0, 1, -1])
 @pytest.mark.parametrize("repeats", [0, 1, 3, [2], "each"])
 def test_repeat_of_many_copies_matches_numpy(monkeypatch, most, axis, repeats):
-    monkeypatch.setattr("biggus.functions.moving._MOST_COPIES", most)
+    monkeypatch.setattr("biggus.functions.rearranging._MOST_COPIES", most)
     values = np.arange(24).reshape(2, 3, 4)
     if repeats == "each":
         repeats = np.arange(24 if axis is None else values.shape[axis])
@@ -200,7 +200,7 @@ def test_repeat_of_many_copies_matches_numpy(monkeypatch, most, axis, repeats):
 
 @pytest.mark.parametrize("reps", [0, 3, (2, 1, 3), (3, 1, 1, 2), (0, 4)])
 def test_tile_of_many_copies_matches_numpy(monkeypatch, reps):
-    monkeypatch.setattr("biggus.functions.moving._MOST_COPIES", 1)
+    monkeypatch.setattr("biggus.functions.rearranging._MOST_COPIES", 1)
     values = np.arange(24).reshape(2, 3, 4)
     found = np.tile(biggus.ArrayAdapter(values), reps)
     np.testing.assert_array_equal(found.ndarray(), np.tile(values, reps))

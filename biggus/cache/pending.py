@@ -20,7 +20,7 @@ One: TypeAlias = tuple[int, str]
 """The kind and key of an entry."""
 
 
-class Notes:
+class PendingRecords:
     """The notes of a process; the caller holds a lock.
 
     Parameters

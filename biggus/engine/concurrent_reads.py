@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from biggus.options import MOST_WORKERS
 from biggus.planning.footprint import piece_bytes
 from biggus.support import deadlines
-from biggus.support.flight import Reader
+from biggus.support.single_flight import Reader
 from biggus.support.threads import WaitingThreads
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ waiting = WaitingThreads(WAITING_THREADS)
 computing = WaitingThreads(MOST_WORKERS)
 
 
-class UnderWay:
+class ConcurrentReads:
     """The pieces of one evaluation that are read by the threads of a pool.
 
     Parameters

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from biggus.cache import Cache
-from biggus.cache.trouble import trouble
+from biggus.cache.failure_log import failure_log
 from biggus.sources.wrappers import ObjectSource
 
 VALUES = np.random.default_rng(5).random((200, 200))
@@ -82,7 +82,7 @@ def test_intermittent_failures_are_logged_once(tmp_path, monkeypatch, messages):
 
 
 def test_failure_after_a_quiet_period_is_logged_again(tmp_path, monkeypatch, messages):
-    monkeypatch.setattr("biggus.cache.trouble.QUIET_SECONDS", 0.0)
+    monkeypatch.setattr("biggus.cache.failure_log.QUIET_SECONDS", 0.0)
     cache = Cache(tmp_path / "c")
     for number in range(3):
         with monkeypatch.context() as patch:
@@ -94,13 +94,13 @@ def test_failure_after_a_quiet_period_is_logged_again(tmp_path, monkeypatch, mes
 
 
 def test_failures_in_many_threads_are_logged_once(tmp_path, messages):
-    one = trouble(tmp_path, "it works")
+    one = failure_log(tmp_path, "it works")
     barrier = threading.Barrier(8)
 
     def work():
         barrier.wait()
         for _ in range(50):
-            one.arose("it fails: %s", "why")
+            one.log("it fails: %s", "why")
 
     threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:

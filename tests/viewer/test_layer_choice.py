@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import biggus
 from biggus.testing import UnreadableSource
-from biggus.viewer.choosing import FEW_TILES, MOST_ELEMENTS, ScreenView, ancestor, chosen
+from biggus.viewer.layer_choice import FEW_TILES, MOST_ELEMENTS, ScreenView, ancestor, chosen
 from biggus.viewer.layers import Layers
 from biggus.viewer.picture import Picture
 

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from biggus.array import Array, implements
-from biggus.expressions.running import Running, wide_of
+from biggus.expressions.cumulative import Running, wide_of
 from biggus.expressions.validity import valid, valid_where
 from biggus.functions.along import lined
 from biggus.functions.elementwise import as_array, where
 from biggus.functions.joining import concatenate
-from biggus.functions.moving import along, along_or_flat, of_an_axis
+from biggus.functions.rearranging import along, along_or_flat, of_an_axis
 from biggus.functions.reshaping import reshape
 from biggus.functions.statistics import prod
 from biggus.functions.statistics import sum as total

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from biggus.support.flight import Reader, SingleFlight
+from biggus.support.single_flight import Reader, SingleFlight
 
 
 def test_overlapping_sets_of_keys_are_made_once():
@@ -149,7 +149,7 @@ def failing():
 
 @pytest.mark.parametrize("within", [False, True])
 def test_waiter_of_an_abandoned_call_runs_it_again(monkeypatch, within):
-    monkeypatch.setattr("biggus.support.flight._LOOK_SECONDS", 0.001)
+    monkeypatch.setattr("biggus.support.single_flight._LOOK_SECONDS", 0.001)
     flights = SingleFlight()
     outer = Reader()
     reader, go, future = outer.context().run(start_call, flights, failing)
@@ -177,7 +177,7 @@ def test_abandoned_call_is_not_joined():
 
 
 def test_result_of_an_abandoned_call_is_shared(monkeypatch):
-    monkeypatch.setattr("biggus.support.flight._LOOK_SECONDS", 120)
+    monkeypatch.setattr("biggus.support.single_flight._LOOK_SECONDS", 120)
     flights = SingleFlight()
     reader, go, future = start_call(flights, lambda: "made")
     with ThreadPoolExecutor(1) as pool:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from biggus.engine.under_way import WAITING_THREADS
+from biggus.engine.concurrent_reads import WAITING_THREADS
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has other signals")
 

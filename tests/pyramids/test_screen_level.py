@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import biggus
-from biggus.pyramids.between import SCREEN, between_of
 from biggus.pyramids.layout import PyramidLayout
 from biggus.pyramids.of_array import kept_overviews
+from biggus.pyramids.screen_level import SCREEN, between_of
 from biggus.testing import ArraySource, RecordingSource
 
 SHAPE = (58_300, 61)

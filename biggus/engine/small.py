@@ -19,7 +19,7 @@ from biggus.sources.memory import MemorySource
 from biggus.sources.memory_cached import MemoryCached
 from biggus.statistics import Statistic, partials
 from biggus.support import watching
-from biggus.support.hiding import hiding
+from biggus.support.hidden_warnings import hiding
 
 if TYPE_CHECKING:
     from biggus.graph.step import Step
@@ -36,7 +36,7 @@ _DEEPEST = 32
 _WHOLE_AXIS = slice(None)
 
 
-def little(node: Node) -> Values | None:
+def evaluate_small(node: Node) -> Values | None:
     """Return all values of a node, if they are few, and in one box of a source or in memory.
 
     Returns

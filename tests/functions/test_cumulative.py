@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from surface import check, lazy
 
 import biggus
-from biggus.functions import running
+from biggus.functions import cumulative
 
 
 @pytest.fixture
 def short_blocks(monkeypatch):
-    monkeypatch.setattr(running, "_BLOCK", 24)
-    monkeypatch.setattr(running, "_LEAST", 3)
+    monkeypatch.setattr(cumulative, "_BLOCK", 24)
+    monkeypatch.setattr(cumulative, "_LEAST", 3)
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +32,8 @@ def numbers():
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_cumulative_functions_over_several_blocks(name, dtype, shape, data):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(running, "_BLOCK", 24)
-        patch.setattr(running, "_LEAST", 3)
+        patch.setattr(cumulative, "_BLOCK", 24)
+        patch.setattr(cumulative, "_LEAST", 3)
         axis = data.draw(st.sampled_from([None, *range(len(shape))]))
         values = np.random.default_rng(1).integers(0, 3, shape).astype(dtype)
         if name.startswith("nan") and values.dtype.kind in "fc":
@@ -69,7 +69,7 @@ def test_cumsum_rounding_errors_do_not_accumulate(numbers):
     exact = np.cumsum(numbers.astype(np.longdouble))
     array = biggus.ArrayAdapter(numbers, chunks=(1000,))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(running, "_BLOCK", 10_000)
+        patch.setattr(cumulative, "_BLOCK", 10_000)
         found = np.cumsum(array).ndarray()
     apart = np.abs(found - exact) / np.spacing(exact.astype(float))
     assert apart.max() <= 2
@@ -80,7 +80,7 @@ def test_cumsum_does_not_depend_on_memory_or_workers(numbers):
     array = biggus.ArrayAdapter(numbers.reshape(3000, 100), chunks=(30, 50))
     found = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(running, "_BLOCK", 20_000)
+        patch.setattr(cumulative, "_BLOCK", 20_000)
         for memory, workers in (("1 GB", 1), ("10 MB", 3)):
             with biggus.set_options(memory=memory, workers=workers):
                 found.append(np.cumsum(array, axis=0).ndarray())

@@ -1,7 +1,7 @@
-"""Logging the troubles of a cache folder once, and once more when they are over.
+"""Logging the failures of a cache folder once, and once more when they are over.
 
 A full disk fails for every chunk, and an evaluation reads thousands.  All failures of one kind
-are one trouble of the folder, for all its users in this process.
+are one failure of the folder, for all its users in this process.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from pathlib import Path
 logger = logging.getLogger("biggus.cache")
 
 QUIET_SECONDS = 60.0
-"""How long a trouble that comes back is not logged again."""
+"""How long a failure that comes back is not logged again."""
 
 WRITING = "entries are stored"
 READING = "entries are used"
 INDEXING = "the index is updated"
 
 
-class Trouble:
+class FailureLog:
     """One kind of failure of a cache folder.
 
     Parameters
@@ -40,8 +40,8 @@ class Trouble:
         self._is_logged = False
         self._quiet_until = 0.0
 
-    def arose(self, message: str, *parts: object) -> None:
-        """Log a failure as a warning, unless this trouble was logged and is not over."""
+    def log(self, message: str, *parts: object) -> None:
+        """Log a failure as a warning, unless it was logged and is not over."""
         with self._lock:
             first = not self._is_logged and time.monotonic() >= self._quiet_until
             if first:
@@ -63,6 +63,6 @@ class Trouble:
 
 
 @lru_cache(maxsize=1024)
-def trouble(folder: Path, works: str) -> Trouble:
-    """Return the trouble of a kind that a folder has in this process."""
-    return Trouble(folder, works)
+def failure_log(folder: Path, works: str) -> FailureLog:
+    """Return the log of one kind of failure of a folder in this process."""
+    return FailureLog(folder, works)

@@ -24,7 +24,7 @@ _IDLE_SECONDS = 5.0
 _RETRY_SECONDS = 0.01
 
 
-class Waiting(NamedTuple):
+class DeferredEntry(NamedTuple):
     """An entry that waits to be stored.
 
     Attributes
@@ -51,16 +51,16 @@ class Waiting(NamedTuple):
 
 
 class Stores(Protocol):
-    """The interface of the index that `Later` uses."""
+    """The interface of the index that `DeferredStores` uses."""
 
-    def store_late(self, one: Waiting) -> bool:
+    def store_late(self, one: DeferredEntry) -> bool:
         """Store an entry; return False if it cannot be stored yet."""
 
     def make_room_ahead(self, size: int) -> None:
         """Make room for `size` bytes."""
 
 
-class Later:
+class DeferredStores:
     """Entries that a background thread stores.
 
     Parameters
@@ -78,9 +78,9 @@ class Later:
         self._most = most
         self._clearing = clearing
         self._changed = threading.Condition()
-        self._waiting: deque[Waiting] = deque()
-        self._by_key: dict[tuple[int, str], Waiting] = {}
-        self._in_hand: Waiting | None = None
+        self._waiting: deque[DeferredEntry] = deque()
+        self._by_key: dict[tuple[int, str], DeferredEntry] = {}
+        self._in_hand: DeferredEntry | None = None
         self._bytes = 0
         self._wanted: int | None = None
         self._thread: threading.Thread | None = None
@@ -96,7 +96,7 @@ class Later:
             self._bytes += size
             until = time.monotonic() + _KEPT_SECONDS
             place = self._clearing.place()
-            one = Waiting(kind, key, b"".join(pieces), seen, clears, place, until)
+            one = DeferredEntry(kind, key, b"".join(pieces), seen, clears, place, until)
             self._waiting.append(one)
             self._by_key[kind, key] = one
             self._begin()

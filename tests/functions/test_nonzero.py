@@ -28,7 +28,7 @@ CALLS = {
 def room(request, monkeypatch):
     """Keep the positions that the counting pass finds, or find them again when they are read."""
     if request.param == "many":
-        monkeypatch.setattr("biggus.functions.finding.SHARE", 10**12)
+        monkeypatch.setattr("biggus.functions.nonzero.SHARE", 10**12)
 
 
 @pytest.mark.usefixtures("room")
@@ -52,7 +52,7 @@ def test_many_positions_are_found_when_read(data):
     values = np.random.default_rng(seed).integers(0, 3, shape) * (seed % 3)
     array = biggus.ArrayAdapter(ArraySource(values, chunks))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("biggus.functions.finding.SHARE", 10**12)
+        patch.setattr("biggus.functions.nonzero.SHARE", 10**12)
         patch.setattr("biggus.indexing.reduction_blocks.RUN", 4)
         patch.setattr("biggus.indexing.reduction_blocks.BLOCK", 4)
         found, chosen = np.nonzero(array), np.extract(array, array * 2)
@@ -83,7 +83,7 @@ def test_positions_stay_within_the_memory_budget(traced_peak):
 
 
 def test_values_changed_since_counting_raise(monkeypatch):
-    monkeypatch.setattr("biggus.functions.finding.SHARE", 10**12)
+    monkeypatch.setattr("biggus.functions.nonzero.SHARE", 10**12)
     values = np.array([1, 0, 2])
     found = np.flatnonzero(biggus.ArrayAdapter(ArraySource(values, (3,))))
     values[1] = 1
