@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from biggus.backends.netcdf.behind import FAILURES
 from biggus.backends.netcdf.glance import glance_at
 from biggus.backends.netcdf.h5py_files import without_locks
+from biggus.backends.netcdf.hdf5_datasets import FAILURES
 from biggus.backends.settling import look_again, settled_signature
 from biggus.backends.signature import FileSignature
 from biggus.support.forks import between_forks
