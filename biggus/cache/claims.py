@@ -131,7 +131,7 @@ class Claims:
         """Return the process that claims a chunk, 0 if it is unknown, None if there is none."""
         with self._lock:
             if _TELLS_OWNERS:
-                return self._told_owner(key)
+                return self._recorded_owner(key)
             locked = self._locked(key)
             if locked:
                 self._unlock(key)
@@ -160,7 +160,7 @@ class Claims:
             if self._descriptor is not None:
                 fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, _place(key))
 
-    def _told_owner(self, key: str) -> int | None:
+    def _recorded_owner(self, key: str) -> int | None:
         with between_forks():
             import fcntl
         wanted = _LOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, _place(key), 1, 0)

@@ -33,7 +33,7 @@ class DeferredEntry(NamedTuple):
         The kind, key and bytes of the entry.
     seen : int or None
         Only entries last used before this time may be evicted for it; None: any.
-    asked : int
+    clears : int
         It is stored only if the folder has been cleared as often as this.
     place : tuple of int or None
         It is stored only if the folder is still the one with this device and inode.

@@ -122,7 +122,7 @@ class Ledger:
                 self.run("COMMIT")
             except (sqlite3.Error, OSError, LedgerError, *_NONSENSE) as error:
                 self._roll_back()
-                raise self._said(error) from error
+                raise self._ledger_error(error) from error
             except BaseException:
                 self._roll_back()
                 raise
@@ -134,7 +134,7 @@ class Ledger:
             except sqlite3.Error:
                 self.close()
 
-    def _said(self, error: Exception) -> LedgerError:
+    def _ledger_error(self, error: Exception) -> LedgerError:
         text = f"{self.folder}: {error or type(error).__name__}"
         if isinstance(error, LedgerError):
             return error

@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
     if write is None and suffix not in STORES:
         known = ", ".join([*PICTURES, *STORES])
         raise OutputError(f"cannot write {path}: name it with one of {known}")
-    said = None
+    message = None
     with settings(arguments), progress_bar() as bar, resources(arguments, progress=bar or False):
         array = filled(open_selected(arguments).array, arguments.fill)
         if write is None:
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> None:
         else:
             pixels = arguments.pixels or arguments.raw
             with replacing(path, arguments.overwrite, "--overwrite") as temporary:
-                said = write(temporary, array, str(path), pixels, suffix)
+                message = write(temporary, array, str(path), pixels, suffix)
     print(f"{output}: shape {array.shape}, {array.dtype}, {format_bytes(array.nbytes)}")
-    if said:
-        print(f"  {said}")
+    if message:
+        print(f"  {message}")

@@ -255,10 +255,10 @@ class Dataset(Mapping[str, "Array"]):
 
         variables = {}
         for name, array in self._group.variables.items():
-            told = dict(array.attrs)
-            told.pop("_Encoding", None)  # characters are decoded already
+            attributes = dict(array.attrs)
+            attributes.pop("_Encoding", None)  # characters are decoded already
             values = array if not array.masked else _unmasked(array)
-            variables[name] = xr.Variable(self._group.dims[name], values, told)
+            variables[name] = xr.Variable(self._group.dims[name], values, attributes)
         given = {name: value for name, value in self.attrs.items() if name not in STRUCTURE}
         made = xr.decode_cf(xr.Dataset(variables, attrs=given))
         return made.set_coords(self._coords)
@@ -296,8 +296,8 @@ def _coordinates_of(group: Group) -> Iterator[str]:
     attributes = [group.attributes, *[array.attrs for array in group.variables.values()]]
     named: set[str] = set()
     for each in attributes:
-        told = each.get("coordinates")
-        named.update(told.split() if isinstance(told, str) else ())
+        names = each.get("coordinates")
+        named.update(names.split() if isinstance(names, str) else ())
     for name in group.variables:
         if name in named or group.dims[name] == (name,):
             yield name

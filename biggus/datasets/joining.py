@@ -78,13 +78,13 @@ def _alike(records: Sequence[GroupRecord], dim: str) -> bool:
         return False
     for name in first:
         texts = {(each.layouts[name], each.attribute_texts[name]) for each in records}
-        known, *others = [_said(variable_record(*each), dim, name) for each in texts]
+        known, *others = [_comparable(variable_record(*each), dim, name) for each in texts]
         if any(other != known for other in others):
             return False
     return True
 
 
-def _said(known: VariableRecord, dim: str, name: str) -> list[Any]:
+def _comparable(known: VariableRecord, dim: str, name: str) -> list[Any]:
     lengths = [n for n, own in zip(known.shape, known.dims, strict=True) if own != dim]
     dtype, masked, attributes = known.meaning
     # Bounds have the units of their coordinate, which must not change then.

@@ -180,7 +180,7 @@ class Recount(BaseStep):
         The dtype of the values, of integers or floats.
     units, wanted : TimeUnits
         The present and the wanted units, which are `comparable`.
-    said : mapping of str to str, optional
+    attributes : mapping of str to str, optional
         The attributes of the result: units and calendar.
 
     Examples

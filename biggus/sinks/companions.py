@@ -127,8 +127,8 @@ def _whole(each: Companion) -> Companion:
 
 def shared_group_attributes(several: Sequence[Labels]) -> dict[str, Any]:
     """Return the group attributes of a store: those that all arrays with attributes share."""
-    said = [each.group_attributes for each in several]
-    first, *others = [each for each in said if each] or [{}]
+    several_attributes = [each.group_attributes for each in several]
+    first, *others = [each for each in several_attributes if each] or [{}]
     shared = {
         name: value
         for name, value in carried_attributes(first, decoded=False).items()

@@ -53,7 +53,7 @@ class _Same(NamedTuple):
     """The dataset of the variable, if its values are contiguous."""
 
 
-class _Told(NamedTuple):
+class _NetCDFRecord(NamedTuple):
     """What netCDF-C finds of a group.
 
     For each variable its properties, and whether values are wanted; and those values that h5py
@@ -80,12 +80,14 @@ def records_of(
     request = group, wanted, decode
     with hdf5_lock:
         alike = {path: record_alike(path, request) for path in paths}
-        told = {
-            path: _tried(_told_of, path, *request) for path, found in alike.items() if found is None
+        partial_records = {
+            path: _tried(_read_by_netcdf_c, path, *request)
+            for path, found in alike.items()
+            if found is None
         }
         read = {
-            path: None if each is None else _tried(_seen_of, path, each, request)
-            for path, each in told.items()
+            path: None if each is None else _tried(_completed, path, each, request)
+            for path, each in partial_records.items()
         }
     return [read.get(path, alike[path]) for path in paths]
 
@@ -99,7 +101,7 @@ def _tried(look: Callable[..., T | None], path: str, *arguments: Any) -> T | Non
         return None
 
 
-def _told_of(path: str, group: str, wanted: Choice, decode: bool) -> _Told | None:
+def _read_by_netcdf_c(path: str, group: str, wanted: Choice, decode: bool) -> _NetCDFRecord | None:
     """Return what netCDF-C finds of a group; None if it is empty."""
     with asked_once(), datasets.visit(path):
         opened = opened_at(path)
@@ -117,17 +119,19 @@ def _told_of(path: str, group: str, wanted: Choice, decode: bool) -> _Told | Non
             variables[name] = facts, small
             if small and not may_be_seen(facts):
                 values[name] = read_packed(variable, whole(facts.shape), facts, end=None)
-        told = _Told(opened.signature, prefix, attributes_of(found), variables, values)
-    return told if variables else None
+        partial = _NetCDFRecord(opened.signature, prefix, attributes_of(found), variables, values)
+    return partial if variables else None
 
 
-def _seen_of(path: str, told: _Told, request: tuple[str, Choice, bool]) -> RecordedGroup | None:
+def _completed(
+    path: str, partial: _NetCDFRecord, request: tuple[str, Choice, bool]
+) -> RecordedGroup | None:
     """Complete a record by h5py, or by netCDF-C; None if JSON cannot hold it."""
-    variables, values = {}, told.values
+    variables, values = {}, partial.values
     *_, decode = request
     with glance_at(path) as glance, datasets.visit(path):
-        for name, (facts, small) in told.variables.items():
-            full = told.prefix + name
+        for name, (facts, small) in partial.variables.items():
+            full = partial.prefix + name
             seen = glance.see(full, facts, small)
             if seen.values is not None:
                 values[name] = seen.values
@@ -139,10 +143,10 @@ def _seen_of(path: str, told: _Told, request: tuple[str, Choice, bool]) -> Recor
             if record is None:
                 return None
             variables[name] = record
-    look_again([(path, told.signature)])
-    found = RecordedGroup(told.attributes, variables, values)
-    known = {name: (told.prefix + name, facts) for name, (facts, _) in told.variables.items()}
-    become_example(Example(path, told.signature, found, known), request)
+    look_again([(path, partial.signature)])
+    found = RecordedGroup(partial.attributes, variables, values)
+    known = {name: (partial.prefix + name, facts) for name, (facts, _) in partial.variables.items()}
+    become_example(Example(path, partial.signature, found, known), request)
     return found
 
 
@@ -170,7 +174,7 @@ def _text_of(facts: PackedFacts, decode: bool, name: str | None) -> str:
         If JSON cannot hold it.
     """
     strings = facts.stored_dtype is str
-    told = {
+    fields = {
         **facts._asdict(),
         "dtype": encode_dtype(facts.dtype),
         "attributes": None,  # a separate part of the record
@@ -178,7 +182,7 @@ def _text_of(facts: PackedFacts, decode: bool, name: str | None) -> str:
         "decode": decode,
         "name": name,
     }
-    return json.dumps(told)
+    return json.dumps(fields)
 
 
 def recalled(path: str, variable: str, record: SourceRecord) -> NetCDFSource:
@@ -204,13 +208,13 @@ def recalled(path: str, variable: str, record: SourceRecord) -> NetCDFSource:
 
 @lru_cache(maxsize=1024)
 def _understood(text: str) -> _Same:
-    told = json.loads(text)
-    decode, name = told.pop("decode"), told.pop("name")
-    stored = told["stored_dtype"]
-    told["stored_dtype"] = str if stored is None else decode_dtype(stored)
-    told["dtype"] = decode_dtype(told["dtype"])
+    fields = json.loads(text)
+    decode, name = fields.pop("decode"), fields.pop("name")
+    stored = fields["stored_dtype"]
+    fields["stored_dtype"] = str if stored is None else decode_dtype(stored)
+    fields["dtype"] = decode_dtype(fields["dtype"])
     for key in ("shape", "dims", "chunks", "stored_shape", "unlimited", "may_end"):
-        told[key] = None if told[key] is None else tuple(told[key])
-    compression: Any = told["compression"]
-    told["compression"] = None if compression is None else Compression(*compression)
-    return _Same(PackedFacts(**told), decode, name)
+        fields[key] = None if fields[key] is None else tuple(fields[key])
+    compression: Any = fields["compression"]
+    fields["compression"] = None if compression is None else Compression(*compression)
+    return _Same(PackedFacts(**fields), decode, name)

@@ -126,7 +126,7 @@ def _opened(data: bytes) -> ImageFile:
             warnings.simplefilter("ignore")
             return factory(io.BytesIO(data))
     except Exception as error:
-        raise BrokenImageError(f"the image cannot be decoded: {_said(error)}") from error
+        raise BrokenImageError(f"the image cannot be decoded: {_reason(error)}") from error
 
 
 def _check_png(data: bytes) -> None:
@@ -208,7 +208,7 @@ def _load(image: Image.Image) -> None:
     try:
         image.load()
     except Exception as error:
-        raise BrokenImageError(f"the image cannot be decoded: {_said(error)}") from error
+        raise BrokenImageError(f"the image cannot be decoded: {_reason(error)}") from error
 
 
 def _as_bands(image: Image.Image, bands: int) -> npt.NDArray[Any]:
@@ -236,5 +236,5 @@ def _as_bands(image: Image.Image, bands: int) -> npt.NDArray[Any]:
     return np.ascontiguousarray(grey)
 
 
-def _said(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__

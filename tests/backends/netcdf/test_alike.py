@@ -38,7 +38,7 @@ def by_example(path, example, monkeypatch, group=""):
     """Return the record of `path` without the libraries; None if it is not like the example."""
     by_libraries(example, group)
     with monkeypatch.context() as patched:
-        patched.setattr(recorded, "_told_of", lambda *_: None)
+        patched.setattr(recorded, "_read_by_netcdf_c", lambda *_: None)
         [found] = backend_named("netcdf").records([Location(path)], group, wanted, decode=False)
     return found
 
