@@ -125,7 +125,8 @@ def test_read_succeeds_when_files_may_not_grow(tmp_path, entries, most):
             assert (cached[slice(0, 2_000_000, 1),] == values).all()
         cache.close()
     """
-    command = [sys.executable, "-c", code, str(tmp_path / "c"), str(most)]
+    # -B: modules that Python compiles under the limit would be cut off at it.
+    command = [sys.executable, "-B", "-c", code, str(tmp_path / "c"), str(most)]
     done = subprocess.run(command, check=True, timeout=60, capture_output=True)
     assert b"could not be stored" in done.stderr
     assert entries(Cache(tmp_path / "c")) == []

@@ -204,7 +204,8 @@ PROGRAM = """if True:
 
 def warnings_of_process(folder, limit=""):
     """Read 800 chunks in another process; return the lines of its standard error."""
-    command = [sys.executable, "-c", PROGRAM.format(limit=limit), str(folder)]
+    # -B: modules that Python compiles under a limit would be cut off at it.
+    command = [sys.executable, "-B", "-c", PROGRAM.format(limit=limit), str(folder)]
     done = subprocess.run(command, check=True, timeout=120, capture_output=True, text=True)
     return done.stderr.splitlines()
 

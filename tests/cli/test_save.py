@@ -176,6 +176,8 @@ def test_file_size_limit_leaves_no_files(name):
         capture_output=True,
         text=True,
         timeout=60,
+        # Modules that Python compiles under the limit would be cut off at it.
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000)),
     )
     assert done.returncode == 1
