@@ -30,7 +30,7 @@ __getattr__ = later(
     __name__,
     {
         **dict.fromkeys(("evaluate", "evaluate_all", "store"), ".evaluation"),
-        "WAITING_THREADS": ".under_way",
+        "WAITING_THREADS": ".concurrent_reads",
         "Writer": ".writing",
         "estimate": ".dry_run",
     },
