@@ -27,7 +27,7 @@ pytestmark = [
 
 SHAPE = (30, 180, 200)
 VALUES = np.random.default_rng(5).normal(0, 1, SHAPE).astype("f4")
-MOST_BYTES = 20_000
+MOST_BYTES = 24_000
 """The most bytes to send for one task: enough to open a source, too few for values."""
 
 

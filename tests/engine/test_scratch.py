@@ -244,7 +244,7 @@ def test_selected_percentiles_are_computed_by_tasks(monkeypatch):
     def refuse(*_):
         raise AssertionError("one thread alone reads it")
 
-    monkeypatch.setattr("biggus.engine.evaluation.little", lambda _: None)
+    monkeypatch.setattr("biggus.engine.evaluation.evaluate_small", lambda _: None)
     monkeypatch.setattr("biggus.engine.evaluation.BLOCK", 1000)  # fewer than the values
     monkeypatch.setattr("biggus.engine.reading.whole", refuse)
     right = np.percentile(values, [5, 95], axis=0)

@@ -23,7 +23,7 @@ FUNCTIONS = {
     "pad maximum": lambda a: np.pad(a, ((0, 1), (2, 2), (0, 0)), mode="maximum", stat_length=2),
     "pad median": lambda a: np.pad(a, 1, mode="median", stat_length=((1, 2), (3, 1), (2, 2))),
     "pad ramp": lambda a: np.pad(
-        a, {1: (3, 4)}, mode="linear_ramp", end_values=((0, 0), (2, 9), (0, 0))
+        a, ((0, 0), (3, 4), (0, 0)), mode="linear_ramp", end_values=((0, 0), (2, 9), (0, 0))
     ),
     "gradient": lambda a: np.gradient(a, axis=1),
     "gradient with coordinates": lambda a: np.gradient(
