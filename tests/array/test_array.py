@@ -56,11 +56,15 @@ def test_repr(unread):
     assert "masked" in repr(masked)
 
 
-def test_repr_of_an_array_with_names_and_units(tmp_path):
+def test_repr_of_an_array_with_names_and_units():
     source = UnreadableSource((12,), "f4", dims=("time",), attributes={"units": "K"})
     array = biggus.ArrayAdapter(source)[:, None]
     assert repr(array) == "<biggus.Array (time: 12, dim_1: 1) dtype=float32 units='K' 48 B>"
     assert repr(array[0]) == "<biggus.Array shape=(1,) dtype=float32 units='K' 4 B>"
+
+
+def test_repr_of_a_variable_of_a_store(tmp_path):
+    pytest.importorskip("zarr")
     biggus.save(np.zeros((2, 3)), f"{tmp_path}/a.zarr::inner/v")
     opened = biggus.open(tmp_path / "a.zarr", "inner/v")
     assert repr(opened) == "<biggus.Array 'v' (dim_0: 2, dim_1: 3) dtype=float64 48 B>"
