@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Dataset(Mapping[str, "Array"]):
     """The variables of a group as lazy arrays, with the attributes and selections of xarray.
 
-    It is an immutable mapping.  As in :class:`xarray.Dataset`, iteration and ``len`` are over
+    It is an immutable mapping.  As in ``xarray.Dataset``, iteration and ``len`` are over
     the data variables alone; ``in`` and ``[]`` take coordinates too.  ``ds["t"]`` and ``ds.t``
     are arrays, ``ds[["t", "u"]]`` is a dataset.  Times are not decoded.
 
