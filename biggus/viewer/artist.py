@@ -45,7 +45,9 @@ class _Drawn(AxesImage):
         super().set_data(A)
         values: Any = self.get_array()
         if np.ndim(values) == 3 and not np.ma.is_masked(values):
-            self._A = np.ma.getdata(values)
+            data = np.ma.getdata(values)
+            # Releases of matplotlib before 3.10 know a dtype by its identity alone.
+            self._A = data.view(np.dtype(data.dtype.type))
 
 
 class ArrayImage(AxesImage):

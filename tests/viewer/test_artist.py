@@ -274,3 +274,11 @@ def test_saved_files_match_imshow(axes, tmp_path, name, interpolation, dpi):
         del os.environ["SOURCE_DATE_EPOCH"]
     ours, theirs = written
     assert ours == theirs
+
+
+@pytest.mark.parametrize("dtype", ["f8", "f4", "u1"])
+def test_colours_with_another_instance_of_a_dtype_are_drawn(dtype, axes):
+    other = np.dtype(dtype).newbyteorder("=")
+    ax = axes()
+    biggus.imshow(biggus.ArrayAdapter(np.ones((3, 4, 3)).astype(other)), ax)
+    ax.figure.canvas.draw()
