@@ -12,7 +12,8 @@ from biggus.backends.http.client import HttpSettings
 from biggus.backends.http.deadline import DEFAULT_TIMEOUT, timeout_option
 from biggus.backends.tiles.encoding import TileEncoding
 from biggus.backends.tiles.options import OptionChecker
-from biggus.backends.tiles.presets import SCHEME, Policy, Preset, policy_for, preset_named
+from biggus.backends.tiles.policies import Policy, policy_for
+from biggus.backends.tiles.presets import SCHEME, Preset, preset_named
 from biggus.backends.tiles.source import TileSource
 from biggus.backends.tiles.template import Template, looks_like_template
 from biggus.errors import MissingDependencyError, OpenError, VariableError

@@ -18,7 +18,7 @@ from biggus.backends.http import freshness, shared
 from biggus.backends.http.client import HttpClient, HttpError
 from biggus.backends.http.freshness import Freshness
 from biggus.backends.tiles import TilesBackend
-from biggus.backends.tiles.presets import policy_for
+from biggus.backends.tiles.policies import policy_for
 from biggus.errors import OpenError, SourceError
 from biggus.testing import ArraySource
 
