@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from file_size import file_size_limit
 from get_stores import NUMBERS
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -123,8 +124,6 @@ def test_failed_write_leaves_no_files(folder, tmp_path, capsys, monkeypatch):
 @pytest.mark.skipif(os.name != "posix", reason="limits of a process")
 @pytest.mark.parametrize("name", ["out.npy", "out.png", "out.nc", "out.zarr"])
 def test_file_size_limit_leaves_no_files(name, tmp_path):
-    import resource
-
     store = tmp_path / "in.h5"
     with h5py.File(store, "w") as file:
         file["noise"] = np.random.default_rng(0).integers(0, 256, (1000, 1000), dtype="u1")
@@ -137,9 +136,7 @@ def test_file_size_limit_leaves_no_files(name, tmp_path):
         capture_output=True,
         text=True,
         timeout=60,
-        # Modules that Python compiles under the limit would be cut off at it.
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000)),
+        **file_size_limit(50_000),
     )
     assert done.returncode == 1
     # Old versions of other packages may warn of each other.

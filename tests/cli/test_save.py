@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from file_size import file_size_limit
 
 import biggus
 from biggus.cli import main
@@ -166,8 +167,6 @@ def test_options_before_the_output(capsys):
 @pytest.mark.skipif(os.name != "posix", reason="limits of a process")
 @pytest.mark.parametrize("name", ["o.npy", "o.nc", "o.zarr", "o.h5"])
 def test_file_size_limit_leaves_no_files(name):
-    import resource
-
     with h5py.File("noise.h5", "w") as file:
         file["noise"] = np.random.default_rng(0).integers(0, 256, (1000, 1000), dtype="u1")
     done = subprocess.run(
@@ -176,9 +175,7 @@ def test_file_size_limit_leaves_no_files(name):
         capture_output=True,
         text=True,
         timeout=60,
-        # Modules that Python compiles under the limit would be cut off at it.
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000)),
+        **file_size_limit(50_000),
     )
     assert done.returncode == 1
     (message,) = [line for line in done.stderr.splitlines() if line.startswith("biggus")]

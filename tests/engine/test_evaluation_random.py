@@ -354,12 +354,15 @@ def fits(one, other):
     return True
 
 
-@settings(
+RANDOM_EXPRESSIONS = settings(
     max_examples=EXAMPLES,
     deadline=None,
     report_multiple_bugs=False,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
+
+
+@RANDOM_EXPRESSIONS
 @given(st.data())
 def test_random_expressions(data):
     with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -367,12 +370,7 @@ def test_random_expressions(data):
         Builder(data.draw).expression().check()
 
 
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    report_multiple_bugs=False,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+@RANDOM_EXPRESSIONS
 @given(st.data())
 def test_random_expressions_together_match_each_alone(data):
     with warnings.catch_warnings(), np.errstate(all="ignore"):
