@@ -46,7 +46,7 @@ class _Drawn(AxesImage):
         values: Any = self.get_array()
         if np.ndim(values) == 3 and not np.ma.is_masked(values):
             data = np.ma.getdata(values)
-            # Releases of matplotlib before 3.10 know a dtype by its identity alone.
+            # matplotlib 3.9.0 knows a dtype by its identity alone.
             self._A = data.view(np.dtype(data.dtype.type))
 
 
