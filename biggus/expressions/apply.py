@@ -20,7 +20,9 @@ from biggus.support.hidden_warnings import ignored_errors
 _IN_PLACE: Mapping[Any, Callable[..., Any]] = {operator.pow: operator.ipow}
 """Functions that are no ufuncs, and functions that do the same in place."""
 
-_NO_KEYWORDS: Mapping[str, Any] = {}
+NO_KEYWORDS: Mapping[str, Any] = {}
+"""The default of arguments for the keyword arguments of a function."""
+
 
 _is_masked = operator.attrgetter("masked")
 
@@ -142,7 +144,7 @@ class Apply(BaseStep):
 def applied(
     function: Callable[..., Any],
     arguments: Sequence[Any],
-    keywords: Mapping[str, Any] = _NO_KEYWORDS,
+    keywords: Mapping[str, Any] = NO_KEYWORDS,
 ) -> Node:
     """Return the node of a function applied to nodes and constants.
 
@@ -169,7 +171,7 @@ def applied(
 def applied_each(
     function: Callable[..., Any],
     arguments: Sequence[Any],
-    keywords: Mapping[str, Any] = _NO_KEYWORDS,
+    keywords: Mapping[str, Any] = NO_KEYWORDS,
 ) -> list[Node]:
     """Return a node for each result of a function that returns a tuple; see :func:`applied`."""
     return _applied(function, arguments, keywords, True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from biggus.expressions.apply import Slot
-from biggus.expressions.names import name_of, text_of
+from biggus.expressions.names import call_of, text_of
 from biggus.graph import BaseStep, BlockPlace
 from biggus.sources.base import Values
 
@@ -48,11 +48,8 @@ class OfBlocks(BaseStep):
     def key(self) -> str | None:
         """A text that equal steps share; None if there is none."""
         given = [f"#{one}" if type(one) is Slot else text_of(one) for one in self.arguments]
-        named = [(word, text_of(value)) for word, value in sorted(self.keywords.items())]
-        name = name_of(self.function)
-        if name is None or None in given or any(text is None for _, text in named):
-            return None
-        return f"{name} of blocks {given} {named} {self.dtype!r} {self.numbered} {self.margins}"
+        call = call_of(self.function, given, self.keywords)
+        return call and f"{call} of blocks {self.dtype!r} {self.numbered} {self.margins}"
 
     def __call__(self, place: BlockPlace, *blocks: Values) -> Values:
         """Return the result at a place."""

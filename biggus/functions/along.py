@@ -9,23 +9,23 @@ from typing import Any
 import numpy as np
 
 from biggus.array import Array, implements
-from biggus.expressions.lines import of_lines
+from biggus.expressions.apply import NO_KEYWORDS
 from biggus.functions.axes import moveaxis
-from biggus.functions.elementwise import as_array
+from biggus.functions.elementwise import as_array, refuse_missing
 from biggus.functions.joining import concatenate, stack
 from biggus.functions.rearranging import along, along_or_flat, of_an_axis
 from biggus.functions.reshaping import at_least_1d, ravel
+from biggus.functions.steps import FunctionStep, of_cores
+from biggus.graph import Gufunc
 from biggus.sources.normal import normal_axis
 from biggus.statistics.signatures import NOT_GIVEN
-
-_NOTHING: Mapping[str, Any] = {}
 
 
 def lined(
     a: Any,
     axis: int | None,
     function: Callable[..., Any],
-    keywords: Mapping[str, Any] = _NOTHING,
+    keywords: Mapping[str, Any] = NO_KEYWORDS,
     *,
     dtype: np.dtype[Any] | None = None,
     length: int | None = None,
@@ -39,19 +39,32 @@ def lined(
         The array.
     axis : int or None
         The axis of the lines; None for one line of all values in C order.
-    function, keywords, of_masked
-        As for `of_lines`.
+    function : callable
+        A function with NumPy's argument ``axis``, at the top level of a module.
+    keywords : mapping, optional
+        The other keyword arguments of the function.
     dtype : dtype, optional
         The dtype of the result; by default that of the function of one value.
     length : int, optional
         The length of the result of a line; by default that of the line.
+    of_masked : callable, optional
+        The function of MaskedArrays.
+
+    Raises
+    ------
+    TypeError
+        If values can be missing, and there is no function of MaskedArrays.
     """
     array, place = along_or_flat(a, axis)
-    turned = moveaxis(array, place, -1)
     if dtype is None:
         dtype = function(np.ones(1, array.dtype), axis=-1, **keywords).dtype
-    count = turned.shape[-1] if length is None else length
-    node = of_lines(turned.node, function, keywords, (count,), dtype, of_masked)
+    if of_masked is None:
+        refuse_missing(function.__name__, array)
+    elif array.masked:
+        function = of_masked
+    step = FunctionStep(function, dtype, {**keywords, "axis": -1}, masked=array.masked)
+    core = (array.shape[place] if length is None else length,)
+    node = Gufunc(step, [moveaxis(array, place, -1).node], [1], core)
     return moveaxis(Array.from_node(node), -1, place)
 
 
@@ -87,12 +100,11 @@ def _diff(
     return array
 
 
-def _beside(given: Any, array: Array, axis: int) -> Any:
+def _beside(values: Any, array: Array, axis: int) -> Any:
     """Return the values to prepend or append; a scalar is broadcast."""
-    if np.ndim(given):
-        return given
-    shape = tuple([1 if n == axis else length for n, length in enumerate(array.shape)])
-    return np.broadcast_to(given, shape)
+    if np.ndim(values):
+        return values
+    return np.broadcast_to(values, (*array.shape[:axis], 1, *array.shape[axis + 1 :]))
 
 
 @implements(np.ediff1d)
@@ -121,8 +133,8 @@ def _trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Array:
         else:
             width = _diff(places, axis=axis)
     both = along(array, place, slice(1, None)) + along(array, place, slice(-1))
-    found: Array = (width * both / 2.0).sum(axis=place)
-    return found
+    integral: Array = (width * both / 2.0).sum(axis=place)
+    return integral
 
 
 # Orders ----------------------------------------------------------------------------------
@@ -133,9 +145,9 @@ def _sort(
     a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None
 ) -> Array:
     array = as_array(a)
-    how = _given(kind=kind, order=order, stable=stable)
-    np.sort(np.empty(0, array.dtype), **how)
-    return lined(array, axis, np.sort, how, dtype=array.dtype, of_masked=np.ma.sort)
+    options = _given(kind=kind, order=order, stable=stable)
+    np.sort(np.empty(0, array.dtype), **options)
+    return lined(array, axis, np.sort, options, dtype=array.dtype, of_masked=np.ma.sort)
 
 
 @implements(np.argsort)
@@ -143,9 +155,9 @@ def _argsort(
     a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None
 ) -> Array:
     array = as_array(a)
-    how = _given(kind=kind, order=order, stable=stable)
-    np.argsort(np.empty(0, array.dtype), **how)
-    return lined(*of_an_axis(array, axis), np.argsort, how, dtype=np.dtype(np.intp))
+    options = _given(kind=kind, order=order, stable=stable)
+    np.argsort(np.empty(0, array.dtype), **options)
+    return lined(*of_an_axis(array, axis), np.argsort, options, dtype=np.dtype(np.intp))
 
 
 @implements(np.partition)
@@ -153,8 +165,8 @@ def _partition(
     a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect", order: Any = None
 ) -> Array:
     array, place = along_or_flat(a, axis)
-    how = _ranks(array, kth, place) | _given(kind=kind, order=order)
-    return lined(array, place, np.partition, how, dtype=array.dtype)
+    options = _ranks(array, kth, place) | _given(kind=kind, order=order)
+    return lined(array, place, np.partition, options, dtype=array.dtype)
 
 
 @implements(np.argpartition)
@@ -162,11 +174,12 @@ def _argpartition(
     a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect", order: Any = None
 ) -> Array:
     array, place = along_or_flat(*of_an_axis(a, axis))
-    how = _ranks(array, kth, place) | _given(kind=kind, order=order)
-    return lined(array, place, np.argpartition, how, dtype=np.dtype(np.intp))
+    options = _ranks(array, kth, place) | _given(kind=kind, order=order)
+    return lined(array, place, np.argpartition, options, dtype=np.dtype(np.intp))
 
 
 def _given(**keywords: Any) -> dict[str, Any]:
+    """Return the keyword arguments that are not None."""
     return {name: value for name, value in keywords.items() if value is not None}
 
 
@@ -187,7 +200,7 @@ def _unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: float = 2 * 
     return lined(p, axis, np.unwrap, {"discont": discont, "period": period})
 
 
-# Functions of others' ----------------------------------------------------------------------
+# Functions of the caller ----------------------------------------------------------------------
 
 
 @implements(np.apply_along_axis)
@@ -200,26 +213,22 @@ def _apply_along_axis(
     if 0 in turned.shape[:-1]:
         raise ValueError("Cannot apply_along_axis when any iteration dimensions are 0")
     # It is called with ones to find the shape and dtype of the result.
-    found = np.asanyarray(func1d(np.ones(turned.shape[-1], array.dtype), *arguments, **keywords))
-    function = _Along(func1d, arguments, keywords)
-    node = of_lines(turned.node, function, _NOTHING, found.shape, found.dtype)
-    more = tuple(range(-found.ndim, 0))
-    return moveaxis(Array.from_node(node), more, tuple(range(place, place + found.ndim)))
+    probe = np.asanyarray(func1d(np.ones(turned.shape[-1], array.dtype), *arguments, **keywords))
+    call = {"axis": -1, "function": func1d, "arguments": arguments, "keywords": keywords}
+    lines = of_cores("apply_along_axis", _each_line, [turned], [1], probe.shape, probe.dtype, call)
+    core = tuple(range(-probe.ndim, 0))
+    return moveaxis(lines, core, tuple(range(place, place + probe.ndim)))
 
 
-class _Along:
-    """A function of one line, which is called for each line of a block."""
-
-    def __init__(
-        self, function: Callable[..., Any], arguments: Sequence[Any], keywords: Mapping[str, Any]
-    ) -> None:
-        self.function = function
-        self.arguments = arguments
-        self.keywords = keywords
-        self.__name__ = getattr(function, "__name__", "apply_along_axis")
-
-    def __call__(self, block: Any, axis: int) -> Any:
-        return np.apply_along_axis(self.function, axis, block, *self.arguments, **self.keywords)
+def _each_line(
+    block: Any,
+    axis: int,
+    function: Callable[..., Any],
+    arguments: Sequence[Any],
+    keywords: Mapping[str, Any] = NO_KEYWORDS,
+) -> Any:
+    """Call a function of one line for each line of a block."""
+    return np.apply_along_axis(function, axis, block, *arguments, **keywords)
 
 
 @implements(np.apply_over_axes)
@@ -227,10 +236,10 @@ def _apply_over_axes(func: Callable[..., Any], a: Any, axes: Any) -> Array:
     array = as_array(a)
     for axis in np.atleast_1d(axes).tolist():
         place = axis + array.ndim if axis < 0 else axis
-        found = func(array, place)
-        if found.ndim not in (array.ndim, array.ndim - 1):
+        result = func(array, place)
+        if result.ndim not in (array.ndim, array.ndim - 1):
             raise ValueError("function is not returning an array of the correct shape")
-        array = found if found.ndim == array.ndim else along(found, place, None)
+        array = result if result.ndim == array.ndim else along(result, place, None)
     return array
 
 
@@ -252,15 +261,14 @@ def _sliding_window_view(
         if len(windows) != array.ndim:
             raise ValueError("Since axis is None, must provide window_shape for all dimensions")
     else:
-        given = axis if np.iterable(axis) else (axis,)
-        axes = [normal_axis(one, array.ndim) for one in given]
+        axes = [normal_axis(one, array.ndim) for one in (axis if np.iterable(axis) else (axis,))]
         if len(windows) != len(axes):
             raise ValueError("Must provide matching length window_shape and axis")
     for length, place in zip(windows, axes, strict=True):
-        left = array.shape[place] - length + 1
-        if left < 1 or not length:
+        count = array.shape[place] - length + 1
+        if count < 1 or not length:
             raise ValueError("window shape cannot be larger than input array shape")
-        array = stack([along(array, place, slice(n, n + left)) for n in range(length)], -1)
+        array = stack([along(array, place, slice(n, n + count)) for n in range(length)], -1)
     return array.astype(as_array(x).dtype)
 
 
@@ -278,7 +286,9 @@ def _with_kernel(name: str, usual: str) -> Callable[..., Array]:
         long, short = max(line.size, kernel.size), min(line.size, kernel.size)
         length = {"f": long + short - 1, "s": long}.get(mode[0], long - short + 1)
         dtype = np.result_type(line.dtype, kernel.dtype)
-        return lined(line, 0, _Along(function, (kernel, mode), {}), dtype=dtype, length=length)
+        refuse_missing(name, line)
+        call = {"function": function, "arguments": (kernel, mode)}
+        return lined(line, 0, _each_line, call, dtype=dtype, length=length)
 
     return apply
 

@@ -45,9 +45,9 @@ def moveaxis(a: Array, source: Any, destination: Any) -> Array:
 
 @implements(np.expand_dims)
 def _expand_dims(a: Array, axis: int | tuple[int, ...]) -> Array:
-    given = axis if isinstance(axis, (tuple, list)) else (axis,)
-    ndim = a.ndim + len(given)
-    added = normal_axes(given, ndim)
+    numbers = axis if isinstance(axis, (tuple, list)) else (axis,)
+    ndim = a.ndim + len(numbers)
+    added = normal_axes(numbers, ndim)
     return a[tuple([None if place in added else ALL for place in range(ndim)])]
 
 
@@ -65,9 +65,8 @@ def _squeeze(a: Array, axis: int | tuple[int, ...] | None = None) -> Array:
 
 @implements(np.flip)
 def _flip(m: Array, axis: int | tuple[int, ...] | None = None) -> Array:
-    turned = range(m.ndim) if axis is None else normal_axes(axis, m.ndim)
-    back = slice(None, None, -1)
-    return m[tuple([back if place in turned else ALL for place in range(m.ndim)])]
+    axes = range(m.ndim) if axis is None else normal_axes(axis, m.ndim)
+    return m[tuple([slice(None, None, -1) if n in axes else ALL for n in range(m.ndim)])]
 
 
 @implements(np.take)

@@ -12,12 +12,11 @@ import numpy as np
 from biggus import reductions
 from biggus.array import Array, implements
 from biggus.construct import zeros
-from biggus.expressions.apply import Slot
-from biggus.expressions.blocks import OfBlocks
 from biggus.functions.elementwise import as_array, refuse_missing
 from biggus.functions.reshaping import ravel, reshape
 from biggus.functions.statistics import sum as total
-from biggus.graph import Blockwise, Reach
+from biggus.functions.steps import FunctionStep
+from biggus.graph import BlockPlace, Blockwise, Reach
 from biggus.indexing.grid import Grid, Lengths
 from biggus.indexing.reduction_blocks import reduction_blocks
 from biggus.options import format_bytes
@@ -54,7 +53,7 @@ def _added_up(
     count = Grid((size,), (lengths,)).axes[0].count
     reaches = [[Reach(0, pieces=lengths)]] * len(lines) + [[Reach()] * one.ndim for one in others]
     nodes = [one.node for one in [*lines, *others]]
-    step = OfBlocks(_Part(function), list(map(Slot, range(len(nodes)))), keywords, dtype)
+    step = FunctionStep(_part, dtype, {"function": function, **keywords})
     cut = (1, *[max(1, n) for n in shape])
     parts = Blockwise(step, nodes, reaches, (count, *shape), cut)
     return total(Array.from_node(parts), axis=0, dtype=dtype)
@@ -69,15 +68,9 @@ def pieces_of(*lines: Array) -> Lengths:
     return lengths
 
 
-class _Part:
-    """A function whose results are stacked along a first axis."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
-        self.__name__ = function.__name__
-
-    def __call__(self, *blocks: Any, **keywords: Any) -> Any:
-        return np.asarray(self.function(*blocks, **keywords))[None]
+def _part(place: BlockPlace, *blocks: Any, function: Callable[..., Any], **keywords: Any) -> Any:
+    """Return the result of a function of blocks, with a new first axis."""
+    return np.asarray(function(*blocks, **keywords))[None]
 
 
 # By their own values ----------------------------------------------------------------------

@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 
 from biggus.array import Array, implements
-from biggus.functions.elementwise import as_array, refuse_missing, where
+from biggus.functions.elementwise import as_array, where
 from biggus.functions.joining import stack
 from biggus.functions.products import matmul
 from biggus.functions.statistics import max as greatest
 from biggus.functions.statistics import mean
-from biggus.functions.steps import FunctionStep
-from biggus.graph import Gufunc
+from biggus.functions.steps import of_cores
 
 
 @implements(np.polyfit)
@@ -46,10 +45,10 @@ def _polyfit(
     values = values + 0.0
     columns = values if values.ndim == 2 else values[:, None]
     if isinstance(x, Array) or isinstance(w, Array):
-        found = _by_sums(places + 0.0, columns, degree, w)
+        coefficients = _by_sums(places + 0.0, columns, degree, w)
     else:
-        found = _by_inverse(np.asarray(x) + 0.0, columns, degree, rcond, w)
-    return found if values.ndim == 2 else found[:, 0]
+        coefficients = _by_inverse(np.asarray(x) + 0.0, columns, degree, rcond, w)
+    return coefficients if values.ndim == 2 else coefficients[:, 0]
 
 
 def _by_inverse(x: Any, values: Array, degree: int, rcond: Any, w: Any) -> Array:
@@ -83,9 +82,8 @@ def _by_sums(x: Array, values: Array, degree: int, w: Any) -> Array:
         rows, values = rows * weights, values * weights[:, None]
     normal, right = matmul(rows, rows.T), matmul(rows, values)
     dtype = np.result_type(x.dtype, values.dtype, np.float64)
-    operands = [normal.node, right.node, middle.node, as_array(extent).node]
-    step = FunctionStep(_polynomial, dtype)
-    return Array.from_node(Gufunc(step, operands, [2, 2, 0, 0], right.shape))
+    arrays = [normal, right, middle, as_array(extent)]
+    return of_cores("polyfit", _polynomial, arrays, [2, 2, 0, 0], right.shape, dtype)
 
 
 def _polynomial(normal: Any, right: Any, middle: Any, extent: Any) -> Any:
@@ -114,17 +112,15 @@ def _lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[Array, ...]:
         raise np.linalg.LinAlgError(f"{right.ndim}-dimensional array given")
     if matrix.shape[0] != right.shape[0]:
         raise np.linalg.LinAlgError("Incompatible dimensions")
-    refuse_missing("lstsq", matrix, right)
     # NumPy is called with a matrix of this shape and full rank, to find shapes and dtypes.
     probe = np.linalg.lstsq(
         np.eye(*matrix.shape, dtype=matrix.dtype), np.zeros(right.shape, right.dtype), rcond
     )
-    nodes, whole = [matrix.node, right.node], [2, right.ndim]
+    arrays, ndims = [matrix, right], [2, right.ndim]
     results = []
-    for number, one in enumerate(probe):
-        how = {"number": number, "rcond": rcond}
-        step = FunctionStep(_solution, np.asarray(one).dtype, how)
-        results.append(Array.from_node(Gufunc(step, nodes, whole, np.shape(one))))
+    for number, one in enumerate(map(np.asarray, probe)):
+        options = {"number": number, "rcond": rcond}
+        results.append(of_cores("lstsq", _solution, arrays, ndims, one.shape, one.dtype, options))
     if not isinstance(a, Array):
         # Rank and singular values depend on the matrix alone, which is in memory.
         of_matrix = np.linalg.lstsq(np.asarray(a), np.zeros((len(a), 0), right.dtype), rcond)[2:]

@@ -13,13 +13,13 @@ from biggus.array import Array, implements
 from biggus.construct import broadcast_to, zeros
 from biggus.functions.along import lined
 from biggus.functions.axes import moveaxis
-from biggus.functions.elementwise import as_array, refuse_missing
+from biggus.functions.elementwise import as_array
 from biggus.functions.joining import stack
 from biggus.functions.nonzero import nonzero
 from biggus.functions.rearranging import along_or_flat, of_an_axis
 from biggus.functions.reshaping import ravel
-from biggus.functions.steps import FunctionStep
-from biggus.graph import BlockPlace, Blockwise, Gufunc, Reach
+from biggus.functions.steps import FunctionStep, of_cores
+from biggus.graph import BlockPlace, Blockwise, Reach
 from biggus.indexing.grid import default_chunks
 from biggus.sources.base import Values
 from biggus.sources.normal import normal_axis
@@ -37,12 +37,10 @@ def _take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Array:
         raise IndexError("`indices` must be an integer array")
     if places.ndim != array.ndim:
         raise ValueError("`indices` and `arr` must have the same number of dimensions")
-    refuse_missing("take_along_axis", array, places)
-    first, second = moveaxis(array, place, -1), moveaxis(places, place, -1)
-    core = second.shape[-1:]
-    step = FunctionStep(_take_along_lines, array.dtype)
-    node = Gufunc(step, [first.node, second.node], [1, 1], core)
-    return moveaxis(Array.from_node(node), -1, place)
+    lines = [moveaxis(one, place, -1) for one in (array, places)]
+    core = lines[1].shape[-1:]
+    values = of_cores("take_along_axis", _take_along_lines, lines, [1, 1], core, array.dtype)
+    return moveaxis(values, -1, place)
 
 
 def _take_along_lines(values: Values, places: Values) -> Values:
@@ -113,14 +111,13 @@ def _lexsort(keys: Any, axis: int = -1) -> Array:
         raise TypeError("need sequence of keys with len > 0 in lexsort")
     if any(one.shape != arrays[0].shape for one in arrays):
         raise ValueError("all keys need to be the same shape")
-    refuse_missing("lexsort", *arrays)
     if not arrays[0].ndim:
         return zeros((), np.intp)
     place = normal_axis(axis, arrays[0].ndim)
-    nodes = [moveaxis(one, place, -1).node for one in arrays]
-    step = FunctionStep(_lexsort_lines, np.dtype(np.intp))
-    node = Gufunc(step, nodes, [1] * len(nodes), nodes[0].shape[-1:])
-    return moveaxis(Array.from_node(node), -1, place)
+    lines = [moveaxis(one, place, -1) for one in arrays]
+    core, dtype = lines[0].shape[-1:], np.dtype(np.intp)
+    order = of_cores("lexsort", _lexsort_lines, lines, [1] * len(lines), core, dtype)
+    return moveaxis(order, -1, place)
 
 
 def _lexsort_lines(*keys: Values) -> Any:

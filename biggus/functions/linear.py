@@ -9,13 +9,12 @@ import numpy as np
 
 from biggus.array import Array, implements
 from biggus.functions.axes import moveaxis
-from biggus.functions.elementwise import as_array, refuse_missing
+from biggus.functions.elementwise import as_array
 from biggus.functions.products import conjugate
 from biggus.functions.statistics import max as greatest
 from biggus.functions.statistics import min as least
 from biggus.functions.statistics import sum as total
-from biggus.functions.steps import FunctionStep
-from biggus.graph import Gufunc
+from biggus.functions.steps import of_cores
 from biggus.sources.normal import normal_axis
 
 
@@ -28,30 +27,27 @@ def _refuse_vectors(array: Array) -> None:
 
 def of_matrices(name: str) -> Callable[..., Any]:
     """Return the lazy counterpart of a function of `numpy.linalg` of one matrix or a stack."""
-    function = getattr(np.linalg, name)
+    function, label = getattr(np.linalg, name), f"linalg.{name}"
 
     def apply(a: Any, *arguments: Any, **keywords: Any) -> Any:
         array = as_array(a)
         if name == "matrix_rank" and array.ndim < 2:
             return (array != 0).any().astype(np.intp)
         _refuse_vectors(array)
-        refuse_missing(f"linalg.{name}", array)
         if arguments:
-            raise TypeError(f"linalg.{name} of a lazy array takes its options by name")
-        rows, columns = array.shape[-2:]
+            raise TypeError(f"{label} of a lazy array takes its options by name")
         # NumPy is called with a matrix of this shape, to find results and errors.
-        probe = np.eye(rows, columns, dtype=array.dtype)
-        found: Any = function(probe, **keywords)
-        several = found if isinstance(found, tuple) else (found,)
+        probed: Any = function(np.eye(*array.shape[-2:], dtype=array.dtype), **keywords)
+        several = isinstance(probed, tuple)
         results = []
-        for number, one in enumerate(several):
-            which = number if isinstance(found, tuple) else None
-            step = FunctionStep(function, np.asarray(one).dtype, keywords, which)
-            node = Gufunc(step, [array.node], [2], np.shape(one))
-            results.append(Array.from_node(node))
-        if not isinstance(found, tuple):
+        for number, one in enumerate(map(np.asarray, probed if several else [probed])):
+            which = number if several else None
+            results.append(
+                of_cores(label, function, [array], [2], one.shape, one.dtype, keywords, which)
+            )
+        if not several:
             return results[0]
-        return type(found)(*results) if hasattr(found, "_fields") else tuple(results)
+        return type(probed)(*results) if hasattr(probed, "_fields") else tuple(results)
 
     return apply
 
@@ -74,11 +70,10 @@ def _solve(a: Any, b: Any) -> Array:
     right = right[:, None] if column else right
     if right.shape[-2] != rows:
         raise ValueError("solve: the right side has not as many rows as the matrix")
-    width = right.shape[-1]
     dtype = np.linalg.solve(np.eye(1, dtype=matrix.dtype), np.ones((1, 1), right.dtype)).dtype
-    step = FunctionStep(np.linalg.solve, dtype)
-    found = Array.from_node(Gufunc(step, [matrix.node, right.node], [2, 2], (rows, width)))
-    return found[..., 0] if column else found
+    core = right.shape[-2:]
+    solution = of_cores("linalg.solve", np.linalg.solve, [matrix, right], [2, 2], core, dtype)
+    return solution[..., 0] if column else solution
 
 
 # Norms -----------------------------------------------------------------------------------------
@@ -168,11 +163,10 @@ def _pinv(a: Any, rcond: Any = None, hermitian: bool = False, **keywords: Any) -
     if cutoffs is None or np.ndim(cutoffs) == 0:
         given = {} if cutoffs is None else {"rcond": float(cutoffs)}
         return _of_one_cutoff(array, **given, hermitian=hermitian)
-    rows, columns = array.shape[-2:]
     dtype = np.linalg.pinv(np.eye(1, dtype=array.dtype)).dtype
-    step = FunctionStep(np.linalg.pinv, dtype, {"hermitian": hermitian})
-    nodes = [array.node, as_array(cutoffs).node]
-    return Array.from_node(Gufunc(step, nodes, [2, 0], (columns, rows)))
+    rows, columns = array.shape[-2:]
+    arrays, options = [array, as_array(cutoffs)], {"hermitian": hermitian}
+    return of_cores("linalg.pinv", np.linalg.pinv, arrays, [2, 0], (columns, rows), dtype, options)
 
 
 _of_one_cutoff = of_matrices("pinv")
@@ -212,5 +206,5 @@ def _matrix_power(a: Any, n: int) -> Any:
     array = as_array(a)
     _refuse_vectors(array)
     probe = np.linalg.matrix_power(np.eye(*array.shape[-2:], dtype=array.dtype), n)
-    step = FunctionStep(np.linalg.matrix_power, probe.dtype, {"n": n})
-    return Array.from_node(Gufunc(step, [array.node], [2], probe.shape))
+    power = np.linalg.matrix_power
+    return of_cores("linalg.matrix_power", power, [array], [2], probe.shape, probe.dtype, {"n": n})

@@ -11,7 +11,7 @@ from biggus.array import Array, implements
 from biggus.construct import full
 from biggus.functions.along import lined
 from biggus.functions.axes import ALL
-from biggus.functions.elementwise import as_array
+from biggus.functions.elementwise import as_array, refuse_missing
 from biggus.functions.joining import concatenate
 from biggus.sources.normal import normal_axis
 
@@ -39,13 +39,14 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **keywords: Any) -> 
             places = np.pad(np.arange(padded.shape[axis]), (before, after), mode)
             padded = padded[(ALL,) * axis + (places,)]
         else:
-            own = {
-                word: given if isinstance(given, str) else _of_axis(given, padded.ndim, axis)
-                for word, given in keywords.items()
+            refuse_missing(f"pad in the mode {mode!r}", padded)
+            options = {
+                word: value if isinstance(value, str) else _of_axis(value, padded.ndim, axis)
+                for word, value in keywords.items()
             }
-            function = _Padding((before, after), mode)
+            options.update(widths=(before, after), mode=mode)
             length = before + padded.shape[axis] + after
-            padded = lined(padded, axis, function, own, dtype=padded.dtype, length=length)
+            padded = lined(padded, axis, _padded, options, dtype=padded.dtype, length=length)
     return padded
 
 
@@ -56,10 +57,10 @@ def _widths(
     if callable(mode):
         raise TypeError("pad of a lazy array by a function: read it first, with .ndarray()")
     if isinstance(pad_width, dict):
-        given = [(0, 0)] * padded.ndim
+        pairs = [(0, 0)] * padded.ndim
         for axis, width in pad_width.items():
-            given[axis] = (width, width) if np.ndim(width) == 0 else tuple(width)
-        pad_width = given
+            pairs[axis] = (width, width) if np.ndim(width) == 0 else tuple(width)
+        pad_width = pairs
     if np.asarray(pad_width).dtype.kind != "i":
         raise TypeError("`pad_width` must be of integral type.")
     widths: list[list[int]] = np.broadcast_to(np.asarray(pad_width), (padded.ndim, 2)).tolist()
@@ -73,24 +74,17 @@ def _widths(
     return widths
 
 
-def _of_axis(given: Any, ndim: int, axis: int) -> Any:
+def _of_axis(argument: Any, ndim: int, axis: int) -> Any:
     """Return the pair of values that an argument of `numpy.pad` gives for one axis."""
-    pair = np.broadcast_to(np.asarray(given), (ndim, 2))[axis].tolist()
+    pair = np.broadcast_to(np.asarray(argument), (ndim, 2))[axis].tolist()
     return None if pair[0] is None else tuple(pair)
 
 
-class _Padding:
-    """`numpy.pad` along one axis."""
-
-    def __init__(self, widths: tuple[int, int], mode: str) -> None:
-        self.widths = widths
-        self.mode = mode
-        self.__name__ = f"pad in the mode {mode!r}"
-
-    def __call__(self, block: Any, axis: int, **keywords: Any) -> Any:
-        widths = [(0, 0)] * block.ndim
-        widths[axis] = self.widths
-        return np.pad(block, widths, self.mode, **keywords)  # type: ignore[call-overload]
+def _padded(block: Any, axis: int, widths: tuple[int, int], mode: str, **options: Any) -> Any:
+    """Pad a block along one axis, as `numpy.pad` does."""
+    pairs = [(0, 0)] * block.ndim
+    pairs[axis] = widths
+    return np.pad(block, pairs, mode, **options)  # type: ignore[call-overload]
 
 
 def _with_constants(array: Array, axis: int, widths: Sequence[int], values: Any) -> Array:
@@ -112,8 +106,9 @@ def _with_constants(array: Array, axis: int, widths: Sequence[int], values: Any)
 @implements(np.gradient)
 def _gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
     array = as_array(f)
-    given = range(array.ndim) if axis is None else axis if np.iterable(axis) else (axis,)
-    axes = [normal_axis(one, array.ndim) for one in given]
+    refuse_missing("gradient", array)
+    numbers = range(array.ndim) if axis is None else axis if np.iterable(axis) else (axis,)
+    axes = [normal_axis(one, array.ndim) for one in numbers]
     if len(varargs) not in (0, 1, len(axes)) or (
         len(varargs) == 1 < len(axes) and np.ndim(varargs[0])
     ):
@@ -136,16 +131,9 @@ def _slope(array: Array, axis: int, spacing: Any, edge_order: int) -> Array:
     # NumPy is called with few values, to find the dtype and errors.
     few = np.ones(length if np.ndim(spacing) else edge_order + 1, array.dtype)
     dtype = np.asarray(_numpys_gradient(few, spacing, edge_order=edge_order)).dtype
-    return lined(array, axis, _Slope(spacing), {"edge_order": edge_order}, dtype=dtype)
+    options = {"spacing": spacing, "edge_order": edge_order}
+    return lined(array, axis, _slope_of_block, options, dtype=dtype)
 
 
-class _Slope:
-    """The gradient along one axis, for some spacing."""
-
-    __name__ = "gradient"
-
-    def __init__(self, spacing: Any) -> None:
-        self.spacing = spacing
-
-    def __call__(self, block: Any, axis: int, edge_order: int) -> Any:
-        return _numpys_gradient(block, self.spacing, axis=axis, edge_order=edge_order)
+def _slope_of_block(block: Any, axis: int, spacing: Any, edge_order: int) -> Any:
+    return _numpys_gradient(block, spacing, axis=axis, edge_order=edge_order)

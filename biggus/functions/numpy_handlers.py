@@ -25,7 +25,7 @@ _BY_NUMPY: tuple[Any, ...] = (
     *(np.array_split, np.split, np.hsplit, np.vsplit, np.dsplit),
     *([np.unstack] if hasattr(np, "unstack") else []),  # since NumPy 2.1
     *(np.linalg.diagonal, np.linalg.trace, np.linalg.matrix_transpose),
-    *(np.linalg.tensordot, np.linalg.vecdot),
+    *(np.linalg.matmul, np.linalg.tensordot, np.linalg.vecdot),
     *(np.histogram2d, np.union1d),
     *(np.unique_values, np.unique_counts, np.unique_inverse, np.unique_all),
 )

@@ -17,10 +17,10 @@ from biggus.array import Array, implements
 from biggus.expressions.validity import valid, valid_where
 from biggus.functions.axes import moveaxis
 from biggus.functions.elementwise import as_array
+from biggus.functions.joining import stack
 from biggus.functions.rearranging import diagonal
 from biggus.functions.reshaping import ravel, reshape
-from biggus.functions.steps import FunctionStep
-from biggus.graph import Gufunc
+from biggus.functions.steps import of_cores
 from biggus.sources.base import Values
 from biggus.sources.normal import normal_axis
 from biggus.statistics.signatures import refuse
@@ -47,20 +47,19 @@ def _of_valid(a: Array, b: Array) -> Array:
 
     An element is missing if one factor is missing in each of its products.
     """
-    there = _times(*[Array.from_node(valid(one.node)).astype(np.float32) for one in (a, b)])
-    found = _times(a.filled(0), b.filled(0))
-    return Array.from_node(valid_where(found.node, (there > 0).node))
+    counts = _times(*[Array.from_node(valid(one.node)).astype(np.float32) for one in (a, b)])
+    product = _times(a.filled(0), b.filled(0))
+    return Array.from_node(valid_where(product.node, (counts > 0).node))
 
 
 def _product_dtype(a: Array, b: Array) -> np.dtype[Any]:
-    found: np.dtype[Any] = np.matmul(np.ones((1, 1), a.dtype), np.ones((1, 1), b.dtype)).dtype
-    return found
+    dtype: np.dtype[Any] = np.matmul(np.ones((1, 1), a.dtype), np.ones((1, 1), b.dtype)).dtype
+    return dtype
 
 
 def _held(a: Array, b: Array, dtype: np.dtype[Any]) -> Array:
     """Return the product of rows and a matrix, which is held in memory."""
-    step = FunctionStep(_multiply_blocks, dtype)
-    return Array.from_node(Gufunc(step, [a.node, b.node], [1, 2], (b.shape[1],)))
+    return of_cores("matmul", _multiply_blocks, [a, b], [1, 2], (b.shape[1],), dtype)
 
 
 def _multiply_blocks(rows: Values, other: Values) -> Values:
@@ -92,13 +91,13 @@ def matmul(x1: Any, x2: Any, /, *, dtype: Any = None) -> Array:
     matrix = b if b.ndim > 1 else b[:, None]
     _check_fit(rows.shape[-1], matrix.shape[-2], "matmul")
     if matrix.ndim == 2:
-        found = _times(rows, matrix)
+        product = _times(rows, matrix)
     else:
         dtype = _product_dtype(a, b)
-        found = _added_up(rows[..., :, :, None] * matrix[..., None, :, :], dtype, -2)
+        product = _added_up(rows[..., :, :, None] * matrix[..., None, :, :], dtype, -2)
     if a.ndim == 1:
-        found = found[..., 0, :]
-    return found[..., 0] if b.ndim == 1 else found
+        product = product[..., 0, :]
+    return product[..., 0] if b.ndim == 1 else product
 
 
 @implements(np.vecdot)
@@ -230,18 +229,13 @@ def _cross(
         raise ValueError("the vectors of a cross product have three elements each")
     x, y, z = (first[..., n] for n in range(3))
     u, v, w = (second[..., n] for n in range(3))
-    found = np.stack([y * w - z * v, z * u - x * w, x * v - y * u], axis=-1)
-    return moveaxis(found, -1, normal_axis(axisc, found.ndim))  # type: ignore[arg-type]
+    product = stack([y * w - z * v, z * u - x * w, x * v - y * u], axis=-1)
+    return moveaxis(product, -1, normal_axis(axisc, product.ndim))
 
 
 @implements(np.linalg.cross)
 def _cross_of_arrays(x1: Any, x2: Any, /, *, axis: int = -1) -> Array:
     return _cross(x1, x2, axis=axis)
-
-
-@implements(np.linalg.matmul)
-def _matmul_of_arrays(x1: Any, x2: Any, /) -> Any:
-    return np.matmul(x1, x2)
 
 
 # By Einstein's rule --------------------------------------------------------------------------

@@ -80,9 +80,7 @@ def _rot90(m: Any, k: int = 1, axes: Sequence[int] = (0, 1)) -> Array:
 
 @implements(np.matrix_transpose)
 def _matrix_transpose(x: Any, /) -> Array:
-    if x.ndim < 2:
-        raise ValueError(f"Input array must be at least 2-dimensional, but it is {x.ndim}")
-    return x.transpose([*range(x.ndim - 2), x.ndim - 1, x.ndim - 2])  # type: ignore[no-any-return]
+    return as_array(x).mT
 
 
 @implements(np.roll)

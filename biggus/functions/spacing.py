@@ -9,22 +9,21 @@ import numpy as np
 
 from biggus.array import Array, implements
 from biggus.functions.axes import moveaxis
-from biggus.functions.elementwise import as_array, refuse_missing
-from biggus.functions.steps import FunctionStep
-from biggus.graph import Gufunc
+from biggus.functions.elementwise import as_array
+from biggus.functions.steps import of_cores
 
 
 def _between(name: str, start: Any, stop: Any, axis: int, keywords: dict[str, Any]) -> Array:
     first, last = as_array(start), as_array(stop)
-    refuse_missing(name, first, last)
     keywords["num"] = operator.index(keywords["num"])
     if keywords["dtype"] is not None:
         keywords["dtype"] = np.dtype(keywords["dtype"])
     function = getattr(np, name)
     probe = function(np.ones(1, first.dtype), np.ones(1, last.dtype), **keywords)
-    step = FunctionStep(function, probe.dtype, {**keywords, "axis": -1})
-    node = Gufunc(step, [first.node, last.node], [0, 0], (keywords["num"],))
-    return moveaxis(Array.from_node(node), -1, axis)
+    options = {**keywords, "axis": -1}
+    core = (keywords["num"],)
+    values = of_cores(name, function, [first, last], [0, 0], core, probe.dtype, options)
+    return moveaxis(values, -1, axis)
 
 
 @implements(np.linspace)
@@ -39,13 +38,13 @@ def _linspace(
     *,
     device: Any = None,  # there is one
 ) -> Any:
-    how = {"num": num, "endpoint": bool(endpoint), "dtype": dtype}
-    found = _between("linspace", start, stop, axis, how)
+    options = {"num": num, "endpoint": bool(endpoint), "dtype": dtype}
+    values = _between("linspace", start, stop, axis, options)
     if not retstep:
-        return found
-    parts = how["num"] - bool(endpoint)
+        return values
+    parts = operator.index(num) - bool(endpoint)
     step = (as_array(stop) * 1.0 - as_array(start) * 1.0) / (parts or np.nan)
-    return found, step
+    return values, step
 
 
 @implements(np.logspace)
@@ -60,13 +59,13 @@ def _logspace(
 ) -> Array:
     if np.ndim(base):
         raise TypeError("logspace of lazy ends has one base: call .ndarray() first")
-    how = {"num": num, "endpoint": bool(endpoint), "base": base, "dtype": dtype}
-    return _between("logspace", start, stop, axis, how)
+    options = {"num": num, "endpoint": bool(endpoint), "base": base, "dtype": dtype}
+    return _between("logspace", start, stop, axis, options)
 
 
 @implements(np.geomspace)
 def _geomspace(
     start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
 ) -> Array:
-    how = {"num": num, "endpoint": bool(endpoint), "dtype": dtype}
-    return _between("geomspace", start, stop, axis, how)
+    options = {"num": num, "endpoint": bool(endpoint), "dtype": dtype}
+    return _between("geomspace", start, stop, axis, options)

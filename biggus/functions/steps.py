@@ -1,15 +1,18 @@
-"""A step that applies a function to whole blocks."""
+"""Functions of whole blocks, as the steps of nodes; generalised ufuncs made of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from biggus.array import Array
+from biggus.expressions.apply import NO_KEYWORDS
 from biggus.expressions.names import call_of
-from biggus.graph import BaseStep
+from biggus.functions.elementwise import refuse_missing
+from biggus.graph import BaseStep, Gufunc
 from biggus.sources.base import Values
 
 
@@ -29,6 +32,9 @@ class FunctionStep(BaseStep):
     which: int | None = None
     """The number of the result, if the function returns several."""
 
+    masked: bool = False
+    """Whether the function takes and returns MaskedArrays."""
+
     @property
     def key(self) -> str | None:
         """The identity of the step, equal for equal functions; None if it is unknown."""
@@ -38,4 +44,40 @@ class FunctionStep(BaseStep):
     def __call__(self, *blocks: Any) -> Values:
         """Return the result of the function for some blocks."""
         results = self.function(*blocks, **self.keywords)
-        return np.asarray(results if self.which is None else results[self.which], self.dtype)
+        result = results if self.which is None else results[self.which]
+        return (np.asanyarray if self.masked else np.asarray)(result, self.dtype)
+
+
+def of_cores(
+    name: str,
+    function: Callable[..., Any],
+    arrays: Sequence[Array],
+    ndims: Sequence[int],
+    core: tuple[int, ...],
+    dtype: np.dtype[Any],
+    keywords: Mapping[str, Any] = NO_KEYWORDS,
+    which: int | None = None,
+) -> Array:
+    """Apply a function of the last axes of arrays lazily, looped over the other axes.
+
+    Parameters
+    ----------
+    name : str
+        The name of NumPy's function, for errors.
+    function, dtype, keywords, which
+        As for `FunctionStep`.
+    arrays : sequence of Array
+        The operands.
+    ndims : sequence of int
+        The number of core axes, the last ones, of each operand.
+    core : tuple of int
+        The lengths of the core axes of the result.
+
+    Raises
+    ------
+    TypeError
+        If values of an operand can be missing.
+    """
+    refuse_missing(name, *arrays)
+    step = FunctionStep(function, dtype, keywords, which)
+    return Array.from_node(Gufunc(step, [one.node for one in arrays], ndims, core))

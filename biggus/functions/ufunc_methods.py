@@ -10,7 +10,7 @@ import numpy as np
 from biggus.array import Array, implements_method
 from biggus.functions import statistics
 from biggus.functions.along import lined
-from biggus.functions.elementwise import as_array
+from biggus.functions.elementwise import as_array, refuse_missing
 from biggus.statistics.signatures import NOT_GIVEN, refuse
 
 _STATISTICS: Mapping[np.ufunc, str] = {
@@ -71,18 +71,8 @@ def _accumulate(
     if array.ndim == 0:
         raise TypeError("cannot accumulate on a scalar")
     keywords = {} if dtype is None else {"dtype": np.dtype(dtype)}
-    return lined(array, axis, _Accumulate(ufunc), keywords)
-
-
-class _Accumulate:
-    """The method `accumulate` of a ufunc."""
-
-    def __init__(self, ufunc: np.ufunc) -> None:
-        self.ufunc = ufunc
-        self.__name__ = f"{ufunc.__name__}.accumulate"
-
-    def __call__(self, block: Any, axis: int, **keywords: Any) -> Any:
-        return self.ufunc.accumulate(block, axis=axis, **keywords)
+    refuse_missing(f"{ufunc.__name__}.accumulate", as_array(array))
+    return lined(array, axis, ufunc.accumulate, keywords)
 
 
 @implements_method("outer")

@@ -58,3 +58,21 @@ def test_invalid_shapes_raise():
         LA.matrix_power(biggus.ones((2, 3)), 2)
     with pytest.raises(LA.LinAlgError, match="two-dimensional"):
         LA.matrix_power(biggus.ones(()), 2)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        LA.inv,
+        lambda a: LA.solve(a, np.ones((2, 2))),
+        lambda a: LA.solve(np.eye(2), a),
+        lambda a: LA.lstsq(a, np.ones(2)),
+        lambda a: LA.matrix_power(a, 2),
+        lambda a: LA.pinv(a, np.array([0.1])),
+        LA.qr,
+    ],
+)
+def test_missing_values_are_refused(call):
+    matrix = np.ma.MaskedArray(2 * np.eye(2), [[False, False], [True, False]])
+    with pytest.raises(TypeError, match="values can be missing"):
+        call(biggus.ArrayAdapter(matrix))
