@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from biggus.cache.validators import join_validators, split_validators
 from biggus.graph import Identifier, Leaf, Node, Read, Unknown, View, key_of, text_of
 from biggus.sources.memory import MemorySource
 
@@ -34,31 +35,26 @@ class Fingerprint(NamedTuple):
     reads: tuple[tuple[Source, Box], ...]
     """The reads that the values need, in a fixed order."""
 
-    def validators(self) -> tuple[bytes, ...] | None:
-        """Return the known validator of each read; None if one is unknown.  Asks no server."""
-        found = []
-        for source, box in self.reads:
-            validator = source.cached_validator(box)
-            if validator is None:
-                return None
-            found.append(validator)
-        return tuple(found)
+    def validator(self) -> bytes | None:
+        """Return the joined validators of the reads; None if one is unknown.  Asks no server."""
+        return join_validators([source.cached_validator(box) for source, box in self.reads])
 
-    def good(self, validators: tuple[bytes, ...], asks: bool = True) -> bool:
+    def is_valid(self, validator: bytes, asks: bool = True) -> bool:
         """Return whether the reads still have the validators that they had.
 
         Parameters
         ----------
-        validators : tuple of bytes
-            One for each read.
+        validator : bytes
+            The joined validators of the reads.
         asks : bool
             Whether servers may be asked; otherwise a validator that only they know counts as
             valid.
         """
-        return len(validators) == len(self.reads) and all(
-            (not asks and source.revalidation_waits(box, validator))
-            or source.revalidate(box, validator) is not None
-            for (source, box), validator in zip(self.reads, validators, strict=True)
+        validators = split_validators(validator, len(self.reads))
+        return validators is not None and all(
+            (not asks and source.revalidation_waits(box, each))
+            or source.revalidate(box, each) is not None
+            for (source, box), each in zip(self.reads, validators, strict=True)
         )
 
 

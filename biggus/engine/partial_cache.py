@@ -70,8 +70,8 @@ class PartialCache:
         self.cache = cache
         self._clears = cache.cleared
         self._has_fingerprints = True  # until one cannot be made
-        # For each subtree to be stored its fingerprint, and the validators before it was read.
-        self._before: dict[Subtree, tuple[Fingerprint, tuple[bytes, ...]]] = {}
+        # For each subtree to be stored its fingerprint, and the validator before it was read.
+        self._before: dict[Subtree, tuple[Fingerprint, bytes]] = {}
         # For each subtree looked up whether it was found, and its blocks not asked for yet.
         self._seen: dict[Subtree, tuple[bool, int]] = {}
         self._lock = threading.Lock()
@@ -111,10 +111,9 @@ class PartialCache:
             found = self._before.pop(subtree, None)
         if found is None:
             return
-        made_of, before = found
-        if made_of.validators() != before:
+        made_of, validator = found
+        if made_of.validator() != validator:
             return
-        validator = _packed_validators(before)
         box = self._box(subtree)
         for aggregator, partial in zip(self.reduction.aggregators, partials, strict=True):
             for part in aggregator.parts:
@@ -144,10 +143,10 @@ class PartialCache:
             found.append(aggregator.composed(known))
         else:
             return found
-        before = made_of.validators()
-        if before is not None:
+        validator = made_of.validator()
+        if validator is not None:
             with self._lock:
-                self._before[subtree] = (made_of, before)
+                self._before[subtree] = (made_of, validator)
         return None
 
     def _partial(
@@ -159,9 +158,8 @@ class PartialCache:
             if entry is None:
                 continue
             payload, validator = entry
-            validators = _unpacked_validators(validator)
             partial = decoded(payload)
-            if validators is None or partial is None or not made_of.good(validators, self._asks):
+            if partial is None or not made_of.is_valid(validator, self._asks):
                 continue
             _log.debug("partial results of %s were found in the cache", self.reduction.node)
             return holder.restrict(partial, aggregator)
@@ -227,26 +225,3 @@ def decoded(payload: bytes) -> Partial | None:
     except (ValueError, TypeError):
         return None
     return tuple(found) if at == len(payload) else None
-
-
-def _packed_validators(validators: Sequence[bytes]) -> bytes:
-    """Return validators as bytes; equal ones, such as those of one file, are written once."""
-    unique = list(dict.fromkeys(validators))
-    numbers = {validator: number for number, validator in enumerate(unique)}
-    same = len(unique) == 1
-    text = [
-        [validator.hex() for validator in unique],
-        len(validators) if same else [numbers[validator] for validator in validators],
-    ]
-    return json.dumps(text, separators=(",", ":")).encode()
-
-
-def _unpacked_validators(packed: bytes) -> tuple[bytes, ...] | None:
-    try:
-        texts, numbers = json.loads(packed)
-        unique = [bytes.fromhex(text) for text in texts]
-        if isinstance(numbers, int):
-            numbers = [0] * numbers
-        return tuple([unique[number] for number in numbers])
-    except (ValueError, TypeError, IndexError):
-        return None

@@ -15,7 +15,7 @@ import numpy as np
 
 from biggus.codecs.scratch import scratch
 from biggus.indexing.grid import strides_of
-from biggus.indexing.selection import ArrayMap, ConstantMap, DimensionMap, dims_of
+from biggus.indexing.selection import ArrayMap, ConstantMap, DimensionMap, dims_of, spread_over
 from biggus.sources.base import Box, Source, box_shape, call, whole
 from biggus.sources.scattered import OF_FILE
 from biggus.sources.stream import AnyOrderStream
@@ -161,8 +161,7 @@ def _offsets(m: AxisMap, s: slice, stride: int, shape: tuple[int, ...]) -> Any:
         line = (m.start + m.step * np.arange(shape[m.dim])) * s.step + s.start
         return (line * stride).reshape([-1 if dim == m.dim else 1 for dim in range(len(shape))])
     assert type(m) is ArrayMap
-    spread = tuple([slice(None) if dim in m.dims else None for dim in range(len(shape))])
-    return ((s.start + s.step * m.index) * stride)[spread]
+    return spread_over((s.start + s.step * m.index) * stride, m.dims, range(len(shape)))
 
 
 def _sum(offsets: Iterable[Any], shape: tuple[int, ...], dims: set[int]) -> Positions:

@@ -11,6 +11,7 @@ from biggus.graph.base import UNKNOWN, Node
 from biggus.graph.walk import Walk, key_of
 from biggus.indexing.grid import Edges, Grid, Lengths, RegularEdges
 from biggus.indexing.reduction_blocks import reduction_blocks, simplified
+from biggus.indexing.resolve import strided_pieces
 from biggus.indexing.selection import ArrayMap, AxisMap, DimensionMap, Selection
 from biggus.sources.stream import lies_flat
 
@@ -186,11 +187,4 @@ def seen_through(m: DimensionMap, n: int, edges: Edges) -> int | tuple[int, ...]
     """
     if isinstance(edges, RegularEdges) and m.step == 1 and m.start % edges.size == 0:
         return edges.size
-    lengths = []
-    done = 0
-    while done < n:
-        start, stop = edges.bounds(edges.find(m.start + m.step * done))
-        after = min(n, m.leaves(start, stop))
-        lengths.append(after - done)
-        done = after
-    return tuple(lengths)
+    return tuple([stop - start for _, start, stop in strided_pieces(m, n, edges)])

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from biggus.indexing.selection import ArrayMap, AxisMap, DimensionMap, Positions, Selection
+from biggus.indexing.selection import (
+    ArrayMap,
+    AxisMap,
+    DimensionMap,
+    Positions,
+    Selection,
+    spread_over,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -74,21 +81,28 @@ def _split_strided(
     selection: Selection, out_selection: Selection, m: DimensionMap, edges: Edges
 ) -> Iterator[SelectionPart]:
     n = selection.shape[m.dim]
-    done = 0
-    while done < n:
-        position = m.start + m.step * done
-        piece = edges.find(position)
-        start, stop = edges.bounds(piece)
-        after = min(n, m.leaves(start, stop))
-        if done == 0 and after == n:
+    for piece, start, stop in strided_pieces(m, n, edges):
+        if stop - start == n:
             yield SelectionPart(piece, selection, out_selection)
         else:
             yield SelectionPart(
                 piece,
-                selection.restrict(m.dim, done, after),
-                out_selection.restrict(m.dim, done, after),
+                selection.restrict(m.dim, start, stop),
+                out_selection.restrict(m.dim, start, stop),
             )
-        done = after
+
+
+def strided_pieces(m: DimensionMap, n: int, edges: Edges) -> Iterator[tuple[int, int, int]]:
+    """Yield each piece with a position of `m`, and the first and last plus one of the `n` indices.
+
+    The indices count along the dim of the map.
+    """
+    start = 0
+    while start < n:
+        piece = edges.find(m.start + m.step * start)
+        stop = min(n, m.leaves(*edges.bounds(piece)))
+        yield piece, start, stop
+        start = stop
 
 
 def split_numbered(
@@ -138,8 +152,8 @@ def laid_out(selection: Selection, axis: int, positions: Positions) -> Positions
     m = selection.maps[axis]
     assert type(m) is ArrayMap
     joint = selection.joint_dims(axis)
-    spread = tuple([slice(None) if dim in m.dims else None for dim in joint])
-    return np.broadcast_to(positions[spread], [selection.shape[dim] for dim in joint]).ravel()
+    spread = spread_over(positions, m.dims, joint)
+    return np.broadcast_to(spread, [selection.shape[dim] for dim in joint]).ravel()
 
 
 def _small(numbers: Positions) -> np.ndarray[tuple[int, ...], np.dtype[Any]]:

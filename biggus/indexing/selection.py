@@ -26,6 +26,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, final
 import numpy as np
 import numpy.typing as npt
 
+from biggus.indexing.grid import box_shape
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -113,8 +115,7 @@ class Selection:
     def of_box(cls, box: Box) -> Selection:
         """Return the selection of the elements in a box."""
         return cls(
-            tuple([len(range(s.start, s.stop, s.step)) for s in box]),
-            tuple([DimensionMap(dim, s.start, s.step) for dim, s in enumerate(box)]),
+            box_shape(box), tuple([DimensionMap(dim, s.start, s.step) for dim, s in enumerate(box)])
         )
 
     @classmethod
@@ -332,7 +333,7 @@ class Selection:
         if not gathers:
             return tuple(basic), [], (), order
         dims = sorted({dim for m in gathers for dim in m.dims})
-        mesh = tuple(_spread(m.index, m.dims, dims) for m in gathers)
+        mesh = tuple(spread_over(m.index, m.dims, dims) for m in gathers)
         return tuple(basic), gathered_axes + other_axes, mesh, dims + order
 
 
@@ -356,9 +357,9 @@ def _gathered(m: ArrayMap, key: Selection) -> AxisMap:
         for k in keys:
             if type(k) is DimensionMap:
                 line = k.start + k.step * np.arange(key.shape[k.dim], dtype=np.intp)
-                mesh.append(_spread(line, (k.dim,), dims))
+                mesh.append(spread_over(line, (k.dim,), dims))
             elif type(k) is ArrayMap:
-                mesh.append(_spread(k.index, k.dims, dims))
+                mesh.append(spread_over(k.index, k.dims, dims))
             else:
                 mesh.append(np.array(k.index, np.intp))
         return ArrayMap(tuple(dims), m.index[tuple(mesh)])
@@ -380,6 +381,6 @@ def dims_of(m: AxisMap) -> tuple[int, ...]:
     return m.dims if type(m) is ArrayMap else ()
 
 
-def _spread(index: Positions, dims: Sequence[int], among: Sequence[int]) -> Positions:
+def spread_over(index: Positions, dims: Sequence[int], among: Sequence[int]) -> Positions:
     """Return `index` with an axis of length one for each dim of `among` that it is not over."""
     return index[tuple(slice(None) if dim in dims else None for dim in among)]

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus import engine
-from biggus.cache.validators import join_validators, split_validators
 from biggus.engine.fingerprint import Fingerprint, fingerprint
 from biggus.graph import Elementwise, Leaf, Node, select
 from biggus.indexing.selection import Selection
@@ -247,16 +246,12 @@ class OverviewSource(DerivedSource):
     def validator(self, box: Box) -> bytes | None:
         """Return the joined validators of all that is read for a box."""
         made_of = self._fingerprint(box)
-        validators = None if made_of is None else made_of.validators()
-        return None if validators is None else join_validators(validators)
+        return None if made_of is None else made_of.validator()
 
     def revalidate(self, box: Box, validator: bytes) -> bytes | None:
         """Check whether all that was read for a box is still valid."""
         made_of = self._fingerprint(box)
-        if made_of is None:
-            return None
-        validators = split_validators(validator, len(made_of.reads))
-        return validator if validators is not None and made_of.good(tuple(validators)) else None
+        return validator if made_of is not None and made_of.is_valid(validator) else None
 
     def made_of(self, box: Box) -> list[Node]:
         """Return the parts of the array that the tiles of a box are computed from."""

@@ -136,8 +136,7 @@ class Layer:
         if 0 in span.shape:
             return
         rows, columns = (
-            range(edges.find(start), edges.find(stop - 1) + 1)
-            for edges, (start, stop) in zip(self.edges, span, strict=True)
+            edges.touching(slice(*ends)) for edges, ends in zip(self.edges, span, strict=True)
         )
         for row in rows:
             for column in columns:
@@ -158,7 +157,7 @@ class Layer:
         if self._chunks is None:
             return span.shape
         down, across = (
-            edges.find(stop - 1) - edges.find(start) + 1 if stop > start else 0
+            len(edges.touching(slice(start, stop))) if stop > start else 0
             for edges, (start, stop) in zip(self._chunks, span, strict=True)
         )
         return down, across

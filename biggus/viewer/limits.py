@@ -26,9 +26,8 @@ class Limits:
     ----------
     norm : matplotlib.colors.Normalize
         The norm; limits that it has are kept.
-
-    anew : bool, optional
-        Whether to determine limits that the norm has, too.
+    fresh : bool, optional
+        Whether limits that the norm has are determined again.
 
     Attributes
     ----------
