@@ -17,6 +17,12 @@ _WIDTH = 160
 _MOST_LINES = 40
 """The most lines that are drawn along an axis, however many chunks there are."""
 
+_LEFT = 'style="text-align: left"'
+"""Notebooks align cells at the right."""
+
+_LABELS = 60
+"""Pixels beside and below the drawing, for the lengths of the axes."""
+
 _MOST_SOURCES = 16
 """Of an array with more sources, the number of cached bytes is not shown."""
 
@@ -38,15 +44,16 @@ def html_of(array: Any) -> str:
         **_of_sources(array),
     }
     cells = "".join(
-        f"<tr><th>{name}</th><td>{html.escape(text)}</td></tr>"
+        f"<tr><th {_LEFT}>{name}</th><td {_LEFT}>{html.escape(text)}</td></tr>"
         for name, text in rows.items()
         if text
     )
-    table = f"<table><caption>biggus.Array</caption>{cells}</table>"
+    table = f"<table><caption {_LEFT}>biggus.Array</caption>{cells}</table>"
     drawing = _drawing(array.shape, grid)
     if not drawing:
         return table
-    return f'<div style="display: flex; gap: 2em">{table}{drawing}</div>'
+    manner = "display: flex; gap: 2em; align-items: flex-start; padding: 1ex"
+    return f'<div style="{manner}">{table}{drawing}</div>'
 
 
 def _chunks_text(shape: tuple[int, ...], grid: Chunks | None) -> str:
@@ -92,6 +99,13 @@ def _drawing(shape: tuple[int, ...], grid: Chunks | None) -> str:
             ends = (at, 0, at, f"{height:.1f}") if place == 0 else (0, at, f"{width:.1f}", at)
             x1, y1, x2, y2 = ends
             lines.append(f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}"/>')
-    box = f'width="{width + 2:.0f}" height="{height + 2:.0f}"'
+    box = f'width="{width + _LABELS:.0f}" height="{height + _LABELS / 3:.0f}"'
     filled = f'<rect width="{width:.1f}" height="{height:.1f}" fill="#9ab" fill-opacity="0.3"/>'
-    return f'<svg {box} stroke="#567" stroke-width="0.7">{filled}{"".join(lines)}</svg>'
+    drawn = f'<g stroke="#567" stroke-width="0.7">{filled}{"".join(lines)}</g>'
+    below = f'<text x="{width / 2:.0f}" y="{height + 14:.0f}" text-anchor="middle">'
+    texts = f"{below}{lengths[1]:,}</text>"
+    if len(shape) > 1:
+        y = max(10, height / 2 + 4)
+        texts += f'<text x="{width + 5:.0f}" y="{y:.0f}">{lengths[0]:,}</text>'
+    manner = 'style="overflow: visible" fill="currentColor" font-size="11"'
+    return f"<svg {box} {manner}>{drawn}{texts}</svg>"

@@ -37,6 +37,14 @@ def test_table_and_picture_of_an_array():
     assert len(lines) == 7 + 3
 
 
+def test_drawing_tells_the_lengths_of_the_last_two_axes():
+    source = UnreadableSource((9, 1800, 3600), chunks=(1, 900, 600))
+    tree = ET.fromstring(biggus.ArrayAdapter(source)._repr_html_())
+    assert [text.text for text in tree.iter("text")] == ["3,600", "1,800"]
+    line = ET.fromstring(biggus.ArrayAdapter(source)[0, 0]._repr_html_())
+    assert [text.text for text in line.iter("text")] == ["3,600"]
+
+
 def test_scalar_plain_empty_and_huge_arrays():
     assert table_and_lines(biggus.zeros(()))[0] == {
         "shape": "()",
