@@ -14,6 +14,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 import matplotlib as mpl
 import numpy as np
 
+if sys.argv[1] == "QtAgg":
+    from matplotlib.backends.qt_compat import QtWidgets
+
+    application = QtWidgets.QApplication([])  # without one, matplotlib wants a display
 mpl.use(sys.argv[1])
 
 import matplotlib.pyplot as plt

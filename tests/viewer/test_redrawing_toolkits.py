@@ -54,10 +54,10 @@ def test_tk(display):
 
 
 @pytest.mark.parametrize("binding", ["PySide6", "PyQt6"])
-def test_qt(binding, display):
+def test_qt(binding):
     if importlib.util.find_spec(binding) is None:
         pytest.skip(f"{binding} is not installed")
-    run("QtAgg", display, QT_API=binding, QT_QPA_PLATFORM="offscreen")
+    run("QtAgg", "", QT_API=binding, QT_QPA_PLATFORM="offscreen")
 
 
 def test_ipympl():
