@@ -92,10 +92,10 @@ def on_screen(browser, row: float, column: float) -> tuple[int, int]:
     return int(at[0] + box["left"]), int(at[1] + box["top"])
 
 
-def shown(browser, row: float, column: float) -> np.ndarray:
-    """Return the colour on the screen at an element of the array."""
+def comes_to(browser, row: float, column: float, colour: object, most: float = 8) -> None:
+    """Wait until the screen has nearly this colour at an element of the array."""
     x, y = on_screen(browser, row, column)
-    return browser.pixels()[y, x].astype(float)
+    browser.wait(lambda: np.abs(browser.pixels()[y, x] - np.array(colour, float)).max() < most)
 
 
 def right(browser, value: float) -> np.ndarray:
@@ -119,13 +119,13 @@ def test_array_is_shown_in_its_colours(page) -> None:
     assert page.title == "a cube"
     for row, column in ((20.5, 30.5), (150.5, 200.5), (280.5, 390.5)):
         wanted = right(page, VALUES[0, int(row), int(column)])
-        assert np.abs(shown(page, row, column) - wanted).max() < 8
+        comes_to(page, row, column, wanted)
 
 
 def test_zooming_in_shows_single_elements(page) -> None:
     page.run("biggus.map.setView([100.5, 200.5], biggus.map.getMaxZoom(), {animate: false})")
     settled(page)
-    assert np.abs(shown(page, 100.5, 200.5) - right(page, VALUES[0, 100, 200])).max() < 8
+    comes_to(page, 100.5, 200.5, right(page, VALUES[0, 100, 200]))
     before = page.run("return biggus.map.getZoom()")
     page.run("document.querySelector('.leaflet-control-zoom-out').click()")
     page.wait(lambda: page.run("return biggus.map.getZoom()") < before)
@@ -157,7 +157,7 @@ def test_slider_selects_along_another_axis(page) -> None:
     text = text_of(page, "value", "row ")
     assert text.endswith(f"{VALUES[(2, *place_in(text))]:.0f}")
     # These values exceed the limits, which do not change.
-    assert np.abs(shown(page, 150.5, 200.5) - right(page, 1e9)).max() < 8
+    comes_to(page, 150.5, 200.5, right(page, 1e9))
 
 
 def test_colour_limits_can_be_changed(page) -> None:
@@ -167,7 +167,7 @@ def test_colour_limits_can_be_changed(page) -> None:
     text_of(page, "high", "60000")
     page.pause(0.3)
     settled(page)
-    assert np.abs(shown(page, 280.5, 390.5) - right(page, 1e9)).max() < 8
+    comes_to(page, 280.5, 390.5, right(page, 1e9))
 
 
 def test_click_shows_the_values_along_an_axis(page) -> None:
@@ -211,8 +211,8 @@ def test_rgb_pyramid_has_no_colour_limits(browser) -> None:
         browser.open(url)
         settled(browser)
         assert not is_displayed(browser, "colours")
-        assert np.abs(shown(browser, 100, 100) - (200, 30, 40)).max() < 4
-        assert np.abs(shown(browser, 800, 600) - (20, 60, 220)).max() < 4
+        comes_to(browser, 100, 100, (200, 30, 40), 4)
+        comes_to(browser, 800, 600, (20, 60, 220), 4)
 
 
 def test_flags_have_colours_with_names(browser) -> None:
@@ -233,7 +233,7 @@ def test_flags_have_colours_with_names(browser) -> None:
         )
         for number, colour in enumerate(colours):
             named = np.array(re.findall(r"\d+", colour)[:3], int)
-            assert np.abs(shown(browser, 45, 50 * number + 25) - named).max() < 4
+            comes_to(browser, 45, 50 * number + 25, named, 4)
         browser.run("document.getElementById('cmap').focus()")
         browser.type("gray")
         browser.wait(lambda: is_displayed(browser, "bar"))
