@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from biggus.cache import Cache
 
-plain_types: set[type] = set()
+_plain_types: set[type] = set()
 """Types whose objects no backend adopts: asking again for each of 2^18 tiles would be slow."""
 
 _dtypes_of_types: dict[type, np.dtype[Any]] = {}
@@ -36,8 +36,8 @@ class Lazy:
     """The lazy expression behind the array."""
 
 
-def plain_leaf(obj: Any) -> Leaf:
-    """Return the leaf of an object of one of the `plain_types`."""
+def _plain_leaf(obj: Any) -> Leaf:
+    """Return the leaf of an object that no backend adopts."""
     shape = obj.shape
     if type(shape) is tuple:
         for n in shape:
@@ -66,10 +66,13 @@ def adapted(
     masked: bool = False,
 ) -> Node:
     """Return the node of an object; the parameters are those of :class:`biggus.ArrayAdapter`."""
+    plain = chunks is None and token is None and cache is None and lock is None
+    if plain and not masked and type(obj) in _plain_types:
+        return _plain_leaf(obj)
     if token is not None and not isinstance(token, str):
         raise TypeError(f"a token is a string, not {token!r}")
     if isinstance(obj, Lazy):
-        if chunks is None and token is None and cache is None and lock is None:
+        if plain:
             return obj.node
         raise TypeError("this is a biggus Array already: pass chunks, token, ... to its sources")
     source = _known_source(obj)
@@ -77,9 +80,9 @@ def adapted(
         for needed in ("shape", "dtype", "__getitem__"):
             if not hasattr(obj, needed):
                 raise TypeError(f"a {type(obj).__name__} object has no {needed}")
-        if chunks is None and token is None and cache is None and lock is None and not masked:
-            plain_types.add(type(obj))
-            return plain_leaf(obj)
+        if plain and not masked:
+            _plain_types.add(type(obj))
+            return _plain_leaf(obj)
         source = ObjectSource(obj, chunks, token, lock, masked)
     elif chunks is not None or token is not None or lock is not None:
         source = Annotated(source, chunks, token, lock)
@@ -141,6 +144,4 @@ def node_of(obj: Any) -> Node:
         return obj.node
     if isinstance(obj, (list, tuple, int, float, complex, np.generic)):
         obj = np.asarray(obj)
-    elif type(obj) in plain_types:
-        return plain_leaf(obj)
     return adapted(obj)

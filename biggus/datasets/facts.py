@@ -191,9 +191,7 @@ def info(
         place = group.location.public
         ds = Dataset(group)
         found[path] = {
-            "attributes": {
-                json_value(str(name)): json_value(value) for name, value in ds.attrs.items()
-            },
+            "attributes": json_value(ds.attrs),
             "dimensions": ds.sizes,
             "coordinates": list(ds.coords),
             "variables": {name: facts_of(Opened.of(array)) for name, array in ds.variables.items()},

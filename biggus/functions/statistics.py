@@ -10,7 +10,8 @@ import numpy as np
 from biggus import reductions
 from biggus.adapt import node_of
 from biggus.array import Array, implements
-from biggus.labels import numbered_call
+from biggus.array.statistics import method_of
+from biggus.functions.elementwise import as_array
 from biggus.statistics.registry import ENTRIES
 
 if TYPE_CHECKING:
@@ -81,18 +82,14 @@ _WITHOUT_NAN = "NaN are skipped, like masked values."
 def function_of(name: str) -> Function:
     """Return the function of a statistic in the registry; NumPy's own dispatch to it."""
     entry = ENTRIES[name]
-    assert entry.signature is not None
-
-    place = list(inspect.signature(entry.signature).parameters).index("axis") - 1
+    method = method_of(name)
 
     def reduce(a: Any, *arguments: Any, **keywords: Any) -> Array:
-        node = node_of(a)
-        arguments, keywords = numbered_call(node, place, arguments, keywords)
-        return Array.from_node(reductions.reduction(name, node, *arguments, **keywords))
+        return method(as_array(a), *arguments, **keywords)
 
-    first = inspect.Parameter("a", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    _, *others = inspect.signature(entry.signature).parameters.values()
-    signature = inspect.Signature([first, *others], return_annotation="Array")
+    signature = inspect.signature(method)
+    first, *others = signature.parameters.values()
+    signature = signature.replace(parameters=[first.replace(name="a"), *others])
     words = signature.parameters
     lines = [text for word, text in _PARAMETERS.items() if word in words]
     if name.startswith("nan") and "mdtol" in words:

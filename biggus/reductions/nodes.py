@@ -23,9 +23,7 @@ from biggus.statistics.registry import ENTRIES
 from biggus.statistics.signatures import NOT_GIVEN, Asked, refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    Make = Callable[..., Node]
+    from collections.abc import Sequence
 
 
 def reduction(name: str, a: Node, *arguments: Any, **keywords: Any) -> Node:
@@ -33,7 +31,7 @@ def reduction(name: str, a: Node, *arguments: Any, **keywords: Any) -> Node:
     if keywords and takes(name) and ("where" in keywords or "initial" in keywords):
         where = keywords.pop("where", True)
         initial = keywords.pop("initial", NOT_GIVEN)
-        return excluding(reduction, name, a, where, initial, *arguments, **keywords)
+        return excluding(name, a, where, initial, *arguments, **keywords)
     if name == "sum" and (values := without_nan(a)) is not None:
         name, a = "nansum", values
     entry = ENTRIES[name]
@@ -121,9 +119,14 @@ def histogram(
 ) -> tuple[Node, Node]:
     """Return the nodes of a histogram of all values, and of the edges of its bins."""
     refuse("histogram", weights=weights)
-    given = {"bins": bins, "range": range, "density": bool(density)}
+    options = {"bins": bins, "range": range, "density": bool(density)}
     axes = tuple(axis for axis, _ in enumerate(a.shape))
-    return Reduce(a, "histogram", axes, **given), Reduce(a, "histogram_edges", axes, **given)
+    counts = Reduce(a, "histogram", axes, **options)
+    if range is None and np.ndim(bins) == 0:
+        return counts, Reduce(a, "histogram_edges", axes, **options)
+    # The edges do not depend on the values, so that none are read.
+    probe = np.zeros(1, np.uint8 if a.dtype.kind == "b" else a.dtype)
+    return counts, node_of(np.histogram_bin_edges(probe, bins, range))
 
 
 def histogram_edges(
@@ -199,7 +202,7 @@ def takes(name: str) -> bool:
 
 
 def excluding(
-    make: Make, name: str, a: Node, where: Any, initial: Any, *given: Any, **keywords: Any
+    name: str, a: Node, where: Any, initial: Any, *arguments: Any, **keywords: Any
 ) -> Node:
     """Return the node of a statistic of the values where a condition holds.
 
@@ -216,7 +219,7 @@ def excluding(
         Whether each value is included.
     initial : scalar or None
         The initial value; `NOT_GIVEN` for none.
-    *given, **keywords
+    *arguments, **keywords
         The other arguments of the statistic.
 
     Raises
@@ -235,12 +238,12 @@ def excluding(
             a = _cast(a, np.dtype(bool))  # of strings, no value is neutral
         if a.masked and neutral is None:
             missing = np.ma.MaskedArray(np.zeros((), a.dtype), mask=True)
-            return make(name, _chosen(where, a, operand(missing)), *given, **keywords)
+            return reduction(name, _chosen(where, a, operand(missing)), *arguments, **keywords)
         if name in _NAN_TWINS and a.dtype.kind in "fc":
-            return make(name, _chosen(where, a, a.dtype.type(np.nan)), *given, **keywords)
+            return reduction(name, _chosen(where, a, a.dtype.type(np.nan)), *arguments, **keywords)
         plain = name.removeprefix("nan")
         if plain in _SPREADS:
-            return _spread(make, plain, a, where, *given, **keywords)
+            return _spread(plain, a, where, *arguments, **keywords)
         if neutral is None:
             raise ValueError(
                 f"reduction operation {name!r} does not have an identity, so to use a where mask "
@@ -248,21 +251,21 @@ def excluding(
             )
         a = _chosen(where, a, np.asarray(neutral).astype(a.dtype)[()])
     if not has_initial:
-        return make(name, a, *given, **keywords)
+        return reduction(name, a, *arguments, **keywords)
     first = np.asarray(initial)
     if first.ndim:
         raise ValueError("initial must be a scalar")
     if 0 in a.shape and name not in _NEUTRAL:
         # Without an initial value, extremes of no values are errors.
         only = node_of(first.astype(a.dtype.newbyteorder("=")))
-        return spread_to(only, make("any", a, *given, **keywords).shape)
-    found = make(name, a, *given, **keywords)
+        return spread_to(only, reduction("any", a, *arguments, **keywords).shape)
+    found = reduction(name, a, *arguments, **keywords)
     return _cast(applied(_FIRST[name], [found, first.astype(found.dtype)[()]]), found.dtype)
 
 
-def _spread(make: Make, name: str, a: Node, where: Node, *given: Any, **keywords: Any) -> Node:
+def _spread(name: str, a: Node, where: Node, *arguments: Any, **keywords: Any) -> Node:
     """Return the mean, variance or standard deviation of some values."""
-    dtype = make(name, a, *given, **keywords).dtype
+    dtype = reduction(name, a, *arguments, **keywords).dtype
     correction = keywords.pop("correction", NOT_GIVEN)
     ddof = keywords.pop("ddof", 0)
     if correction is not NOT_GIVEN and correction is not None:
@@ -272,15 +275,15 @@ def _spread(make: Make, name: str, a: Node, where: Node, *given: Any, **keywords
     values = _cast(a, exact)
     chosen = _chosen(where, values, exact.type(0))
     counted = _cast(spread_to(where, chosen.shape), np.dtype(bool))
-    count = make("sum", counted, *given, **keywords)
+    count = reduction("sum", counted, *arguments, **keywords)
     if name == "mean":
-        total = make("sum", chosen, *given, **keywords)
+        total = reduction("sum", chosen, *arguments, **keywords)
         return _cast(applied(np.true_divide, [total, count]), dtype)
     kept = {**keywords, "keepdims": True}
-    total, number = make("sum", chosen, *given, **kept), make("sum", counted, *given, **kept)
+    total, number = [reduction("sum", one, *arguments, **kept) for one in (chosen, counted)]
     off = applied(np.subtract, [values, applied(np.true_divide, [total, number])])
     squares = applied(np.square, [applied(np.absolute, [off])])
-    squares = make("sum", _chosen(where, squares, 0.0), *given, **keywords)
+    squares = reduction("sum", _chosen(where, squares, 0.0), *arguments, **keywords)
     rest = applied(np.maximum, [applied(np.subtract, [count, ddof]), 0])
     found = applied(np.true_divide, [squares, rest])
     return _cast(applied(np.sqrt, [found]) if name == "std" else found, dtype)

@@ -183,23 +183,6 @@ class HistogramOfRange(Statistic):
         )
 
 
-@dataclass(frozen=True)
-class HistogramEdges(Statistic):
-    """Edges of bins that do not depend on the values."""
-
-    dims: int
-    """The number of axes of the values."""
-
-    edges: BinEdges
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.edges.values.shape
-
-    def proceed(self, partial: Partial) -> Values:
-        return self.edges.values.reshape((1,) * self.dims + self.shape).copy()
-
-
 def countable(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """Return the dtype as which values are counted: integers for booleans, else their own."""
     return np.dtype(np.uint8) if dtype.kind == "b" else dtype

@@ -21,7 +21,6 @@ from biggus.statistics.histogram import (
     Bins,
     Histogram,
     HistogramCounts,
-    HistogramEdges,
     HistogramOfRange,
     countable,
 )
@@ -173,8 +172,8 @@ def _made(
         raise ValueError(f"unknown statistic {name!r}; there are {', '.join(sorted(ENTRIES))}")
     if masked and dtype.names is not None:
         raise TypeError(f"{name} of structured values that can be missing; select a field first")
-    made: Statistic = entry.make(Given(name, dtype, masked, shape, axes), **parameters)
-    return made
+    result: Statistic = entry.make(Given(name, dtype, masked, shape, axes), **parameters)
+    return result
 
 
 _known = lru_cache(512, typed=True)(_made)
@@ -200,8 +199,9 @@ def total(given: Given, dtype: Any = None, mdtol: float = 1) -> Statistic:
     aggregator: Aggregator = Moments(1, wide(result), given.skip)
     if kind is Combined:
         aggregator = Combining(("multiply",), wide(result), given.skip)
-    made: Statistic = kind(result, given.masked, aggregator, given.length, _tolerance(given, mdtol))
-    return made
+    tolerance = _tolerance(given, mdtol)
+    statistic: Statistic = kind(result, given.masked, aggregator, given.length, tolerance)
+    return statistic
 
 
 def spread(
@@ -232,17 +232,14 @@ def spread(
 
 
 def extreme(given: Given, mdtol: float = 1) -> Statistic:
-    """Make minima and maxima."""
+    """Make minima, maxima, and their difference."""
     result = given.probed(empty=True)
-    aggregator = _extremes(given, "minimum" if given.name.endswith("min") else "maximum")
-    return Extreme(result, given.masked, aggregator, given.length, _tolerance(given, mdtol))
-
-
-def distance(given: Given, mdtol: float = 1) -> Statistic:
-    """Make `ptp`."""
-    result = given.probed(empty=True)
-    aggregator = _extremes(given, "minimum", "maximum")
-    return Range(result, given.masked, aggregator, given.length, _tolerance(given, mdtol))
+    of_both = ("minimum", "maximum")
+    name = given.name.removeprefix("nan")
+    ufuncs = {"min": of_both[:1], "max": of_both[1:], "ptp": of_both}[name]
+    kind = Range if name == "ptp" else Extreme
+    aggregator = _extremes(given, *ufuncs)
+    return kind(result, given.masked, aggregator, given.length, _tolerance(given, mdtol))
 
 
 def _extremes(given: Given, *ufuncs: str) -> Combining:
@@ -319,34 +316,28 @@ def histogram(
     bins: Any = 10,
     range: tuple[Any, Any] | None = None,
     density: bool = False,
-    weights: None = None,
 ) -> Statistic:
-    """Make histograms, or the edges of their bins."""
+    """Make histograms; or the edges of a number of bins between the extremes of the values."""
     _over_everything(given)
-    if weights is not None:
-        raise TypeError("a histogram takes no weights: all values have the same weight")
     if given.dtype.kind == "O":
         raise TypeError("a histogram takes no objects; cast them to another dtype first")
     if isinstance(bins, str):
         raise TypeError(f"bins={bins!r} would need all values at once; give a number or edges")
     values = np.zeros(1, countable(given.dtype))
     counts, edges = np.histogram(values, bins, range, density=density)
-    wanted = given.name == "histogram_edges"
-    dims = len(given.shape)
-    dtype = edges.dtype if wanted else counts.dtype
-    if range is None and np.ndim(bins) == 0:
-        aggregator = _extremes(given, "minimum", "maximum")
-        number = operator.index(bins)
+    dims, density = len(given.shape), bool(density)
+    if np.ndim(bins):
+        known = Bins(BinEdges(np.asarray(bins)), None)
+    elif range is not None:
+        known = Bins(operator.index(bins), (range[0], range[1]))
+    else:
+        extremes, number = _extremes(given, "minimum", "maximum"), operator.index(bins)
+        of_edges = given.name == "histogram_edges"
+        dtype = edges.dtype if of_edges else counts.dtype
         return HistogramOfRange(
-            dtype, False, aggregator, dims, number, bool(density), wanted, aggregator.dtype
+            dtype, False, extremes, dims, number, density, of_edges, extremes.dtype
         )
-    if wanted:
-        known = Moments(0, COUNT, False)
-        return HistogramEdges(dtype, False, known, dims, BinEdges(edges))
-    given_bins = operator.index(bins) if np.ndim(bins) == 0 else BinEdges(np.asarray(bins))
-    limits = None if range is None else (range[0], range[1])
-    counted = Histogram(Bins(given_bins, limits if np.ndim(bins) == 0 else None))
-    return HistogramCounts(dtype, False, counted, dims, bool(density), BinEdges(edges))
+    return HistogramCounts(counts.dtype, False, Histogram(known), dims, density, BinEdges(edges))
 
 
 def _over_everything(given: Given) -> None:

@@ -128,9 +128,7 @@ for _entry in (
     register(_entry, twin=True)
 
 for _entry in (
-    Row(
-        "ptp", "distance", asks.distance, "the greatest value less the least", "6.", "[2., 2., 3.]"
-    ),
+    Row("ptp", "extreme", asks.distance, "the greatest value less the least", "6.", "[2., 2., 3.]"),
     Row("any", "logic", asks.logic, "whether any value is true", "True", "[ True,  True,  True]"),
     Row(
         "all", "logic", asks.logic, "whether all values are true", "False", "[ True, False,  True]"

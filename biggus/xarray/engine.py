@@ -122,8 +122,6 @@ def _dataset(group: Group, decoding: Mapping[str, Any]) -> Dataset:
 
 def _lazy(variable: Variable) -> Any:
     """Return the data of a variable, unread; truth values that are stored as numbers, lazy."""
-    from biggus.array import Array
-
     data: Any = variable._data  # noqa: SLF001 - `data` might read
     array = data
     while isinstance(array, indexing.ExplicitlyIndexed) and hasattr(array, "array"):
@@ -143,8 +141,6 @@ class _Store(AbstractDataStore):
         return {name: self._variable(name) for name in (*self.group.variables, *self.group.dropped)}
 
     def _variable(self, name: str) -> Any:
-        from xarray import Variable
-
         group = self.group
         array, dims = {**group.dropped, **group.variables}[name], group.dims[name]
         attributes = group.variable_attributes.get(name)

@@ -87,9 +87,6 @@ class ChunkManager(ChunkManagerEntrypoint[Any]):
         self, func: Callable[..., Any], *args: Any, dtype: Any = None, **keywords: Any
     ) -> Any:
         """Apply a function lazily that is elementwise, or replaces the last axis by one value."""
-        from biggus.graph import Elementwise
-        from biggus.xarray.steps import Mapped
-
         if len(args) == 1 and keywords.get("drop_axis") == [args[0].ndim - 1]:
             del keywords["drop_axis"], keywords["chunks"]
             return apply_gufunc(partial(func, **keywords), "(n)->()", *args, output_dtypes=[dtype])

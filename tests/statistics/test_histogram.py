@@ -244,6 +244,8 @@ def test_histograms(computed, kind, parameters):
         assert got.shape == (1,) * values.ndim + want.shape
         np.testing.assert_array_equal(got.reshape(-1), want)
         parameters = {key: parameters[key] for key in parameters if key != "density"}
+        if not parameters.keys() <= {"bins"} or np.ndim(parameters.get("bins", 0)):
+            continue  # the edges do not depend on the values
         got = computed("histogram_edges", values, axes, CUTS, **parameters)
         np.testing.assert_array_equal(got.reshape(-1), edges, strict=True)
 
