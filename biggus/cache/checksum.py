@@ -1,9 +1,8 @@
-"""Checksums of entries: XXH3, and CRC-32 in format 1."""
+"""The checksum of entries: XXH3."""
 
 from __future__ import annotations
 
 import functools
-import zlib
 from typing import TYPE_CHECKING, TypeAlias
 
 from biggus.support.forks import between_forks
@@ -14,14 +13,6 @@ if TYPE_CHECKING:
     import xxhash
 
 Bytes: TypeAlias = bytes | memoryview
-
-
-def crc(parts: Iterable[Bytes]) -> int:
-    """Return the CRC-32 of the concatenation of some bytes."""
-    found = 0
-    for part in parts:
-        found = zlib.crc32(part, found)
-    return found
 
 
 def checksum(parts: Iterable[Bytes]) -> int:
@@ -37,8 +28,7 @@ def checksum(parts: Iterable[Bytes]) -> int:
     digest = _kind()()
     for part in parts:
         digest.update(part)
-    found: int = digest.intdigest() & 0xFFFFFFFF
-    return found
+    return int(digest.intdigest() & 0xFFFFFFFF)
 
 
 @functools.cache

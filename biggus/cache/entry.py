@@ -4,10 +4,10 @@ An entry consists of the following, in this order, little-endian::
 
     magic      6 bytes   b"biggus"
     format     u2        the format version, `FORMAT`
-    checksum   u4        of everything below, see `checksum`; CRC-32 in format 1
+    checksum   u4        of everything below, see `checksum`
     key        20 bytes  the key of the entry
     kind       u1        `PLAIN`, `MASKED` or `UNMASKED`
-    stored     u1        how the values are stored: `RAW`, `BLOSC` or `ENCODED`; zero in format 1
+    stored     u1        how the values are stored: `RAW`, `BLOSC` or `ENCODED`
     reserved   2 bytes   zeros
     lengths    u4 u4 u8 u8   of validator, identity, values, validity
     validator  the state of the source that the values are from
@@ -31,17 +31,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from biggus.cache.checksum import checksum, crc
+from biggus.cache.checksum import checksum
 from biggus.cache.compression import BLOSC, ENCODED, RAW, compressed, decompressed, gains
 from biggus.errors import BiggusError, MissingDependencyError
 from biggus.sources.base import Values
 from biggus.sources.description import encode_dtype
 
 FORMAT = 2
-"""The format version that is written."""
-
-_CHECKSUMS = {1: crc, FORMAT: checksum}
-"""The checksum of each format version that can be read."""
+"""The format version."""
 
 MAGIC = b"biggus"
 PLAIN, MASKED, UNMASKED = 0, 1, 2
@@ -98,7 +95,7 @@ class _EntryHeader(NamedTuple):
         header = cls(*_HEADER.unpack_from(head))
         if header.magic != MAGIC:
             raise EntryError("damaged: not an entry of a biggus cache")
-        if header.form not in _CHECKSUMS:
+        if header.form != FORMAT:
             raise EntryError(f"other format: {header.form} instead of {FORMAT}")
         return header
 
@@ -233,7 +230,7 @@ def decode(
     name_at, values_at = HEAD + header.n_validator, header.values_at
     validity_at = values_at + header.n_values
     parts = view[_PREFIX.size : values_at], view[values_at:validity_at], view[validity_at:]
-    if _CHECKSUMS[header.form](parts) != header.checked:
+    if checksum(parts) != header.checked:
         raise EntryError("damaged: wrong checksum")
     name = identity(dtype, shape)
     if header.stored == ENCODED and decoder is not None:

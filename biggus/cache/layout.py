@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 FORMAT = 2
-"""The format version of the folder; in version 1 the index was one of diskcache."""
+"""The format version of the folder."""
 
 _APPLICATION = 0x62696767
 

@@ -183,9 +183,6 @@ class Ledger:
     def _fill(self) -> None:
         # An empty folder need not be swept.
         empty = not any(files.folder.exists() for files in self.kinds)
-        for path in self.folder.glob("cache.db*"):  # the index of format 1
-            with contextlib.suppress(OSError):
-                path.unlink()
         self.run("INSERT INTO state VALUES (0, ?)", SWEEP if empty else 0)
 
     def remove(self) -> None:

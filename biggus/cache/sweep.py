@@ -8,7 +8,6 @@ until then it is unknown what it has written.
 from __future__ import annotations
 
 import contextlib
-import shutil
 import time
 from pathlib import Path
 
@@ -93,9 +92,6 @@ class Sweeper:
     def _sweep_shard(self, kind: int, shard: int) -> None:
         ledger, files = self._ledger, self._ledger.kinds[kind]
         files.tidy(f"{shard:02x}", self._is_dead)
-        if not shard:
-            # Earlier versions wrote temporary files there.
-            shutil.rmtree(files.folder / "unfinished", ignore_errors=True)
         found = dict(files.shard(f"{shard:02x}"))
         first, last = bytes([shard]), bytes([shard]) + b"\xff" * 20
         within = "SELECT key, bytes, used FROM entries WHERE kind=? AND key>=? AND key<=?"

@@ -107,7 +107,7 @@ def zarr(compressor="auto", direct=True, **options):
         library.create_array(folder / "a.zarr", data=VALUES, **options)
         with pytest.MonkeyPatch.context() as patch:
             if not direct:
-                patch.setattr("biggus.backends.zarr.source.direct_reader", lambda *_: None)
+                patch.setattr("biggus.backends.zarr.reader.decoder_of", lambda *_: None)
             return backend_named("zarr").open(Location(folder / "a.zarr"), "/")
 
     return create

@@ -280,20 +280,6 @@ def test_limit_holds_after_the_folder_was_removed(tmp_path, on_disk):
     assert cache.stats().entries == 0
 
 
-def test_entries_of_the_first_format_are_adopted(tmp_path, on_disk):
-    folder = tmp_path / "c"
-    kept = write(Cache(folder, LIMIT), "one", 25)
-    for path in (NAME, "writers"):
-        shutil.rmtree(folder / path) if path == "writers" else (folder / path).unlink()
-    for name in ("cache.db", "cache.db-wal", "cache.db-shm"):
-        (folder / name).write_bytes(bytes(100_000))
-    cache = Cache(folder, LIMIT)
-    assert cache.stats().entries == kept == 25
-    assert not list(folder.glob("cache.db*"))
-    write(cache, "two")
-    assert on_disk(folder) <= LIMIT
-
-
 def test_chunks_that_cannot_be_counted_are_not_stored(tmp_path, on_disk):
     folder = tmp_path / "c"
     (folder / NAME).mkdir(parents=True)

@@ -27,22 +27,15 @@ class ForeignStore(ZarrStore):
         The store.
     """
 
-    anywhere = False  # a store may belong to the event loop that it was created on
-
     def __init__(self, store: Any) -> None:
         self.store = store
         self.remote = _is_remote(store)
 
     def get(self, key: str, span: Span = WHOLE) -> Fetched | None:
         with between_forks():
-            from zarr.core.sync import sync
-
-        return sync(self.aget(key, span))
-
-    async def aget(self, key: str, span: Span = WHOLE) -> Fetched | None:
-        with between_forks():
             from zarr.abc.store import OffsetByteRequest, RangeByteRequest, SuffixByteRequest
             from zarr.core.buffer.cpu import buffer_prototype
+            from zarr.core.sync import sync
 
         if self.remote and options.current().offline:
             raise OfflineConnectionError
@@ -54,7 +47,8 @@ class ForeignStore(ZarrStore):
             request = RangeByteRequest(start or 0, stop)
         elif start is not None:
             request = OffsetByteRequest(start)
-        buffer = await self.store.get(key, buffer_prototype, request)
+        # A store may belong to the event loop of zarr-python, where `sync` runs this.
+        buffer = sync(self.store.get(key, buffer_prototype, request))
         return None if buffer is None else Fetched(buffer.to_bytes())
 
     def signature(self, key: str) -> object:
@@ -84,7 +78,8 @@ def adopt_array(array: Any) -> Source | None:
     """Return the source of a ``zarr.Array``; None for other objects.
 
     An array in a folder, or in a read-only zip file, is opened again by its path.  Any other is
-    read through its own store and decoded by its own codec pipeline, and has no token.  The dtype
+    read through its own store, and has no token; codecs that biggus does not know are decoded by
+    a codec pipeline of the array's class.  The dtype
     is that of the store after opening, for format 3 stores no byte order.  Values are not decoded
     by CF, as the array itself does not do so.
     """
@@ -111,7 +106,7 @@ def adopt_array(array: Any) -> Source | None:
         zarr_format,
         (adopt_array, (array,)),
         decode=False,
+        pipeline=type(array._async_array.codec_pipeline),  # noqa: SLF001 - the only access
     )
     source.token = None
-    source.decode_as(array._async_array)  # noqa: SLF001 - the only access in zarr 3.1.3
     return source

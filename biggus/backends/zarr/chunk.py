@@ -13,7 +13,7 @@ import numpy as np
 
 from biggus.backends.plain import is_all
 from biggus.backends.reading import MOST_TOGETHER, read_plain
-from biggus.backends.zarr.python_store import refuse_short
+from biggus.backends.zarr.record import refuse_short
 from biggus.backends.zarr.store import WHOLE, Get, Span
 from biggus.codecs.scratch import scratch
 from biggus.indexing.grid import Box, flat_range, strides_of
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from biggus.backends.zarr.decoding import Buffer, ChunkDecoder
+    from biggus.backends.zarr.pipelines import PipelineDecoder
 
 
 class ChunkReader:
@@ -29,13 +30,13 @@ class ChunkReader:
 
     Parameters
     ----------
-    decoder : ChunkDecoder
+    decoder : ChunkDecoder or PipelineDecoder
         The decoder of such chunks.
     seekable : bool
         Whether many small reads of an object are cheap.
     """
 
-    def __init__(self, decoder: ChunkDecoder, seekable: bool) -> None:
+    def __init__(self, decoder: ChunkDecoder | PipelineDecoder, seekable: bool) -> None:
         self.decoder = decoder
         self.seekable = seekable
 
@@ -97,14 +98,8 @@ class ChunkReader:
         """
         decoder = self.decoder
         if is_all(inner, decoder.shape):
-            straight = decoder.in_order and decoder.dtype == out.dtype
-            if straight and decoder.steps and out.flags.c_contiguous:
-                target = out.reshape(-1).view(np.uint8)
-                found = decoder.into(data, target)
-                if found is not target:
-                    target[:] = np.frombuffer(found, np.uint8)
-                return
-            out[...] = self._values(data)
+            if not decoder.decode_into(data, out):
+                out[...] = self._values(data)
         elif decoder.plain:
             item = decoder.dtype.itemsize
             strides = [s.step * n for s, n in zip(inner, strides_of(decoder.shape), strict=True)]

@@ -20,7 +20,6 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from biggus.backends.zarr.store import WHOLE, Span
 from biggus.support.forks import between_forks
 
 Buffer: TypeAlias = Any
@@ -71,6 +70,10 @@ class ChunkDecoder:
         self.fills = bool(codecs) and codecs[-1][0] in (_blosc, _zstd, _lz4)
         """Whether values are decoded into a given buffer."""
 
+        # With several steps the length between them is unknown: buffers grow, and are joined.
+        self.copies = 1 if len(steps) < 2 else 6
+        """How many times the bytes of its values decoding a chunk takes."""
+
         self.stored_nbytes = size
         """The number of stored bytes; None if it varies."""
 
@@ -93,6 +96,17 @@ class ChunkDecoder:
         for i, (step, size) in enumerate(self.steps):
             data = step(data, size, out if i == last else None)
         return data
+
+    def decode_into(self, data: Buffer, out: npt.NDArray[Any]) -> bool:
+        """Decode a whole chunk straight into an array, if possible; return whether it was."""
+        straight = self.in_order and self.dtype == out.dtype
+        if not (straight and self.steps and out.flags.c_contiguous):
+            return False
+        target = out.reshape(-1).view(np.uint8)
+        decoded = self.into(data, target)
+        if decoded is not target:
+            target[:] = np.frombuffer(decoded, np.uint8)
+        return True
 
     def values(self, data: Buffer, scratch: npt.NDArray[np.uint8] | None) -> npt.NDArray[Any]:
         """Return the values of the chunk, perhaps in `scratch`, perhaps read-only."""
@@ -285,7 +299,7 @@ _NUMCODECS = frozenset({"bz2", "lzma", "shuffle", "delta", "fixedscaleoffset", "
 _HEADER = 16
 
 
-def check_blosc(data: bytes, span: Span = WHOLE) -> None:  # noqa: ARG001 - a Check
+def check_blosc(data: Buffer) -> None:
     """Raise an OSError for a Blosc frame that is not as long as it says.
 
     A Blosc frame holds its length, and the decoder trusts that more than the bytes it is given: a

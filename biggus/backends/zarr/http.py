@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
-import functools
 import itertools
 import math
 import time
@@ -42,7 +39,6 @@ from biggus.backends.zarr.store import (
     Span,
     ZarrStore,
 )
-from biggus.backends.zarr.thread_pool import threads
 from biggus.errors import GoneError, OpenError
 from biggus.support.extras import needing
 from biggus.support.single_flight import SingleFlight
@@ -64,11 +60,6 @@ class RemoteStore(ZarrStore):
     """The objects of a store that is read over a network."""
 
     remote = True
-
-    async def aget(self, key: str, span: Span = WHOLE) -> Fetched | None:
-        # The event loop has only a few threads for each core.
-        call = functools.partial(contextvars.copy_context().run, self.get, key, span)
-        return await asyncio.get_running_loop().run_in_executor(threads, call)
 
     def signature(self, key: str) -> object:
         return None

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from biggus.backends.location import Location
-    from biggus.backends.zarr.python_store import Record
+    from biggus.backends.zarr.record import Record
     from biggus.sources.base import Box, Values
 
 log = logging.getLogger("biggus.backends.zarr")

@@ -15,8 +15,8 @@ import itertools
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from biggus.backends.zarr.python_store import refuse_short
 from biggus.backends.zarr.ranges import MOST_AHEAD, Ahead, Range
+from biggus.backends.zarr.record import refuse_short
 from biggus.backends.zarr.store import Fetched, Get, Span, ZarrStore
 from biggus.backends.zarr.thread_pool import threads
 from biggus.support.forks import in_children

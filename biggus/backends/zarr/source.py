@@ -6,17 +6,13 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from biggus import options
 from biggus.backends.http.client import OFFLINE
 from biggus.backends.siblings import sibling_of
 from biggus.backends.zarr import metadata as zarr_metadata
-from biggus.backends.zarr.arrays import import_zarr, make_array, reason
-from biggus.backends.zarr.checks import check_for
+from biggus.backends.zarr.arrays import import_zarr, parse_metadata, reason
 from biggus.backends.zarr.compressed import codecs_of, compression_of
 from biggus.backends.zarr.conventions import CONVENTIONS, cf_attributes, follows_cf
-from biggus.backends.zarr.direct import direct_reader
 from biggus.backends.zarr.expected import expected
 from biggus.backends.zarr.grids import (
     StoredGrid,
@@ -24,8 +20,9 @@ from biggus.backends.zarr.grids import (
     rectilinear_edges,
     regular_fields,
 )
-from biggus.backends.zarr.indirect import IndirectReader
-from biggus.backends.zarr.python_store import Record, make_store, recording
+from biggus.backends.zarr.pipelines import dtype_of
+from biggus.backends.zarr.reader import array_reader
+from biggus.backends.zarr.record import Record
 from biggus.backends.zarr.store import ForbiddenError, ZarrStore
 from biggus.errors import (
     BiggusError,
@@ -86,6 +83,9 @@ class ZarrSource(Source):
         The function and arguments that open the source in another process.
     decode : bool, optional
         Whether to declare that the array follows the CF conventions.
+    pipeline : type, optional
+        The class of zarr-python's codec pipeline for codecs that biggus does not know; by default
+        the configured one.
 
     Raises
     ------
@@ -103,6 +103,7 @@ class ZarrSource(Source):
         zarr_format: int | None,
         reopen: tuple[Callable[..., Source | None], tuple[Any, ...]],
         decode: bool = True,
+        pipeline: type[Any] | None = None,
     ) -> None:
         import_zarr()
         self.store = store
@@ -117,57 +118,59 @@ class ZarrSource(Source):
         self._path = path
         self.attributes = document.attributes
         _refuse_pickles(document, public)
-        python_store = make_store(store)
         try:
             edges = rectilinear_edges(document.fields)
         except Exception as error:
             raise OpenError(public, f"its metadata are invalid: {reason(error)}") from error
         fields = document.fields
         if edges is not None:
-            # zarr-python may not support the grid; it reads each chunk as an array.
+            # zarr-python may not support the grid.
             grid = StoredGrid(tuple(fields["shape"]), edges)
             shape = grid.shape if grid.regular else grid.largest
             fields = regular_fields(fields, shape, grid.largest)
-        array = make_array(python_store, path, fields, public)
+        metadata = parse_metadata(fields, public)
         try:
-            self._take(array, edges)
+            self._take(fields, metadata, edges, pipeline)
             self.dims = document.dims
             if decode and follows_cf(document, self.dtype):
                 self.attributes = cf_attributes(document, self.dtype, self.fill_value)
                 self.conventions = CONVENTIONS
-            python_store.check = check_for(fields, document.zarr_format)
         except BiggusError:
             raise
         except Exception as error:
             raise OpenError(public, f"its metadata are invalid: {reason(error)}") from error
 
-    def _take(self, array: Any, edges: tuple[Edges, ...] | None) -> None:
-        """Take over what the array says of itself, but for a rectilinear grid."""
-        store, document = self.store, self.document
-        variable_length = isinstance(array.dtype, np.dtypes.StringDType)
-        self.dtype = np.dtype(object) if variable_length else np.dtype(array.dtype)
-        self.fill_value = array.metadata.fill_value
-        self.shape = tuple(int(n) for n in document.fields["shape"])
+    def _take(
+        self,
+        fields: dict[str, Any],
+        metadata: Any,
+        edges: tuple[Edges, ...] | None,
+        pipeline: type[Any] | None,
+    ) -> None:
+        """Take over the properties in the metadata; `edges` are those of a rectilinear grid."""
+        store = self.store
+        self.dtype = dtype_of(metadata)
+        self.fill_value = metadata.fill_value
+        self.shape = tuple(int(n) for n in self.document.fields["shape"])
         if edges is None:
             # A chunk of length 0 is what an axis of length 0 may have been written with.
-            edges = tuple(max(1, int(n)) for n in (array.shards or array.chunks))
+            edges = tuple(max(1, int(n)) for n in (metadata.shards or metadata.chunks))
         self._grid = grid = StoredGrid(self.shape, edges)
-        self.compression = compression_of(document.fields)
-        store.expected = expected(document.fields, self.dtype, grid.largest)
-        self._encode = array.metadata.encode_chunk_key
-        direct = direct_reader(store, document, array, self._key, grid)
-        self._reader = direct or IndirectReader(store, document, array, self._key, grid)
+        self.compression = compression_of(fields)
+        store.expected = expected(fields, self.dtype, grid.largest)
+        self._encode = metadata.encode_chunk_key
+        self._reader = array_reader(store, fields, metadata, self._key, grid, pipeline)
         self.chunks = grid.chunks
-        if array.shards is not None:
-            self.chunks = inner = tuple(int(n) for n in array.chunks)
+        if metadata.shards is not None:
+            self.chunks = inner = tuple(int(n) for n in metadata.chunks)
             if not store.direct:
                 self.shards = parts_of_shards(grid, inner, self.dtype.itemsize)
-        if direct is not None and store.direct:
+        if store.direct:
             # Reading computes: the file system is taken to have it at hand.
             self.io_bound = False
             self.skips_chunks = True
-            self.reads_into = direct.dtype == self.dtype
-            self.chunks = direct.natural_chunks(self.chunks)
+            self.reads_into = True
+            self.chunks = self._reader.natural_chunks(self.chunks)
 
     @property
     def decodes_chunks(self) -> bool:  # type: ignore[override]
@@ -178,11 +181,6 @@ class ZarrSource(Source):
     def reads_parts(self) -> bool:  # type: ignore[override]
         """Whether chunks are local and uncompressed."""
         return not (self.io_bound or self._reader.decodes_chunks)
-
-    def decode_as(self, array: Any) -> None:
-        """Decode by the codec pipeline of the user's ``zarr.AsyncArray`` of the same metadata."""
-        if isinstance(self._reader, IndirectReader):
-            self._reader.decode_as(array)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return self._reopen
@@ -255,11 +253,10 @@ class ZarrSource(Source):
             raise OfflineError(self.name, boxes[0], OFFLINE)
         record = Record(encoded={} if encoded else None)
         started = time.perf_counter()
-        mark = recording.set(record)
         try:
             with watching.evaluation():
                 self._check_metadata()
-                found = list(self._reader.read(boxes, record, out))
+                found = self._reader.read(boxes, record, out)
                 # Chunks are absent by design only if the metadata still exist.
                 self._check_metadata(thoroughly=bool(record.absent))
         except SourceChangedError as error:
@@ -268,8 +265,6 @@ class ZarrSource(Source):
             raise
         except Exception as error:
             raise SourceError(self.name, _named(boxes), reason(error)) from error
-        finally:
-            recording.reset(mark)
         if log.isEnabledFor(logging.DEBUG):
             log.debug(
                 "read %s %s: %d bytes, %d objects, %d absent, %.1f ms",

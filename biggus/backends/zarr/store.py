@@ -6,7 +6,6 @@ is None, an unreadable one is an exception, and nothing else is ever returned as
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import functools
 import hashlib
@@ -67,9 +66,6 @@ class ZarrStore(ABC):
     remote: bool = False
     """Whether objects are read over a network."""
 
-    anywhere: bool = True
-    """Whether any thread may read, or only the event loop of zarr-python."""
-
     variant: str = ""
     """The options of opening that change values, as a part of tokens."""
 
@@ -93,10 +89,6 @@ class ZarrStore(ABC):
     def opened(self, key: str) -> Iterator[Get]:
         """Give a function that reads spans of one object, all of the same state if possible."""
         yield functools.partial(self.get, key)
-
-    async def aget(self, key: str, span: Span = WHOLE) -> Fetched | None:
-        """Do the same as `get` without blocking the event loop."""
-        return await asyncio.to_thread(self.get, key, span)
 
     def metadata_keys(self) -> Iterable[str] | None:
         """Return the keys of all metadata documents, or None if they cannot be listed."""

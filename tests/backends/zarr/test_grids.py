@@ -18,7 +18,7 @@ from zarr_server import serving
 
 import biggus
 from biggus.backends.location import Location
-from biggus.backends.zarr import grids, indirect
+from biggus.backends.zarr import grids, reader
 from biggus.backends.zarr.backend import ZarrBackend
 from biggus.errors import OpenError, SourceError
 from biggus.sources.base import read, whole
@@ -180,21 +180,23 @@ def test_grids_written_by_zarr_python(tmp_path):
 
 
 @pytest.mark.parametrize("codecs", ["zstd", "sharded"])
-def test_zarr_arrays_are_created_once_per_chunk_shape(tmp_path, monkeypatch, codecs):
+def test_pipelines_are_created_once_per_chunk_shape(tmp_path, monkeypatch, codecs):
     data = sample((12, 8), "T")
     write(tmp_path, data, [[3, 3, 4, 2], [4, 4]], codecs, skipped={(1, 1)})
     data[3:6, 4:] = ""
-    source = open_at(tmp_path)
     created = []
-    make = indirect.make_array
-    monkeypatch.setattr(indirect, "make_array", lambda *args: created.append(args) or make(*args))
+    make = reader.PipelineDecoder
+    monkeypatch.setattr(
+        reader, "PipelineDecoder", lambda *args: created.append(args) or make(*args)
+    )
+    source = open_at(tmp_path)
     for _ in range(2):
         assert_same(read(source, whole(data.shape)), data)
         assert_same(read(source, np.s_[2:11:3, 3:5:1]), data[2:11:3, 3:5])
     assert len(created) == 3
 
 
-def test_remote_chunks_read_by_zarr_are_fetched_concurrently(tmp_path):
+def test_remote_chunks_decoded_by_zarr_are_fetched_concurrently(tmp_path):
     pytest.importorskip("urllib3")
     data = sample((10, 6), "T")
     write(tmp_path / "a.zarr", data, [[3, 7], [2, 4]])

@@ -29,9 +29,7 @@ from shard_samples import (
 
 import biggus
 from biggus.backends.location import Location
-from biggus.backends.zarr import indirect, ranges
-from biggus.backends.zarr.direct import DirectReader
-from biggus.backends.zarr.python_store import Record
+from biggus.backends.zarr import ranges
 from biggus.sources.base import read, whole
 
 JOINS_READS = tuple(map(int, zarr.__version__.split(".")[:2])) >= (3, 4)
@@ -124,7 +122,6 @@ def test_chunks_never_written(server, tmp_path):
 def test_index_is_requested_once(server, tmp_path):
     create(tmp_path / "a.zarr", DATA)
     source = open_url(server)
-    assert isinstance(source._reader, DirectReader)
     requests = [server.cost(lambda: read(source, NUMBERS))[0] for _ in range(3)]
     assert requests == [2, 1, 1]
     server.etags = False
@@ -191,7 +188,7 @@ def write_strings(path, rows=256):
     return data.astype(object)
 
 
-def test_shards_read_by_zarr_are_fetched_concurrently(server, tmp_path):
+def test_shards_decoded_by_zarr_are_fetched_concurrently(server, tmp_path):
     data = write_strings(tmp_path / "a.zarr")
     source = open_url(server)
     barrier = threading.Barrier(4)
@@ -206,23 +203,6 @@ def test_shards_read_by_zarr_are_fetched_concurrently(server, tmp_path):
     box = np.s_[0:256:1, 3:5:1]
     np.testing.assert_array_equal(read(source, box), data[box])
     assert not barrier.broken
-
-
-def test_prefetched_bytes_of_all_shards_are_bounded(server, tmp_path, monkeypatch):
-    data = write_strings(tmp_path / "a.zarr")
-    box = np.s_[0:256:1, 3:5:1]
-    needed = []
-    for most in (10**9, 2**13):
-        monkeypatch.setattr(indirect, "MOST", most)
-        source, record = open_url(server), Record()
-        found = server.cost(lambda: source._reader._ahead.fetch([box], record))  # noqa: B023
-        needed.append((len(record.ahead), found[1]))
-        np.testing.assert_array_equal(read(source, box), data[box])
-    (shards, all_of_them), (some, part) = needed
-    assert shards == 4
-    assert 0 < some < 4
-    # The indexes, of 16 bytes per chunk, are fetched in addition.
-    assert part <= 2**13 + 4 * (16 * 128 + 4) < all_of_them
 
 
 def test_concurrent_readers_request_the_index_once(server, tmp_path):
@@ -278,16 +258,13 @@ def test_peak_memory_is_within_peak_bytes(tmp_path, traced_peak):
         assert traced_peak(lambda box=box: read(source, box), most) <= most
 
 
-@pytest.mark.parametrize("most_ahead", [2**20, indirect.MOST])
-def test_peak_memory_of_many_shards_read_by_zarr(tmp_path, monkeypatch, traced_peak, most_ahead):
+def test_peak_memory_of_many_shards_decoded_by_zarr(tmp_path, monkeypatch, traced_peak):
     pytest.importorskip("fsspec")
-    monkeypatch.setattr("biggus.backends.zarr.source.direct_reader", lambda *_: None)
-    monkeypatch.setattr(indirect, "MOST", most_ahead)
-    monkeypatch.setattr("biggus.backends.zarr.indirect.MOST", most_ahead)
+    monkeypatch.setattr("biggus.backends.zarr.reader.decoder_of", lambda *_: None)
     data = np.random.default_rng(0).normal(size=(128 * 100, 128))
     zarr.create_array(tmp_path / "a.zarr", data=data, chunks=(32, 32), shards=(128, 128))
     source = BACKEND.open(Location(f"local://{tmp_path / 'a.zarr'}"), "/")
     box = np.s_[0:12800:32, 0:70:32]
     np.testing.assert_array_equal(read(source, box), data[box])
-    most = source.peak_bytes(box) + 2**20  # zarr-python creates a task per chunk
+    most = source.peak_bytes(box) + 2**20  # tasks of zarr-python
     assert traced_peak(lambda: read(source, box), most) <= most

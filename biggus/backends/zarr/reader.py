@@ -1,4 +1,4 @@
-"""Reading boxes without zarr-python and its event loop.
+"""Reading boxes of an array chunk by chunk.
 
 Each chunk is one read of its object, or of its bytes in a shard, and is decoded once.  Local
 objects are read by the calling thread; several objects of a server are read at once.
@@ -15,10 +15,14 @@ import numpy as np
 
 from biggus.backends.plain import finer_chunks, view_of
 from biggus.backends.reading import MOST_TOGETHER
+from biggus.backends.zarr.arrays import parse_metadata
 from biggus.backends.zarr.chunk import ChunkReader
+from biggus.backends.zarr.compressed import codecs_of
 from biggus.backends.zarr.encoding import ZarrEncoding, decoder_of
-from biggus.backends.zarr.python_store import Record, refuse_short
+from biggus.backends.zarr.grids import regular_fields
+from biggus.backends.zarr.pipelines import PipelineDecoder, dtype_of, fill_of
 from biggus.backends.zarr.ranges import MOST_AHEAD, Range
+from biggus.backends.zarr.record import Record, refuse_short
 from biggus.backends.zarr.sharding import NOT_WRITTEN, Sharding, shardings
 from biggus.backends.zarr.shards import FetchedShards, ShardChangedError, ShardIndex, Shards
 from biggus.backends.zarr.store import Fetched, FolderStore, Span, ZarrStore
@@ -32,7 +36,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from biggus.backends.zarr.grids import StoredGrid
-    from biggus.backends.zarr.metadata import ArrayDocument
 
 _NOTHING: Span = (0, 0)
 
@@ -56,10 +59,10 @@ class ChunkLayout(NamedTuple):
     """The layout of chunks in a shard."""
 
     codecs: Any
-    """The codecs of a chunk, see `ZarrEncoding`."""
+    """The codecs of a chunk, see `ZarrEncoding`; None if biggus does not know them."""
 
 
-class DirectReader:
+class ArrayReader:
     """Reads boxes of one array.
 
     Parameters
@@ -196,9 +199,9 @@ class DirectReader:
 
     @property
     def encoding(self) -> ZarrEncoding | None:
-        """The encoding of chunks; None if they are uncompressed or have several shapes."""
+        """The encoding of chunks; None if there is none, or they have several shapes."""
         chunk, sharding, codecs = self._layout(self.grid.largest)
-        if chunk.decoder.plain or (sharding is None and not self.grid.regular):
+        if chunk.decoder.plain or codecs is None or (sharding is None and not self.grid.regular):
             return None
         return ZarrEncoding(codecs, encode_dtype(self.dtype), chunk.decoder.shape)
 
@@ -220,8 +223,7 @@ class DirectReader:
             return result + index + self._plain_bytes(layout.chunk, box, result)
         # Encoded bytes are hardly ever longer than decoded ones.
         stored = decoder.nbytes + decoder.nbytes // 64 + 4096
-        # With several steps the length between them is unknown: buffers grow, and are joined.
-        decoded = decoder.nbytes * (1 if len(decoder.steps) < 2 else 6)
+        decoded = decoder.nbytes * decoder.copies
         if self.store.direct:
             return result + index + stored + decoded
         if layout.sharding is not None:
@@ -269,59 +271,54 @@ def _touched(chunks: tuple[int, ...], box: Box) -> int:
     return math.prod((s.stop - 1) // n - s.start // n + 1 for s, n in zip(box, chunks, strict=True))
 
 
-def direct_reader(
+def array_reader(
     store: ZarrStore,
-    document: ArrayDocument,
-    array: Any,
+    fields: dict[str, Any],
+    metadata: Any,
     key: Callable[[tuple[int, ...]], str],
     grid: StoredGrid,
-) -> DirectReader | None:
-    """Return the reader of an array, or None if it has an unknown dtype or codec.
+    pipeline: type[Any] | None,
+) -> ArrayReader:
+    """Return the reader of an array.
 
     Parameters
     ----------
     store : ZarrStore
         The store.
-    document : ArrayDocument
-        The metadata of the array.
-    array : zarr.Array
-        The array; for a rectilinear grid, any chunk of it.
-    key, grid
-        As for `DirectReader`.
+    fields : dict
+        The fields of a metadata document with a regular grid.
+    metadata : ArrayV2Metadata or ArrayV3Metadata
+        The same as an object of zarr-python.
+    key : callable
+        Returns the key of a chunk or shard, given its number.
+    grid : StoredGrid
+        The grid of chunks or shards.
+    pipeline : type, optional
+        The class of the codec pipeline for codecs unknown to biggus.
     """
-    dtype = array.dtype
-    if (
-        not store.anywhere
-        or not isinstance(dtype, np.dtype)
-        or 0 in (*array.chunks, dtype.itemsize)
-    ):
-        return None
+    dtype = dtype_of(metadata)
     # Reading the end of a member of a zip file reads all of it.
     seekable = isinstance(store, FolderStore)
-    inner = None if array.shards is None else tuple(int(n) for n in array.chunks)
-    fields = document.fields
+    inner = None if metadata.shards is None else tuple(int(n) for n in metadata.chunks)
     stored = fields.get("codecs")
-    if document.zarr_format == 2:
+    if metadata.zarr_format == 2:
         stored = {name: fields.get(name) for name in ("order", "compressor", "filters")}
     sharding_at = None if inner is None else shardings(fields, inner)
 
     @functools.lru_cache(maxsize=64)
-    def layout(shape: tuple[int, ...]) -> ChunkLayout | None:
-        sharding, codecs = None, stored
-        if sharding_at is not None:
-            sharding = sharding_at(shape)
-            if sharding is None:
-                return None
-            codecs = sharding.codecs
-        decoder = decoder_of(codecs, shape if inner is None else inner, dtype)
-        if decoder is None:
-            return None
-        return ChunkLayout(ChunkReader(decoder, seekable), sharding, codecs)
+    def layout(shape: tuple[int, ...]) -> ChunkLayout:
+        sharding = None if sharding_at is None else sharding_at(shape)
+        codecs, own_fields, own_metadata = stored, fields, metadata
+        if sharding is not None and inner is not None:
+            shape, codecs = inner, sharding.codecs
+        decoder = decoder_of(codecs, shape, dtype) if dtype.itemsize else None
+        if decoder is not None:
+            return ChunkLayout(ChunkReader(decoder, seekable), sharding, codecs)
+        if sharding is not None:
+            own_fields = {**regular_fields(fields, shape, shape), "codecs": codecs}
+            own_metadata = parse_metadata(own_fields, repr(store))
+        names = [name for name, _ in codecs_of(own_fields)]
+        other = PipelineDecoder(own_metadata, shape, names[-1:] == ["blosc"], pipeline)
+        return ChunkLayout(ChunkReader(other, seekable), sharding, None)
 
-    if layout(grid.largest) is None:
-        return None
-    fill = array.metadata.fill_value
-    if fill is None:
-        fill = array.metadata.dtype.default_scalar()
-    # If the layout of one shape is known, that of all is.
-    return DirectReader(store, key, grid, layout, dtype, fill)  # type: ignore[arg-type]
+    return ArrayReader(store, key, grid, layout, dtype, fill_of(metadata))
