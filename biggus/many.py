@@ -1,12 +1,13 @@
 """`open_many`: the same variable of several stores, joined to one array.
 
 Variables are joined only if their numbers mean the same.  Times that are counted in other
-units are converted to those of the first variable.  Other units, and stored values of another
-packing, are refused.
+units are converted to those of the first variable.  Other units, stored values of another packing,
+and axes with other coordinates are refused.
 """
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import logging
 import os
@@ -24,6 +25,7 @@ from biggus.backends.siblings import places_of
 from biggus.caching import chosen_cache
 from biggus.cf import PACKING
 from biggus.construct import ArrayStack, LinearMosaic
+from biggus.datasets import Opening, first_difference, records_at
 from biggus.errors import GoneError, MismatchError, OpenError, OptionError
 from biggus.graph import Elementwise
 from biggus.labels import Labels, labels_of
@@ -76,8 +78,11 @@ def open_many(
     stack : bool, optional
         Whether to stack along a new first axis instead.
     mismatch : {"raise", "ignore"}, optional
-        What to do if units, calendars or the order of named axes differ, or the packing of
-        values that are not decoded: raise an error, or join the numbers unchanged.
+        What to do if units, calendars, the order of named axes or the coordinates of axes
+        differ, or the packing of values that are not decoded: raise an error, or join the
+        numbers unchanged.  Coordinates are compared in local NetCDF files: those of all axes but
+        the joined one, and in a stack those that are no times.  They may differ by less than a
+        hundredth of their spacing.
     **options
         Further arguments of :func:`open`.
 
@@ -91,7 +96,8 @@ def open_many(
     GoneError
         If no file matches the pattern.
     MismatchError
-        If units, calendars, packing or the order of the axes differ (also a ValueError).
+        If units, calendars, packing, coordinates or the order of the axes differ (also a
+        ValueError).
     ValueError
         If the shapes do not fit.
     TypeError
@@ -198,11 +204,14 @@ def joined(
         told = ", ".join(f"{dtype} of {member.name}" for dtype, member in dtypes.items())
         _log.info("joined by promotion: %s", told)
     try:
-        return ArrayStack(arrays) if stack else LinearMosaic(arrays, axis=axis)
+        whole = ArrayStack(arrays) if stack else LinearMosaic(arrays, axis=axis)
     except ValueError as error:
         if type(error) is not ValueError:
             raise
         raise ValueError(_with_names(str(error), members)) from None
+    if mismatch == "raise":
+        _check_coordinates(members, axis, stack)
+    return whole
 
 
 def _with_names(text: str, members: Sequence[JoinedMember]) -> str:
@@ -248,6 +257,30 @@ def _agreeing(members: Sequence[JoinedMember]) -> Iterator[Array]:
             _log.info("%s: %s become %s", member.name, found["units"], wanted["units"])
         said = counted_in(expected.attributes)
         yield Array.from_node(Elementwise(Recount(dtype, here, there, said), member.array.node))
+
+
+def _check_coordinates(members: Sequence[JoinedMember], axis: int, stack: bool) -> None:
+    """Raise a `MismatchError` if the coordinates of other axes than the joined one differ.
+
+    Only local files that have records of their groups are compared: their coordinates cost little.
+    """
+    first = members[0]
+    labels = labels_of(first.array.node)
+    dims = list(labels.dims)
+    if not stack:
+        del dims[axis]
+    names = [dim for dim in dims if dim is not None]
+    options = dict(first.options)
+    opening = Opening(options.pop("backend", None), options.pop("cache", None), False, {})
+    if not names or not options.keys() <= {"decode", "chunks"}:
+        return
+    group = labels.name.rpartition("/")[0]
+    locations = [member.location for member in members]
+    # A file that is gone has no record, though its values may be cached.
+    with contextlib.suppress(OpenError):
+        found = first_difference(records_at(locations, opening, group), names, times=not stack)
+        if found is not None:
+            raise MismatchError(first.name, members[found.number].name, found.text)
 
 
 def _counts(meaning: Mapping[str, str]) -> TimeUnits | None:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
+from biggus.backends import Location
 from biggus.datasets import Opening, joined_groups, records_at
 from biggus.errors import GoneError
 from biggus.xarray.engine import Engine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from biggus.cache import Cache
 
@@ -22,8 +23,12 @@ _JOINING = {
     "coords": "minimal",
     "compat": "override",
     "combine_attrs": "override",
+    "join": "exact",
 }
-"""The default arguments of combining: what lacks the dimension is taken from the first dataset."""
+"""The default arguments of combining: variables without the dimension come from the first dataset.
+
+Coordinates that differ are an error: the union of two grids would be full of missing values.
+"""
 
 _PACKING = ("scale_factor", "add_offset", "dtype", "_Unsigned", "_FillValue", "missing_value")
 """The entries of an encoding that describe packing."""
@@ -56,7 +61,8 @@ def open(
     **keywords
         Further arguments of ``xarray.open_dataset``; for several locations, of
         ``xarray.combine_by_coords`` or ``xarray.combine_nested``.  By default, variables
-        without the dimension are taken from the first dataset, and not compared.
+        without the dimension are taken from the first dataset, and not compared, and the
+        coordinates of other dimensions have to be equal (``join="exact"``).
 
     Returns
     -------
@@ -67,6 +73,8 @@ def open(
     ------
     OpenError
         If a location cannot be opened; `GoneError` if it does not exist.
+    ValueError
+        If coordinates of other dimensions differ.
 
     Examples
     --------
@@ -88,12 +96,27 @@ def open(
         if alike is not None:
             return alike
     parts = [xr.open_dataset(path, **opening) for path in paths]
-    if concat_dim is not None:
-        joined: xr.Dataset = xr.combine_nested(parts, concat_dim, **{**_JOINING, **keywords})
-    else:
-        joined = xr.combine_by_coords(_with_values(parts), **{**_JOINING, **keywords})  # type: ignore[assignment]
+    try:
+        if concat_dim is not None:
+            joined: xr.Dataset = xr.combine_nested(parts, concat_dim, **{**_JOINING, **keywords})
+        else:
+            joined = xr.combine_by_coords(_with_values(parts), **{**_JOINING, **keywords})  # type: ignore[assignment]
+    except xr.AlignmentError as error:
+        for text in _unlike(paths, parts):
+            error.add_note(text)
+        raise
     _forget_packing(joined, parts)
     return joined
+
+
+def _unlike(paths: Sequence[Any], parts: Sequence[xr.Dataset]) -> Iterator[str]:
+    """Say for each coordinate which dataset is the first that differs in it, if one does."""
+    for name, index in parts[0].xindexes.items():
+        for path, part in zip(paths[1:], parts[1:], strict=True):
+            if name in part.xindexes and not index.equals(part.xindexes[name]):
+                here, first = [Location(each).public for each in (path, paths[0])]
+                yield f"{name} of {here} differs from that of {first}"
+                break
 
 
 def _with_values(parts: Sequence[xr.Dataset]) -> list[xr.Dataset]:
