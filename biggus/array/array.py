@@ -151,11 +151,11 @@ class Array(Operators, Statistics, Methods, Labelled, Missing, Scalars, Dispatch
     # Selecting
 
     def __getitem__(self, key: Any) -> Array:
-        if isinstance(key, str) or (isinstance(key, list) and key and isinstance(key[0], str)):
-            return self._field(key)
         node = self.node
         selection = basic_selection(key if type(key) is tuple else (key,), node.shape)
         if selection is None:
+            if isinstance(key, str) or (isinstance(key, list) and key and isinstance(key[0], str)):
+                return self._field(key)
             if is_large_mask(key, node.shape):
                 return np.extract(key, self)  # type: ignore[return-value]  # dispatches to biggus
             selection = numpy_selection(in_memory(key), node.shape)

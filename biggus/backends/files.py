@@ -46,15 +46,13 @@ _settled: dict[FileSignature, bytes] = {}
 """The validators of settled signatures."""
 
 
-def file_validator(*paths: Path | str, look: Look | None = None) -> bytes | None:
+def file_validator(*paths: Path | str) -> bytes | None:
     """Return bytes that identify the state of files: the size, times and inode of each.
 
     Parameters
     ----------
     *paths : path or str
         The files.
-    look : callable, optional
-        As for `biggus.support.watching.agrees`.
 
     Returns
     -------
@@ -62,13 +60,12 @@ def file_validator(*paths: Path | str, look: Look | None = None) -> bytes | None
         None if a file is missing, is not settled (see `_is_settled`), or has changed since this
         evaluation first saw it.
     """
-    if len(paths) == 1:
-        return _validator_of(str(paths[0]), look)
-    parts = [_validator_of(str(path), look) for path in paths]
+    parts = [validator_of_file(str(path)) for path in paths]
     return None if None in parts else b"".join(filter(None, parts))
 
 
-def _validator_of(path: str, look: Look | None) -> bytes | None:
+def validator_of_file(path: str, look: Look | None = None) -> bytes | None:
+    """Return the validator of one file; `look` is that of `biggus.support.watching.agrees`."""
     try:
         signature = FileSignature.of(os.stat(path))  # noqa: PTH116 - half the time of Path.stat
     except OSError:

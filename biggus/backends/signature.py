@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import stat
 import struct
+from operator import attrgetter
 from typing import NamedTuple
 
 from biggus.errors import GoneError, OpenError
+
+_fields_of = attrgetter("st_dev", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns")
 
 
 class FileSignature(NamedTuple):
@@ -32,9 +35,8 @@ class FileSignature(NamedTuple):
     @classmethod
     def of(cls, state: os.stat_result) -> FileSignature:
         """Return the signature from the result of `os.stat`."""
-        times = state.st_mtime_ns, state.st_ctime_ns
         # Each read of a file makes one; the constructor of the class takes twice as long.
-        return tuple.__new__(cls, (state.st_dev, state.st_ino, state.st_size, *times))
+        return tuple.__new__(cls, _fields_of(state))
 
 
 def signature_of(path: str) -> FileSignature:

@@ -88,7 +88,7 @@ def _one_box(node: Node) -> Values | None:
     if selection is not None and type(source) is MemoryCached:
         values = source.selected(selection)
         if values is not None:
-            return _finished(node, source, values, steps)
+            return _finished(node, source, values, steps) if steps else values.copy()  # in C order
     found = _box(selection, node.shape)
     return None if found is None else _read(node, source, *found, steps)
 
@@ -111,8 +111,6 @@ def _read(node: Node, source: Source, box: Box, key: Any, steps: list[Step]) -> 
 
 def _finished(node: Node, source: Source, values: Values, steps: list[Step]) -> Values:
     """Return a fresh array of values of a source, with steps applied, last step first."""
-    if not steps and not values.flags.writeable:
-        return values.copy()  # in C order
     while steps:
         values = steps.pop()(values)
     return own(node, values, owns_data=source.owns_data)

@@ -56,12 +56,15 @@ class LastUse(NamedTuple):
     scan: ScanPass | None
 
 
-class Chunk(NamedTuple):
+@dataclass(slots=True, eq=False)
+class Chunk:
     """A decoded, read-only chunk and its validator."""
 
     values: Values
     validator: bytes
     nbytes: int
+    last_use: int | None = None
+    """The clock at its last use; None while it is recent."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,6 @@ class ChunkMemory:
         self._lock = threading.Lock()
         self._recent: OrderedDict[Hashable, Chunk] = OrderedDict()
         self._repeated: OrderedDict[Hashable, Chunk] = OrderedDict()
-        self._last_use: dict[Hashable, int] = {}  # the last use of each repeated chunk
         self._known: OrderedDict[Hashable, LastUse] = OrderedDict()  # of chunks not held
         self._recent_bytes = self._repeated_bytes = 0
         self._clock = 0  # counts the bytes of repeated uses
@@ -152,7 +154,7 @@ class ChunkMemory:
                 self._repeated[key] = found
                 self._repeated_bytes += found.nbytes
             self._clock += found.nbytes
-            self._last_use[key] = self._clock
+            found.last_use = self._clock
             self._hits += 1
             return found
 
@@ -202,7 +204,7 @@ class ChunkMemory:
                 self._note(key, self._clock)
                 return False
             if copy:
-                chunk = chunk._replace(values=values.copy())
+                chunk.values = values.copy()
                 _freeze(chunk.values)
             if before is None:
                 self._recent[key] = chunk
@@ -210,7 +212,7 @@ class ChunkMemory:
             else:
                 self._repeated[key] = chunk
                 self._repeated_bytes += chunk.nbytes
-                self._last_use[key] = self._clock
+                chunk.last_use = self._clock
             return True
 
     def forget(self, key: Hashable) -> None:
@@ -245,7 +247,7 @@ class ChunkMemory:
             return False
         while self._recent_bytes + self._repeated_bytes + nbytes > limit:
             oldest = next(iter(self._repeated), None)
-            oldest_use = None if oldest is None else self._last_use[oldest]
+            oldest_use = None if oldest is None else self._repeated[oldest].last_use
             # A chunk that was used after the last use of the new one has a shorter reuse
             # distance, and stays.  For a chunk never seen before, one gives way that was not
             # used while a whole limit's worth of others was.
@@ -263,19 +265,20 @@ class ChunkMemory:
             self._evict(next(iter(self._recent or self._repeated)))
 
     def _evict(self, key: Hashable) -> None:
-        at = self._last_use.get(key, self._clock)
-        self._drop(key)
-        self._note(key, at)
+        last_use = self._drop(key)
+        self._note(key, self._clock if last_use is None else last_use)
 
-    def _drop(self, key: Hashable) -> None:
+    def _drop(self, key: Hashable) -> int | None:
+        """Drop a chunk if it is held; return its last use, None if it is recent."""
         found = self._recent.pop(key, None)
         if found is not None:
             self._recent_bytes -= found.nbytes
-            return
+            return None
         found = self._repeated.pop(key, None)
-        if found is not None:
-            self._repeated_bytes -= found.nbytes
-            del self._last_use[key]
+        if found is None:
+            return None
+        self._repeated_bytes -= found.nbytes
+        return found.last_use
 
     def _note(self, key: Hashable, at: int, scan: ScanPass | None = None) -> None:
         self._known[key] = LastUse(at, scan)

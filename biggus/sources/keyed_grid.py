@@ -40,7 +40,8 @@ class KeyedGrid:
         """The average bytes of a chunk."""
         self._strides = strides_of(tuple([axis.count for axis in self.grid.axes]))
         self._axes = tuple(zip(self.grid.axes, self._strides, strict=True))
-        self._sizes = tuple([(e.size, n) for e, n in self._axes if type(e) is RegularEdges])
+        sizes = [(e.size, n) for e, n in self._axes if type(e) is RegularEdges]
+        self._sizes = sizes if len(sizes) == len(self._axes) else None
 
     def only_chunk(self, box: Box) -> tuple[ChunkKey, Box] | None:
         """Return the key of the one chunk that holds `box`, and the box within it; else None."""
@@ -68,27 +69,27 @@ class KeyedGrid:
 
         None if there are several chunks, or if strides or reordered dims need more than an index.
         """
+        if self._sizes is None:
+            return None
         number = dim = 0
         key: list[Any] = []
-        if len(self._sizes) < len(self._axes):
-            return None
+        shape = selection.shape
         for (size, stride), m in zip(self._sizes, selection.maps):  # noqa: B905 - for speed
             if type(m) is ConstantMap:
-                piece, place = divmod(m.index, size)
+                place = m.index % size
+                number += m.index // size * stride
                 key.append(place)
             elif type(m) is DimensionMap and m.step == 1 and m.dim == dim:
-                piece, place = divmod(m.start, size)
-                stop = place + selection.shape[dim]
+                place = m.start % size
+                stop = place + shape[dim]
                 if stop > size:
                     return None
+                number += m.start // size * stride
                 key.append(slice(place, stop))
                 dim += 1
             else:
                 return None
-            number += piece * stride
-        if dim != len(selection.shape):
-            return None
-        return (self.identity, number), (*key, ...)
+        return None if dim != len(shape) else ((self.identity, number), (*key, ...))
 
     def parts(self, box: Box) -> Iterator[tuple[ChunkKey, Box, Box]]:
         """Yield each chunk that `box` touches: its key, and the part's box in chunk and result."""

@@ -98,9 +98,9 @@ class MemoryCached(Wrapper):
         only = layout.only_chunk(box)
         if only is not None:
             key, part = only
-            found = chunk_memory.find(key)
-            if found is not None and self._is_good(layout, key, found, self.source.state()):
-                return found.values[part]
+            held = self._held(layout, key)
+            if held is not None:
+                return held[part]
             chunk = layout.chunk(key)
             if box != chunk:
                 return self._decoded(layout, key, chunk, box)[part]
@@ -133,12 +133,9 @@ class MemoryCached(Wrapper):
             return self.source.cached_read(box)
         key, part = only
         waits = self.source.io_bound
-        found = chunk_memory.find(key, counts_miss=waits)  # else a read follows, which counts it
-        if found is not None and self._is_good(layout, key, found, self.source.state()):
-            return found.values[part]
-        if not waits:
-            return None
-        values = self._cached_chunk(layout, key, box)
+        values = self._held(layout, key, counts_miss=waits)  # else a read follows, which counts it
+        if values is None and waits:
+            values = self._cached_chunk(layout, key, box)
         return None if values is None else values[part]
 
     def selected(self, selection: Selection) -> Values | None:
@@ -150,11 +147,8 @@ class MemoryCached(Wrapper):
         if only is None:
             return None
         key, inner = only
-        found = chunk_memory.find(key, counts_miss=False)  # a read follows, which counts it
-        if found is None or not self._is_good(layout, key, found, self.source.state()):
-            return None
-        values: Values = found.values[inner]
-        return values
+        values = self._held(layout, key, counts_miss=False)  # a read follows, which counts it
+        return None if values is None else values[inner]
 
     def stream(self, box: Box) -> Stream | None:
         """Return the stream of the source inside."""
@@ -248,6 +242,15 @@ class MemoryCached(Wrapper):
             out[...] = values
             return out
         return values
+
+    def _held(self, layout: KeyedGrid, key: ChunkKey, counts_miss: bool = True) -> Values | None:
+        """Return the values of a chunk that is in memory and still valid, else None."""
+        found = chunk_memory.find(key, counts_miss=counts_miss)
+        if found is None:
+            return None
+        state = self.source.state()
+        good = state == found.validator or self._is_good(layout, key, found, state)
+        return found.values if good else None
 
     def _is_good(self, layout: KeyedGrid, key: ChunkKey, found: Chunk, state: bytes | None) -> bool:
         """Return whether a chunk in memory is known to be valid without asking a server."""

@@ -97,7 +97,7 @@ def instead(study: Study) -> AbstractContextManager[None]:
 
 def to_read(source: Source) -> Source:
     """Return the source that the active study reads in place of `source`."""
-    study = current()
+    study = _instead.get() or _in_force  # as `current`, for speed
     return source if study is None else study.source(source)
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from biggus import cf
 from biggus.backends.descriptor import Descriptor
-from biggus.backends.files import Hold, file_validator
+from biggus.backends.files import Hold, file_validator, validator_of_file
 from biggus.backends.hdf5 import files as hdf5_files
 from biggus.backends.hdf5.dataset import DatasetSource
 from biggus.backends.hdf5.descriptors import descriptor_of, descriptors
@@ -222,7 +222,7 @@ class HDF5Source(DatasetSource):
     def state(self) -> bytes | None:
         """Return the state of the file and of all other files that contain values."""
         if self._serial and self._parts is None and not self._elsewhere:
-            return file_validator(self.path)
+            return validator_of_file(self.path)
         behind: tuple[str, ...] | None = ()
         if self._serial == 0 or self._parts is not None:
             try:
@@ -328,7 +328,7 @@ class AdoptedHDF5Source(DatasetSource):
             unchanged = signature_of(self._path) == self._signature
         except OpenError:
             return None
-        return file_validator(self._path) if unchanged else None
+        return validator_of_file(self._path) if unchanged else None
 
     def __reduce__(self) -> tuple[Any, ...]:
         if not self._reopens:

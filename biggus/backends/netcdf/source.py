@@ -9,7 +9,7 @@ import pickle
 from typing import TYPE_CHECKING, Any
 
 from biggus import cf
-from biggus.backends.files import Hold, file_validator
+from biggus.backends.files import Hold, validator_of_file
 from biggus.backends.hdf5.descriptors import descriptors
 from biggus.backends.hdf5.direct import DirectSource, OpenForRead, Storage
 from biggus.backends.hdf5.files import files as hdf5_files
@@ -282,7 +282,7 @@ class NetCDFSource(_VariableSource, DirectSource):
 
     def state(self) -> bytes | None:
         """Return the state of the file."""
-        return file_validator(self.path)
+        return validator_of_file(self.path)
 
 
 def _chunks_of(facts: PackedFacts) -> Chunks | None:

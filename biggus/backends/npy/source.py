@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from biggus.backends.descriptor import Descriptor
-from biggus.backends.files import file_validator
+from biggus.backends.files import validator_of_file
 from biggus.backends.npy.header import FileLayout, layout_of
 from biggus.backends.pieces import failures_named, log_read, one_line, piece_of
 from biggus.backends.reading import MOST_TOGETHER, read_plain
@@ -117,7 +117,7 @@ class NpySource(Source):
 
     def state(self) -> bytes | None:
         """Return the state of the file."""
-        return file_validator(self.path)
+        return validator_of_file(self.path)
 
     def __repr__(self) -> str:
         return f"<NpySource {self.name} {self.dtype} {self.shape}>"

@@ -231,7 +231,7 @@ class FolderStore(ZarrStore):
         for number, key in enumerate([*metadata, *chunks]):
             path = self._prefix + key
             look = signature_or_none if number >= len(metadata) else None
-            state = files.file_validator(path, look=look)
+            state = files.validator_of_file(path, look)
             if state is None:
                 # Absent is a valid state, but not of the first metadata document.
                 if key == first or os.path.lexists(path) or not agrees(path, None, look):
