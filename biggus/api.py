@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import glob
 import inspect
 import logging
@@ -23,6 +22,7 @@ from biggus.remembering import Memory
 from biggus.sources import studying
 from biggus.sources.memory_cached import kept_in_memory
 from biggus.sources.wrappers import Annotated
+from biggus.support.similar import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -274,7 +274,7 @@ def options_of(backend: Backend, options: dict[str, Any]) -> Iterator[None]:
     for name in options:
         if name not in known and not open_ended:
             listing = f" (its options: {takes})" if takes else " (it has no options of its own)"
-            hint = f"{_hint(name, [*known, *own])}{listing}"
+            hint = f"{did_you_mean(name, [*known, *own], '{}=')}{listing}"
             raise BackendOptionError(
                 f"the {backend.name} backend has no option {name!r}", name, hint
             )
@@ -283,13 +283,8 @@ def options_of(backend: Backend, options: dict[str, Any]) -> Iterator[None]:
     except BackendOptionError as error:
         if error.option not in options or error.hint:
             raise
-        hint = _hint(error.option, [*known, *own])
+        hint = did_you_mean(error.option, [*known, *own], "{}=")
         raise BackendOptionError(str(error), error.option, hint) from error
-
-
-def _hint(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name.lower(), known, n=1)
-    return f"; did you mean {near[0]}=?" if near else ""
 
 
 def _only_variable(backend: Backend, where: Location, options: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from biggus.support.forks import between_forks
+from biggus.support.similar import did_you_mean
 
 
 class BiggusError(Exception):
@@ -102,8 +102,7 @@ class VariableError(OpenError, KeyError):
     ) -> None:
         self.available = tuple(available)
         self.wanted = wanted
-        near = [] if wanted is None else _near(wanted, self.available)
-        hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+        hint = "" if wanted is None else did_you_mean(wanted, self.available)
         listing = f"; it has: {_abbreviated(self.available)}" if self.available else ""
         super().__init__(location, problem + hint + listing)
         self._problem = problem
@@ -301,21 +300,6 @@ def format_box(box: tuple[slice, ...]) -> str:
         step = "" if s.step in (None, 1) else f":{s.step}"
         parts.append(f"{s.start}:{s.stop}{step}")
     return f"[{', '.join(parts)}]"
-
-
-def _near(wanted: str, available: Sequence[str]) -> list[str]:
-    """Return at most two names that equal `wanted` but for case, group or a few letters."""
-    with between_forks():
-        import difflib
-    plain = wanted.strip("/").lower()
-    found = [name for name in available if plain in (name.lower(), name.lower().rpartition("/")[2])]
-    if not found:
-        spelled: dict[str, list[str]] = {}
-        for name in available:
-            spelled.setdefault(name.lower(), []).append(name)
-        for match in difflib.get_close_matches(plain, spelled, n=2):
-            found += spelled[match]
-    return found[:2]
 
 
 def _abbreviated(names: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ from numbers import Real
 from typing import Any, TypeAlias
 
 from biggus.errors import OptionError
-from biggus.support.forks import between_forks
+from biggus.support.similar import did_you_mean
 
 Progress: TypeAlias = Callable[[int, int], object]
 """A progress callback: called with the bytes read so far and the total number of bytes."""
@@ -290,10 +290,7 @@ class set_options:  # noqa: N801 - used as a function and as a context manager
         known = [field.name for field in dataclasses.fields(Options)]
         for name in options:
             if name not in known:
-                with between_forks():
-                    import difflib
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
+                hint = did_you_mean(name, known)
                 raise OptionError(
                     f"there is no option {name!r}{hint} (options: {', '.join(known)})"
                 )

@@ -36,7 +36,8 @@ PACKAGE = ROOT / "biggus"
 
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("support",),
-    ("forks", "once", "within"),
+    ("forks", "once", "reasons", "within"),
+    ("similar",),
     ("errors", "hidden_warnings"),
     ("lazy_imports",),
     ("extras",),

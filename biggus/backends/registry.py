@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import os
 import threading
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from biggus.backends.base import Backend
 from biggus.errors import BiggusError, GoneError, OpenError, OptionError
 from biggus.support.forks import between_forks
+from biggus.support.similar import did_you_mean
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -57,8 +57,7 @@ def _instance(name: str) -> Backend:
     try:
         entry = _entries()[name]
     except KeyError:
-        near = difflib.get_close_matches(name, backend_names(), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(name, backend_names())
         raise OptionError(
             f"there is no backend {name!r}{hint} (installed: {', '.join(backend_names())})"
         ) from None

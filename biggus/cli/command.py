@@ -1,6 +1,6 @@
 """The command line: parsing arguments, reporting errors, and exit codes.
 
-Ctrl-C and SIGTERM end a command in order, and soon.
+Ctrl-C, SIGTERM and the end of the terminal (SIGHUP) end a command in order, and soon.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from biggus.cli.usage import UsageError, common_options
+from biggus.cli.usage import BY_SIGNAL, UsageError, common_options
 from biggus.errors import BiggusError
 from biggus.sinks.placing import remove_unfinished
+from biggus.support.reasons import reason_of
+from biggus.support.similar import did_you_mean
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -53,9 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         stop_orderly()
     given = sys.argv[1:] if argv is None else argv
     own, program = _split(given)
-    parser = _parser(own)
     try:
-        arguments = _parsed(parser, own)
+        arguments = _parsed(_parser(own), own)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else USAGE
     arguments.program = program
@@ -76,8 +77,11 @@ def _run(arguments: argparse.Namespace) -> int:
     except BrokenPipeError:
         _forget_output()
         return NO_READER
-    except (BiggusError, OSError, MemoryError) as error:
+    except (BiggusError, MemoryError) as error:
         return _failed(error, FAILED)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _failed(f"{place}{reason_of(error)}", FAILED)
     except Exception as error:
         logging.getLogger("biggus.cli").debug("traceback:", exc_info=True)
         return _failed(f"{type(error).__name__}: {error} (-vv shows where)", FAILED)
@@ -106,7 +110,9 @@ def _parsed(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Na
     """
     arguments, rest = parser.parse_known_args(argv)
     if rest and (not hasattr(arguments, "words") or any(map(_is_option, rest))):
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        hint = "; a program follows two dashes: -- python study.py"
+        runs = argv[0] in _RUNNING and not _is_option(rest[0])
+        parser.error(f"unrecognized arguments: {' '.join(rest)}{hint if runs else ''}")
     if rest:
         arguments.words.extend(rest)
     return arguments
@@ -181,6 +187,9 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"biggus {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     first = argv[0] if argv else ""
+    if first not in _COMMANDS and not _is_option(first or "-"):
+        hint = did_you_mean(first, _COMMANDS)
+        parser.error(f"there is no command {first!r}{hint}; there are {', '.join(_COMMANDS)}")
     for name in [first] if first in _COMMANDS else _COMMANDS:
         _add(commands, name)
     return parser
@@ -208,8 +217,7 @@ def _add(commands: Any, name: str) -> None:
     module.add_arguments(parser)
 
 
-INTERRUPTED = 130
-TERMINATED = 143
+INTERRUPTED = BY_SIGNAL + signal.SIGINT
 
 _PATIENCE_SECONDS = 2.0
 """How long the process may take to end after a signal."""
@@ -224,13 +232,17 @@ def stop_orderly() -> None:
     if threading.current_thread() is not threading.main_thread():
         return
     signal.signal(signal.SIGTERM, _stop)
+    # Windows has no SIGHUP, and nohup ignores it.
+    hangup = getattr(signal, "SIGHUP", None)
+    if hangup is not None and signal.getsignal(hangup) is signal.SIG_DFL:
+        signal.signal(hangup, _stop)
     # Background jobs may have been started with SIGINT ignored.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _stop)
 
 
 def _stop(signum: int, _frame: FrameType | None) -> NoReturn:
-    code = INTERRUPTED if signum == signal.SIGINT else TERMINATED
+    code = BY_SIGNAL + signum
     timer = threading.Timer(_PATIENCE_SECONDS, _end, [code])
     timer.daemon = True
     timer.start()

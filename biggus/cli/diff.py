@@ -30,4 +30,6 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{path}: {summary(bundle)}")
     for finding in differences(*bundles):
         print(f"  {finding}")
-    return 0 if bundles[0].receipt == bundles[1].receipt else _DIFFERENT
+    same = bundles[0].receipt == bundles[1].receipt
+    print(f"  the data that were read {'are the same' if same else 'differ'}")
+    return 0 if same else _DIFFERENT

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import glob
+import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import biggus
@@ -91,10 +93,21 @@ def selected(arguments: argparse.Namespace) -> Selected:
 
 
 def behind_location(text: str) -> tuple[str, str]:
-    """Split ``LOCATION::VARIABLE[KEY]`` before the key, which is empty if there is none."""
-    if not text.endswith("]") or "::" not in text.partition("[")[0]:
+    """Split ``LOCATION::VARIABLE[KEY]`` before the key, which is empty if there is none.
+
+    Raises
+    ------
+    UsageError
+        If a key follows the path of a file without the name of a variable.
+    """
+    if not text.endswith("]"):
         return text, ""
-    return cut_key(text)
+    if "::" in text.partition("[")[0]:
+        return cut_key(text)
+    place, _, key = text.partition("[")
+    if os.path.lexists(place) and not glob.glob(text):  # noqa: PTH207 - a pattern may be absolute
+        raise UsageError(f"a key is an argument of its own: {place} '[{key}'")
+    return text, ""
 
 
 def open_selected(arguments: argparse.Namespace) -> Opened:

@@ -8,7 +8,8 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
-from biggus.cli.usage import UsageError
+from biggus.cli.saving import add_overwrite
+from biggus.cli.usage import BY_SIGNAL, UsageError
 from biggus.errors import StudyError
 from biggus.options import format_bytes
 from biggus.study.bundle import Bundle
@@ -36,12 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="the file to write (default: study.biggus)",
     )
-    parser.add_argument("--force", action="store_true", help="replace FILE if it exists")
+    add_overwrite(parser, "FILE")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run a program, and write a bundle of what it reads."""
-    bundling = Bundling(arguments.output, arguments.force, "--force")
+    bundling = Bundling(arguments.output, arguments.overwrite, "--overwrite")
     try:
         environment = {**os.environ, RECORD: str(bundling.folder)}
         environment.pop(REPLAY, None)
@@ -66,10 +67,6 @@ def summary(bundle: Bundle) -> str:
     return f"{chunks} of {sources}, {format_bytes(bundle.nbytes)}; receipt {bundle.receipt}"
 
 
-_BY_SIGNAL = 128
-"""Added to the number of the signal that ended a program, as shells do."""
-
-
 def run_program(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
     """Run a program in an environment, and return its exit code.
 
@@ -87,4 +84,4 @@ def run_program(arguments: argparse.Namespace, environment: Mapping[str, str]) -
         code = subprocess.run(program, env=dict(environment), check=False).returncode  # noqa: S603 - what the user says
     except OSError as error:
         raise StudyError(f"cannot run {program[0]}: {error.strerror}") from error
-    return _BY_SIGNAL - code if code < 0 else code
+    return BY_SIGNAL - code if code < 0 else code

@@ -11,6 +11,7 @@ from biggus.cli.joining import MisfitError
 from biggus.cli.usage import UsageError
 from biggus.functions import statistics as functions
 from biggus.labels import labels_of
+from biggus.support.similar import did_you_mean
 
 if TYPE_CHECKING:
     import argparse
@@ -92,11 +93,16 @@ def axes_of(arguments: argparse.Namespace, opened: Opened) -> tuple[int, ...] | 
             axes.append(range(rank)[int(word)])
         except ValueError:
             names = f" ({', '.join(dims)})" if dims else ""
+            hint = did_you_mean(word, dims)
             raise MisfitError(
-                f"there is no axis {word!r}: give its number or its name{names}"
+                f"there is no axis {word!r}{hint}; give its number or its name{names}"
             ) from None
         except IndexError:
-            raise MisfitError(f"there is no axis {word}: the array has {rank}") from None
+            raise MisfitError(
+                f"there is no axis {word}: the axes of the array have the numbers 0 to {rank - 1}"
+                if rank
+                else f"there is no axis {word}: the array has no axes"
+            ) from None
     if len(set(axes)) != len(axes):
         raise MisfitError(f"an axis is named twice in {arguments.axis!r}")
     return tuple(sorted(axes))
@@ -106,7 +112,10 @@ def _names(text: str | None) -> list[str]:
     names = [] if text is None else [name.strip() for name in text.split(",")]
     for name in names:
         if name not in _FUNCTIONS:
-            raise UsageError(f"there is no statistic {name!r}; there are {', '.join(_FUNCTIONS)}")
+            hint = did_you_mean(name, _FUNCTIONS)
+            raise UsageError(
+                f"there is no statistic {name!r}{hint}; there are {', '.join(_FUNCTIONS)}"
+            )
     return names
 
 

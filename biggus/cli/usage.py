@@ -1,6 +1,9 @@
-"""What all commands share: the option --verbose and the error for unusable arguments."""
+"""What all commands share: --verbose, the error for unusable arguments, and exit codes."""
 
 import argparse
+
+BY_SIGNAL = 128
+"""Added to the number of the signal that ended a process for its exit code, as shells do."""
 
 
 class UsageError(Exception):

@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from biggus.errors import BiggusError, MaskedValueError, OutputError, format_box
+from biggus.support.reasons import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -146,9 +147,8 @@ class Guarded(WriterWrapper):
             except MaskedValueError as error:
                 raise MaskedValueError(f"{self._where(box)}: {error}") from None
             except Exception as error:  # noqa: BLE001 - targets may raise anything
-                reason = " ".join(str(error).split()) or type(error).__name__
                 cause = None if isinstance(error, BiggusError) else error
-                raise OutputError(f"{self._where(box)}: {reason}") from cause
+                raise OutputError(f"{self._where(box)}: {reason_of(error)}") from cause
 
     def _where(self, box: Box) -> str:
         return f"cannot write {self._name} {format_box(box)}"

@@ -9,6 +9,8 @@ import uuid
 from typing import TYPE_CHECKING
 
 from biggus.errors import BiggusError, OutputError, OutputExistsError
+from biggus.options import format_bytes
+from biggus.support.reasons import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 
 _STORE_MARKS = ("zarr.json", ".zgroup", ".zarray")
 
+
+_LITTLE_ROOM = 2**20
+"""The bytes of free disk space below which errors of writing mention it."""
 
 _unfinished: set[Path] = set()
 """The temporary paths of output that is being written."""
@@ -58,9 +63,11 @@ def replacing(path: Path, force: bool = False, hint: str = "overwrite=True") -> 
         else:
             temporary.replace(path)
     except OSError as error:
+        if type(error) is OutputError:
+            raise OutputError(f"{error}{_nearly_full(path)}") from error
         if isinstance(error, BiggusError):
             raise
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+        raise OutputError(f"cannot write {path}: {reason_of(error)}") from error
     finally:
         _remove(temporary)
         _unfinished.discard(temporary)
@@ -83,6 +90,18 @@ def check_place(path: Path, force: bool, hint: str = "overwrite=True") -> None:
         raise OutputExistsError(str(path), hint)
     if path.is_dir() and not any((path / mark).exists() for mark in _STORE_MARKS):
         raise OutputError(f"cannot write {path}: it is a folder without a Zarr store")
+
+
+def _nearly_full(path: Path) -> str:
+    """Return how little room there is on the disk; empty if there is enough.
+
+    The errors of the netCDF library do not say that a disk is full.
+    """
+    with contextlib.suppress(OSError):
+        free = shutil.disk_usage(path.parent).free
+        if free < _LITTLE_ROOM:
+            return f"; only {format_bytes(free)} are free on the disk of {path.parent}"
+    return ""
 
 
 def _remove(path: Path) -> None:

@@ -31,6 +31,7 @@ from biggus.sinks.objects import check_object, name_of, writer_to
 from biggus.sinks.placing import check_place, replacing
 from biggus.sinks.stored import as_packed, stores_at
 from biggus.support import watching
+from biggus.support.reasons import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -229,7 +230,7 @@ def _opened(store: NewStore, label: object) -> Iterator[NewStore]:
     try:
         store.close()
     except Exception as error:
-        raise OutputError(f"cannot write {label}: {error}") from error
+        raise OutputError(f"cannot write {label}: {reason_of(error)}") from error
 
 
 def _create(store: NewStore, new: NewArray) -> Marked | FillingWriter:
@@ -272,7 +273,7 @@ def _failures_of(new: NewArray) -> Iterator[None]:
     except MissingDependencyError:
         raise
     except Exception as error:
-        raise OutputError(f"cannot write {new.label}: {error}") from error
+        raise OutputError(f"cannot write {new.label}: {reason_of(error)}") from error
 
 
 def _new_array(

@@ -20,6 +20,7 @@ from biggus.study.canonical import decoded, dtype_json, most_bytes
 from biggus.study.manifest import FORMAT, VERSION
 from biggus.study.receipts import Place, receipt_of, source_digest
 from biggus.study.writing import CHUNKS, CRATE, MANIFEST, MOST_MANIFEST
+from biggus.support.reasons import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,7 +120,7 @@ class Bundle:
         self._lock = threading.Lock()
         self._file: zipfile.ZipFile | None = None
         self._pid = os.getpid()
-        with self._reading("it is not a bundle of biggus, or damaged"):
+        with self._reading("it is not a study of biggus, or is damaged"):
             members = self._opened().infolist()
             for member in members:
                 if not _MEMBER.fullmatch(member.filename):
@@ -143,7 +144,7 @@ class Bundle:
 
     def _check_format(self, manifest: Any) -> None:
         if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-            raise StudyError(f"{self.path} is not a bundle of biggus")
+            raise StudyError(f"{self.path} is not a study of biggus")
         version = manifest.get("version")
         if version != VERSION:
             raise StudyError(
@@ -172,12 +173,15 @@ class Bundle:
         try:
             yield
         except FileNotFoundError:
-            raise StudyError(f"there is no bundle {self.path}") from None
+            raise StudyError(f"there is no study {self.path}") from None
+        except (PermissionError, IsADirectoryError) as error:
+            raise StudyError(f"cannot read {self.path}: {reason_of(error)}") from error
         except Exception as error:
             if isinstance(error, StudyError) and str(self.path) in str(error):
                 raise
-            told = " ".join(str(error).split())[:200] or type(error).__name__
-            raise StudyError(f"cannot read {self.path}: {problem}: {told}") from error
+            raise StudyError(
+                f"cannot read {self.path}: {problem}: {reason_of(error)[:200]}"
+            ) from error
 
     def _opened(self) -> zipfile.ZipFile:
         """Return the open file; a forked child opens its own, to not share the file position."""

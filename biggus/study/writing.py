@@ -19,6 +19,7 @@ from biggus.sinks.placing import check_place
 from biggus.study.canonical import plain_json
 from biggus.study.crate import crate_of
 from biggus.study.manifest import Gathered
+from biggus.support.reasons import reason_of
 
 if TYPE_CHECKING:
     import os
@@ -74,7 +75,7 @@ class Bundling:
         except OSError as error:
             if isinstance(error, OutputError):
                 raise
-            raise OutputError(f"cannot write {self.path}: {error.strerror or error}") from error
+            raise OutputError(f"cannot write {self.path}: {reason_of(error)}") from error
         return manifest
 
     def remove(self) -> None:

@@ -65,6 +65,7 @@ def test_error_is_one_line_with_exit_code_1(tmp_path):
     [
         [],
         ["nonsense"],
+        ["record", "python", "study.py"],
         ["info"],
         ["info", "a", "b", "c"],
         ["info", "a", "--no-such-option"],
@@ -97,6 +98,22 @@ def test_usage_error_is_one_line_with_exit_code_2(arguments, capsys):
 def test_help(command, capsys):
     assert main([*command, "--help"]) == 0
     assert capsys.readouterr().out.startswith("usage: biggus")
+
+
+@pytest.mark.parametrize("wrong", ["inof", "stat", "GET"])
+def test_misspelt_command_suggests_one(wrong, capsys):
+    assert main([wrong]) == 2
+    near = {"inof": "info", "stat": "stats", "GET": "get"}[wrong]
+    assert f"there is no command {wrong!r}; did you mean {near!r}" in capsys.readouterr().err
+
+
+def test_refusal_of_the_system_names_path_and_reason(capsys, monkeypatch):
+    def refused(*args, **kwargs):
+        raise PermissionError(13, "long text of a library", "/data/secret")
+
+    monkeypatch.setattr("biggus.cli.caches._cache", refused)
+    assert main(["cache", "info"]) == 1
+    assert capsys.readouterr().err == "biggus: error: /data/secret: Permission denied\n"
 
 
 def test_selection_after_options(store, tmp_path, capsys):
@@ -153,7 +170,7 @@ def test_closed_stdout_is_no_error(store):
 @pytest.mark.machine
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 @pytest.mark.parametrize("key", ["[:9, :9]", "[:999, :999]"], ids=["one tile", "many tiles"])
-@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
 def test_interrupted_get_leaves_no_files(tmp_path, name, code, key):
     # A server that never answers keeps the command in the middle of its work.
     with socket.create_server(("127.0.0.1", 0)) as silent:

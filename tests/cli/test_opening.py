@@ -104,6 +104,7 @@ def test_variable_and_key_come_after_several_files(words, capsys):
         (("a.nc", "ocean/tos[9]"), 1, "out of bounds"),
         (("a.nc", "ocean/tos[0"), 2, "bracket"),
         (("a.nc", "ocean/tos[x]"), 2, "is not a key"),
+        (("a.nc[0, 1:]",), 2, "a key is an argument of its own: a.nc '[0, 1:]'"),
         (("a.nc", "ocean/tos", "ocean/sos"), (1, 2), ""),
     ],
 )

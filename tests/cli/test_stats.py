@@ -253,6 +253,7 @@ def test_cached_results_are_reused(run_stats, settled, capsys, monkeypatch):
         (["packed.nc", "--axis", ""], 1, "no axis ''"),
         (["packed.nc", "--statistics", "mode"], 2, "no statistic 'mode'"),
         (["packed.nc", "--statistics", ""], 2, "no statistic ''"),
+        (["packed.nc", "--statistics", "mena"], 2, "did you mean 'mean'"),
         (["packed.nc", "--memory", "much"], 2, "not a size"),
         (["packed.nc", "--workers", "0"], 2, "workers"),
         (["part0.h5::t", "--memory", "10"], 1, "allow more with --memory"),

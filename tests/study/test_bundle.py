@@ -130,7 +130,7 @@ def test_truncated_bundle_raises(folder, share):
 
 
 def test_files_that_are_no_bundles_raise(folder):
-    with pytest.raises(StudyError, match=r"there is no bundle .*no\.biggus"):
+    with pytest.raises(StudyError, match=r"there is no study .*no\.biggus"):
         Bundle("no.biggus")
     Path("text").write_text("no zip")
     Path("folder").mkdir()

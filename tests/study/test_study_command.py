@@ -82,12 +82,15 @@ def test_killed_program(study, capfd):
         (["record"], 2, "after two dashes"),
         (["replay", "s.biggus"], 2, "after two dashes"),
         (["replay", "--", "true"], 2, "FILE"),
-        (["replay", "no.biggus", "--", "true"], 1, "there is no bundle"),
+        (["replay", "no.biggus", "--", "true"], 1, "there is no study"),
         (["record", "-o", "no/s.biggus", "--", "true"], 1, "there is no folder"),
-        (["record", "-o", "s.biggus", "--", "true"], 1, "--force replaces it"),
+        (["record", "-o", "s.biggus", "--", "true"], 1, "--overwrite replaces it"),
+        (["record", "python", "study.py"], 2, "a program follows two dashes: -- python study.py"),
+        (["replay", "s.biggus", "python", "study.py"], 2, "two dashes"),
+        (["verify", "."], 1, "Is a directory"),
         (["record", "--", "no-such-program"], 1, "cannot run no-such-program"),
-        (["verify", "a.npy"], 1, "not a bundle"),
-        (["diff", "s.biggus", "a.npy"], 1, "not a bundle"),
+        (["verify", "a.npy"], 1, "not a study"),
+        (["diff", "s.biggus", "a.npy"], 1, "not a study"),
         (["diff", "s.biggus"], 2, "OTHER"),
     ],
 )
@@ -164,7 +167,9 @@ def test_diff_of_studies(study, capfd):
     assert main(["record", "-o", "one.biggus", *program("2")]) == 0
     assert main(["record", "-o", "two.biggus", *program("5")]) == 0
     assert main(["diff", "one.biggus", "two.biggus"]) == 0
-    assert capfd.readouterr().out.count("receipt") == 2
+    printed = capfd.readouterr().out
+    assert printed.count("receipt") == 2
+    assert printed.endswith("\n  the data that were read are the same\n")
     np.save("a.npy", np.arange(5.0) + 1)
     assert main(["record", "-o", "three.biggus", "--", sys.executable, "-c", code]) == 0
     capfd.readouterr()
@@ -173,6 +178,7 @@ def test_diff_of_studies(study, capfd):
     assert [line.rpartition("/")[2] for line in lines] == [
         "a.npy::values [0:5]: it has other values",
         "b.npy::values: only one.biggus has it",
+        "  the data that were read differ",
     ]
 
 
@@ -184,4 +190,4 @@ def test_diff_matches_relative_paths_in_different_folders(study, tmp_path_factor
     command = [sys.executable, "-m", "biggus", "record", *program("2")]
     subprocess.run(command, cwd=other, check=True)
     assert main(["diff", "study.biggus", str(other / "study.biggus")]) == 0
-    assert capfd.readouterr().out.count("\n") == 6  # no finding
+    assert capfd.readouterr().out.count("\n") == 7  # no finding
