@@ -6,6 +6,7 @@ import itertools
 import math
 from typing import TYPE_CHECKING
 
+from biggus.engine.rows import Rows
 from biggus.graph import SLAB
 from biggus.indexing.grid import Grid, box_shape
 from biggus.statistics.values import AnyArray, ComputedParts
@@ -26,12 +27,12 @@ class FusedBlock(ComputedParts):
         The shape of the block.
     steps : sequence of FusedStep
         The steps, which compute no value that can be missing.
-    blocks : sequence of ndarray
+    blocks : sequence of ndarray or Rows
         The values that the steps are computed from; they may have length 1 along a dim.
     """
 
     def __init__(
-        self, shape: tuple[int, ...], steps: Sequence[FusedStep], blocks: Sequence[Values]
+        self, shape: tuple[int, ...], steps: Sequence[FusedStep], blocks: Sequence[Values | Rows]
     ) -> None:
         self.shape = shape
         self.dtype = steps[-1].node.dtype
@@ -40,17 +41,22 @@ class FusedBlock(ComputedParts):
 
     def __getitem__(self, box: Box) -> FusedBlock:
         """Return the part of the block in a box."""
-        return FusedBlock(box_shape(box), self._steps, [_part(each, box) for each in self._blocks])
+        parts = [
+            each.within(box) if isinstance(each, Rows) else _part(each, box)
+            for each in self._blocks
+        ]
+        return FusedBlock(box_shape(box), self._steps, parts)
 
-    def compute_into(self, out: AnyArray) -> None:
-        """Compute all values into an array of the block's shape and dtype."""
-        for box in _slabs(self.shape):
-            parts = [_part(block, box) for block in self._blocks]
+    def compute_into(self, out: AnyArray, box: Box) -> None:
+        """Compute the values in a box into an array of its shape and of the block's dtype."""
+        blocks = [_part(each, box) for each in self._blocks]
+        for slab in _slabs(out.shape):
+            parts = [_part(block, slab) for block in blocks]
             results: list[Values] = []
             for node, operands in self._steps:
                 given = [results[~number] if number < 0 else parts[number] for number in operands]
                 results.append(node.computed(given))
-            out[box] = results[-1]
+            out[slab] = results[-1]
 
 
 def _slabs(shape: tuple[int, ...]) -> Iterator[Box]:
@@ -66,7 +72,7 @@ def _slabs(shape: tuple[int, ...]) -> Iterator[Box]:
         yield grid.chunk(number)
 
 
-def _part(block: Values, box: Box) -> Values:
+def _part(block: Values | Rows, box: Box) -> Values:
     values: Values = block[
         tuple([s if n > 1 else slice(None) for s, n in zip(box, block.shape, strict=True)])
     ]

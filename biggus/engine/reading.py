@@ -21,6 +21,7 @@ from biggus import options
 from biggus.engine.concurrent_reads import ConcurrentReads, computing, waiting
 from biggus.engine.fused import FusedBlock
 from biggus.engine.result import Result, own
+from biggus.engine.rows import Rows
 from biggus.errors import MemoryBudgetError
 from biggus.graph import LONGEST_READ, Combination, Node, Piece, Read, pieces_of, spread
 from biggus.indexing.reduction_blocks import BLOCK
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from biggus.sources.base import Values
 
     _Reader: TypeAlias = Callable[[Node, Selection], Values]
-    _Found: TypeAlias = Values | Result | FusedBlock
+    _Found: TypeAlias = Values | Result | FusedBlock | Rows
 
 _log = logging.getLogger("biggus.engine")
 
@@ -190,7 +191,8 @@ def _carried_out(schedule: Schedule, read: _Reader, repeated: Repeated | None) -
             elif entry.reads is not None:
                 found[done] = _pasted(entry, entry.reads)
             elif entry.is_read:
-                found[done] = read(entry.node, entry.selection)
+                how = partial(Rows, read=read) if entry.in_parts else read
+                found[done] = how(entry.node, entry.selection)
             else:
                 result = taken(entry.operands[0]) if entry.pasted else None
                 operands = entry.operands[entry.pasted :]
@@ -202,7 +204,7 @@ def _carried_out(schedule: Schedule, read: _Reader, repeated: Repeated | None) -
 
 
 def _spread(values: _Found, entry: ScheduleEntry) -> Any:
-    if isinstance(values, FusedBlock):
+    if isinstance(values, (FusedBlock, Rows)):
         return values
     return spread(values.values() if isinstance(values, Result) else values, entry.selection.shape)
 

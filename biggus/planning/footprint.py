@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from biggus import options
 from biggus.graph import SLAB, Combination, Leaf, Node, Read, pieces_of
+from biggus.indexing.grid import whole
 from biggus.indexing.selection import Selection
+from biggus.planning.partial_reads import rows_at_once
 from biggus.planning.schedule import Schedule
 from biggus.statistics import LONG
 
@@ -74,6 +76,8 @@ def _of_entry(entry: ScheduleEntry) -> Footprint:
         return Footprint(kept + _working_of(entry.piece), 0 if entry.pasted else kept)
     if entry.steps:
         return Footprint(kept + sum(values_bytes(step.node, SLAB) for step in entry.steps), kept)
+    if entry.in_parts:
+        return _of_rows(entry.node, entry.selection, kept)
     if entry.operands:
         # Masks are joined, and results may be cast.
         return Footprint(kept + (2 * kept if entry.node.masked else kept), kept)
@@ -102,6 +106,15 @@ def _of_pieces(node: Node, selection: Selection, kept: int) -> Footprint:
     pieces = list(itertools.islice(pieces_of(node, selection, everything), _MOST_PIECES))
     under_way = _under_way(pieces)
     return Footprint(under_way if len(pieces) == 1 else under_way + kept, kept)
+
+
+def _of_rows(node: Node, selection: Selection, kept: int) -> Footprint:
+    """Return the memory of a block that is read a few rows at a time."""
+    axis, at_once = rows_at_once(selection.shape)
+    box = list(whole(selection.shape))
+    box[axis] = slice(0, at_once, 1)
+    rows = selection.compose(Selection.of_box(tuple(box)))
+    return Footprint(kept + _of_pieces(node, rows, 0).peak, kept)
 
 
 def _under_way(pieces: Sequence[Piece]) -> int:

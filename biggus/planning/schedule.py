@@ -28,6 +28,7 @@ from biggus.graph import (
     pieces_of,
 )
 from biggus.indexing.selection import Selection
+from biggus.planning.partial_reads import reads_rows
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
@@ -67,8 +68,8 @@ class ScheduleEntry:
     steps : sequence of FusedStep
         The steps of a fused entry; else empty.
     in_parts : bool
-        Whether the values are computed part by part while they are accumulated.  They are
-        never all in memory.
+        Whether the values are read or computed part by part while they, or values computed from
+        them, are accumulated.  They are never all in memory.
     """
 
     node: Node
@@ -162,6 +163,21 @@ class Schedule(Walk[int]):
             entry.operands = [places[operand] for operand in entry.operands]
             places[number] = self._add(entry)
         self.roots = [self._used(places[root]) for root in self.roots]
+        for entry in self.entries:
+            if entry.in_parts:
+                for operand in [self.entries[number] for number in entry.operands]:
+                    operand.in_parts = self._reads_rows(operand, entry.selection.shape)
+
+    def _reads_rows(self, entry: ScheduleEntry, shape: tuple[int, ...]) -> bool:
+        """Return whether an operand of values of a shape is read a few rows at a time."""
+        return (
+            entry.is_read
+            and not entry.kept
+            and entry.uses == 1
+            and entry.selection.shape == shape
+            and id(entry.node) not in self._separate
+            and reads_rows(entry.node, entry.selection)
+        )
 
     def before(self) -> Schedule | None:
         """Return the schedule of kept values that are needed and not computed yet; None if none."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from biggus.indexing.grid import box_shape
 from biggus.statistics.layout import LONG, Run, RunLayout, layout_of
 from biggus.statistics.missing import RunValues
 from biggus.statistics.scratch import aligned, scratch
@@ -30,8 +31,7 @@ def computed_run(block: ComputedParts, layout: RunLayout, run: Run) -> AnyArray:
     """Return the values of a run, with the layout's axes, in scratch memory."""
     found = scratch("computed", tuple([s.stop - s.start for s in run.box]), block.dtype)
     for box, place in _parts(layout, run.number):
-        part = block[box]
-        part.compute_into(found[place].reshape(part.shape))
+        block.compute_into(found[place].reshape(box_shape(box)), box)
     return found if layout.order is None else found.transpose(layout.order)
 
 

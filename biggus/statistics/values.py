@@ -43,11 +43,14 @@ class ComputedParts(ABC):
         """Return the part of the block in a box."""
 
     @abstractmethod
-    def compute_into(self, out: AnyArray) -> None:
-        """Compute all values into an array of the block's shape and dtype."""
+    def compute_into(self, out: AnyArray, box: tuple[slice, ...]) -> None:
+        """Compute the values in a box into an array of the box's shape and the block's dtype.
+
+        It costs the least if the first axes of the boxes are in ascending order.
+        """
 
     def values(self) -> AnyArray:
         """Return all values."""
         found = np.empty(self.shape, self.dtype)
-        self.compute_into(found)
+        self.compute_into(found, tuple([slice(0, n, 1) for n in self.shape]))
         return found
