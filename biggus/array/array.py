@@ -159,10 +159,10 @@ class Array(Operators, Statistics, Methods, Labelled, Missing, Scalars, Dispatch
             if is_large_mask(key, node.shape):
                 return np.extract(key, self)  # type: ignore[return-value]  # dispatches to biggus
             selection = numpy_selection(in_memory(key), node.shape)
-        found = Array.from_node(select(node, selection))
+        selected = Array.from_node(select(node, selection))
         if asked_by("dask.array"):  # dask expects the values of a block
-            return found.masked_array() if self.masked else found.ndarray()  # type: ignore[return-value]
-        return found
+            return selected.masked_array() if self.masked else selected.ndarray()  # type: ignore[return-value]
+        return selected
 
     def _field(self, names: str | list[str]) -> Array:
         dtype = self.dtype
@@ -211,14 +211,14 @@ class Array(Operators, Statistics, Methods, Labelled, Missing, Scalars, Dispatch
         if not axes or (len(axes) == 1 and axes[0] is None):
             order = tuple(reversed(range(ndim)))
         else:
-            given: Any = axes
+            numbers: Any = axes
             if len(axes) == 1 and np.ndim(axes[0]):  # type: ignore[arg-type]
-                given = axes[0]
-            if len(given) != ndim:
+                numbers = axes[0]
+            if len(numbers) != ndim:
                 raise ValueError("axes don't match array")
-            if any(isinstance(axis, bool) for axis in given):
+            if any(isinstance(axis, bool) for axis in numbers):
                 raise TypeError("an axis is an integer, not a bool")
-            order = normal_axes(given, ndim)
+            order = normal_axes(numbers, ndim)
         return Array.from_node(select(self.node, Selection.permuted(self.shape, order)))
 
     @property

@@ -36,12 +36,12 @@ class _NotIfMasked:
         return MethodType(self.method, array)
 
 
-def _put(found: Any, outs: Sequence[npt.NDArray[Any]], where: Any = True) -> Any:
+def _put(results: Any, outs: Sequence[npt.NDArray[Any]], where: Any = True) -> Any:
     """Compute lazy results into ``out`` arrays, which may be operands, as NumPy does.
 
     Elements where `where` is false keep their values.
     """
-    several = found if isinstance(found, tuple) else (found,)
+    several = results if isinstance(results, tuple) else (results,)
     for each, out in zip(several, outs, strict=True):
         if not np.can_cast(each.dtype, out.dtype, "same_kind"):
             raise TypeError(f"cannot cast a result of {each.dtype} to an out of {out.dtype}")
@@ -50,7 +50,7 @@ def _put(found: Any, outs: Sequence[npt.NDArray[Any]], where: Any = True) -> Any
     places = np.asarray(where)
     for values, out in zip([each.ndarray() for each in several], outs, strict=True):
         np.copyto(out, values, "same_kind", places)
-    return outs if isinstance(found, tuple) else outs[0]
+    return outs if isinstance(results, tuple) else outs[0]
 
 
 def _numbered(
@@ -89,18 +89,18 @@ class Dispatch(Lazy):
         if outs and all(type(out) is np.ndarray for out in outs):
             del keywords["out"]
             where = keywords.pop("where", True) if method == "__call__" else True
-            found = getattr(ufunc, method)(*inputs, **keywords)
-            return _put(found, outs, where)
+            results = getattr(ufunc, method)(*inputs, **keywords)
+            return _put(results, outs, where)
         if method != "__call__" and (of := handlers.handler(handlers.methods, method)) is not None:
             return of(ufunc, *inputs, **keywords)
         if ufunc.signature is not None:
             handler = handlers.handler(handlers.functions, ufunc)
             if handler is not None:
                 return handler(*inputs, **keywords)
-        found = called(ufunc, method, inputs, keywords)
-        if isinstance(found, list):
-            return tuple([self.from_node(node) for node in found])
-        return self.from_node(found)
+        results = called(ufunc, method, inputs, keywords)
+        if isinstance(results, list):
+            return tuple([self.from_node(node) for node in results])
+        return self.from_node(results)
 
     @_NotIfMasked
     def __array_function__(

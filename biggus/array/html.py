@@ -73,12 +73,12 @@ def _of_sources(array: Any) -> dict[str, str]:
         return {}
     names = list(dict.fromkeys(source.name for source in sources))
     more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-    found = {"source": f"{names[0]}{more}"}
+    row = {"source": f"{names[0]}{more}"}
     if len(sources) <= _MOST_SOURCES:
         remote = [source for source in sources if source.remote]
         if cached := sum(source.cached_bytes(whole(source.shape)) for source in remote):
-            found["cached"] = format_bytes(cached)
-    return found
+            row["cached"] = format_bytes(cached)
+    return row
 
 
 def _drawing(shape: tuple[int, ...], grid: Chunks | None) -> str:

@@ -19,8 +19,8 @@ def _method_of(name: str) -> Callable[..., Array]:
     function: Callable[..., Any] = getattr(np, name)
 
     def method(self: Array, *arguments: Any, **keywords: Any) -> Array:
-        found: Array = function(self, *arguments, **keywords)
-        return found
+        result: Array = function(self, *arguments, **keywords)
+        return result
 
     method.__name__ = name
     method.__qualname__ = f"Array.{name}"
@@ -79,9 +79,9 @@ class Methods(Lazy):
         return self._reshaped  # type: ignore[no-any-return]
 
     def _reshaped(self: Any, *shape: Any, order: str = "C", copy: bool | None = None) -> Array:
-        given = shape[0] if len(shape) == 1 else shape
-        how = {} if copy is None else {"copy": copy}
-        return np.reshape(self, given, order=order, **how)  # type: ignore[call-overload, no-any-return]
+        lengths = shape[0] if len(shape) == 1 else shape
+        options = {} if copy is None else {"copy": copy}
+        return np.reshape(self, lengths, order=order, **options)  # type: ignore[call-overload, no-any-return]
 
     # The Python array API standard -----------------------------------------------------------
 
@@ -126,10 +126,10 @@ class Methods(Lazy):
         dl_device: tuple[int, int] | None = None,
         copy: bool | None = None,
     ) -> Any:
-        given = {"max_version": max_version, "dl_device": dl_device, "copy": copy}
+        options = {"max_version": max_version, "dl_device": dl_device, "copy": copy}
         # NumPy has these arguments since 2.1.
-        more = {name: value for name, value in given.items() if value is not None}
-        return self.__array__().__dlpack__(stream=stream, **more)
+        given_options = {name: value for name, value in options.items() if value is not None}
+        return self.__array__().__dlpack__(stream=stream, **given_options)
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return (1, 0)

@@ -86,8 +86,8 @@ class Refusals:
 
     def __dir__(self: Any) -> list[str]:
         """Return the names of the attributes that can be accessed without an error."""
-        kept = {"reshape": not self.masked, "mT": self.ndim > 1, "_data": False, "_mask": False}
-        return [name for name in super().__dir__() if kept.get(name, True)]
+        usable = {"reshape": not self.masked, "mT": self.ndim > 1, "_data": False, "_mask": False}
+        return [name for name in super().__dir__() if usable.get(name, True)]
 
     def put(self, *_: object, **__: object) -> NoReturn:
         """Raise a TypeError: numpy.ma would silently change a copy."""

@@ -127,15 +127,15 @@ class Apply(BaseStep):
         return np.ma.MaskedArray(values, mask=mask)
 
     def _plain(self, blocks: tuple[Any, ...], scratch: Any) -> Any:
-        given = self._given(blocks)
+        arguments = self._given(blocks)
         if scratch is not None and scratch.dtype == self.dtype and scratch.flags.writeable:
             if isinstance(self.function, np.ufunc) and self.output is None:
-                return self.function(*given, out=scratch, **self.keywords)
+                return self.function(*arguments, out=scratch, **self.keywords)
             in_place = _IN_PLACE.get(self.function)
-            if in_place is not None and given[0] is scratch:
-                return in_place(*given)
-        found = self.function(*given, **self.keywords)
-        return found if self.output is None else found[self.output]
+            if in_place is not None and arguments[0] is scratch:
+                return in_place(*arguments)
+        results = self.function(*arguments, **self.keywords)
+        return results if self.output is None else results[self.output]
 
     def _given(self, blocks: tuple[Any, ...]) -> list[Any]:
         return [blocks[a] if type(a) is Slot else a for a in self.arguments]
@@ -195,15 +195,15 @@ def _applied(
             empty = _empties[dtype] = np.empty(0, dtype)
         probes.append(empty)
     if not nodes:
-        found = function(*arguments, **keywords)
-        return [leaf_of(MemorySource(np.asarray(one))) for one in (found if each else [found])]
+        results = function(*arguments, **keywords)
+        return [leaf_of(MemorySource(np.asarray(one))) for one in (results if each else [results])]
     with np.errstate(all="ignore"):
-        found = function(*probes, **keywords)
-    given, ignored = tuple(places), ignored_errors()
+        results = function(*probes, **keywords)
+    slotted, ignored = tuple(places), ignored_errors()
     within = any(map(_is_masked, nodes)) and not masks.defined_everywhere(function)
-    outputs = enumerate(found) if each else [(None, found)]
+    outputs = enumerate(results) if each else [(None, results)]
     return [
-        Elementwise(Apply(function, given, keywords, one.dtype, number, within, ignored), *nodes)
+        Elementwise(Apply(function, slotted, keywords, one.dtype, number, within, ignored), *nodes)
         for number, one in outputs
     ]
 

@@ -47,15 +47,15 @@ class OfBlocks(BaseStep):
     @property
     def key(self) -> str | None:
         """A text that equal steps share; None if there is none."""
-        given = [f"#{one}" if type(one) is Slot else text_of(one) for one in self.arguments]
-        call = call_of(self.function, given, self.keywords)
+        texts = [f"#{one}" if type(one) is Slot else text_of(one) for one in self.arguments]
+        call = call_of(self.function, texts, self.keywords)
         return call and f"{call} of blocks {self.dtype!r} {self.numbered} {self.margins}"
 
     def __call__(self, place: BlockPlace, *blocks: Values) -> Values:
         """Return the result at a place."""
-        given = [blocks[one] if type(one) is Slot else one for one in self.arguments]
+        arguments = [blocks[one] if type(one) is Slot else one for one in self.arguments]
         more = {"block_id": place.number} if self.numbered else {}
-        values: Values = self._cast(self.function(*given, **self.keywords, **more))
+        values: Values = self._cast(self.function(*arguments, **self.keywords, **more))
         if self.margins is None:
             return values
         [around] = place.operands
@@ -71,8 +71,8 @@ class OfBlocks(BaseStep):
         cut: Values = values[tuple(inner)]
         return cut
 
-    def _cast(self, found: Any) -> Any:
-        values = np.asanyarray(found)
+    def _cast(self, result: Any) -> Any:
+        values = np.asanyarray(result)
         if isinstance(values, np.ma.MaskedArray) and not self.masked:
             raise TypeError("a function of blocks without missing values returned a masked array")
         if not np.can_cast(values.dtype, self.dtype, "same_kind"):

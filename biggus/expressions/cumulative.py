@@ -37,33 +37,33 @@ class Running(BaseStep):
     def __call__(self, place: BlockPlace, *blocks: Values) -> Values:
         """Return the running results of a block, continuing a total if one is given."""
         block, *carried = blocks
-        found = np.empty(block.shape, self.dtype)
-        values, out = around(block, self.axis), around(found, self.axis)
+        totals = np.empty(block.shape, self.dtype)
+        values, out = around(block, self.axis), around(totals, self.axis)
         start = around(carried[0], self.axis) if carried else None
         # Overflow gives infinity, as in NumPy.
         with np.errstate(all="ignore"):
             for there in slabs_of(values.shape):
                 base = None if start is None else start[there]
                 out[there] = self.of_slab(values[there], base)
-        return found
+        return totals
 
     def of_slab(self, values: Any, base: Any) -> Any:
         """Return the running results along the middle axis."""
         wide = wide_of(self.dtype)
         if self.product:
             first = values[:, :1].astype(wide)
-            rest = values[:, 1:].astype(wide)
+            others = values[:, 1:].astype(wide)
             first = first if base is None else first * base
-            return np.multiply.accumulate(np.concatenate([first, rest], 1), axis=1)
+            return np.multiply.accumulate(np.concatenate([first, others], 1), axis=1)
         values = values.astype(wide, copy=False)
         if wide.kind not in "fc":
             total = np.add.accumulate(values, axis=1, dtype=wide)
             return total if base is None else total + base
         if wide.kind == "c":
-            found = np.empty(values.shape, wide)
-            found.real = compensated(values.real, None if base is None else base.real)
-            found.imag = compensated(values.imag, None if base is None else base.imag)
-            return found
+            totals = np.empty(values.shape, wide)
+            totals.real = compensated(values.real, None if base is None else base.real)
+            totals.imag = compensated(values.imag, None if base is None else base.imag)
+            return totals
         return compensated(values, base)
 
 
@@ -96,12 +96,12 @@ def compensated(values: Any, base: Any) -> Any:
     before = np.zeros_like(total)
     before[:, 1:] = total[:, :-1]
     lost = _lost(before, values, total)
-    rest = np.add.accumulate(lost, axis=1)
+    errors = np.add.accumulate(lost, axis=1)
     if base is not None:
         whole = base + total
-        rest += _lost(base, total, whole)
+        errors += _lost(base, total, whole)
         total = whole
-    return total + rest
+    return total + errors
 
 
 def _lost(one: Any, other: Any, total: Any) -> Any:

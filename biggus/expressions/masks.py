@@ -42,14 +42,14 @@ def defined_everywhere(function: Callable[..., Any]) -> bool:
 
 def union(blocks: Sequence[Any], shape: tuple[int, ...]) -> NDArray[np.bool_]:
     """Return where any of the blocks, broadcast to `shape`, is masked."""
-    found: Any = None
+    combined: Any = None
     for block in blocks:
         mask = np.ma.getmask(block)
         if mask is not np.ma.nomask:
-            found = mask if found is None else found | mask
-    if found is None:
+            combined = mask if combined is None else combined | mask
+    if combined is None:
         return np.zeros(shape, bool)
-    return found if found.shape == shape else np.broadcast_to(found, shape).copy()
+    return combined if combined.shape == shape else np.broadcast_to(combined, shape).copy()
 
 
 def undefined(
@@ -59,10 +59,10 @@ def undefined(
     finite, domain = _domain(function)
     if not finite or results.dtype.kind not in "biufc":
         return None
-    found: NDArray[np.bool_] = ~np.isfinite(results)
+    outside: NDArray[np.bool_] = ~np.isfinite(results)
     if domain is not None:
-        found |= domain(*arguments)
-    return found
+        outside |= domain(*arguments)
+    return outside
 
 
 def where(condition: Any, x: Any, y: Any) -> Values:

@@ -23,8 +23,8 @@ def name_of(function: Callable[..., Any]) -> str | None:
     own = getattr(function, "__module__", None)
     for module in _UFUNCS if own is None else (own,):
         if module.partition(".")[0] in _TRUSTED:
-            found = getattr(sys.modules.get(module), name, None)
-            if found is function:
+            named = getattr(sys.modules.get(module), name, None)
+            if named is function:
                 return f"{module}.{name}"
     return None
 

@@ -55,8 +55,8 @@ def called(ufunc: np.ufunc, method: str, inputs: Sequence[Any], keywords: dict[s
         keywords["dtype"] = np.dtype(keywords["dtype"])
     operands = [operand(one) for one in inputs]
     if ufunc.nout > 1:
-        found = applied_each(ufunc, operands, keywords)
-        return found if where is True else [_where(name, where, one) for one in found]
+        results = applied_each(ufunc, operands, keywords)
+        return results if where is True else [_where(name, where, one) for one in results]
     if where is not True:
         return _where(name, where, applied(ufunc, operands, keywords))
     try:
@@ -68,12 +68,12 @@ def called(ufunc: np.ufunc, method: str, inputs: Sequence[Any], keywords: dict[s
         return applied(compare, operands)
 
 
-def _where(name: str, where: Any, found: Node) -> Node:
+def _where(name: str, where: Any, results: Node) -> Node:
     """Return a node with NaN or NaT where a condition is false; NumPy leaves values undefined."""
-    if found.dtype.kind not in "fcmM":
+    if results.dtype.kind not in "fcmM":
         raise TypeError(
-            f"{name} with where= leaves values undefined, and {found.dtype} has no NaN: "
+            f"{name} with where= leaves values undefined, and {results.dtype} has no NaN: "
             "use biggus.where"
         )
-    nothing = np.array(np.nan if found.dtype.kind in "fc" else "NaT", found.dtype)
-    return applied(np.where, [operand(where), found, nothing[()]])
+    nothing = np.array(np.nan if results.dtype.kind in "fc" else "NaT", results.dtype)
+    return applied(np.where, [operand(where), results, nothing[()]])

@@ -90,26 +90,26 @@ def map_blocks(
     whole = next((one for one in lazy if one.ndim == len(shape)), lazy[0])
     left_out = tuple(np.atleast_1d(np.asarray(drop_axis, object)).tolist())
     dropped = normal_axes(numbered(whole.node, left_out), len(shape)) if shape else ()
-    kept: list[int | None] = [axis for axis in range(len(shape)) if axis not in dropped]
+    origins: list[int | None] = [axis for axis in range(len(shape)) if axis not in dropped]
     added = sorted(np.atleast_1d(new_axis).astype(int).tolist())
     for axis in added:
-        kept.insert(axis if axis >= 0 else len(kept) + 1 + axis, None)
-    counts = [1 if axis is None else Grid(shape, grid).axes[axis].count for axis in kept]
+        origins.insert(axis if axis >= 0 else len(origins) + 1 + axis, None)
+    counts = [1 if axis is None else Grid(shape, grid).axes[axis].count for axis in origins]
     if chunks is None:
-        cut: list[Lengths] = [1 if axis is None else grid[axis] for axis in kept]
-        lengths = [1 if axis is None else shape[axis] for axis in kept]
+        cut: list[Lengths] = [1 if axis is None else grid[axis] for axis in origins]
+        lengths = [1 if axis is None else shape[axis] for axis in origins]
     else:
-        cut = [*map(_all_lengths, chunks, counts)] if len(chunks) == len(kept) else []
+        cut = [*map(_all_lengths, chunks, counts)] if len(chunks) == len(origins) else []
         if [len(one) for one in cut if isinstance(one, tuple)] != counts:
             raise ValueError(f"chunks={chunks!r} must give lengths of {counts} blocks per axis")
         lengths = [sum(one) for one in cut if isinstance(one, tuple)]
-    reaches = [_reaches(one.shape, shape, grid, kept, chunks is not None) for one in lazy]
+    reaches = [_reaches(one.shape, shape, grid, origins, chunks is not None) for one in lazy]
     slots = iter(range(len(lazy)))
-    given = [Slot(next(slots)) if isinstance(one, Array) else one for one in arrays]
-    told = _takes_block_id(function)
-    kind = _tried(function, arrays, kwargs, told, len(kept)) if dtype is None else dtype
+    arguments = [Slot(next(slots)) if isinstance(one, Array) else one for one in arrays]
+    with_id = _takes_block_id(function)
+    kind = _tried(function, arrays, kwargs, with_id, len(origins)) if dtype is None else dtype
     masked = any(one.masked for one in lazy)
-    step = OfBlocks(function, given, kwargs, np.dtype(kind), masked, told)
+    step = OfBlocks(function, arguments, kwargs, np.dtype(kind), masked, with_id)
     nodes = [one.node for one in lazy]
     return Array.from_node(Blockwise(step, nodes, reaches, tuple(lengths), tuple(cut)))
 
@@ -122,27 +122,27 @@ def _blocks_of(arrays: Sequence[Array], shape: tuple[int, ...]) -> Chunks:
     return default_chunks(shape, max(one.itemsize for one in arrays))
 
 
-def _all_lengths(given: int | Sequence[int], count: int) -> Lengths:
-    return tuple(map(int, given)) if np.iterable(given) else (int(given),) * count
+def _all_lengths(lengths: int | Sequence[int], count: int) -> Lengths:
+    return tuple(map(int, lengths)) if np.iterable(lengths) else (int(lengths),) * count
 
 
 def _reaches(
     own: tuple[int, ...],
     shape: tuple[int, ...],
     grid: Chunks,
-    kept: Sequence[int | None],
+    origins: Sequence[int | None],
     resized: bool,
 ) -> list[Reach]:
     """Return how blocks of the result depend on each axis of an array."""
-    found = []
+    reaches = []
     first = len(shape) - len(own)
     for axis, length in enumerate(own, first):
-        if axis not in kept or (length == 1 != shape[axis]):
-            found.append(Reach())
+        if axis not in origins or (length == 1 != shape[axis]):
+            reaches.append(Reach())
         else:
             pieces = grid[axis] if resized else None
-            found.append(Reach(kept.index(axis), pieces=pieces))
-    return found
+            reaches.append(Reach(origins.index(axis), pieces=pieces))
+    return reaches
 
 
 def _takes_block_id(function: Callable[..., Any]) -> bool:
@@ -156,20 +156,20 @@ def _tried(
     function: Callable[..., Any],
     arrays: Sequence[Any],
     keywords: Mapping[str, Any],
-    told: bool,
+    with_id: bool,
     ndim: int,
 ) -> np.dtype[Any]:
     """Return the dtype of a function, which is called with ones."""
     ones = [
         np.ones((1,) * one.ndim, one.dtype) if isinstance(one, Array) else one for one in arrays
     ]
-    more = {"block_id": (0,) * ndim} if told else {}
+    more = {"block_id": (0,) * ndim} if with_id else {}
     try:
         with np.errstate(all="ignore"):
-            found: np.dtype[Any] = np.asanyarray(function(*ones, **keywords, **more)).dtype
+            dtype: np.dtype[Any] = np.asanyarray(function(*ones, **keywords, **more)).dtype
     except Exception as error:
         raise TypeError(f"the function of blocks fails for ones: pass dtype= ({error})") from error
-    return found
+    return dtype
 
 
 def map_overlap(
@@ -245,21 +245,23 @@ def map_overlap(
     return Array.from_node(Blockwise(step, [padded.node], [reaches], lazy.shape, grid))
 
 
-def _by_axis(given: Any, array: Array, default: Any, what: str) -> list[Any]:
+def _by_axis(argument: Any, array: Array, default: Any, name: str) -> list[Any]:
     """Return an argument for each axis; it is given for all, for each, or by number or name."""
     ndim = array.ndim
-    if isinstance(given, dict):
-        named = {normal_axis(numbered(array.node, n), ndim): one for n, one in given.items()}
+    if isinstance(argument, dict):
+        named = {normal_axis(numbered(array.node, n), ndim): one for n, one in argument.items()}
         return [named.get(axis, default) for axis in range(ndim)]
-    if isinstance(given, (tuple, list)):
-        if len(given) != ndim:
-            raise ValueError(f"{what} must be given for all axes or for each of {ndim}: {given!r}")
-        return list(given)
-    return [default if given is None else given] * ndim
+    if isinstance(argument, (tuple, list)):
+        if len(argument) != ndim:
+            raise ValueError(
+                f"{name} must be given for all axes or for each of {ndim}: {argument!r}"
+            )
+        return list(argument)
+    return [default if argument is None else argument] * ndim
 
 
-def _pair(given: Any) -> tuple[int, int]:
-    before, after = given if np.iterable(given) else (given, given)
+def _pair(depth: Any) -> tuple[int, int]:
+    before, after = depth if np.iterable(depth) else (depth, depth)
     return int(before), int(after)
 
 

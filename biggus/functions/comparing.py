@@ -55,18 +55,18 @@ def _looked_up(name: str, place: int, others: Sequence[str]) -> Callable[..., Ar
     function = getattr(np, name)
 
     def look(*arguments: Any, **keywords: Any) -> Array:
-        given = list(arguments)
-        for number, one in enumerate([*given, *keywords.values()]):
+        operands = list(arguments)
+        for number, one in enumerate([*operands, *keywords.values()]):
             if number != place and isinstance(one, Array):
                 raise TypeError(
                     f"{name}: {', '.join(others)} cannot be lazy: read first, with .ndarray()"
                 )
-        values = expressions.operand(given[place])
-        for number, one in enumerate(given):
+        values = expressions.operand(operands[place])
+        for number, one in enumerate(operands):
             if number != place and not isinstance(one, (str, int, float, complex, type(None))):
-                given[number] = np.asarray(one)
-        given[place] = values
-        return Array.from_node(expressions.applied(function, given, keywords))
+                operands[number] = np.asarray(one)
+        operands[place] = values
+        return Array.from_node(expressions.applied(function, operands, keywords))
 
     return look
 
@@ -90,10 +90,10 @@ def _searchsorted(a: Any, v: Any, side: Any = "left", sorter: Any = None) -> Arr
 def _unravel_index(indices: Any, shape: Any, order: str = "C") -> tuple[Array, ...]:
     lengths = tuple(shape) if np.iterable(shape) else (shape,)
     np.unravel_index(np.empty(0, np.intp), lengths, order)  # type: ignore[call-overload]  # may refuse
-    found = expressions.applied_each(
+    nodes = expressions.applied_each(
         np.unravel_index, [expressions.operand(indices), lengths, order]
     )
-    return tuple(map(Array.from_node, found))
+    return tuple(map(Array.from_node, nodes))
 
 
 # Chosen by conditions ------------------------------------------------------------------------
@@ -114,11 +114,11 @@ def _select(condlist: Any, choicelist: Any, default: Any = 0) -> Array:
     choices = [one if np.isscalar(one) else as_array(one) for one in choicelist]
     every_one = [one.dtype if isinstance(one, Array) else one for one in [*choices, default]]
     dtype = np.result_type(*every_one)
-    found: Any = np.asarray(default).astype(dtype) if np.isscalar(default) else default
+    selected: Any = np.asarray(default).astype(dtype) if np.isscalar(default) else default
     for condition, choice in zip(conditions[::-1], choices[::-1], strict=True):
         chosen = choice.astype(dtype) if isinstance(choice, Array) else dtype.type(choice)
-        found = where(condition, chosen, found)
-    result: Array = found
+        selected = where(condition, chosen, selected)
+    result: Array = selected
     return result
 
 
@@ -148,13 +148,13 @@ def _piecewise(
             f"with {len(conditions)} condition(s), either {len(conditions)} or "
             f"{len(conditions) + 1} functions are expected"
         )
-    made = [one(array, *arguments, **keywords) if callable(one) else one for one in funclist]
-    found: Any = zeros(array.shape, array.dtype)
-    if len(made) > len(conditions):
-        found = broadcast_to(as_array(made.pop()).astype(array.dtype), array.shape)
-    for condition, values in zip(conditions, made, strict=True):
-        found = where(condition, as_array(values).astype(array.dtype), found)
-    result: Array = found.astype(array.dtype)
+    pieces = [one(array, *arguments, **keywords) if callable(one) else one for one in funclist]
+    joined: Any = zeros(array.shape, array.dtype)
+    if len(pieces) > len(conditions):
+        joined = broadcast_to(as_array(pieces.pop()).astype(array.dtype), array.shape)
+    for condition, values in zip(conditions, pieces, strict=True):
+        joined = where(condition, as_array(values).astype(array.dtype), joined)
+    result: Array = joined.astype(array.dtype)
     return result
 
 
@@ -179,5 +179,5 @@ if hasattr(np, "astype"):  # since NumPy 2.1
 
 @implements(np.can_cast)
 def _can_cast(from_: Any, to: Any, casting: Any = "safe") -> bool:
-    given = from_.dtype if isinstance(from_, Array) else from_
-    return np.can_cast(given, to, casting)
+    dtype = from_.dtype if isinstance(from_, Array) else from_
+    return np.can_cast(dtype, to, casting)

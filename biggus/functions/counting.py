@@ -127,8 +127,8 @@ def _histogramdd(
     counts, known = np.histogramdd(probe, bins, range, density=False)
     ranges = [None] * dims if range is None else list(range)
     edges: list[Array] = []
-    for line, each, given, some in zip(lines, several, ranges, known, strict=True):
-        if np.iterable(each) or given is not None:
+    for line, each, extent, some in zip(lines, several, ranges, known, strict=True):
+        if np.iterable(each) or extent is not None:
             edges.append(as_array(some))
         else:
             by = reductions.histogram_edges(line.astype(probe.dtype).node, each)
@@ -138,15 +138,15 @@ def _histogramdd(
         given_lines.append(as_array(weights))
         if given_lines[-1].shape != lines[0].shape:
             raise ValueError("The weights and list don't have the same length.")
-    how = {"dims": dims}
-    found = _added_up(histogram_counts, given_lines, edges, counts.shape, counts.dtype, how)
+    options = {"dims": dims}
+    histogram = _added_up(histogram_counts, given_lines, edges, counts.shape, counts.dtype, options)
     if density:
-        whole = total(found)
+        whole = total(histogram)
         for axis, each in enumerate(edges):
             widths = each[1:] - each[:-1]
-            found = found / widths[(slice(None),) + (None,) * (dims - axis - 1)]
-        found = found / whole
-    return found, type(known)(edges)
+            histogram = histogram / widths[(slice(None),) + (None,) * (dims - axis - 1)]
+        histogram = histogram / whole
+    return histogram, type(known)(edges)
 
 
 _range = range
@@ -171,5 +171,5 @@ def counted_before(a: Array, v: Any, side: str) -> Array:
     values = as_array(v)
     np.searchsorted(np.zeros(0, a.dtype), np.zeros(0, values.dtype), side)  # type: ignore[call-overload] # any dtype
     dtype = np.dtype(np.intp)
-    found = _added_up(np.searchsorted, [a], [ravel(values)], (values.size,), dtype, {"side": side})
-    return reshape(found, values.shape)
+    counts = _added_up(np.searchsorted, [a], [ravel(values)], (values.size,), dtype, {"side": side})
+    return reshape(counts, values.shape)

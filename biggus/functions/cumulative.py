@@ -50,10 +50,10 @@ def _running(name: str) -> Callable[..., Array]:
         values = array.filled(neutral)
         if name.startswith("nan") and array.dtype.kind in "fc":
             values = where(np.isnan(values), array.dtype.type(neutral), values)
-        found = _accumulated(values.astype(kind), place, product)
+        totals = _accumulated(values.astype(kind), place, product)
         if array.masked:
-            found = Array.from_node(valid_where(found.node, valid(array.node)))
-        return found
+            totals = Array.from_node(valid_where(totals.node, valid(array.node)))
+        return totals
 
     return run
 
@@ -94,10 +94,10 @@ def _carried(array: Array, axis: int, length: int, before: int, product: bool) -
     shape = (*array.shape[:axis], before, length, *array.shape[axis + 1 :])
     wide = wide_of(array.dtype)
     each = (prod if product else total)(reshape(whole, shape), axis=axis + 1, dtype=wide)
-    found = _accumulated(each, axis, product)
+    totals = _accumulated(each, axis, product)
     ones = (*array.shape[:axis], 1, *array.shape[axis + 1 :])
     first = np.full((1,) * array.ndim, int(product), wide)
-    return concatenate([np.broadcast_to(first, ones), found], axis)
+    return concatenate([np.broadcast_to(first, ones), totals], axis)
 
 
 for _name in ("cumsum", "cumprod", "nancumsum", "nancumprod"):
@@ -123,11 +123,11 @@ def _cumulative(name: str, neutral: int) -> Callable[..., Array]:
             axis = 0
         array, axis = of_an_axis(array, axis)
         place = normal_axis(axis, array.ndim)
-        found = run(array, place, dtype, out)
+        totals = run(array, place, dtype, out)
         if not include_initial:
-            return found
-        shape = tuple([1 if n == place else length for n, length in enumerate(found.shape)])
-        return concatenate([np.full(shape, neutral, found.dtype), found], place)
+            return totals
+        shape = tuple([1 if n == place else length for n, length in enumerate(totals.shape)])
+        return concatenate([np.full(shape, neutral, totals.dtype), totals], place)
 
     return accumulate
 

@@ -72,24 +72,24 @@ class _Distinct(Finder):
         each, first, counts = np.unique(
             values, return_index=True, return_counts=True, equal_nan=self._equal_nan
         )
-        found = Found(each, self.places(box, first), counts)
+        distinct = Found(each, self.places(box, first), counts)
         with self.adding:
-            self._found.append(found)
+            self._found.append(distinct)
             if sum(one.nbytes for one in self._found) > self.room:
                 self._found = [_merged(self._found, self._equal_nan)]
                 if self._found[0].nbytes > self.room // 2:
                     self._put_down()
 
     def _put_down(self) -> None:
-        [found] = self._found
-        if found.values.dtype.hasobject:
+        [distinct] = self._found
+        if distinct.values.dtype.hasobject:
             raise MemoryBudgetError(
                 f"unique finds more objects than fit into an eighth of the memory option, "
                 f"{format_bytes(self.room)}: allow more, or cast them to strings of fixed length, "
                 "with .astype"
             )
-        self._runs.append(Found(*map(_spilled, found)))
-        self._found = [Found(*[one[:0] for one in found])]
+        self._runs.append(Found(*map(_spilled, distinct)))
+        self._found = [Found(*[one[:0] for one in distinct])]
 
     def result(self) -> Found:
         """Return the distinct values as lazy arrays."""
@@ -123,10 +123,10 @@ def _of_runs(runs: Sequence[Found], equal_nan: bool, room: int) -> Found:
         counts.append(np.unique(np.concatenate(parts), equal_nan=equal_nan).size)
     reaches = [[Reach(0, pieces=tuple(np.diff(cut).tolist()))] for cut in cuts for _ in range(3)]
     nodes = [node for run in runs for node in run]
-    how = {"equal_nan": equal_nan}
-    steps = [FunctionStep(_merge_pieces, node.dtype, how, n) for n, node in enumerate(runs[0])]
-    made = [Blockwise(step, nodes, reaches, (sum(counts),), (tuple(counts),)) for step in steps]
-    return Found(*map(Array.from_node, made))
+    options = {"equal_nan": equal_nan}
+    steps = [FunctionStep(_merge_pieces, node.dtype, options, n) for n, node in enumerate(runs[0])]
+    columns = [Blockwise(step, nodes, reaches, (sum(counts),), (tuple(counts),)) for step in steps]
+    return Found(*map(Array.from_node, columns))
 
 
 @implements(np.unique)
@@ -144,24 +144,24 @@ def _unique(
     if axis is not None:
         raise TypeError("unique along an axis of a lazy array: read it first, with .ndarray()")
     finder = _Distinct(array, equal_nan)
-    found = finder.result()
-    results: list[Any] = [found.values]
+    distinct = finder.result()
+    results: list[Any] = [distinct.values]
     if return_index:
-        results.append(found.first)
+        results.append(distinct.first)
     if return_inverse:
         results.append(_inverse(array, finder.known, equal_nan))
     if return_counts:
-        results.append(found.counts)
+        results.append(distinct.counts)
     return results[0] if len(results) == 1 else tuple(results)
 
 
-def _inverse(array: Array, found: Found | None, equal_nan: bool) -> Array:
-    if found is None:
+def _inverse(array: Array, distinct: Found | None, equal_nan: bool) -> Array:
+    if distinct is None:
         raise MemoryBudgetError(
             "unique finds more values than fit into an eighth of the memory option, and then has "
             "no inverse: allow more, or do without"
         )
-    values = found.values
+    values = distinct.values
     if not equal_nan and values.dtype.kind in "fcmM" and np.isnan(values[-1:]).any():
         raise TypeError("NaN that are unequal have no inverse: read it first, with .ndarray()")
     places: Any = np.searchsorted(values, array)
@@ -193,12 +193,12 @@ def _intersect1d(
     return_indices: bool = False,
 ) -> Any:
     (first, second), either = _both(ar1, ar2)
-    found = extract(either.counts == 2, either.values)
+    common = extract(either.counts == 2, either.values)
     if not return_indices:
-        return found
+        return common
     places = extract(either.counts == 2, either.first)
-    others = np.searchsorted(second.values.ndarray(), found)
-    return found, first.first[places], second.first[others]
+    others = np.searchsorted(second.values.ndarray(), common)
+    return common, first.first[places], second.first[others]
 
 
 @implements(np.setxor1d)

@@ -142,13 +142,13 @@ def refuse_missing(name: str, *arrays: Array) -> None:
         )
 
 
-def _test(ufunc: np.ufunc, what: str, example: str) -> Test:
+def _test(ufunc: np.ufunc, quality: str, example: str) -> Test:
     def test(a: Any) -> Array:
         return Array.from_node(expressions.applied(ufunc, [node_of(a)]))
 
     name = ufunc.__name__
     test.__name__ = test.__qualname__ = name
-    test.__doc__ = f"""Test each value for being {what}, as :func:`numpy.{name}`.
+    test.__doc__ = f"""Test each value for being {quality}, as :func:`numpy.{name}`.
 
     Parameters
     ----------

@@ -29,9 +29,9 @@ def _along_one(name: str) -> Callable[..., Array]:
     ) -> Array:
         refuse(name, out=out)
         array = as_array(a)
-        here = array.shape[normal_axis(axis, array.ndim)]
+        current = array.shape[normal_axis(axis, array.ndim)]
         if n is None:
-            n = 2 * (here - 1) if name in _DOUBLED else here
+            n = 2 * (current - 1) if name in _DOUBLED else current
         if n < 1:
             raise ValueError(f"Invalid number of FFT data points ({n}) specified.")
         function(np.ones(1, array.dtype), 1, norm=norm)  # may refuse
@@ -92,8 +92,8 @@ for _ndim, _axes in (("2", (-2, -1)), ("n", None)):
 def _shifted(back: bool) -> Callable[..., Array]:
     def shift(x: Any, axes: Any = None) -> Array:
         array = as_array(x)
-        given = range(array.ndim) if axes is None else axes if np.iterable(axes) else (axes,)
-        places = [normal_axis(axis, array.ndim) for axis in given]
+        numbers = range(array.ndim) if axes is None else axes if np.iterable(axes) else (axes,)
+        places = [normal_axis(axis, array.ndim) for axis in numbers]
         by = [-(array.shape[axis] // 2) if back else array.shape[axis] // 2 for axis in places]
         return roll(array, by, places) if places else array
 

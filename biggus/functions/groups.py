@@ -66,24 +66,24 @@ def groupby_reduce(
            [7.5, 8.5, 9.5]])
     """
     values = as_array(array)
-    given: Any = (
+    known: Any = (
         engine.evaluate(labels.node) if isinstance(labels, Array) else np.asanyarray(labels)
     )
     if axis is None:
-        axes = tuple(range(values.ndim - given.ndim, values.ndim))
+        axes = tuple(range(values.ndim - known.ndim, values.ndim))
     else:
         axes = normal_axes(numbered(values.node, axis), values.ndim)
-    if given.shape != tuple([values.shape[one] for one in axes if one >= 0]) or not given.ndim:
+    if known.shape != tuple([values.shape[one] for one in axes if one >= 0]) or not known.ndim:
         raise ValueError(
-            f"labels of shape {given.shape} do not fit the axes {axes} of shape {values.shape}"
+            f"labels of shape {known.shape} do not fit the axes {axes} of shape {values.shape}"
         )
     order = sorted(range(len(axes)), key=axes.__getitem__)
-    groups, numbers = _numbered(given.transpose(order))
+    groups, numbers = _numbered(known.transpose(order))
     with between_forks():
         from biggus.statistics.groups import Groups  # imported late, for it imports much
     axes = tuple(sorted(axes))
-    known = Groups(numbers, axes, len(groups))
-    node = Reduce(values.node, "grouped", axes, groups=known, func=func, **parameters)
+    ids = Groups(numbers, axes, len(groups))
+    node = Reduce(values.node, "grouped", axes, groups=ids, func=func, **parameters)
     return Array.from_node(node), groups
 
 

@@ -59,14 +59,18 @@ def _ravel_multi_index(
 ) -> Array:
     operands = [expressions.operand(one) for one in multi_index]
     lengths = tuple(dims) if np.iterable(dims) else (dims,)
-    how = {"dims": lengths, "mode": mode if isinstance(mode, str) else tuple(mode), "order": order}
-    return Array.from_node(expressions.applied(flat_places, operands, how))
+    options = {
+        "dims": lengths,
+        "mode": mode if isinstance(mode, str) else tuple(mode),
+        "order": order,
+    }
+    return Array.from_node(expressions.applied(flat_places, operands, options))
 
 
 def flat_places(*multi_index: Any, dims: Any, mode: Any, order: Any) -> Any:
     """Return flat indices, as :func:`numpy.ravel_multi_index`."""
-    found: Any = np.ravel_multi_index(multi_index, dims, mode, order)
-    return np.asarray(found)
+    flat: Any = np.ravel_multi_index(multi_index, dims, mode, order)
+    return np.asarray(flat)
 
 
 @implements(np.packbits)
@@ -75,8 +79,10 @@ def _packbits(a: Any, axis: int | None = None, bitorder: str = "big") -> Array:
     if array.dtype.kind not in "iub":
         raise TypeError("Expected an input array of integer or boolean data type")
     array, place = along_or_flat(*of_an_axis(array, axis))
-    length, how = array.shape[place], {"bitorder": bitorder}
-    return lined(array, place, np.packbits, how, dtype=np.dtype(np.uint8), length=-(-length // 8))
+    length, options = array.shape[place], {"bitorder": bitorder}
+    return lined(
+        array, place, np.packbits, options, dtype=np.dtype(np.uint8), length=-(-length // 8)
+    )
 
 
 @implements(np.unpackbits)
@@ -91,8 +97,8 @@ def _unpackbits(
     length = whole if count is None else count if count >= 0 else whole + count
     if length < 0:
         raise ValueError(f"-ve count {count} out of bounds for an array of {whole} bits")
-    how = {"count": count, "bitorder": bitorder}
-    return lined(array, place, np.unpackbits, how, dtype=np.dtype(np.uint8), length=length)
+    options = {"count": count, "bitorder": bitorder}
+    return lined(array, place, np.unpackbits, options, dtype=np.dtype(np.uint8), length=length)
 
 
 @implements(np.sort_complex)
@@ -150,15 +156,15 @@ def _meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str =
 
 @implements(np.ix_)
 def _ix(*arguments: Any) -> tuple[Any, ...]:
-    found = []
+    indexers = []
     for number, one in enumerate(arguments):
         array = as_array(one)
         if array.ndim != 1:
             raise ValueError("Cross index must be 1 dimensional")
         line = nonzero(array)[0] if array.dtype.kind == "b" else array
         key = tuple([slice(None) if axis == number else None for axis in range(len(arguments))])
-        found.append(line[key])
-    return tuple(found)
+        indexers.append(line[key])
+    return tuple(indexers)
 
 
 @implements(np.vander)
@@ -171,14 +177,14 @@ def _vander(x: Any, N: int | None = None, increasing: bool = False) -> Array:  #
     columns = [array**0]
     for _ in range(count - 1):
         columns.append(columns[-1] * array)
-    found = stack(columns, 1)[:, : max(0, count)]
-    return found if increasing else found[:, ::-1]
+    powers = stack(columns, 1)[:, : max(0, count)]
+    return powers if increasing else powers[:, ::-1]
 
 
 @implements(np.diag_indices_from)
 def _diag_indices_from(arr: Any) -> tuple[Array, ...]:
-    found = np.diag_indices_from(np.broadcast_to(np.zeros(()), arr.shape))
-    return tuple(map(as_array, found))
+    indices = np.diag_indices_from(np.broadcast_to(np.zeros(()), arr.shape))
+    return tuple(map(as_array, indices))
 
 
 def _indices_in_rows(place: BlockPlace, ends: Values, firsts: Values) -> tuple[Values, Values]:
@@ -198,8 +204,8 @@ def _triangle_of(rows: int, firsts: Any, lasts: Any) -> tuple[Array, Array]:
     nodes = [as_array(one).node for one in (ends, firsts)]
     cut = default_chunks(shape, 8)
     steps = [FunctionStep(_indices_in_rows, np.dtype(np.intp), which=axis) for axis in (0, 1)]
-    made = [Blockwise(step, nodes, [[Reach()]] * 2, shape, cut, (0,)) for step in steps]
-    return Array.from_node(made[0]), Array.from_node(made[1])
+    columns = [Blockwise(step, nodes, [[Reach()]] * 2, shape, cut, (0,)) for step in steps]
+    return Array.from_node(columns[0]), Array.from_node(columns[1])
 
 
 def _past_diagonal(arr: Any, k: int) -> tuple[int, Any, Any]:

@@ -69,12 +69,12 @@ def concatenate(
     array([0., 0., 1.])
     """
     refuse("concatenate", out=out)
-    made = [as_array(one) for one in arrays]
+    parts = [as_array(one) for one in arrays]
     if axis is None:
-        made, axis = [ravel(one) for one in made], 0
+        parts, axis = [ravel(one) for one in parts], 0
     if dtype is None:
-        return LinearMosaic(made, axis)
-    joined = LinearMosaic([one.astype(dtype, casting=casting) for one in made], axis)
+        return LinearMosaic(parts, axis)
+    joined = LinearMosaic([one.astype(dtype, casting=casting) for one in parts], axis)
     # A mosaic has the native byte order.
     return joined if np.dtype(dtype).isnative else joined.astype(dtype)
 
@@ -122,18 +122,18 @@ def stack(
     array([[0., 1.],
            [0., 1.]])
     """
-    made = [as_array(one) for one in arrays]
-    if len({one.shape for one in made}) > 1:
+    parts = [as_array(one) for one in arrays]
+    if len({one.shape for one in parts}) > 1:
         raise ValueError("all arrays of a stack must have the same shape")
-    place = normal_axis(axis, made[0].ndim + 1) if made else 0
+    place = normal_axis(axis, parts[0].ndim + 1) if parts else 0
     key = (slice(None),) * place + (None,)
-    return concatenate([one[key] for one in made], place, out, dtype=dtype, casting=casting)
+    return concatenate([one[key] for one in parts], place, out, dtype=dtype, casting=casting)
 
 
 @implements(np.column_stack)
 def _column_stack(tup: Iterable[Any]) -> Array:
-    made = [as_array(one) for one in tup]
-    return concatenate([one if one.ndim > 1 else at_least_1d(one)[:, None] for one in made], 1)
+    columns = [as_array(one) for one in tup]
+    return concatenate([one if one.ndim > 1 else at_least_1d(one)[:, None] for one in columns], 1)
 
 
 @implements(np.append)

@@ -100,9 +100,9 @@ def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> 
     return norm_of_planes(array, ord, axes, keepdims)
 
 
-def _greatest(sizes: Array, **how: Any) -> Any:
+def _greatest(sizes: Array, **options: Any) -> Any:
     """Return the greatest of some sizes, which is 0 if there are none."""
-    return greatest(sizes, **how, **({"initial": 0} if 0 in sizes.shape else {}))
+    return greatest(sizes, **options, **({"initial": 0} if 0 in sizes.shape else {}))
 
 
 def _squares(array: Array) -> Any:
@@ -111,21 +111,23 @@ def _squares(array: Array) -> Any:
 
 def norm_of_vectors(array: Array, ord: Any, axis: Any, keepdims: bool) -> Array:
     """Return the norms of vectors along one axis or several, of floats or complex numbers."""
-    how: dict[str, Any] = {"axis": axis, "keepdims": keepdims}
-    found: Any
+    options: dict[str, Any] = {"axis": axis, "keepdims": keepdims}
+    norms: Any
     if ord in (np.inf, -np.inf):
-        found = (_greatest if ord > 0 else least)(abs(array), **how)
+        norms = (_greatest if ord > 0 else least)(abs(array), **options)
     elif ord == 0:
-        found = total((array != 0).astype(array.real.dtype), **how)
+        norms = total((array != 0).astype(array.real.dtype), **options)
     elif ord == 1:
-        found = total(abs(array), **how)
+        norms = total(abs(array), **options)
     elif ord is None or ord == 2:
-        found = np.sqrt(total(_squares(array), **how))
+        norms = np.sqrt(total(_squares(array), **options))
     elif isinstance(ord, str):
         raise ValueError(f"Invalid norm order '{ord}' for vectors")
     else:
-        found = total(abs(array) ** ord, **how) ** np.reciprocal(ord, dtype=array.real.dtype.type)
-    result: Array = found
+        norms = total(abs(array) ** ord, **options) ** np.reciprocal(
+            ord, dtype=array.real.dtype.type
+        )
+    result: Array = norms
     return result
 
 
@@ -134,24 +136,24 @@ def norm_of_planes(array: Array, ord: Any, axes: tuple[int, ...], keepdims: bool
     rows, columns = axes
     if rows == columns:
         raise ValueError("Duplicate axes given.")
-    found: Any
+    norms: Any
     if ord in (None, "fro", "f"):
-        found = np.sqrt(total(_squares(array), axis=axes, keepdims=True))
+        norms = np.sqrt(total(_squares(array), axis=axes, keepdims=True))
     elif ord in (1, -1, np.inf, -np.inf):
         along, over = (rows, columns) if abs(ord) == 1 else (columns, rows)
         sums = total(abs(array), axis=along, keepdims=True)
-        found = (_greatest if ord > 0 else least)(sums, axis=over, keepdims=True)
+        norms = (_greatest if ord > 0 else least)(sums, axis=over, keepdims=True)
     elif ord in (2, -2, "nuc"):
         moved: Any = moveaxis(array, axes, (-2, -1))
         values: Any = np.linalg.svd(moved, compute_uv=False)
         choose: Callable[..., Array] = {2: _greatest, -2: least, "nuc": total}[ord]
-        found = np.expand_dims(choose(values, axis=-1), axes)
+        norms = np.expand_dims(choose(values, axis=-1), axes)
     else:
         raise ValueError("Invalid norm order for matrices.")
     if keepdims:
-        return found  # type: ignore[no-any-return]  # a lazy array
+        return norms  # type: ignore[no-any-return]  # a lazy array
     key = tuple([0 if axis in axes else slice(None) for axis in range(array.ndim)])
-    return found[key]  # type: ignore[no-any-return]  # likewise
+    return norms[key]  # type: ignore[no-any-return]  # likewise
 
 
 @implements(np.linalg.pinv)
@@ -161,8 +163,8 @@ def _pinv(a: Any, rcond: Any = None, hermitian: bool = False, **keywords: Any) -
         raise TypeError(f"linalg.pinv has no option {next(iter(keywords))!r}")
     array = as_array(a)
     if cutoffs is None or np.ndim(cutoffs) == 0:
-        given = {} if cutoffs is None else {"rcond": float(cutoffs)}
-        return _of_one_cutoff(array, **given, hermitian=hermitian)
+        cutoff = {} if cutoffs is None else {"rcond": float(cutoffs)}
+        return _of_one_cutoff(array, **cutoff, hermitian=hermitian)
     dtype = np.linalg.pinv(np.eye(1, dtype=array.dtype)).dtype
     rows, columns = array.shape[-2:]
     arrays, options = [array, as_array(cutoffs)], {"hermitian": hermitian}

@@ -84,8 +84,8 @@ class Finder(ABC):
             return chosen + start
         local = np.unravel_index(chosen, shape)
         there = [index + s.start for index, s in zip(local, box, strict=True)]
-        found: npt.NDArray[np.intp] = np.asarray(np.ravel_multi_index(tuple(there), self.shape))
-        return found
+        flat: npt.NDArray[np.intp] = np.asarray(np.ravel_multi_index(tuple(there), self.shape))
+        return flat
 
 
 class _NonZero(Finder):
@@ -99,21 +99,21 @@ class _NonZero(Finder):
         self._found: list[npt.NDArray[np.intp]] = []
         super().__init__(array, name)
         few = self._counts.sum() * self._counts.itemsize <= self.room
-        found = np.concatenate([np.empty(0, np.intp), *self._found])
+        places = np.concatenate([np.empty(0, np.intp), *self._found])
         # Stable sorting is fast for runs that are sorted already.
-        self.known = np.sort(found, kind="stable") if few else None
+        self.known = np.sort(places, kind="stable") if few else None
 
     def find(self, box: Box, values: Values) -> None:
-        found = self.places(box, _not_zero(values))
-        if not found.size:
+        places = self.places(box, _not_zero(values))
+        if not places.size:
             return
-        numbers = self._edges.find_all(found)
+        numbers = self._edges.find_all(places)
         first = int(numbers.min())
         counts = np.bincount(numbers - first)
         with self.adding:
             self._counts[first : first + len(counts)] += counts
-            if self._counts.sum() * found.itemsize <= self.room:
-                self._found.append(found)
+            if self._counts.sum() * places.itemsize <= self.room:
+                self._found.append(places)
             else:
                 self._found.clear()
 
@@ -155,10 +155,10 @@ class _Chosen(BaseStep):
 
 @implements(np.flatnonzero)
 def _flatnonzero(a: Any) -> Array:
-    found = _NonZero(as_array(a), "flatnonzero")
-    if found.known is None:
-        return found.of_each(FunctionStep(_places, np.dtype(np.intp)))
-    return as_array(found.known)
+    finder = _NonZero(as_array(a), "flatnonzero")
+    if finder.known is None:
+        return finder.of_each(FunctionStep(_places, np.dtype(np.intp)))
+    return as_array(finder.known)
 
 
 @implements(np.nonzero)
@@ -187,8 +187,8 @@ def _argwhere(a: Any) -> Array:
 def extract(condition: Any, arr: Any) -> Array:
     """Return the values where a condition is true, as :func:`numpy.extract`; a pass counts them."""
     values = ravel(arr)
-    found = _NonZero(as_array(condition), "extract")
-    size = math.prod(found.shape)
-    if found.known is not None or size > values.size:
-        return values[_flatnonzero(condition) if found.known is None else found.known]
-    return found.of_each(_Chosen(values), [values[:size]])
+    finder = _NonZero(as_array(condition), "extract")
+    size = math.prod(finder.shape)
+    if finder.known is not None or size > values.size:
+        return values[_flatnonzero(condition) if finder.known is None else finder.known]
+    return finder.of_each(_Chosen(values), [values[:size]])

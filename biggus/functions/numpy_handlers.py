@@ -49,9 +49,9 @@ def _elementwise(name: str, operands: int) -> Callable[..., Array]:
     def apply(*arguments: Any, **keywords: Any) -> Array:
         refuse(name, out=keywords.pop("out", None))
         keywords.pop("copy", None)  # results are always new arrays
-        given = [expressions.operand(one) for one in arguments[:operands]]
+        arrays = [expressions.operand(one) for one in arguments[:operands]]
         more = arguments[operands:]
-        return Array.from_node(expressions.applied(function, [*given, *more], keywords))
+        return Array.from_node(expressions.applied(function, [*arrays, *more], keywords))
 
     return apply
 
@@ -67,8 +67,8 @@ def _size(a: Array, axis: int | tuple[int, ...] | None = None) -> int:
 
 @implements(np.result_type)
 def _result_type(*arrays_and_dtypes: Any) -> np.dtype[Any]:
-    given = [one.dtype if isinstance(one, Lazy) else one for one in arrays_and_dtypes]  # type: ignore[attr-defined]
-    return np.result_type(*given)
+    dtypes = [one.dtype if isinstance(one, Lazy) else one for one in arrays_and_dtypes]  # type: ignore[attr-defined]
+    return np.result_type(*dtypes)
 
 
 # Constant arrays -------------------------------------------------------------------------------
@@ -86,9 +86,9 @@ def _like(make: Callable[[Any, Any], Array]) -> Callable[..., Array]:
         *,
         device: str | None = None,  # there is one
     ) -> Array:
-        given = as_array(a)
+        array = as_array(a)
         return make(
-            given.shape if shape is None else shape, given.dtype if dtype is None else dtype
+            array.shape if shape is None else shape, array.dtype if dtype is None else dtype
         )
 
     return make_like

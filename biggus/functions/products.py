@@ -135,8 +135,8 @@ def conjugate(array: Array) -> Array:
     return array.conj() if array.dtype.kind == "c" else array
 
 
-def _arrays(*given: Any) -> list[Array]:
-    return [as_array(one) for one in given]
+def _arrays(*objects: Any) -> list[Array]:
+    return [as_array(one) for one in objects]
 
 
 def _check_fit(one: int, other: int, name: str) -> None:
@@ -191,11 +191,13 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Array:
     if len(ours) != len(theirs) or lengths != [second.shape[axis] for axis in theirs]:
         raise ValueError("shape-mismatch for sum")
     count = math.prod(lengths)
-    left = [axis for axis in range(first.ndim) if axis not in ours]
-    right = [axis for axis in range(second.ndim) if axis not in theirs]
-    shape = [first.shape[axis] for axis in left] + [second.shape[axis] for axis in right]
-    rows = reshape(first.transpose([*left, *ours]), (_length(first, left), count))
-    matrix = reshape(second.transpose([*theirs, *right]), (count, _length(second, right)))
+    row_axes = [axis for axis in range(first.ndim) if axis not in ours]
+    column_axes = [axis for axis in range(second.ndim) if axis not in theirs]
+    shape = [first.shape[axis] for axis in row_axes] + [second.shape[axis] for axis in column_axes]
+    rows = reshape(first.transpose([*row_axes, *ours]), (_length(first, row_axes), count))
+    matrix = reshape(
+        second.transpose([*theirs, *column_axes]), (count, _length(second, column_axes))
+    )
     return reshape(_times(rows, matrix), shape)
 
 
@@ -272,8 +274,8 @@ def _einsum(*operands: Any, out: Any = None, optimize: Any = False, **keywords: 
 
 def _letters(text: str, arrays: Sequence[Array]) -> tuple[list[str], str]:
     """Return the subscripts of operands and result, with the ellipsis replaced by letters."""
-    left, arrow, output = text.partition("->")
-    inputs = left.split(",")
+    subscripts, arrow, output = text.partition("->")
+    inputs = subscripts.split(",")
     if len(inputs) != len(arrays):
         raise ValueError("einsum: there are not as many operands as the text names")
     free = [letter for letter in _NAMES if letter not in text]
@@ -312,8 +314,8 @@ def _without_repeats(letters: str, array: Array) -> tuple[str, Array]:
             if array.shape[first] != array.shape[second]:
                 raise ValueError(f"einsum: axes of the name {name!r} have unlike lengths")
             array = diagonal(array, 0, first, second)
-            rest = "".join(each for n, each in enumerate(letters) if n not in (first, second))
-            letters = rest + name
+            others = "".join(each for n, each in enumerate(letters) if n not in (first, second))
+            letters = others + name
     return letters, array
 
 

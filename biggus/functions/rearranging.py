@@ -89,8 +89,8 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Array:
     array = as_array(a)
     if axis is None:
         return reshape(roll(ravel(array), shift, 0), array.shape)
-    given = axis if np.iterable(axis) else (axis,)
-    shifts, places = np.broadcast_arrays(shift, [normal_axis(one, array.ndim) for one in given])
+    numbers = axis if np.iterable(axis) else (axis,)
+    shifts, places = np.broadcast_arrays(shift, [normal_axis(one, array.ndim) for one in numbers])
     if shifts.ndim > 1:
         raise ValueError("'shift' and 'axis' should be scalars or 1D sequences")
     for by, place in zip(shifts.tolist(), places.tolist(), strict=True):
@@ -225,10 +225,10 @@ def _diag(v: Any, k: int = 0) -> Array:
 def _diagflat(v: Any, k: int = 0) -> Array:
     array = ravel(v)
     rows = array.size + abs(k)
-    here = np.arange(rows)[:, None] + k == np.arange(rows)
+    on_diagonal = np.arange(rows)[:, None] + k == np.arange(rows)
     start = max(0, -k)
     line = concatenate([zeros(start, array.dtype), array, zeros(max(0, k), array.dtype)])
-    return where(here, line[:, None], zeros((), array.dtype)).astype(array.dtype)
+    return where(on_diagonal, line[:, None], zeros((), array.dtype)).astype(array.dtype)
 
 
 @implements(np.tril)

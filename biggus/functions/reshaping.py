@@ -78,18 +78,18 @@ def reshape(
 def _lengths(array: Array, shape: Any) -> tuple[int, ...]:
     if shape is None:
         raise TypeError("reshape() missing 1 required positional argument: 'shape'")
-    given = tuple(map(operator.index, shape)) if np.iterable(shape) else (operator.index(shape),)
+    wanted = tuple(map(operator.index, shape)) if np.iterable(shape) else (operator.index(shape),)
     fits = True
-    found = given
-    if given.count(-1) == 1:
-        others = math.prod(n for n in given if n != -1)
+    lengths = wanted
+    if wanted.count(-1) == 1:
+        others = math.prod(n for n in wanted if n != -1)
         fits = others != 0 and array.size % others == 0
-        found = tuple([array.size // max(1, others) if n == -1 else n for n in given])
-    elif -1 in given:
+        lengths = tuple([array.size // max(1, others) if n == -1 else n for n in wanted])
+    elif -1 in wanted:
         raise ValueError("can only specify one unknown dimension")
-    if any(n < -1 for n in given) or not fits or math.prod(found) != array.size:
-        raise ValueError(f"cannot reshape array of size {array.size} into shape {given}")
-    return found
+    if any(n < -1 for n in wanted) or not fits or math.prod(lengths) != array.size:
+        raise ValueError(f"cannot reshape array of size {array.size} into shape {wanted}")
+    return lengths
 
 
 def _reshaped(array: Array, shape: tuple[int, ...]) -> Array:
@@ -135,14 +135,14 @@ _ADDED = {
 
 def _at_least(ndim: int) -> Callable[..., Any]:
     def extend(*arys: Any) -> Any:
-        found = []
+        extended = []
         for one in arys:
             array = as_array(one)
             if array.ndim < ndim:
                 added = _ADDED[ndim][array.ndim]
                 array = array[tuple([None if n in added else slice(None) for n in range(ndim)])]
-            found.append(array)
-        return found[0] if len(found) == 1 else tuple(found)
+            extended.append(array)
+        return extended[0] if len(extended) == 1 else tuple(extended)
 
     return extend
 

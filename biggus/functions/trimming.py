@@ -30,12 +30,12 @@ def _trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Array:
     lines = ndarrays([some(there, axis=each) for each in others])
     key = [slice(None)] * array.ndim
     for each, line in zip(axes, lines, strict=True):
-        found = np.flatnonzero(line)
-        if not found.size:
+        places = np.flatnonzero(line)
+        if not places.size:
             key[each] = slice(0, 0)
             continue
-        start = int(found[0]) if "f" in trim.lower() else 0
-        stop = int(found[-1]) + 1 if "b" in trim.lower() else array.shape[each]
+        start = int(places[0]) if "f" in trim.lower() else 0
+        stop = int(places[-1]) + 1 if "b" in trim.lower() else array.shape[each]
         key[each] = slice(start, stop)
     return array[tuple(key)]
 

@@ -48,19 +48,19 @@ def _reduce(
         )
     name = _STATISTICS[ufunc]
     values = as_array(array)
-    how: dict[str, Any] = {"keepdims": keepdims, "where": where}
+    options: dict[str, Any] = {"keepdims": keepdims, "where": where}
     if name in _TYPED:
-        how["dtype"] = dtype
+        options["dtype"] = dtype
     elif dtype is not None:
         ufunc.reduce(np.ones((1,) * values.ndim, values.dtype), axis, dtype)  # may refuse
         values = values.astype(dtype)
     logical = name in ("all", "any")
     if not logical:
-        how["initial"] = initial
-    found: Any = getattr(statistics, name)(values, axis=axis, **how)
+        options["initial"] = initial
+    result: Any = getattr(statistics, name)(values, axis=axis, **options)
     if logical and initial is not NOT_GIVEN and initial is not None:
-        found = ufunc(found, initial)
-    return found  # type: ignore[no-any-return]  # a lazy array
+        result = ufunc(result, initial)
+    return result  # type: ignore[no-any-return]  # a lazy array
 
 
 @implements_method("accumulate")
@@ -78,5 +78,5 @@ def _accumulate(
 @implements_method("outer")
 def _outer(ufunc: np.ufunc, a: Any, b: Any, /, **keywords: Any) -> Array:
     first, second = as_array(a), as_array(b)
-    found: Array = ufunc(first[(..., *[None] * second.ndim)], second, **keywords)
-    return found
+    result: Array = ufunc(first[(..., *[None] * second.ndim)], second, **keywords)
+    return result

@@ -22,10 +22,10 @@ def _average(
     a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: Any = False
 ) -> Any:
     array = as_array(a)
-    kept = keepdims is not NOT_GIVEN and bool(keepdims)
+    keep = keepdims is not NOT_GIVEN and bool(keepdims)
     if weights is None:
-        found = mean(array, axis=axis, keepdims=kept)
-        total: Any = np.full((), array.size / found.size, found.dtype)
+        average = mean(array, axis=axis, keepdims=keep)
+        total: Any = np.full((), array.size / average.size, average.dtype)
     else:
         if axis is not None:
             normal_axes(axis, array.ndim)  # also where NumPy's sums take axis 0 of no axes
@@ -34,14 +34,14 @@ def _average(
         dtype = (
             np.result_type(*kinds, "f8") if array.dtype.kind in "iub" else np.result_type(*kinds)
         )
-        total = sum(factors, axis=axis, dtype=dtype, keepdims=kept)
+        total = sum(factors, axis=axis, dtype=dtype, keepdims=keep)
         if not isinstance(weights, Array) and (total.ndarray() == 0).any():
             raise ZeroDivisionError("Weights sum to zero, can't be normalized")
         products = np.multiply(array, factors, dtype=dtype)
-        found = sum(products, axis=axis, keepdims=kept) / total
+        average = sum(products, axis=axis, keepdims=keep) / total
     if not returned:
-        return found
-    return found, broadcast_to(as_array(total), found.shape)
+        return average
+    return average, broadcast_to(as_array(total), average.shape)
 
 
 def _weights(array: Array, axis: Any, weights: Array) -> Array:
@@ -102,17 +102,17 @@ def cov(
             factor = total - by * (weights * np.asarray(aweights)).sum() / total
     off = values - middle
     other = off if weights is None else off * weights
-    found = tensordot(off, conjugate(other), ([1], [1]))
-    return np.squeeze(np.multiply(found, 1 / factor) if factor > 0 else found * np.inf)  # type: ignore[return-value]
+    products = tensordot(off, conjugate(other), ([1], [1]))
+    return np.squeeze(np.multiply(products, 1 / factor) if factor > 0 else products * np.inf)  # type: ignore[return-value]
 
 
 def _observations(fweights: Any, aweights: Any, count: int) -> Any:
     """Return the weight of each observation; None if there are none."""
-    found = None
-    for name, given in (("fweights", fweights), ("aweights", aweights)):
-        if given is None:
+    combined = None
+    for name, argument in (("fweights", fweights), ("aweights", aweights)):
+        if argument is None:
             continue
-        weights = np.asarray(given, dtype=float)
+        weights = np.asarray(argument, dtype=float)
         if name == "fweights" and not np.all(weights == np.around(weights)):
             raise TypeError("fweights must be integer")
         if weights.ndim > 1:
@@ -121,8 +121,8 @@ def _observations(fweights: Any, aweights: Any, count: int) -> Any:
             raise RuntimeError(f"incompatible numbers of samples and {name}")
         if (weights < 0).any():
             raise ValueError(f"{name} cannot be negative")
-        found = weights if found is None else found * weights
-    return found
+        combined = weights if combined is None else combined * weights
+    return combined
 
 
 @implements(np.corrcoef)
@@ -131,7 +131,7 @@ def _corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) 
     if matrix.ndim == 0:
         return matrix / matrix
     deviations = np.sqrt(np.diagonal(matrix).real)
-    found: Any = matrix / deviations[:, None] / deviations
-    if found.dtype.kind == "c":
-        return found.real.clip(-1, 1) + 1j * found.imag.clip(-1, 1)  # type: ignore[no-any-return]
-    return clip(found, -1, 1)
+    coefficients: Any = matrix / deviations[:, None] / deviations
+    if coefficients.dtype.kind == "c":
+        return coefficients.real.clip(-1, 1) + 1j * coefficients.imag.clip(-1, 1)  # type: ignore[no-any-return]
+    return clip(coefficients, -1, 1)

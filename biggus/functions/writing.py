@@ -113,14 +113,14 @@ def _savetxt(
     array = as_array(X)
     if array.ndim not in (1, 2):
         raise ValueError(f"Expected 1D or 2D array, got {array.ndim}D array instead")
-    how = {"fmt": fmt, "delimiter": delimiter, "newline": newline, "comments": comments}
+    options = {"fmt": fmt, "delimiter": delimiter, "newline": newline, "comments": comments}
     if not hasattr(fname, "write") and str(fname).endswith((".gz", ".bz2", ".xz")):
         raise TypeError("savetxt of a lazy array writes plain text, or to an open file")
     with _opened(fname, "") as opened:
         blocks = _in_order(array) if array.shape[0] else iter([array.ndarray()])
         for number, block in enumerate(blocks):
             rows = np.atleast_2d(block) if array.ndim == 2 else block
-            said = header if number == 0 else ""
-            np.savetxt(opened, rows, header=said, encoding=encoding, **how)
+            first_line = header if number == 0 else ""
+            np.savetxt(opened, rows, header=first_line, encoding=encoding, **options)
         if footer:
-            np.savetxt(opened, np.empty((0, 1)), footer=footer, encoding=encoding, **how)
+            np.savetxt(opened, np.empty((0, 1)), footer=footer, encoding=encoding, **options)

@@ -82,8 +82,8 @@ class Ranked(BaseStep):
         # The nan-twins do not support quantiles with more than one axis.
         self.q = tuple([np.reshape(one, -1) if self.shape else one for one in q])
         with np.errstate(all="ignore"):
-            found = self._called(name, np.ones(self._probe(shape), dtype))
-        self.dtype: np.dtype[Any] = np.asarray(found).dtype
+            probe = self._called(name, np.ones(self._probe(shape), dtype))
+        self.dtype: np.dtype[Any] = np.asarray(probe).dtype
         own = {"q": np.asarray(q[0]), "dtype": self.dtype} if q else {}
         self.parameters = {**own, **method}
         """The parameters of the statistic of the same name."""
@@ -97,8 +97,8 @@ class Ranked(BaseStep):
         """Return the shape of the array that is tried, to find the dtype of results or an error."""
         if self.name.startswith("nan"):
             return [1] * len(shape)  # empty lines are no error; they warn when they are read
-        kept = [n for axis, n in enumerate(shape) if axis not in self.axes]
-        if 0 in kept and len(self.axes) > 1:
+        others = [n for axis, n in enumerate(shape) if axis not in self.axes]
+        if 0 in others and len(self.axes) > 1:
             return [min(n, 1) for n in shape]  # NumPy raises, as it cannot reshape the array
         if self.name == "median":
             return [1] * len(shape)
@@ -107,8 +107,8 @@ class Ranked(BaseStep):
     @property
     def key(self) -> str | None:
         """A text that equal steps share in any process; None if there is none."""
-        given = text_of((self.axes, self.shape, *self.q, *self.method.values()))
-        return None if given is None else f"{self.name}({given}, {self.dtype!r})"
+        text = text_of((self.axes, self.shape, *self.q, *self.method.values()))
+        return None if text is None else f"{self.name}({text}, {self.dtype!r})"
 
     @property
     def working_bytes(self) -> int | None:
@@ -122,29 +122,29 @@ class Ranked(BaseStep):
 
     def __call__(self, block: Values) -> Values:
         """Return the results, with the axes at length one and those of quantiles at the end."""
-        kept = [1 if axis in self.axes else n for axis, n in enumerate(block.shape)]
+        lengths = [1 if axis in self.axes else n for axis, n in enumerate(block.shape)]
         lines = max(1, _SLAB // max(1, self._length))
-        if not self._few_at_once or math.prod(kept) <= lines:
+        if not self._few_at_once or math.prod(lengths) <= lines:
             return self._computed(block)
-        found = np.empty((*kept, *self.shape), self.dtype)
-        mask = np.empty(found.shape, bool) if isinstance(block, np.ma.MaskedArray) else None
-        for box in slabs(whole(tuple(kept)), lines):
+        values = np.empty((*lengths, *self.shape), self.dtype)
+        mask = np.empty(values.shape, bool) if isinstance(block, np.ma.MaskedArray) else None
+        for box in slabs(whole(tuple(lengths)), lines):
             places = [slice(None) if axis in self.axes else s for axis, s in enumerate(box)]
             results = self._computed(block[tuple(places)])
-            found[box] = np.ma.getdata(results)
+            values[box] = np.ma.getdata(results)
             if mask is not None:
                 mask[box] = np.ma.getmaskarray(results)
-        return found if mask is None else np.ma.MaskedArray(found, mask=mask)
+        return values if mask is None else np.ma.MaskedArray(values, mask=mask)
 
     def _computed(self, block: Values) -> Values:
         if isinstance(block, np.ma.MaskedArray):
             return self._of_valid(block)
         # float16 would round or warn differently from NumPy.
         if not block.size or block.dtype.newbyteorder("=") not in _LINED_UP:
-            found = self._with_quantiles_last(self._called(self.name, block))
-            return found.astype(self.dtype, copy=False)
-        kept = [1 if axis in self.axes else n for axis, n in enumerate(block.shape)]
-        return self._of_lines(self._lines(block)).reshape(*kept, *self.shape)
+            results = self._with_quantiles_last(self._called(self.name, block))
+            return results.astype(self.dtype, copy=False)
+        lengths = [1 if axis in self.axes else n for axis, n in enumerate(block.shape)]
+        return self._of_lines(self._lines(block)).reshape(*lengths, *self.shape)
 
     def _lines(self, block: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """Return a copy of the values in which each line is contiguous."""
@@ -192,18 +192,18 @@ class Ranked(BaseStep):
 
     def _results(self, name: str, lines: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         function = getattr(np, name)
-        found = function(lines, *self.q, axis=1, overwrite_input=True, **self.method)
-        return self._with_quantiles_last(np.asarray(found)).astype(self.dtype, copy=False)
+        results = function(lines, *self.q, axis=1, overwrite_input=True, **self.method)
+        return self._with_quantiles_last(np.asarray(results)).astype(self.dtype, copy=False)
 
     def _called(self, name: str, values: np.ndarray[Any, Any]) -> Any:
         function = getattr(np, name)
         return function(values, *self.q, axis=self.axes, keepdims=True, **self.method)
 
-    def _with_quantiles_last(self, found: Any) -> np.ndarray[Any, Any]:
+    def _with_quantiles_last(self, results: Any) -> np.ndarray[Any, Any]:
         if not self.shape:
-            return np.asarray(found)
-        last: np.ndarray[Any, Any] = np.moveaxis(found, 0, -1)
-        return last.reshape(*found.shape[1:], *self.shape)
+            return np.asarray(results)
+        last: np.ndarray[Any, Any] = np.moveaxis(results, 0, -1)
+        return last.reshape(*results.shape[1:], *self.shape)
 
     def _of_valid(self, block: np.ma.MaskedArray[Any, Any]) -> Values:
         """Return the results of masked lines, those with equally many valid values together."""

@@ -20,7 +20,7 @@ from biggus.reductions.rolled import rolled
 from biggus.sources.memory import MemorySource
 from biggus.sources.normal import normal_axes, refuse_names
 from biggus.statistics.registry import ENTRIES
-from biggus.statistics.signatures import NOT_GIVEN, Asked, refuse
+from biggus.statistics.signatures import NOT_GIVEN, StatisticCall, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,31 +36,31 @@ def reduction(name: str, a: Node, *arguments: Any, **keywords: Any) -> Node:
         name, a = "nansum", values
     entry = ENTRIES[name]
     assert entry.signature is not None
-    asked = entry.signature(name, *arguments, **keywords)
+    call = entry.signature(name, *arguments, **keywords)
     if entry.ranked:
-        return _ranked(name, a, asked)
-    axes, kept = _reduced_axes(name, len(a.shape), asked.axis, asked.keepdims)
-    given = {word: value for word, value in asked.parameters.items() if value is not None}
-    return rolled(Reduce(a, name, axes, kept, **given))
+        return _ranked(name, a, call)
+    axes, keepdims = _reduced_axes(name, len(a.shape), call.axis, call.keepdims)
+    parameters = {word: value for word, value in call.parameters.items() if value is not None}
+    return rolled(Reduce(a, name, axes, keepdims, **parameters))
 
 
-def _ranked(name: str, a: Node, asked: Asked) -> Node:
+def _ranked(name: str, a: Node, call: StatisticCall) -> Node:
     """Return the node of a median or of quantiles; over all values, it takes several passes."""
-    axis, keepdims, method, q = asked
+    axis, keepdims, method, q = call
     with np.errstate(all="ignore"):
-        axes, kept = _reduced_axes(name, len(a.shape), axis, keepdims, *q, dtype=a.dtype, **method)
+        axes, keeps = _reduced_axes(name, len(a.shape), axis, keepdims, *q, dtype=a.dtype, **method)
     function = Ranked(name, a.dtype, a.shape, axes, q, method)
-    found: Node
+    node: Node
     if len(axes) == len(a.shape) and function.accumulates:
-        found = Reduce(a, name, axes, kept, **function.parameters)
+        node = Reduce(a, name, axes, keeps, **function.parameters)
     else:
-        found = AlongAxes(a, function, axes, kept, function.shape)
+        node = AlongAxes(a, function, axes, keeps, function.shape)
     # NumPy puts the axes of several quantiles first.
-    rank, last = len(found.shape), len(function.shape)
+    rank, last = len(node.shape), len(function.shape)
     if not last:
-        return found
+        return node
     order = (*range(rank - last, rank), *range(rank - last))
-    return select(found, Selection.permuted(found.shape, order))
+    return select(node, Selection.permuted(node.shape, order))
 
 
 def _reduced_axes(
@@ -148,12 +148,14 @@ def without_nan(node: Node) -> Node | None:
     """
     if node.masked or node.dtype.kind != "f":
         return None
-    given = _arguments(node, np.where)
-    if given is None or len(given) != 3:
+    chosen = _arguments(node, np.where)
+    if chosen is None or len(chosen) != 3:
         return None
-    condition, zero, values = given
-    asked = _arguments(condition, np.isnan)
-    same = isinstance(values, Node) and asked is not None and len(asked) == 1 and asked[0] is values
+    condition, zero, values = chosen
+    tested = _arguments(condition, np.isnan)
+    same = (
+        isinstance(values, Node) and tested is not None and len(tested) == 1 and tested[0] is values
+    )
     alike = same and (values.dtype, values.shape) == (node.dtype, node.shape)
     return values if alike and _is_zero(zero) else None
 
@@ -259,8 +261,8 @@ def excluding(
         # Without an initial value, extremes of no values are errors.
         only = node_of(first.astype(a.dtype.newbyteorder("=")))
         return spread_to(only, reduction("any", a, *arguments, **keywords).shape)
-    found = reduction(name, a, *arguments, **keywords)
-    return _cast(applied(_FIRST[name], [found, first.astype(found.dtype)[()]]), found.dtype)
+    result = reduction(name, a, *arguments, **keywords)
+    return _cast(applied(_FIRST[name], [result, first.astype(result.dtype)[()]]), result.dtype)
 
 
 def _spread(name: str, a: Node, where: Node, *arguments: Any, **keywords: Any) -> Node:
@@ -279,14 +281,14 @@ def _spread(name: str, a: Node, where: Node, *arguments: Any, **keywords: Any) -
     if name == "mean":
         total = reduction("sum", chosen, *arguments, **keywords)
         return _cast(applied(np.true_divide, [total, count]), dtype)
-    kept = {**keywords, "keepdims": True}
-    total, number = [reduction("sum", one, *arguments, **kept) for one in (chosen, counted)]
+    broad = {**keywords, "keepdims": True}
+    total, number = [reduction("sum", one, *arguments, **broad) for one in (chosen, counted)]
     off = applied(np.subtract, [values, applied(np.true_divide, [total, number])])
     squares = applied(np.square, [applied(np.absolute, [off])])
     squares = reduction("sum", _chosen(where, squares, 0.0), *arguments, **keywords)
-    rest = applied(np.maximum, [applied(np.subtract, [count, ddof]), 0])
-    found = applied(np.true_divide, [squares, rest])
-    return _cast(applied(np.sqrt, [found]) if name == "std" else found, dtype)
+    freedom = applied(np.maximum, [applied(np.subtract, [count, ddof]), 0])
+    variance = applied(np.true_divide, [squares, freedom])
+    return _cast(applied(np.sqrt, [variance]) if name == "std" else variance, dtype)
 
 
 def _chosen(where: Node, node: Node, other: Any) -> Node:

@@ -62,14 +62,14 @@ class Rolled(BaseStep):
         [block] = blocks
         shape = list(block.shape)
         shape[self.axis] -= self.window - 1
-        found = np.empty(shape, self.dtype)
-        values, out = around(block, self.axis), around(found, self.axis)
+        results = np.empty(shape, self.dtype)
+        values, out = around(block, self.axis), around(results, self.axis)
         wide = self._wide(block.dtype)
         with np.errstate(all="ignore"):
             for there in slabs_of(values.shape):
                 joined = self._joined(values[there].astype(wide, copy=False))
                 out[there] = np.true_divide(joined, self.window) if self.name == "mean" else joined
-        return found
+        return results
 
     def _joined(self, values: Any) -> Any:
         """Return the values of each window along the middle axis, combined by the ufunc.
@@ -79,16 +79,16 @@ class Rolled(BaseStep):
         """
         join, window = _JOINING[self.name], self.window
         length = values.shape[1] - window + 1
-        found, done, part, size = None, 0, values, 1
+        joined, done, part, size = None, 0, values, 1
         while size <= window:
             if window & size:
-                here = part[:, done : done + length]
-                found = here if found is None else join(found, here)
+                shifted = part[:, done : done + length]
+                joined = shifted if joined is None else join(joined, shifted)
                 done += size
             if 2 * size <= window:
                 part = join(part[:, :-size], part[:, size:])
             size *= 2
-        return found
+        return joined
 
     def _wide(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
         """Return the dtype in which windows are combined."""
@@ -101,24 +101,24 @@ class Rolled(BaseStep):
         return self.dtype
 
 
-def rolled(found: Reduce) -> Node:
+def rolled(node: Reduce) -> Node:
     """Return a reduction; as a function of blocks, if it is of windows of unmasked values."""
-    operand, name = found.operand, found.name
+    operand, name = node.operand, node.name
     axis = len(operand.shape) - 1
-    plain = found.axes == (axis,) and not found.keepdims and found.parameters.keys() <= {"mdtol"}
+    plain = node.axes == (axis,) and not node.keepdims and node.parameters.keys() <= {"mdtol"}
     kinds = "biuf" if name in ("min", "max") else "biufc"
     known = name in _JOINING and operand.dtype.kind in kinds and not operand.masked
     if not known or not plain or 0 in operand.shape:
-        return found
+        return node
     seen = _windows(operand)
     if seen is None:
-        return found
+        return node
     base, along = seen
     window = operand.shape[-1]
     reaches = [Reach(n, after=window - 1 if n == along else 0) for n in range(axis)]
-    step = Rolled(name, along, window, found.dtype)
-    chunks = _chunks(base, found.shape, along, window)
-    return Blockwise(step, [base], [reaches], found.shape, chunks, tuple(range(axis)))
+    step = Rolled(name, along, window, node.dtype)
+    chunks = _chunks(base, node.shape, along, window)
+    return Blockwise(step, [base], [reaches], node.shape, chunks, tuple(range(axis)))
 
 
 def _windows(node: Node) -> tuple[Node, int] | None:

@@ -46,16 +46,16 @@ class OfWindows(BaseStep):
         self.parameters = dict(parameters)
         self.input_dtype = node.dtype
         size = math.prod(factors.values())
-        made = self._made((1, size), node.masked)
-        self.dtype = np.dtype(made.dtype)
-        self.masked = node.masked and (isinstance(made, Ranked) or made.masked)
+        statistic = self._made((1, size), node.masked)
+        self.dtype = np.dtype(statistic.dtype)
+        self.masked = node.masked and (isinstance(statistic, Ranked) or statistic.masked)
 
     def _made(self, shape: tuple[int, int], masked: bool) -> Any:
         """Return the statistic of lines of a shape, or the step of a median or of quantiles."""
         if ENTRIES[self.name].ranked:
-            given = dict(self.parameters)
-            q = (given.pop("q"),) if "q" in given else ()
-            method = given if q else {}
+            options = dict(self.parameters)
+            q = (options.pop("q"),) if "q" in options else ()
+            method = options if q else {}
             return Ranked(self.name, self.input_dtype, shape, (1,), q, method)
         return statistics.statistic(
             self.name, self.input_dtype, masked, shape, (1,), **self.parameters
@@ -64,26 +64,26 @@ class OfWindows(BaseStep):
     @property
     def key(self) -> str | None:
         """A text that equal steps share; None if there is none."""
-        given = text_of((*self.factors.items(), *sorted(self.parameters.items())))
-        return None if given is None else f"{self.name} of windows {given} {self.input_dtype!r}"
+        text = text_of((*self.factors.items(), *sorted(self.parameters.items())))
+        return None if text is None else f"{self.name} of windows {text} {self.input_dtype!r}"
 
     def __call__(self, place: BlockPlace, *blocks: Values) -> Values:
         """Return the statistic of each window of a block; the last may be cut short."""
         shape = box_shape(place.box)
         lines = _lines(_whole(blocks[0], shape, self.factors), self.factors)
-        made = self._made(lines.shape, isinstance(lines, np.ma.MaskedArray))
-        if isinstance(made, Ranked):
-            made.hidden = self.hidden
-            found: Any = made(lines)
+        statistic = self._made(lines.shape, isinstance(lines, np.ma.MaskedArray))
+        if isinstance(statistic, Ranked):
+            statistic.hidden = self.hidden
+            results: Any = statistic(lines)
         else:
-            partials = statistics.partials([made.aggregator], lines, (1,), (0, 0))[0]
+            partials = statistics.partials([statistic.aggregator], lines, (1,), (0, 0))[0]
             with hiding(self.hidden):
-                found = made.proceed(partials)
-        found = found.reshape(shape)
-        if isinstance(found, np.ma.MaskedArray) and not self.masked:
-            values = found.data.astype(self.dtype, copy=False)
-            return np.where(found.mask, np.nan, values) if self.dtype.kind in "fc" else values
-        return found.astype(self.dtype, copy=False)  # type: ignore[no-any-return]
+                results = statistic.proceed(partials)
+        results = results.reshape(shape)
+        if isinstance(results, np.ma.MaskedArray) and not self.masked:
+            values = results.data.astype(self.dtype, copy=False)
+            return np.where(results.mask, np.nan, values) if self.dtype.kind in "fc" else values
+        return results.astype(self.dtype, copy=False)  # type: ignore[no-any-return]
 
 
 def _whole(block: Any, shape: tuple[int, ...], factors: Mapping[int, int]) -> Any:
@@ -108,8 +108,8 @@ def _lines(values: Any, factors: Mapping[int, int]) -> Any:
         if axis in factors:
             within.append(len(shape))
             shape.append(factors[axis])
-    kept = [place for place in range(len(shape)) if place not in within]
-    turned = values.reshape(shape).transpose(kept + within)
+    outside = [place for place in range(len(shape)) if place not in within]
+    turned = values.reshape(shape).transpose(outside + within)
     return turned.reshape(-1, math.prod(factors.values()))
 
 
@@ -154,7 +154,7 @@ def of_windows(
 def _blocks(node: Node, shape: tuple[int, ...], factors: Mapping[int, int]) -> tuple[Lengths, ...]:
     """Return the blocks of windows: about those of whole chunks, if they are not too large."""
     grid = node.grid or default_chunks(node.shape, node.dtype.itemsize)
-    found: list[Lengths] = []
+    blocks: list[Lengths] = []
     room = LARGEST // max(1, math.prod(factors.values()))
     for axis, n in enumerate(shape):
         lengths, factor = grid[axis], factors.get(axis, 1)
@@ -164,5 +164,5 @@ def _blocks(node: Node, shape: tuple[int, ...], factors: Mapping[int, int]) -> t
         longest = min(longest, max(1, room))
         room //= longest
         whole = isinstance(lengths, tuple) and fits
-        found.append(tuple([one // factor for one in several]) if whole else longest)
-    return tuple(found)
+        blocks.append(tuple([one // factor for one in several]) if whole else longest)
+    return tuple(blocks)

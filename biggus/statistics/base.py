@@ -167,13 +167,13 @@ class Accumulator(ABC):
             self._counts = layout.empty(COUNT)
             self._counts[...] = layout.sizes
             self._counts_each = layout.each(self._counts)
-        found = self._counts_each[part.run.number]
+        counts = self._counts_each[part.run.number]
         if invalid is None:
-            found[...] = present.values.size
+            counts[...] = present.values.size
         else:
-            np.add.reduce(invalid, axis=part.axes, dtype=COUNT, keepdims=True, out=found)
-            np.subtract(size, found, out=found)
-        return found
+            np.add.reduce(invalid, axis=part.axes, dtype=COUNT, keepdims=True, out=counts)
+            np.subtract(size, counts, out=counts)
+        return counts
 
     def counts(self) -> AnyArray:
         """Return the number of valid values of each piece: at each position, or one for all."""

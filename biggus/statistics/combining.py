@@ -137,10 +137,10 @@ class CombiningAccumulator(Accumulator):
         return values
 
     def partial(self) -> Partial:
-        found = []
+        entries = []
         for (reduce, _, _), results in zip(self._each, self.results, strict=True):
-            found.append(self.shaped(reduce(results, axis=0)))
-        return (self.shaped(self.total()), *found)
+            entries.append(self.shaped(reduce(results, axis=0)))
+        return (self.shaped(self.total()), *entries)
 
 
 class _Beyond:

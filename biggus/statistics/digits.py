@@ -209,16 +209,16 @@ class DigitsAccumulator(Accumulator):
     def _add_many(self, keys: AnyArray) -> None:
         """Count values by their rank keys; look up the prefix of each."""
         aggregator = self.aggregator
-        rest = 8 * aggregator.dtype.itemsize - aggregator.known - aggregator.bits
-        digits = keys >> keys.dtype.type(rest) if rest else keys
+        unknown = 8 * aggregator.dtype.itemsize - aggregator.known - aggregator.bits
+        digits = keys >> keys.dtype.type(unknown) if unknown else keys
         rows = digits >> digits.dtype.type(aggregator.bits)
         places = np.searchsorted(self.prefixes, rows)
         places[places == len(self.prefixes)] = 0
         counted = self.prefixes[places] == rows
         digits = digits[counted] & digits.dtype.type((1 << aggregator.bits) - 1)
         indices = (places[counted] << aggregator.bits) + digits.astype(np.intp)
-        found = np.bincount(indices, minlength=self.table.size)
-        self.table += found.reshape(self.table.shape)
+        counts = np.bincount(indices, minlength=self.table.size)
+        self.table += counts.reshape(self.table.shape)
 
     def partial(self) -> Partial:
         if not self.aggregator.known:

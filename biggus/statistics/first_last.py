@@ -12,7 +12,7 @@ from biggus.statistics.layout import COUNT, RUN, RunLayout
 from biggus.statistics.results import Combined
 
 if TYPE_CHECKING:
-    from biggus.statistics.makers import Given
+    from biggus.statistics.makers import ArrayKind
     from biggus.statistics.missing import RunValues
     from biggus.statistics.values import AnyArray, Partial
 
@@ -68,26 +68,26 @@ class FirstLastAccumulator(Accumulator):
     def add(self, part: RunValues) -> None:
         present = part.masked(self.skip)
         there, values = self._each[part.run.number]
-        found, invalid = present.values, present.invalid
+        ends, invalid = present.values, present.invalid
         for axis in part.axes:
-            place = self._place(found.shape[axis], invalid, axis)
-            found = np.take_along_axis(found, place, axis)
+            place = self._place(ends.shape[axis], invalid, axis)
+            ends = np.take_along_axis(ends, place, axis)
             invalid = None if invalid is None else np.take_along_axis(invalid, place, axis)
         valid = True if invalid is None else ~invalid
-        np.copyto(values, found, where=valid)
+        np.copyto(values, ends, where=valid)
         there[...] = valid
 
     def _place(self, length: int, invalid: AnyArray | None, axis: int) -> AnyArray:
         """Return the position along an axis of the first or last value that is not missing."""
-        found: AnyArray
+        place: AnyArray
         if invalid is None:
             ndim = len(self.layout.lengths)
-            found = np.full((1,) * ndim, length - 1 if self.aggregator.last else 0)
+            place = np.full((1,) * ndim, length - 1 if self.aggregator.last else 0)
         elif self.aggregator.last:
-            found = length - 1 - np.argmin(np.flip(invalid, axis), axis, keepdims=True)
+            place = length - 1 - np.argmin(np.flip(invalid, axis), axis, keepdims=True)
         else:
-            found = np.argmin(invalid, axis, keepdims=True)
-        return found
+            place = np.argmin(invalid, axis, keepdims=True)
+        return place
 
     def partial(self) -> Partial:
         there, values = [entry[:1] for entry in self.found]
@@ -97,10 +97,10 @@ class FirstLastAccumulator(Accumulator):
         return there.reshape(self.layout.shape), values.reshape(self.layout.shape)
 
 
-def ends(given: Given) -> Statistic:
+def ends(array: ArrayKind) -> Statistic:
     """Make `first` and `last`."""
-    if len(given.axes) > 1:
-        raise ValueError(f"{given.name} takes one axis, not {given.axes}")
-    last = given.name.endswith("last")
-    aggregator = FirstLast(last, given.dtype.newbyteorder("="), given.skip)
-    return Combined(given.dtype, given.masked, aggregator, given.length, 1.0)
+    if len(array.axes) > 1:
+        raise ValueError(f"{array.name} takes one axis, not {array.axes}")
+    last = array.name.endswith("last")
+    aggregator = FirstLast(last, array.dtype.newbyteorder("="), array.skip)
+    return Combined(array.dtype, array.masked, aggregator, array.length, 1.0)

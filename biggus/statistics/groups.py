@@ -21,7 +21,7 @@ from biggus.statistics.runs import partials
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from biggus.statistics.makers import Given
+    from biggus.statistics.makers import ArrayKind
     from biggus.statistics.missing import RunValues
     from biggus.statistics.values import AnyArray, Partial, Values
 
@@ -174,7 +174,7 @@ class GroupedAccumulator(Accumulator):
         present = part.masked(False)
         there = self._sorted_of(part.run)
         shape = present.values.shape
-        kept = [1 if axis in part.axes else n for axis, n in enumerate(shape)]
+        lengths = [1 if axis in part.axes else n for axis, n in enumerate(shape)]
         # All blocks are taken first, because accumulating may use the scratch memory of the run.
         blocks = [
             (which, _taken(present.values, present.invalid, part.axes, places, len(which)))
@@ -183,10 +183,10 @@ class GroupedAccumulator(Accumulator):
         entries = self._entries(part.run, len(there.numbers), there.numbers)
         inner = self.aggregator.inner
         for which, block in blocks:
-            found = partials([inner], block, (1,), (0,) * block.ndim)[0]
-            for entry, values in zip(entries, found, strict=True):
+            partial = partials([inner], block, (1,), (0,) * block.ndim)[0]
+            for entry, values in zip(entries, partial, strict=True):
                 whole = np.broadcast_to(values, (len(which), 1, *block.shape[2:]))
-                entry[which] = whole.reshape(len(which), *kept)
+                entry[which] = whole.reshape(len(which), *lengths)
 
     def _entries(self, run: Run, count: int, numbers: AnyArray) -> list[AnyArray]:
         """Return the entries of a run, with its order of dims, to be filled."""
@@ -197,10 +197,10 @@ class GroupedAccumulator(Accumulator):
             shape = (count, *self.layout.kept)
             self._pieces[piece] = [numbers, *[np.empty(shape, each.dtype) for each in kinds]]
         order = self.layout.order
-        found = [entry[(slice(None), *places)] for entry in self._pieces[piece][1:]]
+        entries = [entry[(slice(None), *places)] for entry in self._pieces[piece][1:]]
         if order is None:
-            return found
-        return [entry.transpose(0, *[1 + dim for dim in order]) for entry in found]
+            return entries
+        return [entry.transpose(0, *[1 + dim for dim in order]) for entry in entries]
 
     def _sorted_of(self, run: Run) -> _InGroups:
         piece = run.place[0]
@@ -221,13 +221,13 @@ class GroupedAccumulator(Accumulator):
         return self._sorted[1]
 
     def partial(self) -> Partial:
-        found: Partial | None = None
+        merged: Partial | None = None
         for numbers, *entries in self._pieces:
             shaped = [entry.reshape(len(numbers), *self.layout.shape) for entry in entries]
             piece = (numbers, *shaped)
-            found = piece if found is None else self.aggregator.merge(found, piece)
-        assert found is not None
-        return found
+            merged = piece if merged is None else self.aggregator.merge(merged, piece)
+        assert merged is not None
+        return merged
 
 
 class _InGroups:
@@ -277,14 +277,14 @@ def _taken(
             _taken(values, None, axes, places, count), _taken(invalid, None, axes, places, count)
         )
     flat = np.moveaxis(values, axes, range(len(axes)))
-    kept = flat.shape[len(axes) :]
-    rows = flat.reshape(-1, *kept)
+    others = flat.shape[len(axes) :]
+    rows = flat.reshape(-1, *others)
     if not isinstance(places, slice):
-        found: AnyArray = rows.take(places, axis=0)
+        taken: AnyArray = rows.take(places, axis=0)
     else:
         # Later, short rows are transposed into scratch memory, which may hold these values now.
-        found = rows[places] if kept and kept[-1] >= SHORT else rows[places].copy()
-    return found.reshape(count, -1, *kept)
+        taken = rows[places] if others and others[-1] >= SHORT else rows[places].copy()
+    return taken.reshape(count, -1, *others)
 
 
 @dataclass(frozen=True)
@@ -306,17 +306,17 @@ class OfGroups(Statistic):
             entries = self.aggregator.nothing(self.groups.count, entries[0].shape[1:])
             for entry, values in zip(entries, some, strict=True):
                 entry[numbers] = values
-        found = self.inner.proceed(tuple(entries))
-        assert not isinstance(found, Statistic)
-        return np.moveaxis(found, 0, -1)
+        results = self.inner.proceed(tuple(entries))
+        assert not isinstance(results, Statistic)
+        return np.moveaxis(results, 0, -1)
 
 
-def grouped(given: Given, groups: Groups, func: str, **parameters: Any) -> Statistic:
+def grouped(array: ArrayKind, groups: Groups, func: str, **parameters: Any) -> Statistic:
     """Make a statistic of each group."""
     row = ENTRIES.get(func)
     inner = None
-    if row is not None and not row.ranked and row.name != given.name:
-        inner = row.make(given._replace(name=func), **parameters)
+    if row is not None and not row.ranked and row.name != array.name:
+        inner = row.make(array._replace(name=func), **parameters)
     if inner is None or inner.shape or inner.passes > 1 or inner.aggregator.placed:
         raise ValueError(f"{func!r} of groups cannot be computed in one pass")
     aggregator = Grouped(inner.aggregator, groups)

@@ -123,8 +123,8 @@ class RunLayout:
 
     def part(self, block: AnyArray, run: Run) -> AnyArray:
         """Return a run of a block that has been reshaped to the dims."""
-        found = block[run.box]
-        return found if self.order is None else found.transpose(self.order)
+        part = block[run.box]
+        return part if self.order is None else part.transpose(self.order)
 
 
 @lru_cache(64)

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 Axes: TypeAlias = tuple[int, ...]
 
 
-class Given(NamedTuple):
+class ArrayKind(NamedTuple):
     """The kind of array that a statistic is made for."""
 
     name: str
@@ -101,9 +101,9 @@ def _probed(
         axis = axes[0] if len(axes) == 1 else None if len(axes) == len(shape) else axes
     with np.errstate(all="ignore"):
         # keepdims, because a scalar result of objects would have no dtype.
-        found = getattr(np, name)(probe, axis=axis, keepdims=True, **dict(parameters))
+        probed = getattr(np, name)(probe, axis=axis, keepdims=True, **dict(parameters))
     # Some functions return the object itself for 0-d arrays.
-    result: np.dtype[Any] = getattr(found, "dtype", np.dtype(object))
+    result: np.dtype[Any] = getattr(probed, "dtype", np.dtype(object))
     return result
 
 
@@ -172,40 +172,40 @@ def _made(
         raise ValueError(f"unknown statistic {name!r}; there are {', '.join(sorted(ENTRIES))}")
     if masked and dtype.names is not None:
         raise TypeError(f"{name} of structured values that can be missing; select a field first")
-    result: Statistic = entry.make(Given(name, dtype, masked, shape, axes), **parameters)
+    result: Statistic = entry.make(ArrayKind(name, dtype, masked, shape, axes), **parameters)
     return result
 
 
 _known = lru_cache(512, typed=True)(_made)
 
 
-def _tolerance(given: Given, mdtol: float) -> float:
+def _tolerance(array: ArrayKind, mdtol: float) -> float:
     if not 0 <= mdtol <= 1:
         raise ValueError(f"mdtol is a part of the values, from 0 to 1, not {mdtol!r}")
-    if given.skip and mdtol != 1:
-        raise TypeError(f"{given.name} takes no mdtol: NaN and masked values are both skipped")
+    if array.skip and mdtol != 1:
+        raise TypeError(f"{array.name} takes no mdtol: NaN and masked values are both skipped")
     return float(mdtol)
 
 
-def count(given: Given) -> Statistic:
+def count(array: ArrayKind) -> Statistic:
     """Make `count`."""
-    return Count(COUNT, False, Moments(0, COUNT, False), given.length, 1.0)
+    return Count(COUNT, False, Moments(0, COUNT, False), array.length, 1.0)
 
 
-def total(given: Given, dtype: Any = None, mdtol: float = 1) -> Statistic:
+def total(array: ArrayKind, dtype: Any = None, mdtol: float = 1) -> Statistic:
     """Make sums, products and means."""
-    result = given.probed(dtype=_dtype(dtype))
-    kind: Any = {"sum": Sum, "prod": Combined, "mean": Mean}[given.name.removeprefix("nan")]
-    aggregator: Aggregator = Moments(1, wide(result), given.skip)
+    result = array.probed(dtype=_dtype(dtype))
+    kind: Any = {"sum": Sum, "prod": Combined, "mean": Mean}[array.name.removeprefix("nan")]
+    aggregator: Aggregator = Moments(1, wide(result), array.skip)
     if kind is Combined:
-        aggregator = Combining(("multiply",), wide(result), given.skip)
-    tolerance = _tolerance(given, mdtol)
-    statistic: Statistic = kind(result, given.masked, aggregator, given.length, tolerance)
+        aggregator = Combining(("multiply",), wide(result), array.skip)
+    tolerance = _tolerance(array, mdtol)
+    statistic: Statistic = kind(result, array.masked, aggregator, array.length, tolerance)
     return statistic
 
 
 def spread(
-    given: Given,
+    array: ArrayKind,
     dtype: Any = None,
     ddof: float = 0,
     mdtol: float = 1,
@@ -217,122 +217,122 @@ def spread(
             raise ValueError("ddof and correction can't be provided simultaneously.")
         ddof = correction
     wanted = _dtype(dtype)
-    if wanted is not None and wanted.kind not in ("cO" if given.dtype.kind == "c" else "fcO"):
+    if wanted is not None and wanted.kind not in ("cO" if array.dtype.kind == "c" else "fcO"):
         raise TypeError(
-            f"{given.name} of {given.dtype} of a lazy array is not computed in {wanted}: "
+            f"{array.name} of {array.dtype} of a lazy array is not computed in {wanted}: "
             "cast the values, or call .ndarray()"
         )
-    result = given.probed(dtype=wanted)
-    values = wanted or given.dtype
+    result = array.probed(dtype=wanted)
+    values = wanted or array.dtype
     used = np.dtype(np.float64) if values.kind in "biu" else wide(values)
-    root = given.name.endswith("std")
-    tolerance = _tolerance(given, mdtol)
-    aggregator = Moments(2, used, given.skip)
-    return Spread(result, given.masked, aggregator, given.length, tolerance, ddof, root)
+    root = array.name.endswith("std")
+    tolerance = _tolerance(array, mdtol)
+    aggregator = Moments(2, used, array.skip)
+    return Spread(result, array.masked, aggregator, array.length, tolerance, ddof, root)
 
 
-def extreme(given: Given, mdtol: float = 1) -> Statistic:
+def extreme(array: ArrayKind, mdtol: float = 1) -> Statistic:
     """Make minima, maxima, and their difference."""
-    result = given.probed(empty=True)
+    result = array.probed(empty=True)
     of_both = ("minimum", "maximum")
-    name = given.name.removeprefix("nan")
+    name = array.name.removeprefix("nan")
     ufuncs = {"min": of_both[:1], "max": of_both[1:], "ptp": of_both}[name]
     kind = Range if name == "ptp" else Extreme
-    aggregator = _extremes(given, *ufuncs)
-    return kind(result, given.masked, aggregator, given.length, _tolerance(given, mdtol))
+    aggregator = _extremes(array, *ufuncs)
+    return kind(result, array.masked, aggregator, array.length, _tolerance(array, mdtol))
 
 
-def _extremes(given: Given, *ufuncs: str) -> Combining:
-    if given.masked or given.skip:
+def _extremes(array: ArrayKind, *ufuncs: str) -> Combining:
+    if array.masked or array.skip:
         for ufunc in ufuncs:
-            neutral(ufunc, given.dtype)
-    return Combining(ufuncs, given.dtype.newbyteorder("="), given.skip)
+            neutral(ufunc, array.dtype)
+    return Combining(ufuncs, array.dtype.newbyteorder("="), array.skip)
 
 
-def logic(given: Given, mdtol: float = 1) -> Statistic:
+def logic(array: ArrayKind, mdtol: float = 1) -> Statistic:
     """Make `any` and `all`."""
-    result = given.probed()
+    result = array.probed()
     aggregator = Combining(
-        ("logical_or" if given.name == "any" else "logical_and",), np.dtype(bool), False
+        ("logical_or" if array.name == "any" else "logical_and",), np.dtype(bool), False
     )
-    return Combined(result, given.masked, aggregator, given.length, _tolerance(given, mdtol))
+    return Combined(result, array.masked, aggregator, array.length, _tolerance(array, mdtol))
 
 
-def nonzero(given: Given) -> Statistic:
+def nonzero(array: ArrayKind) -> Statistic:
     """Make `count_nonzero`."""
-    given.probed()
-    return Count(COUNT, False, NonZero(), given.length, 1.0)
+    array.probed()
+    return Count(COUNT, False, NonZero(), array.length, 1.0)
 
 
-def position(given: Given) -> Statistic:
+def position(array: ArrayKind) -> Statistic:
     """Make positions of extremes."""
-    result = given.probed(empty=True)
-    one = len(given.axes) == 1
+    result = array.probed(empty=True)
+    one = len(array.axes) == 1
     aggregator = Positions(
-        given.name.endswith("max"),
-        given.dtype.newbyteorder("="),
-        given.skip,
-        given.axes[0] if one else None,
-        () if one else given.shape,
+        array.name.endswith("max"),
+        array.dtype.newbyteorder("="),
+        array.skip,
+        array.axes[0] if one else None,
+        () if one else array.shape,
     )
     return Position(result, False, aggregator)
 
 
-def median(given: Given) -> Statistic:
+def median(array: ArrayKind) -> Statistic:
     """Make medians."""
-    return _quantiles(given, np.asarray(1 / 2), "median", given.probed())
+    return _quantiles(array, np.asarray(1 / 2), "median", array.probed())
 
 
-def quantile(given: Given, q: Any, method: str = "linear", dtype: Any = None) -> Statistic:
+def quantile(array: ArrayKind, q: Any, method: str = "linear", dtype: Any = None) -> Statistic:
     """Make quantiles and percentiles, in a dtype that depends on the type of `q` in NumPy."""
     parts = np.asarray(q)
     if dtype is None:
-        empty = not given.name.startswith("nan")
+        empty = not array.name.startswith("nan")
         probed: Any = tuple(parts.reshape(-1).tolist()) if parts.ndim else q
         if isinstance(q, np.ndarray) and not parts.ndim:
             probed = parts[()]  # arrays are not hashable
         kind = f"{type(q).__name__} {parts.dtype.str}"
-        dtype = given.probed(empty=empty, q=probed, method=method, kind=kind)
+        dtype = array.probed(empty=empty, q=probed, method=method, kind=kind)
     if parts.dtype not in _FRACTIONS:
         parts = parts.astype(np.float64)
-    if given.name.endswith("percentile"):
+    if array.name.endswith("percentile"):
         parts = np.asarray(parts / 100)
-    return _quantiles(given, parts, method, dtype)
+    return _quantiles(array, parts, method, dtype)
 
 
-def _quantiles(given: Given, q: AnyArray, method: str, result: np.dtype[Any]) -> Statistic:
-    _over_everything(given)
-    if not rankable(given.dtype):
-        raise TypeError(f"{given.name} over all values takes no {given.dtype}; give an axis")
-    skip = given.name.startswith("nan") and given.dtype.kind in "fmM"
-    aggregator = Digits(given.dtype.newbyteorder("="), skip, (0,), 0)
+def _quantiles(array: ArrayKind, q: AnyArray, method: str, result: np.dtype[Any]) -> Statistic:
+    _over_everything(array)
+    if not rankable(array.dtype):
+        raise TypeError(f"{array.name} over all values takes no {array.dtype}; give an axis")
+    skip = array.name.startswith("nan") and array.dtype.kind in "fmM"
+    aggregator = Digits(array.dtype.newbyteorder("="), skip, (0,), 0)
     fractions = tuple(q.reshape(-1).tolist())
-    dims = len(given.shape)
-    return Quantiles(result, given.masked, aggregator, dims, fractions, q.shape, method, q.dtype)
+    dims = len(array.shape)
+    return Quantiles(result, array.masked, aggregator, dims, fractions, q.shape, method, q.dtype)
 
 
 def histogram(
-    given: Given,
+    array: ArrayKind,
     bins: Any = 10,
     range: tuple[Any, Any] | None = None,
     density: bool = False,
 ) -> Statistic:
     """Make histograms; or the edges of a number of bins between the extremes of the values."""
-    _over_everything(given)
-    if given.dtype.kind == "O":
+    _over_everything(array)
+    if array.dtype.kind == "O":
         raise TypeError("a histogram takes no objects; cast them to another dtype first")
     if isinstance(bins, str):
         raise TypeError(f"bins={bins!r} would need all values at once; give a number or edges")
-    values = np.zeros(1, countable(given.dtype))
+    values = np.zeros(1, countable(array.dtype))
     counts, edges = np.histogram(values, bins, range, density=density)
-    dims, density = len(given.shape), bool(density)
+    dims, density = len(array.shape), bool(density)
     if np.ndim(bins):
         known = Bins(BinEdges(np.asarray(bins)), None)
     elif range is not None:
         known = Bins(operator.index(bins), (range[0], range[1]))
     else:
-        extremes, number = _extremes(given, "minimum", "maximum"), operator.index(bins)
-        of_edges = given.name == "histogram_edges"
+        extremes, number = _extremes(array, "minimum", "maximum"), operator.index(bins)
+        of_edges = array.name == "histogram_edges"
         dtype = edges.dtype if of_edges else counts.dtype
         return HistogramOfRange(
             dtype, False, extremes, dims, number, density, of_edges, extremes.dtype
@@ -340,9 +340,9 @@ def histogram(
     return HistogramCounts(counts.dtype, False, Histogram(known), dims, density, BinEdges(edges))
 
 
-def _over_everything(given: Given) -> None:
-    if given.axes != tuple(builtins.range(len(given.shape))):
-        raise ValueError(f"{given.name} is computed over all axes, not along {given.axes}")
+def _over_everything(array: ArrayKind) -> None:
+    if array.axes != tuple(builtins.range(len(array.shape))):
+        raise ValueError(f"{array.name} is computed over all axes, not along {array.axes}")
 
 
 def _dtype(dtype: Any) -> np.dtype[Any] | None:

@@ -67,30 +67,30 @@ class Present:
         if self.invalid is None:
             return self.values
         dtype = self.values.dtype
-        found = scratch("filled", self.values.shape, dtype)
-        np.copyto(found, self.values)
-        pattern = _bit_pattern(found)
-        if pattern is None or pattern.ndim > found.ndim:
-            np.copyto(found, fill, where=self.invalid)
-            return found
+        filled = scratch("filled", self.values.shape, dtype)
+        np.copyto(filled, self.values)
+        pattern = _bit_pattern(filled)
+        if pattern is None or pattern.ndim > filled.ndim:
+            np.copyto(filled, fill, where=self.invalid)
+            return filled
         # Two exclusive ors keep a value; zeroing it in between gives the fill value.
         bits = np.array(fill, dtype).view(pattern.dtype)
         np.bitwise_xor(pattern, bits, out=pattern)
         np.bitwise_and(pattern, self._kept_bits(pattern.dtype), out=pattern)
         np.bitwise_xor(pattern, bits, out=pattern)
-        return found
+        return filled
 
     def _kept_bits(self, dtype: np.dtype[Any]) -> AnyArray:
         """Return integers with all bits set where values are valid, and none elsewhere."""
-        found = self._bits.get(dtype.itemsize)
-        if found is None:
+        bits = self._bits.get(dtype.itemsize)
+        if bits is None:
             assert self.invalid is not None
             slot = f"bits{dtype.itemsize}{self._slot}"
-            found = scratch(slot, self.invalid.shape, dtype)
-            np.copyto(found, self.invalid)
-            np.subtract(found, dtype.type(1), out=found)
-            self._bits[dtype.itemsize] = found
-        return found
+            bits = scratch(slot, self.invalid.shape, dtype)
+            np.copyto(bits, self.invalid)
+            np.subtract(bits, dtype.type(1), out=bits)
+            self._bits[dtype.itemsize] = bits
+        return bits
 
 
 class RunValues:
@@ -121,15 +121,15 @@ class RunValues:
 
     def masked(self, skip: bool) -> Present:
         """Return all values, and where they are missing."""
-        found = self._whole[skip]
-        if found is None:
+        present = self._whole[skip]
+        if present is None:
             plain = self.masked(False)
             nan = nan_of(plain.values)
             if plain.invalid is not None:
                 np.logical_or(nan, plain.invalid, out=nan)
-            found = Present(plain.values, nan if nan.any() else None, "nan")
-            self._whole[skip] = found
-        return found
+            present = Present(plain.values, nan if nan.any() else None, "nan")
+            self._whole[skip] = present
+        return present
 
     def present(self, skip: bool) -> Present:
         """Return the values; if all are reduced to one, without those that are missing.
@@ -139,13 +139,13 @@ class RunValues:
         skip : bool
             Whether NaN are missing values.
         """
-        found = self._present[skip]
-        if found is None:
-            found = self.masked(skip)
-            if len(self.axes) == found.values.ndim:
-                found = found.compressed()
-            self._present[skip] = found
-        return found
+        present = self._present[skip]
+        if present is None:
+            present = self.masked(skip)
+            if len(self.axes) == present.values.ndim:
+                present = present.compressed()
+            self._present[skip] = present
+        return present
 
     def flat(self, skip: bool) -> AnyArray:
         """Return the values that are not missing, in one dimension."""
@@ -154,11 +154,11 @@ class RunValues:
 
 def nan_of(values: AnyArray) -> AnyArray:
     """Return where values are NaN or NaT, as a scratch array."""
-    found = scratch("nan", values.shape, _BOOL)
+    nan = scratch("nan", values.shape, _BOOL)
     if values.dtype.kind == "O":
-        np.copyto(found, values != values, casting="unsafe")  # noqa: PLR0124
-        return found
-    return np.isnan(values, out=found)
+        np.copyto(nan, values != values, casting="unsafe")  # noqa: PLR0124
+        return nan
+    return np.isnan(values, out=nan)
 
 
 def _bit_pattern(values: AnyArray) -> AnyArray | None:

@@ -78,8 +78,8 @@ class Moments(Aggregator):
             return None
         sums = np.asarray(values, order="C").view()
         sums.flags.writeable = False
-        rest = np.broadcast_to(np.array(-0.0, self.dtype), values.shape)
-        return (np.ones((1,) * values.ndim, COUNT), sums, rest)
+        errors = np.broadcast_to(np.array(-0.0, self.dtype), values.shape)
+        return (np.ones((1,) * values.ndim, COUNT), sums, errors)
 
     def accumulator(self, layout: RunLayout, origin: tuple[int, ...]) -> MomentsAccumulator:
         return MomentsAccumulator(self, layout)
@@ -99,8 +99,8 @@ class Moments(Aggregator):
             for start in range(0, entries[0].size, _MERGED):
                 there = slice(start, start + _MERGED)
                 part = [a[there] if a.size > 1 else a[single] for a in flat]
-                found = _merged(part[: len(left)], part[len(left) :])
-                for entry, own, values in zip(flat[1:], part[1:], found, strict=False):
+                merged = _merged(part[: len(left)], part[len(left) :])
+                for entry, own, values in zip(flat[1:], part[1:], merged, strict=False):
                     if values is not own:
                         entry[there] = values
         return (count, *entries)
@@ -139,11 +139,11 @@ def _flat(array: AnyArray) -> AnyArray:
 
 def total(partial: Partial) -> AnyArray:
     """Return the sum, corrected by its rounding error where that is finite."""
-    _, sums, rest, *_ = partial
-    if rest.dtype.kind not in "fc":
+    _, sums, errors, *_ = partial
+    if errors.dtype.kind not in "fc":
         return sums
     # NumPy's sum of a single -0.0 is 0.0.
-    return np.where(np.isfinite(rest), sums + rest, sums) + 0.0
+    return np.where(np.isfinite(errors), sums + errors, sums) + 0.0
 
 
 def _merged(left: list[Any], right: list[Any]) -> tuple[Any, ...]:
@@ -151,12 +151,12 @@ def _merged(left: list[Any], right: list[Any]) -> tuple[Any, ...]:
 
     Arrays of the left may be overwritten by the result.
     """
-    count_a, sum_a, rest, *squares = left
+    count_a, sum_a, errors, *squares = left
     count_b, sum_b, rest_b, *_ = right
-    rest += rest_b
-    sums, rest = _exact_sum(sum_a, rest, sum_b)
+    errors += rest_b
+    sums, errors = _exact_sum(sum_a, errors, sum_b)
     if not squares:
-        return sums, rest
+        return sums, errors
     low, deviations = squares
     _, _, _, low_b, deviations_b = right
     mean = sum_a / np.maximum(count_a, 1)
@@ -177,22 +177,22 @@ def _merged(left: list[Any], right: list[Any]) -> tuple[Any, ...]:
     between = product(shift, count_a * difference)
     between += deviations_b
     deviations += between
-    return sums, rest, low, deviations
+    return sums, errors, low, deviations
 
 
-def _exact_sum(sums: Any, rest: Any, added: Any) -> tuple[Any, Any]:
+def _exact_sum(sums: Any, errors: Any, added: Any) -> tuple[Any, Any]:
     """Return the sum of two values, and `rest`, which may be modified, less the rounding error."""
-    found = sums + added
-    if found.dtype.kind not in "fc":
-        return found, rest
-    rest -= _rounded(found, sums, added)
-    return found, rest
+    total = sums + added
+    if total.dtype.kind not in "fc":
+        return total, errors
+    errors -= _rounded(total, sums, added)
+    return total, errors
 
 
-def _rounded(found: Any, one: Any, other: Any) -> Any:
+def _rounded(total: Any, one: Any, other: Any) -> Any:
     """Return the rounding error of a sum of two values (Knuth's two-sum)."""
-    of_other = found - one
-    of_one = found - of_other
+    of_other = total - one
+    of_one = total - of_other
     of_one -= one
     of_other -= other
     of_other += of_one
@@ -201,12 +201,12 @@ def _rounded(found: Any, one: Any, other: Any) -> Any:
 
 def product(one: AnyArray, other: AnyArray) -> AnyArray:
     """Return the products of numbers with numbers of the same complex direction, as reals."""
-    found: AnyArray
+    products: AnyArray
     if one.dtype.kind == "c":
-        found = one.real * other.real + one.imag * other.imag
-        return found
-    found = one * (np.conjugate(other) if one.dtype.kind == "O" else other)
-    return found
+        products = one.real * other.real + one.imag * other.imag
+        return products
+    products = one * (np.conjugate(other) if one.dtype.kind == "O" else other)
+    return products
 
 
 class MomentsAccumulator(Accumulator):
@@ -267,44 +267,44 @@ class MomentsAccumulator(Accumulator):
     def partial(self) -> Partial:
         count = self.total()
         if self.aggregator.order == 0:
-            found = np.empty(self.layout.kept, COUNT)
-            found[...] = count
-            return (found.reshape(self.layout.shape),)
+            counts = np.empty(self.layout.kept, COUNT)
+            counts[...] = count
+            return (counts.reshape(self.layout.shape),)
         return tuple([self.shaped(entry) for entry in (count, *self._joined(count))])
 
     def _joined(self, total: AnyArray) -> Sequence[AnyArray]:
         """Return the entries of all pieces merged, without the count."""
         pieces = self.layout.pieces
-        given = [a.reshape(pieces, -1) for a in (self.counts(), *self._entries)]
+        arrays = [a.reshape(pieces, -1) for a in (self.counts(), *self._entries)]
         if pieces == 1 and self.aggregator.order == 1:
-            return _added(given[1])
-        positions = given[1].shape[1]
+            return _added(arrays[1])
+        positions = arrays[1].shape[1]
         step = max(1, _MERGED // pieces)
         if positions <= step:
-            return self._joined_at(total.reshape(-1), *given)
-        found = [np.empty(positions, dtype) for dtype in self.aggregator.dtypes[1:]]
-        given.append(total.reshape(1, -1))
+            return self._joined_at(total.reshape(-1), *arrays)
+        entries = [np.empty(positions, dtype) for dtype in self.aggregator.dtypes[1:]]
+        arrays.append(total.reshape(1, -1))
         for start in range(0, positions, step):
             there = slice(start, start + step)
-            *part, of_all = [a if a.shape[1] == 1 else a[:, there] for a in given]
-            for entry, values in zip(found, self._joined_at(of_all[0], *part), strict=True):
+            *part, of_all = [a if a.shape[1] == 1 else a[:, there] for a in arrays]
+            for entry, values in zip(entries, self._joined_at(of_all[0], *part), strict=True):
                 entry[there] = values
-        return found
+        return entries
 
     def _joined_at(
         self, total: AnyArray, count: AnyArray, sums: AnyArray, *others: AnyArray
     ) -> tuple[AnyArray, ...]:
         """Return the same for some positions, from arrays of pieces and positions."""
-        added, rest = _added(sums)
+        added, errors = _added(sums)
         if not others:
-            return added, rest
+            return added, errors
         means, lows, squares = others
         several = np.maximum(count, 1)
-        left = _left(sums, several, means) if self._exact else lows
-        lows = left / several
-        squares = squares - product(left, lows)
+        deviations = _left(sums, several, means) if self._exact else lows
+        lows = deviations / several
+        squares = squares - product(deviations, lows)
         if len(sums) == 1:
-            return added, rest, lows[0], squares[0]
+            return added, errors, lows[0], squares[0]
         total = np.maximum(total, 1)
         difference = means - added / total
         difference += lows
@@ -314,7 +314,7 @@ class MomentsAccumulator(Accumulator):
         of_low = low / total
         square = np.add.reduce(squares, axis=0)
         square -= product(low, of_low)
-        return added, rest, of_low, square
+        return added, errors, of_low, square
 
 
 def _added(sums: AnyArray) -> tuple[AnyArray, AnyArray]:

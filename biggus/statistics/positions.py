@@ -72,11 +72,11 @@ class Positions(Aggregator):
     def _precedes(self, one: AnyArray, other: AnyArray, earlier: AnyArray) -> AnyArray:
         """Return where the one is the extreme of the two; of equal ones, where it is earlier."""
         beyond = np.greater if self.greatest else np.less
-        found = beyond(one, other) | (np.equal(one, other) & earlier)
+        precedes = beyond(one, other) | (np.equal(one, other) & earlier)
         if self.dtype.kind not in "fcmM":
-            return found.astype(bool)
+            return precedes.astype(bool)
         one_nan, other_nan = np.isnan(one), np.isnan(other)
-        return (one_nan & (~other_nan | earlier)) | (~other_nan & found)
+        return (one_nan & (~other_nan | earlier)) | (~other_nan & precedes)
 
     def identity(self, shape: tuple[int, ...]) -> Partial:
         return np.zeros(shape, self.dtype), np.full(shape, -1, _INDEX)
@@ -84,24 +84,24 @@ class Positions(Aggregator):
     def first(self, values: AnyArray, invalid: AnyArray | None, axis: int) -> AnyArray:
         """Return the positions of the extremes along an axis, which is kept; -1 for none."""
         find = np.argmax if self.greatest else np.argmin
-        found: AnyArray
+        positions: AnyArray
         if invalid is None:
-            found = find(values, axis=axis, keepdims=True)
-            return found
+            positions = find(values, axis=axis, keepdims=True)
+            return positions
         if self.dtype.kind not in "biufcmMO":
             values = values.astype(object)
         fill = neutral("maximum" if self.greatest else "minimum", values.dtype)
         filled = values.copy()
         np.copyto(filled, fill, where=invalid)
-        found = find(filled, axis=axis, keepdims=True)
-        lost = np.take_along_axis(invalid, found, axis)
+        positions = find(filled, axis=axis, keepdims=True)
+        lost = np.take_along_axis(invalid, positions, axis)
         if lost.any():
             # All valid values equal the fill value, or there are none.
             valid = ~invalid
             there = np.argmax(valid, axis=axis, keepdims=True)
             there[~valid.any(axis=axis, keepdims=True)] = -1
-            found = np.where(lost, there, found)
-        return found
+            positions = np.where(lost, there, positions)
+        return positions
 
 
 class PositionsAccumulator(Accumulator):
@@ -124,30 +124,30 @@ class PositionsAccumulator(Accumulator):
             places[...] = 0 if invalid is None else np.where(invalid, -1, 0)
             return
         (axis,) = part.axes
-        found = self.aggregator.first(values, invalid, axis)
-        out[...] = np.take_along_axis(values, found, axis)
+        positions = self.aggregator.first(values, invalid, axis)
+        out[...] = np.take_along_axis(values, positions, axis)
         dim = axis if self.layout.order is None else self.layout.order[axis]
-        places[...] = np.where(found < 0, -1, found + part.run.box[dim].start)
+        places[...] = np.where(positions < 0, -1, positions + part.run.box[dim].start)
 
     def partial(self) -> Partial:
         values, places = self.values, self.places
         if self.layout.pieces > 1:
             lost = places < 0
-            found = self.aggregator.first(values, lost if lost.any() else None, 0)
-            values = np.take_along_axis(values, found, 0)
-            places = np.take_along_axis(places, found, 0)
+            positions = self.aggregator.first(values, lost if lost.any() else None, 0)
+            values = np.take_along_axis(values, positions, 0)
+            places = np.take_along_axis(places, positions, 0)
         shape = self.layout.shape
         return values.reshape(shape), self._in_whole(places.reshape(shape))
 
     def _in_whole(self, places: AnyArray) -> AnyArray:
         """Return positions in the whole array from those in the block."""
         if self.aggregator.axis is not None:
-            found = places + self.origin[self.aggregator.axis]
+            positions = places + self.origin[self.aggregator.axis]
         else:
             indices = np.unravel_index(np.maximum(places, 0), self.layout.block)
             there = [index + start for index, start in zip(indices, self.origin, strict=True)]
-            found = np.ravel_multi_index(there, self.aggregator.shape)
-        return np.where(places < 0, -1, found)
+            positions = np.ravel_multi_index(there, self.aggregator.shape)
+        return np.where(places < 0, -1, positions)
 
 
 @dataclass(frozen=True)

@@ -113,10 +113,10 @@ def interpolated(
     with np.errstate(all="ignore"):
         distance = np.subtract(upper, lower)
         # From the nearer end, so that the result is monotonic in the weight.
-        found: AnyArray = np.where(
+        values: AnyArray = np.where(
             weight < 0.5, lower + distance * weight, upper - distance * (1 - weight)
         )
-        return found.astype(dtype)
+        return values.astype(dtype)
 
 
 class RankTarget(NamedTuple):
@@ -196,18 +196,18 @@ class Quantiles(Statistic):
         """Return the result, or the statistic that finds the next digit of each target."""
         digits = self.digits
         sums = np.cumsum(table, axis=1)
-        found = []
+        narrowed = []
         for prefix, rank in targets:
             row = sums[digits.prefixes.index(prefix)]
             digit = int(np.searchsorted(row, rank, side="right"))
             before = int(row[digit - 1]) if digit else 0
-            found.append(RankTarget((prefix << digits.bits) + digit, rank - before))
+            narrowed.append(RankTarget((prefix << digits.bits) + digit, rank - before))
         known = digits.known + digits.bits
         if known < 8 * digits.dtype.itemsize:
-            prefixes = tuple(sorted({target.prefix for target in found}))
+            prefixes = tuple(sorted({target.prefix for target in narrowed}))
             aggregator = replace(digits, prefixes=prefixes, known=known)
-            return replace(self, aggregator=aggregator, count=count, targets=tuple(found))
-        keys = np.array([target.prefix for target in found], np.uint64)
+            return replace(self, aggregator=aggregator, count=count, targets=tuple(narrowed))
+        keys = np.array([target.prefix for target in narrowed], np.uint64)
         return self._finished(values_of(keys, digits.dtype), count)
 
     def _finished(self, values: AnyArray, count: int) -> Values:
@@ -216,24 +216,24 @@ class Quantiles(Statistic):
         wanted = np.unique(np.concatenate([lower, upper]))
         below, above = (values[np.searchsorted(wanted, ranks)] for ranks in (lower, upper))
         if self.method == "median":
-            found = _mean_of_two(below, above, self.dtype)
+            results = _mean_of_two(below, above, self.dtype)
         elif self.method in _WHOLE:
-            found = below.astype(self.dtype)
+            results = below.astype(self.dtype)
         else:
-            found = interpolated(below, above, weight, self.dtype)
-        return self._shaped(found, False)
+            results = interpolated(below, above, weight, self.dtype)
+        return self._shaped(results, False)
 
     def _none(self, missing: bool) -> Values:
         """Return the results if there are no values, or some of them are NaN."""
-        found = np.zeros(len(self.q), self.dtype)
+        results = np.zeros(len(self.q), self.dtype)
         if self.dtype.kind in "mM":
-            found[...] = np.array("NaT", self.dtype)
+            results[...] = np.array("NaT", self.dtype)
         elif self.dtype.kind == "f":
-            found[...] = np.nan
-        return self._shaped(found, missing)
+            results[...] = np.nan
+        return self._shaped(results, missing)
 
-    def _shaped(self, found: AnyArray, missing: bool) -> Values:
-        values = found.reshape((1,) * self.dims + self.q_shape)
+    def _shaped(self, results: AnyArray, missing: bool) -> Values:
+        values = results.reshape((1,) * self.dims + self.q_shape)
         if not self.masked:
             return values
         return np.ma.MaskedArray(values, mask=np.full(values.shape, missing))

@@ -16,7 +16,7 @@ from biggus.support.forks import between_forks
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from biggus.statistics.signatures import Asked
+    from biggus.statistics.signatures import StatisticCall
 
 
 class Row(NamedTuple):
@@ -28,7 +28,7 @@ class Row(NamedTuple):
     maker: str
     """The function that makes it: a function of `makers`, or ``"module:function"``."""
 
-    signature: Callable[..., Asked] | None = None
+    signature: Callable[..., StatisticCall] | None = None
     """A function with its signature; None if it has a function of its own."""
 
     summary: str = ""
@@ -49,9 +49,9 @@ class Row(NamedTuple):
     ranked: bool = False
     """Whether it depends on the order of values, and so needs whole lines along some axes."""
 
-    def make(self, *given: Any, **parameters: Any) -> Any:
+    def make(self, *array: Any, **parameters: Any) -> Any:
         """Return the statistic for an array."""
-        return _found(self.maker)(*given, **parameters)
+        return _found(self.maker)(*array, **parameters)
 
 
 @lru_cache
@@ -59,8 +59,8 @@ def _found(maker: str) -> Callable[..., Any]:
     module, _, function = maker.rpartition(":")
     with between_forks():
         makers = import_module(module or f"{__package__}.makers")
-    found: Callable[..., Any] = getattr(makers, function)
-    return found
+    make: Callable[..., Any] = getattr(makers, function)
+    return make
 
 
 ENTRIES: dict[str, Row] = {}

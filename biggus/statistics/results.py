@@ -31,10 +31,10 @@ class OfCounted(Statistic):
         if count.shape != shape:
             count = np.broadcast_to(count, shape)
         with np.errstate(all="ignore"):
-            found = self.values((count, *partial[1:]))
+            results = self.values((count, *partial[1:]))
             # Ufuncs of 0-d arrays return scalars.
-            values = np.empty(np.shape(found), self.dtype)
-            np.copyto(values, found, casting="unsafe")
+            values = np.empty(np.shape(results), self.dtype)
+            np.copyto(values, results, casting="unsafe")
         if not self.masked:
             return values
         missing = np.empty(values.shape, bool)
@@ -140,11 +140,11 @@ class Spread(OfCounted):
         self.warn(freedom <= 0, TOO_FEW)
         squares = partial[4]
         least = 1 if squares.dtype.kind == "O" else 0  # objects are not divided by zero
-        found = np.true_divide(squares, np.maximum(freedom, least))
+        variance = np.true_divide(squares, np.maximum(freedom, least))
         if self.aggregator.skip:  # type: ignore[attr-defined]
             # NumPy's nan-functions never return an infinite variance.
-            found = np.where(freedom <= 0, np.nan, found)
-        return np.sqrt(found) if self.root else found
+            variance = np.where(freedom <= 0, np.nan, variance)
+        return np.sqrt(variance) if self.root else variance
 
     def missing(self, count: AnyArray) -> AnyArray:
         return super().missing(count) | (count - self.ddof <= 0)

@@ -29,10 +29,10 @@ _Box: TypeAlias = tuple[slice, ...]
 
 def computed_run(block: ComputedParts, layout: RunLayout, run: Run) -> AnyArray:
     """Return the values of a run, with the layout's axes, in scratch memory."""
-    found = scratch("computed", tuple([s.stop - s.start for s in run.box]), block.dtype)
+    values = scratch("computed", tuple([s.stop - s.start for s in run.box]), block.dtype)
     for box, place in _parts(layout, run.number):
-        block.compute_into(found[place].reshape(box_shape(box)), box)
-    return found if layout.order is None else found.transpose(layout.order)
+        block.compute_into(values[place].reshape(box_shape(box)), box)
+    return values if layout.order is None else values.transpose(layout.order)
 
 
 @lru_cache(1024)
@@ -43,12 +43,12 @@ def _parts(layout: RunLayout, number: int) -> list[tuple[_Box, _Box]]:
         [(box, slice(first, first + size)) for box, first, size in _boxes(lengths, s.start, s.stop)]
         for lengths, s in zip(layout.joined, run.box, strict=True)
     ]
-    found = []
+    parts = []
     for pieces in itertools.product(*along):
         inner = iter(itertools.chain(*[box for box, _ in pieces]))
         box = tuple([slice(0, 1, 1) if n == 1 else next(inner) for n in layout.block])
-        found.append((box, tuple([place for _, place in pieces])))
-    return found
+        parts.append((box, tuple([place for _, place in pieces])))
+    return parts
 
 
 def _boxes(lengths: tuple[int, ...], start: int, stop: int) -> Iterator[tuple[_Box, int, int]]:
@@ -56,18 +56,18 @@ def _boxes(lengths: tuple[int, ...], start: int, stop: int) -> Iterator[tuple[_B
 
     Each comes with its first index, relative to `start`, and its number of elements.
     """
-    rest = lengths[1:]
-    row = math.prod(rest)
+    inner = lengths[1:]
+    row = math.prod(inner)
     at = start
     while at < stop:
         index, begin = divmod(at, row)
         if begin or stop - at < row:
             end = min(stop, (index + 1) * row)
-            for box, first, size in _boxes(rest, begin, end - index * row):
+            for box, first, size in _boxes(inner, begin, end - index * row):
                 yield (slice(index, index + 1, 1), *box), at - start + first, size
         else:
             end = stop // row * row
-            box = (slice(index, stop // row, 1), *[slice(0, n, 1) for n in rest])
+            box = (slice(index, stop // row, 1), *[slice(0, n, 1) for n in inner])
             yield box, at - start, end - at
         at = end
 
@@ -107,11 +107,13 @@ def partials(
     if all(shape[axis] == 1 for axis in axes) and isinstance(values, ComputedParts):
         values = values.values()
     singles = _of_singles(aggregators, values, axes)
-    left = [
-        aggregator for aggregator, found in zip(aggregators, singles, strict=True) if found is None
+    remaining = [
+        aggregator
+        for aggregator, single in zip(aggregators, singles, strict=True)
+        if single is None
     ]
-    others = iter(_accumulated(left, values, axes, origin, plain) if left else ())
-    return [next(others) if found is None else found for found in singles]
+    others = iter(_accumulated(remaining, values, axes, origin, plain) if remaining else ())
+    return [next(others) if single is None else single for single in singles]
 
 
 def runs_alike(aggregators: Sequence[Aggregator], plain: bool) -> bool:
@@ -177,15 +179,15 @@ def _of_block(values: Values) -> _Taken:
     """Return a function that returns a run of a block in memory."""
     block = np.ascontiguousarray(np.ma.getdata(values))
     mask = np.ma.getmask(values)
-    given = None if mask is np.ma.nomask else np.ascontiguousarray(mask)
+    masked = None if mask is np.ma.nomask else np.ascontiguousarray(mask)
 
     def taken(layout: RunLayout, run: Run) -> tuple[AnyArray, AnyArray | None]:
         invalid = None
-        if given is not None:
-            part = layout.part(given.reshape(layout.lengths), run)
+        if masked is not None:
+            part = layout.part(masked.reshape(layout.lengths), run)
             invalid = part if part.any() else None
-        found = layout.part(block.reshape(layout.lengths), run)
-        return _native(found, layout.order is None), invalid
+        run_values = layout.part(block.reshape(layout.lengths), run)
+        return _native(run_values, layout.order is None), invalid
 
     return taken
 

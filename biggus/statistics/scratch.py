@@ -34,19 +34,19 @@ def scratch(slot: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray
     dtype : numpy.dtype
     """
     slots: dict[str, tuple[npt.NDArray[np.uint8], AnyArray]] = _kept.__dict__
-    kept = slots.get(slot)
-    if kept is not None:
-        memory, found = kept
-        if found.shape == shape and found.dtype == dtype:  # mostly, as in the last run
-            return found
+    slot_memory = slots.get(slot)
+    if slot_memory is not None:
+        memory, array = slot_memory
+        if array.shape == shape and array.dtype == dtype:  # mostly, as in the last run
+            return array
     nbytes = math.prod(shape) * dtype.itemsize
     if dtype.hasobject or nbytes > LARGEST:
         return np.empty(shape, dtype)
-    if kept is None or memory.nbytes < nbytes:
+    if slot_memory is None or memory.nbytes < nbytes:
         memory = aligned(nbytes)
-    found = memory[:nbytes].view(dtype).reshape(shape)
-    slots[slot] = memory, found
-    return found
+    array = memory[:nbytes].view(dtype).reshape(shape)
+    slots[slot] = memory, array
+    return array
 
 
 def aligned(nbytes: int) -> npt.NDArray[np.uint8]:

@@ -19,7 +19,7 @@ NOT_GIVEN: Any = np._NoValue  # noqa: SLF001
 """NumPy's default of arguments that have not been given."""
 
 
-def refuse(name: str, **given: Any) -> None:
+def refuse(name: str, **arguments: Any) -> None:
     """Refuse arguments that are only there because they are in NumPy's signature.
 
     Raises
@@ -27,12 +27,12 @@ def refuse(name: str, **given: Any) -> None:
     TypeError
         If one is given; the message says what to do instead.
     """
-    for word, value in given.items():
+    for word, value in arguments.items():
         if not (value is None or value is True or value is NOT_GIVEN):
             raise TypeError(f"{name} of a lazy array takes no {word}=: {_WAYS_ROUND[word]}")
 
 
-class Asked(NamedTuple):
+class StatisticCall(NamedTuple):
     """The arguments of a statistic."""
 
     axis: Any
@@ -54,10 +54,10 @@ def total(
     where: bool = True,
     *,
     mdtol: float = 1,
-) -> Asked:
+) -> StatisticCall:
     """Signature of sums and products."""
     refuse(name, out=out, initial=initial, where=where)
-    return Asked(axis, keepdims, {"dtype": dtype, "mdtol": mdtol})
+    return StatisticCall(axis, keepdims, {"dtype": dtype, "mdtol": mdtol})
 
 
 def mean(
@@ -69,10 +69,10 @@ def mean(
     *,
     where: bool = True,
     mdtol: float = 1,
-) -> Asked:
+) -> StatisticCall:
     """Signature of the mean."""
     refuse(name, out=out, where=where)
-    return Asked(axis, keepdims, {"dtype": dtype, "mdtol": mdtol})
+    return StatisticCall(axis, keepdims, {"dtype": dtype, "mdtol": mdtol})
 
 
 def spread(
@@ -87,11 +87,11 @@ def spread(
     mean: None = None,
     correction: float | None = None,
     mdtol: float = 1,
-) -> Asked:
+) -> StatisticCall:
     """Signature of the variance and the standard deviation."""
     refuse(name, out=out, where=where, mean=mean)
-    given = {"ddof": ddof, "correction": None if correction is NOT_GIVEN else correction}
-    return Asked(axis, keepdims, {"dtype": dtype, "mdtol": mdtol, **given})
+    divisor = {"ddof": ddof, "correction": None if correction is NOT_GIVEN else correction}
+    return StatisticCall(axis, keepdims, {"dtype": dtype, "mdtol": mdtol, **divisor})
 
 
 def extreme(
@@ -103,10 +103,10 @@ def extreme(
     where: bool = True,
     *,
     mdtol: float = 1,
-) -> Asked:
+) -> StatisticCall:
     """Signature of the least and the greatest value."""
     refuse(name, out=out, initial=initial, where=where)
-    return Asked(axis, keepdims, {"mdtol": mdtol})
+    return StatisticCall(axis, keepdims, {"mdtol": mdtol})
 
 
 def logic(
@@ -117,31 +117,31 @@ def logic(
     *,
     where: bool = True,
     mdtol: float = 1,
-) -> Asked:
+) -> StatisticCall:
     """Signature of `any` and `all`."""
     refuse(name, out=out, where=where)
-    return Asked(axis, keepdims, {"mdtol": mdtol})
+    return StatisticCall(axis, keepdims, {"mdtol": mdtol})
 
 
 def distance(
     name: str, axis: Any = None, out: None = None, keepdims: bool = False, *, mdtol: float = 1
-) -> Asked:
+) -> StatisticCall:
     """Signature of the greatest value less the least."""
     refuse(name, out=out)
-    return Asked(axis, keepdims, {"mdtol": mdtol})
+    return StatisticCall(axis, keepdims, {"mdtol": mdtol})
 
 
 def position(
     name: str, axis: int | None = None, out: None = None, *, keepdims: bool = False
-) -> Asked:
+) -> StatisticCall:
     """Signature of the positions of extremes."""
     refuse(name, out=out)
-    return Asked(axis, keepdims, {})
+    return StatisticCall(axis, keepdims, {})
 
 
-def count(name: str, axis: Any = None, *, keepdims: bool = False) -> Asked:
+def count(name: str, axis: Any = None, *, keepdims: bool = False) -> StatisticCall:
     """Signature of counts."""
-    return Asked(axis, keepdims, {})
+    return StatisticCall(axis, keepdims, {})
 
 
 def median(
@@ -150,10 +150,10 @@ def median(
     out: None = None,
     overwrite_input: bool = False,  # there is no input to overwrite
     keepdims: bool = False,
-) -> Asked:
+) -> StatisticCall:
     """Signature of the median."""
     refuse(name, out=out)
-    return Asked(axis, keepdims, {})
+    return StatisticCall(axis, keepdims, {})
 
 
 def quantile(
@@ -166,7 +166,7 @@ def quantile(
     keepdims: bool = False,
     *,
     weights: None = None,
-) -> Asked:
+) -> StatisticCall:
     """Signature of quantiles and percentiles."""
     refuse(name, out=out, weights=weights)
-    return Asked(axis, keepdims, {"method": method}, (q,))
+    return StatisticCall(axis, keepdims, {"method": method}, (q,))

@@ -51,6 +51,6 @@ class ComputedParts(ABC):
 
     def values(self) -> AnyArray:
         """Return all values."""
-        found = np.empty(self.shape, self.dtype)
-        self.compute_into(found, tuple([slice(0, n, 1) for n in self.shape]))
-        return found
+        values = np.empty(self.shape, self.dtype)
+        self.compute_into(values, tuple([slice(0, n, 1) for n in self.shape]))
+        return values
