@@ -133,8 +133,8 @@ def several(arrays: Any) -> list[Any]:
         If `arrays` is a single array, or a set, which has no order.
     """
     if isinstance(arrays, (Lazy, set, frozenset)) or not hasattr(arrays, "__iter__"):
-        what = type(arrays).__name__
-        raise TypeError(f"give a list of arrays, such as [a, b], not one object of type {what}")
+        kind = type(arrays).__name__
+        raise TypeError(f"give a list of arrays, such as [a, b], not one object of type {kind}")
     return list(arrays)
 
 

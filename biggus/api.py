@@ -119,8 +119,8 @@ def open(
 
 def array_of(source: Source, cache: Cache | None, decode: bool = True) -> Array:
     """Return the lazy array of a source, whose chunks go to a cache if one is given."""
-    kept = source if cache is None else cache.wrap(source)
-    return Array.from_node(leaf_of(kept_in_memory(kept), decode))
+    cached = source if cache is None else cache.wrap(source)
+    return Array.from_node(leaf_of(kept_in_memory(cached), decode))
 
 
 def server_for(where: Location, backend: str | None = None) -> Backend:
@@ -160,10 +160,10 @@ def resolutions_of(
         If it cannot be opened.
     """
     arguments = [server.name, group, options]
-    found: Any = studying.call(
+    fields: Any = studying.call(
         "resolutions", where, arguments, lambda: server.resolutions(where, group, **options)
     )
-    return [Resolution(*each) for each in found]
+    return [Resolution(*each) for each in fields]
 
 
 def attributes_of(
@@ -177,10 +177,10 @@ def attributes_of(
         If it cannot be opened.
     """
     arguments = [server.name, group, options]
-    found: Any = studying.call(
+    attributes: Any = studying.call(
         "attributes", where, arguments, lambda: dict(server.attributes(where, group, **options))
     )
-    return dict(found)
+    return dict(attributes)
 
 
 def located(location: object, variable: str | None) -> tuple[Location, str | None]:
@@ -225,28 +225,30 @@ def _opened(
         if known is None:
             raise
         server, error_if_gone = backend_named(known), error
-    given = {**options, "decode": decode} if server.decodes else options
+    source_options = {**options, "decode": decode} if server.decodes else options
     with options_of(server, options):
         if where.scheme and option_values.current().offline:
-            remembered = memory.recall(server, variable, given)
+            remembered = memory.recall(server, variable, source_options)
             if remembered is not None:
                 return remembered
         try:
             if error_if_gone is not None:
                 raise error_if_gone
-            found = _only_variable(server, where, options) if variable is None else variable
-            source = server.open(where, found, **given)
+            name = _only_variable(server, where, options) if variable is None else variable
+            source = server.open(where, name, **source_options)
         except VariableError as error:
             if variable is None or error.wanted is not None:
                 raise
             raise error.suggesting(variable) from error.__cause__
         except GoneError as error:
-            remembered = memory.recall(server, variable, given)
+            remembered = memory.recall(server, variable, source_options)
             if remembered is None:
                 raise
             _log.warning("%s: standing in with what the cache holds", error)
             return remembered
-    memory.keep(source, server, found, given, only=variable is None, found=backend is None)
+    memory.keep(
+        source, server, name, source_options, only=variable is None, detected=backend is None
+    )
     return source
 
 
@@ -314,7 +316,7 @@ def _data_variables(
     """Return the variables that are not named like their only axis, nor by another variable."""
     if len(names) > _MOST_OPENED:
         return []
-    found, beside = [], set()
+    data, beside = [], set()
     with backend.visit(where, **options):
         for name in names:
             try:
@@ -322,10 +324,10 @@ def _data_variables(
             except BiggusError:
                 continue
             if [_last(dim) for dim in source.dims or ()] != [_last(name)]:
-                found.append(name)
+                data.append(name)
             for word in REFERRING.intersection(source.attributes):
                 beside.update(str(source.attributes[word]).replace(":", " ").split())
-    return [name for name in found if _last(name) not in beside]
+    return [name for name in data if _last(name) not in beside]
 
 
 def _last(name: str) -> str:

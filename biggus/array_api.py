@@ -33,8 +33,8 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> A
     if isinstance(x, Array):
         return x
     # NumPy has these arguments since 2.1.
-    given = {"device": device, "copy": copy}
-    more = {name: value for name, value in given.items() if value is not None}
+    options = {"device": device, "copy": copy}
+    more = {name: value for name, value in options.items() if value is not None}
     return construct.ArrayAdapter(np.from_dlpack(x, **more))
 
 

@@ -158,16 +158,16 @@ def matching(pattern: str, cache: Cache | bool | None) -> list[str]:
 
 def _matching(pattern: str, cache: Cache | bool | None) -> list[str]:
     expanded = Path(pattern).expanduser().absolute()
-    found = sorted(glob.glob(str(expanded), recursive=True))  # noqa: PTH207 - any root, any depth
+    paths = sorted(glob.glob(str(expanded), recursive=True))  # noqa: PTH207 - any root, any depth
     chosen = chosen_cache(cache, remote=False)
-    if not found and chosen is not None:
+    if not paths and chosen is not None:
         remembered = (description.get("location") for _, description in chosen.descriptions())
-        found = sorted({name for name in remembered if name and fnmatch(name, str(expanded))})
-    if not found and expanded.exists():  # a name with brackets that is meant literally
+        paths = sorted({name for name in remembered if name and fnmatch(name, str(expanded))})
+    if not paths and expanded.exists():  # a name with brackets that is meant literally
         return [str(expanded)]
-    if not found:
+    if not paths:
         raise GoneError(pattern, "no file matches; check the folder and the pattern")
-    return found
+    return paths
 
 
 class JoinedMember(NamedTuple):
@@ -201,8 +201,8 @@ def joined(
         arrays = list(_agreeing(members))
     dtypes = {array.dtype: member for array, member in zip(arrays, members, strict=True)}
     if len(dtypes) > 1:
-        told = ", ".join(f"{dtype} of {member.name}" for dtype, member in dtypes.items())
-        _log.info("joined by promotion: %s", told)
+        listing = ", ".join(f"{dtype} of {member.name}" for dtype, member in dtypes.items())
+        _log.info("joined by promotion: %s", listing)
     try:
         whole = ArrayStack(arrays) if stack else LinearMosaic(arrays, axis=axis)
     except ValueError as error:
@@ -233,30 +233,32 @@ def _agreeing(members: Sequence[JoinedMember]) -> Iterator[Array]:
     """
     first = members[0]
     expected = labels_of(first.array.node)
-    wanted = _meaning(first, expected)
-    there = _counts(wanted)
-    told = set()
+    first_meaning = _meaning(first, expected)
+    first_units = _counts(first_meaning)
+    logged = set()
     for member in members:
         labels = expected if member is first else labels_of(member.array.node)
         if labels.dims != expected.dims and sorted(labels.named) == sorted(expected.named):
             axes = f"axes {expected.named} and {labels.named}"
             raise MismatchError(first.name, member.name, axes)
-        found = wanted if member is first else _meaning(member, labels)
-        here = _counts(found)
-        if found == wanted or (here is not None and here == there):
+        meaning = first_meaning if member is first else _meaning(member, labels)
+        units = _counts(meaning)
+        if meaning == first_meaning or (units is not None and units == first_units):
             yield member.array
             continue
         dtype = member.array.dtype
         as_stored = member.options.get("decode") is False
-        if here is None or there is None or not comparable(here, there) or as_stored:
-            raise MismatchError(first.name, member.name, _difference(wanted, found))
+        if units is None or first_units is None or not comparable(units, first_units) or as_stored:
+            raise MismatchError(first.name, member.name, _difference(first_meaning, meaning))
         if dtype.kind not in "iuf":
             raise MismatchError(first.name, member.name, f"times of {dtype} cannot be converted")
-        if here not in told:
-            told.add(here)
-            _log.info("%s: %s become %s", member.name, found["units"], wanted["units"])
-        said = counted_in(expected.attributes)
-        yield Array.from_node(Elementwise(Recount(dtype, here, there, said), member.array.node))
+        if units not in logged:
+            logged.add(units)
+            _log.info("%s: %s become %s", member.name, meaning["units"], first_meaning["units"])
+        attributes = counted_in(expected.attributes)
+        yield Array.from_node(
+            Elementwise(Recount(dtype, units, first_units, attributes), member.array.node)
+        )
 
 
 def _check_coordinates(members: Sequence[JoinedMember], axis: int, stack: bool) -> None:
@@ -290,12 +292,12 @@ def _counts(meaning: Mapping[str, str]) -> TimeUnits | None:
     return time_units(meaning.get("units", ""), meaning.get("calendar", ""))
 
 
-def _difference(wanted: Mapping[str, str], found: Mapping[str, str]) -> str:
+def _difference(first: Mapping[str, str], other: Mapping[str, str]) -> str:
     """Describe how two meanings differ."""
     return ", ".join(
-        f"{name} {_quoted(wanted.get(name))} and {_quoted(found.get(name))}"
-        for name in {**wanted, **found}
-        if wanted.get(name) != found.get(name)
+        f"{name} {_quoted(first.get(name))} and {_quoted(other.get(name))}"
+        for name in {**first, **other}
+        if first.get(name) != other.get(name)
     )
 
 
@@ -303,9 +305,9 @@ def _quoted(text: str | None) -> str:
     return "none" if text is None else repr(text)
 
 
-def _meaning(member: JoinedMember, told: Labels) -> Mapping[str, str]:
+def _meaning(member: JoinedMember, labels: Labels) -> Mapping[str, str]:
     """Return the attributes that say what the numbers mean: units, calendar and packing."""
-    attributes = told.attributes
+    attributes = labels.attributes
     if "units" not in attributes:
         attributes = {**attributes, **_of_bounded(member)}
     meaning = {}
@@ -314,7 +316,7 @@ def _meaning(member: JoinedMember, told: Labels) -> Mapping[str, str]:
         meaning["units"] = units
     if "since" in units.lower().split():
         meaning["calendar"] = calendar_named(_text(attributes.get("calendar", "standard")))
-    for name in sorted(PACKING) if not told.decoded else ():
+    for name in sorted(PACKING) if not labels.decoded else ():
         idle = _IDLE.get(name)
         values = np.asarray(attributes.get(name, idle)).ravel().tolist()
         if values not in ([idle], [None]):

@@ -200,15 +200,15 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
 
 @lru_cache(maxsize=1)
 def _from_environment() -> Options:
-    given = {}
+    values = {}
     for name, parse in _PARSERS.items():
         text = os.environ.get(f"BIGGUS_{name.upper()}")
         if text is not None and name not in ("cache", "executor"):
             try:
-                given[name] = parse(text)
+                values[name] = parse(text)
             except OptionError as error:
                 raise OptionError(f"BIGGUS_{name.upper()}: {error}") from None
-    return Options(**given)
+    return Options(**values)
 
 
 _current: contextvars.ContextVar[Options | None] = contextvars.ContextVar(
@@ -242,17 +242,17 @@ class _Process:
     def take_back(self, call: set_options) -> None:
         """Undo a call, unless it has been undone before."""
         with self._lock:
-            self._calls = [kept for kept in self._calls if not kept[0] or kept[0]() is not call]
+            self._calls = [each for each in self._calls if not each[0] or each[0]() is not call]
             self._settle()
 
     def _settle(self) -> None:
         settled: list[tuple[weakref.ref[set_options] | None, dict[str, Any]]] = []
-        for made, changes in self._calls:
-            final = made is None or made() is None
+        for reference, changes in self._calls:
+            final = reference is None or reference() is None
             if final and settled and settled[-1][0] is None:
                 settled[-1] = (None, settled[-1][1] | changes)
             else:
-                settled.append((None if final else made, changes))
+                settled.append((None if final else reference, changes))
         self._calls = settled
         together: dict[str, Any] = {}
         for _, changes in settled:

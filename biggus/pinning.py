@@ -99,24 +99,24 @@ class _Pinned(Needed):
 
 def _chunks_of(arrays: Iterable[Any]) -> list[tuple[Cache, dict[str, int]]]:
     """Return for each cache the keys of the chunks that arrays read, with their bytes."""
-    found: dict[Any, tuple[Cache, dict[str, int]]] = {}
+    chunks: dict[Any, tuple[Cache, dict[str, int]]] = {}
     for listed in needed_for(arrays, _Pinned()):
         cached = _cached(listed.source)
-        _, sizes = found.setdefault(cached.cache.path, (cached.cache, {}))
+        _, sizes = chunks.setdefault(cached.cache.path, (cached.cache, {}))
         itemsize = cached.dtype.itemsize + cached.masked
         for chunk in map(box_at, listed.places):
             sizes[cached.key(chunk)] = math.prod(box_shape(chunk)) * itemsize
-    return list(found.values())
+    return list(chunks.values())
 
 
 def _cached(source: Source) -> Cached:
     """Return the `Cached` among the wrappers of a source."""
-    found = source
-    while not isinstance(found, Cached):
-        if not isinstance(found, Wrapper):
+    wrapped = source
+    while not isinstance(wrapped, Cached):
+        if not isinstance(wrapped, Wrapper):
             raise CacheError(
                 f"{source.name} is not cached, so nothing of it can be pinned: open it with "
                 "cache=True"
             )
-        found = found.source
-    return found
+        wrapped = wrapped.source
+    return wrapped

@@ -78,7 +78,7 @@ class Memory:
         options: Mapping[str, Any],
         *,
         only: bool,
-        found: bool,
+        detected: bool,
     ) -> None:
         """Remember the source of a variable.
 
@@ -88,7 +88,7 @@ class Memory:
             The source, and the arguments with which it was opened.
         only : bool
             Whether the variable is the only one of the location.
-        found : bool
+        detected : bool
             Whether the backend was found for the location, and not named by the caller.
         """
         if self.cache is None or source.token is None:
@@ -105,7 +105,7 @@ class Memory:
             # The backend of a URL follows from its text; that of a path from the file itself,
             # which may be gone later.
             with contextlib.suppress(BiggusError):
-                name = backend.name if found else backend_for(where).name
+                name = backend.name if detected else backend_for(where).name
                 self._remember(self._place, {"backend": name})
 
     @property
@@ -121,6 +121,6 @@ class Memory:
     def _recall(self, name: str) -> dict[str, Any] | None:
         return None if self.cache is None else self.cache.recall(name)
 
-    def _remember(self, name: str, what: dict[str, Any]) -> None:
+    def _remember(self, name: str, description: dict[str, Any]) -> None:
         if self.cache is not None:
-            self.cache.remember(name, what)
+            self.cache.remember(name, description)

@@ -60,8 +60,8 @@ def ndarrays(
     >>> biggus.ndarrays([a.mean(), a.max(axis=0)])
     [array(5.5), array([ 8.,  9., 10., 11.])]
     """
-    found = engine.evaluate_all(_allowed(arrays, max_bytes))
-    return [filling.filled(values, fill) for values in found]
+    results = engine.evaluate_all(_allowed(arrays, max_bytes))
+    return [filling.filled(values, fill) for values in results]
 
 
 def masked_arrays(
@@ -152,10 +152,10 @@ def _allowed(arrays: Iterable[Any], max_bytes: int | str | None) -> list[Node]:
 
 
 def _estimated(nodes: list[Node], max_bytes: int | str | None) -> Plan:
-    found = engine.estimate(nodes)
-    if max_bytes is not None and found.read_bytes > parse_size(max_bytes):
+    estimated = engine.estimate(nodes)
+    if max_bytes is not None and estimated.read_bytes > parse_size(max_bytes):
         raise ReadLimitError(
-            f"{format_bytes(found.read_bytes)} would be read, more than the "
+            f"{format_bytes(estimated.read_bytes)} would be read, more than the "
             f"{format_bytes(parse_size(max_bytes))} allowed"
         )
-    return found
+    return estimated

@@ -70,10 +70,10 @@ class Dataset(Mapping[str, "Array"]):
     @property
     def sizes(self) -> dict[str, int]:
         """The length of each axis, by name."""
-        found: dict[str, int] = {}
+        sizes: dict[str, int] = {}
         for name, array in self._group.variables.items():
-            found.update(zip(self._group.dims[name], array.shape, strict=True))
-        return found
+            sizes.update(zip(self._group.dims[name], array.shape, strict=True))
+        return sizes
 
     @property
     def dims(self) -> dict[str, int]:
@@ -259,9 +259,9 @@ class Dataset(Mapping[str, "Array"]):
             attributes.pop("_Encoding", None)  # characters are decoded already
             values = array if not array.masked else _unmasked(array)
             variables[name] = xr.Variable(self._group.dims[name], values, attributes)
-        given = {name: value for name, value in self.attrs.items() if name not in STRUCTURE}
-        made = xr.decode_cf(xr.Dataset(variables, attrs=given))
-        return made.set_coords(self._coords)
+        attrs = {name: value for name, value in self.attrs.items() if name not in STRUCTURE}
+        decoded = xr.decode_cf(xr.Dataset(variables, attrs=attrs))
+        return decoded.set_coords(self._coords)
 
     def __repr__(self) -> str:
         place = "::".join(filter(None, [self._group.location.public, self._group.path]))
@@ -356,5 +356,5 @@ def open_dataset(
     ['x', 'y']
     """
     opening = Opening(backend, cache, decode, options)
-    [found] = groups_at(location, opening, group, names_of(drop_variables)).values()
-    return Dataset(found)
+    [opened] = groups_at(location, opening, group, names_of(drop_variables)).values()
+    return Dataset(opened)

@@ -183,17 +183,17 @@ def info(
     with between_forks():
         from biggus.datasets.dataset import Dataset
 
-    found = {}
+    groups = {}
     place = ""
     for path, group in groups_at(
         location, Opening(backend, cache, decode, options), group=None
     ).items():
         place = group.location.public
         ds = Dataset(group)
-        found[path] = {
+        groups[path] = {
             "attributes": json_value(ds.attrs),
             "dimensions": ds.sizes,
             "coordinates": list(ds.coords),
             "variables": {name: facts_of(Opened.of(array)) for name, array in ds.variables.items()},
         }
-    return {"location": place, "groups": found}
+    return {"location": place, "groups": groups}

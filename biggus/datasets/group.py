@@ -107,29 +107,29 @@ def groups_at(
     """
     where, _ = located(location, None)
     server = server_for(where, opening.backend)
-    given = dict(opening.options)
-    with server.visit(where, **given), options_of(server, given):
-        names = variables_of(server, where, given)
+    options = dict(opening.options)
+    with server.visit(where, **options), options_of(server, options):
+        names = variables_of(server, where, options)
         there = _paths(names)
         wanted = there if group is None else [group.strip("/")]
-        found = {
+        groups = {
             path: _group(server, where, path, names, opening, frozenset(without)) for path in wanted
         }
-    for path, each in found.items():
+    for path, each in groups.items():
         if path not in there and not each.attributes:
             problem = f"there is no group {path!r}, or nothing is in it"
             raise VariableError(where.public, problem, tuple(there[1:]), path)
-    return found
+    return groups
 
 
 def _paths(names: Iterable[str]) -> list[str]:
     """Return the paths of all groups that are not empty, the root first."""
-    found = {"": None}
+    paths = {"": None}
     for name in names:
         parts = name.strip("/").split("/")[:-1]
         for count in range(1, len(parts) + 1):
-            found["/".join(parts[:count])] = None
-    return list(found)
+            paths["/".join(parts[:count])] = None
+    return list(paths)
 
 
 def _group(
@@ -173,12 +173,12 @@ def _named(
 ) -> tuple[str, ...]:
     """Name axes without a name, by their length, and their order among axes of that length."""
     count: dict[int, int] = {}
-    found = []
+    names = []
     for dim, n in zip(dims, shape, strict=True):
         if dim is None:
             which = count[n] = count.get(n, -1) + 1
             number = len(phony)
-            found.append(phony.setdefault((n, which), f"phony_dim_{number}"))
+            names.append(phony.setdefault((n, which), f"phony_dim_{number}"))
         else:
-            found.append(dim.rpartition("/")[2])
-    return tuple(found)
+            names.append(dim.rpartition("/")[2])
+    return tuple(names)

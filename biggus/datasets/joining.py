@@ -95,13 +95,13 @@ def _comparable(known: VariableRecord, dim: str, name: str) -> list[Any]:
 
 def _in_units_of_first(records: Sequence[GroupRecord], dim: str) -> list[npt.NDArray[Any]] | None:
     """Return the values of a coordinate in the units of the first; None if that is not exact."""
-    there = records[0].variable(dim).meaning
-    found = []
+    first = records[0].variable(dim).meaning
+    lines = []
     for each in records:
-        here = each.variable(dim).meaning
+        meaning = each.variable(dim).meaning
         values = each.values(dim)
-        found.append(values if here == there else _moved(values, _units(here), _units(there)))
-    return None if any(each is None for each in found) else [v for v in found if v is not None]
+        lines.append(values if meaning == first else _moved(values, _units(meaning), _units(first)))
+    return None if any(each is None for each in lines) else [v for v in lines if v is not None]
 
 
 def _units(meaning: list[Any]) -> TimeUnits | None:
@@ -113,7 +113,7 @@ def _units(meaning: list[Any]) -> TimeUnits | None:
 
 
 def _moved(
-    values: npt.NDArray[Any], here: TimeUnits | None, there: TimeUnits | None
+    values: npt.NDArray[Any], old: TimeUnits | None, new: TimeUnits | None
 ) -> npt.NDArray[Any] | None:
     """Convert times to units of another start; None if that is not exact.
 
@@ -123,10 +123,10 @@ def _moved(
     >>> _moved(np.array([0, 1]), *units)
     array([2, 3])
     """
-    if here is None or there is None or not comparable(here, there) or here.length != there.length:
+    if old is None or new is None or not comparable(old, new) or old.length != new.length:
         return None
-    later, rest = divmod((here.start - there.start) * _FINEST, here.length)
-    if rest or values.dtype.kind not in "iuf" or values.dtype.itemsize < 4:
+    later, remainder = divmod((old.start - new.start) * _FINEST, old.length)
+    if remainder or values.dtype.kind not in "iuf" or values.dtype.itemsize < 4:
         return None
     if values.dtype.kind == "f":
         fine = values.astype(np.float64) * _FINEST

@@ -95,9 +95,9 @@ def records_at(
         places = [_Place.of(location, path, opening.backend) for location in some]
         known = [_recall(place, cache) for place in places]
         lacking = [place for place, record in zip(places, known, strict=True) if record is None]
-        made = _recorded(lacking, path, opening, cache)
+        recorded = _recorded(lacking, path, opening, cache)
         for place, record in zip(places, known, strict=True):
-            yield _group_record(place, path, made[place] if record is None else record, cache)
+            yield _group_record(place, path, recorded[place] if record is None else record, cache)
 
 
 def _group_record(
@@ -116,8 +116,8 @@ def _recall(place: _Place, cache: Cache | None) -> dict[str, Any] | None:
     if place.state is None:
         return None
     state = place.state.hex()
-    for kept in (remembered.get, None if cache is None else cache.recall):
-        record = None if kept is None else kept(place.name)
+    for look_up in (remembered.get, None if cache is None else cache.recall):
+        record = None if look_up is None else look_up(place.name)
         if record is not None and record.get("state") == state:
             _keep(place.name, record)
             return record
@@ -135,32 +135,32 @@ def _recorded(
     places: Sequence[_Place], path: str, opening: Opening, cache: Cache | None
 ) -> dict[_Place, dict[str, Any] | None]:
     """Record the group in each of some files, and keep the records; None if there can be none."""
-    made: dict[_Place, dict[str, Any] | None] = dict.fromkeys(places)
+    recorded: dict[_Place, dict[str, Any] | None] = dict.fromkeys(places)
     served: dict[Backend, list[_Place]] = {}
     for place in places:
         if not place.where.scheme:
             served.setdefault(server_for(place.where, opening.backend), []).append(place)
     for server, some in served.items():
         options = {"decode": False} if server.decodes else {}
-        found = server.records([place.where for place in some], path, _is_small, **options)
-        for place, group in zip(some, found, strict=True):
+        groups = server.records([place.where for place in some], path, _is_small, **options)
+        for place, group in zip(some, groups, strict=True):
             record = None if group is None else _record(server, place.where, path, group)
             if group is None or record is None:
                 continue
-            made[place] = record
+            recorded[place] = record
             if cache is not None:
                 memory = Memory(cache, place.where)
                 for name, each in group.variables.items():
                     full = _full(path, name)
                     source = server.recalled(place.where, full, each)
-                    is_found = opening.backend is None
-                    memory.keep(source, server, full, options, only=False, found=is_found)
+                    detected = opening.backend is None
+                    memory.keep(source, server, full, options, only=False, detected=detected)
             if place.state is not None and file_validator(str(place.where.path)) == place.state:
-                kept = {**record, "state": place.state.hex()}
-                _keep(place.name, kept)
+                with_state = {**record, "state": place.state.hex()}
+                _keep(place.name, with_state)
                 if cache is not None:
-                    cache.remember(place.name, kept)
-    return made
+                    cache.remember(place.name, with_state)
+    return recorded
 
 
 def _record(

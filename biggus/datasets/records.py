@@ -103,8 +103,8 @@ class GroupRecord:
 
     def values(self, name: str) -> npt.NDArray[Any]:
         """Return the values of a small coordinate, as they are stored."""
-        found: npt.NDArray[Any] = decode_value(self.encoded_values[name])
-        return found
+        values: npt.NDArray[Any] = decode_value(self.encoded_values[name])
+        return values
 
     def array(self, name: str) -> Array:
         """Return the lazy array of a variable; the file is not opened."""

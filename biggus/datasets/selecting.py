@@ -205,8 +205,8 @@ class AxisPositions:
     def _count(self, moment: int) -> float:
         """Return a moment in the units of the coordinate; an integer if possible, for precision."""
         assert self.times is not None
-        whole, rest = divmod(moment - self.times.start, self.times.length)
-        return (moment - self.times.start) / self.times.length if rest else whole
+        whole, remainder = divmod(moment - self.times.start, self.times.length)
+        return (moment - self.times.start) / self.times.length if remainder else whole
 
 
 def _as_slice(places: npt.NDArray[np.intp]) -> slice | npt.NDArray[np.intp]:

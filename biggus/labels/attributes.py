@@ -132,14 +132,14 @@ def after_statistic(
     dropped = frozenset([_ACTUAL]) if name in _WITHIN_RANGE else _RANGES
     if name == "var":
         dropped |= {"units"}
-    found = {word: value for word, value in attributes.items() if word not in dropped}
+    attributes_after = {word: value for word, value in attributes.items() if word not in dropped}
     if method is not None and dims and None not in dims:
         methods = f"{' '.join(f'{dim}:' for dim in dims)} {method}"
         before = attributes.get("cell_methods")
-        found["cell_methods"] = (
+        attributes_after["cell_methods"] = (
             f"{before} {methods}" if isinstance(before, str) and before else methods
         )
-    return found
+    return attributes_after
 
 
 def after_function(step: Any, several: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -174,8 +174,8 @@ def counted_in(attributes: Mapping[str, Any]) -> dict[str, Any]:
 def after_recount(step: Recount, attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Return the attributes of times that were converted to other units."""
     dropped = {*cf.PACKING, *_RANGES, *_COUNTED}
-    kept = {name: value for name, value in attributes.items() if name not in dropped}
-    return {**kept, **step.attributes}
+    others = {name: value for name, value in attributes.items() if name not in dropped}
+    return {**others, **step.attributes}
 
 
 def counted_alike(several: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

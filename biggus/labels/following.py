@@ -18,8 +18,8 @@ def labels_of(node: Node, coordinates: bool = False) -> Labels:
 
     No values are read.  With `coordinates`, the metadata of their variables is read.
     """
-    [found] = labels_of_all([node], coordinates)
-    return found
+    [labels] = labels_of_all([node], coordinates)
+    return labels
 
 
 def labels_of_all(nodes: Iterable[Node], coordinates: bool) -> list[Labels]:

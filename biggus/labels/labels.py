@@ -60,22 +60,22 @@ class Labels:
 
     def along(self, axis: int) -> Coordinate | None:
         """Return the coordinate of one axis alone, preferably one of known kind."""
-        found = [each for each in self.coordinates if each.axes == (axis,)]
-        return next((each for each in found if each.kind), found[0] if found else None)
+        along = [each for each in self.coordinates if each.axes == (axis,)]
+        return next((each for each in along if each.kind), along[0] if along else None)
 
     def alone(self) -> list[Coordinate]:
         """Return the scalar coordinates, one of each kind; one of unknown kind only if alone."""
-        found: dict[str | None, Coordinate] = {}
+        by_kind: dict[str | None, Coordinate] = {}
         for each in self.coordinates:
             named = each.attributes.get("standard_name") == each.kind
-            if not each.axes and each.spans is None and (each.kind not in found or named):
-                found[each.kind] = each
-        if len(found) > 1:
-            found.pop(None, None)
-        return list(found.values())
+            if not each.axes and each.spans is None and (each.kind not in by_kind or named):
+                by_kind[each.kind] = each
+        if len(by_kind) > 1:
+            by_kind.pop(None, None)
+        return list(by_kind.values())
 
     def curved(self, axes: tuple[int, int], kind: str) -> Coordinate | None:
         """Return the two-dimensional coordinate of a kind along both axes, if there is one."""
         wanted = tuple(sorted(axes))
-        found = (each for each in self.coordinates if each.axes == wanted and each.kind == kind)
-        return next(found, None)
+        curved = (each for each in self.coordinates if each.axes == wanted and each.kind == kind)
+        return next(curved, None)

@@ -103,11 +103,11 @@ def _of_leaf(node: Leaf, coordinates: bool) -> Rule:
 
 def _coordinates_of(node: Leaf, dims: Sequence[str | None]) -> list[Coordinate]:
     source = node.source
-    found = []
+    coordinates = []
     for axis, (name, length) in enumerate(zip(dims, node.shape, strict=True)):
         sibling = None if name is None else source.sibling(name)
         if sibling is not None and sibling.shape == (length,):
-            found.append(_coordinate(str(name), sibling, (axis,)))
+            coordinates.append(_coordinate(str(name), sibling, (axis,)))
     named = source.attributes.get("coordinates")
     for name in str(named).split() if isinstance(named, str) else ():
         sibling = source.sibling(name)
@@ -117,8 +117,8 @@ def _coordinates_of(node: Leaf, dims: Sequence[str | None]) -> list[Coordinate]:
         axes = tuple([dims.index(dim) for dim in own if dim in dims])
         fits = tuple([node.shape[axis] for axis in axes]) == sibling.shape[: len(own)]
         if fits and list(axes) == sorted(set(axes)):
-            found.append(_coordinate(name, sibling, axes, decode=own is sibling.dims))
-    return found
+            coordinates.append(_coordinate(name, sibling, axes, decode=own is sibling.dims))
+    return coordinates
 
 
 def _is_text(source: Source, dims: Sequence[str | None]) -> bool:
@@ -160,13 +160,13 @@ def _grid_mapping_of(source: Source) -> Coordinate | None:
 @rule.register(View)
 def _of_view(node: View, _: bool) -> Rule:
     labels, selection = (yield node.base), node.selection
-    found = [selected(each, selection) for each in labels.coordinates]
+    parts = [selected(each, selection) for each in labels.coordinates]
     whole = math.prod(selection.shape) == math.prod(node.base.shape)
     return replace(
         labels,
         dims=names_through(selection, labels.dims),
         attributes=labels.attributes if whole else of_others(labels.attributes),
-        coordinates=tuple([each for each in found if each is not None]),
+        coordinates=tuple([each for each in parts if each is not None]),
     )
 
 
@@ -211,15 +211,15 @@ def _computed(several: Sequence[Labels], step: Step) -> Labels:
     """Return the labels of an elementwise function of several operands."""
     attributes = after_function(step, [each.attributes for each in several])
     dims = _first_known([each.dims for each in several])
-    kept = bool(attributes) and attributes is several[0].attributes
+    unchanged = bool(attributes) and attributes is several[0].attributes
     return replace(
-        several[0] if kept else Labels(dims),
+        several[0] if unchanged else Labels(dims),
         dims=dims,
         attributes=attributes,
         # Operands that are broadcast, such as a climatology, have fewer coordinates.
         coordinates=max(
             [each.coordinates for each in several],
-            key=lambda found: sum(each.spans is None for each in found),
+            key=lambda coordinates: sum(each.spans is None for each in coordinates),
         ),
         grid_mapping=next((each.grid_mapping for each in several if each.grid_mapping), None),
         decoded=True,
@@ -236,15 +236,15 @@ def _of_statistic(node: Reduce | AlongAxes, _: bool) -> Rule:
     labels = yield node.operand
     name = node.name if isinstance(node, Reduce) else getattr(node.function, "name", "")
     axes, keepdims = node.axes, node.keepdims
-    kept = [each for each in labels.coordinates if not set(each.axes) & set(axes)]
+    remaining = [each for each in labels.coordinates if not set(each.axes) & set(axes)]
     dims = [dim for axis, dim in enumerate(labels.dims) if keepdims or axis not in axes]
     if not keepdims:
-        kept = [
+        remaining = [
             replace(
                 each,
                 axes=tuple([axis - sum(other < axis for other in axes) for axis in each.axes]),
             )
-            for each in kept
+            for each in remaining
         ]
     if is_of_all(name):
         over = [
@@ -253,13 +253,13 @@ def _of_statistic(node: Reduce | AlongAxes, _: bool) -> Rule:
             for axis in axes
             if each.axes == (axis,) and each.name == labels.dims[axis]
         ]
-        kept += [each for each in over if each is not None]
+        remaining += [each for each in over if each is not None]
     return replace(
         labels,
         # The function adds axes at the end.
         dims=(*dims, *[None] * (len(node.shape) - len(dims))),
         attributes=after_statistic(labels.attributes, name, [labels.dims[axis] for axis in axes]),
-        coordinates=tuple(kept),
+        coordinates=tuple(remaining),
         statistics=(*labels.statistics, name) if name else labels.statistics,
         decoded=True,
         default_fills=False,
@@ -275,13 +275,13 @@ def _of_reshape(node: Reshape, _: bool) -> Rule:
         before[0]: after[0] for before, after in node.groups if len(before) == len(after) == 1
     }
     names = {place: labels.dims[axis] for axis, place in places.items()}
-    found = [
+    remaining = [
         replace(each, axes=tuple([places[axis] for axis in each.axes]))
         for each in labels.coordinates
         if all(axis in places for axis in each.axes)
     ]
     dims = tuple([names.get(axis) for axis in range(len(node.shape))])
-    return replace(labels, dims=dims, coordinates=tuple(found))
+    return replace(labels, dims=dims, coordinates=tuple(remaining))
 
 
 @rule.register(Gufunc)
@@ -290,14 +290,14 @@ def _of_gufunc(node: Gufunc, _: bool) -> Rule:
     several = yield from answers(node.children)
     count = len(node.loop)
     first = several[0].dims
-    kept = node.children[0].shape[count:] == node.core
+    same_core = node.children[0].shape[count:] == node.core
     dims = (
         *_first_known([each.dims[:count] for each in several]),
-        *(first[count:] if kept else (None,) * len(node.core)),
+        *(first[count:] if same_core else (None,) * len(node.core)),
     )
-    most = count + len(node.core) * kept
-    found = [each for each in several[0].coordinates if all(axis < most for axis in each.axes)]
-    return Labels(dims, coordinates=tuple(found), decoded=True)
+    most = count + len(node.core) * same_core
+    remaining = [each for each in several[0].coordinates if all(axis < most for axis in each.axes)]
+    return Labels(dims, coordinates=tuple(remaining), decoded=True)
 
 
 @rule.register(Blockwise)
@@ -311,12 +311,12 @@ def _of_blocks(node: Blockwise, _: bool) -> Rule:
         for axis, place in places.items():
             names[place].append(labels.dims[axis])
         same = {axis for axis in places if child.shape[axis] == node.shape[places[axis]]}
-        found = [
+        remaining = [
             replace(each, axes=tuple([places[axis] for axis in each.axes]))
             for each in labels.coordinates
             if set(each.axes) <= same
         ]
-        coordinates = max(coordinates, found, key=len)
+        coordinates = max(coordinates, remaining, key=len)
     dims = [next((name for name in each if name is not None), None) for each in names]
     known = Labels(tuple(dims), coordinates=tuple(coordinates), decoded=True)
     if not isinstance(node.function, Rolled):
@@ -340,11 +340,11 @@ def _of_tiles(node: Mosaic, _: bool) -> Rule:
         return Labels(_first_known([each.dims for each in few]))
     several = yield from answers(node.tiles)
     first = several[0]
-    found = []
+    coordinates = []
     for place, each in enumerate(first.coordinates):
         if node.axis not in each.axes:
             if each.spans is None:  # those of statistics may differ from tile to tile
-                found.append(each)
+                coordinates.append(each)
             continue
         others = [
             labels.coordinates[place]
@@ -356,13 +356,13 @@ def _of_tiles(node: Mosaic, _: bool) -> Rule:
         if len(others) == len(several):
             whole = joined(others, each.axes.index(node.axis))
             if whole is not None:
-                found.append(whole)
+                coordinates.append(whole)
     return replace(
         first,
         dims=_first_known([each.dims for each in several]),
         attributes=_shared(counted_alike([each.attributes for each in several])),
         group_attributes=_shared([each.group_attributes for each in several]),
-        coordinates=tuple(found),
+        coordinates=tuple(coordinates),
         decoded=any(each.decoded for each in several),
         default_fills=any(each.default_fills for each in several),
     )

@@ -44,10 +44,10 @@ def spanning(each: Coordinate, keepdims: bool) -> Coordinate | None:
     else:
         middle = select(middle, Selection((), (ConstantMap(0),)))
     name = f"{each.name}_bnds" if each.bounds is None else each.bounds[0]
-    kept = {word: value for word, value in each.attributes.items() if word not in _GONE}
+    attributes = {word: value for word, value in each.attributes.items() if word not in _GONE}
     return replace(
         each,
-        attributes={**kept, "bounds": name.rpartition("/")[2]},
+        attributes={**attributes, "bounds": name.rpartition("/")[2]},
         node=middle,
         axes=each.axes if keepdims else (),
         bounds=(name, {}, ends),
@@ -57,6 +57,6 @@ def spanning(each: Coordinate, keepdims: bool) -> Coordinate | None:
 
 def _extreme(name: str, whole: Node) -> Node:
     """Return the least or greatest of all values, as an array of one axis."""
-    found = reduction(name, whole, keepdims=True)
+    extreme = reduction(name, whole, keepdims=True)
     others = [ConstantMap(0)] * (len(whole.shape) - 1)
-    return select(found, Selection((1,), (DimensionMap(0, 0, 1), *others)))
+    return select(extreme, Selection((1,), (DimensionMap(0, 0, 1), *others)))

@@ -132,8 +132,8 @@ def _variables_of(obj: Any) -> dict[Any, Any]:
 
 
 def _arrays_of(obj: Any) -> list[Array]:
-    held = [variable._data for variable in _variables_of(obj).values()]  # noqa: SLF001 - unread
-    return [data for data in held if isinstance(data, Array)]
+    data_of_variables = [variable._data for variable in _variables_of(obj).values()]  # noqa: SLF001 - unread
+    return [data for data in data_of_variables if isinstance(data, Array)]
 
 
 def _with_values(obj: Any, values: dict[int, Any]) -> Any:
@@ -151,27 +151,27 @@ def _with_values(obj: Any, values: dict[int, Any]) -> Any:
 def _grouped(dataset: Any, obj: Any, by: Any, func: str, parameters: dict[str, Any]) -> Any:
     labels = by if isinstance(by, xr.DataArray) else obj[by]
     name = labels.name or "group"
-    found = {}
+    reduced = {}
     groups: Any = None
     for each, variable in dataset.data_vars.items():
         if not set(labels.dims) <= set(variable.dims):
-            found[each] = variable.variable
+            reduced[each] = variable.variable
             continue
         data = variable.variable._data  # noqa: SLF001 - unread
         axes = tuple([variable.dims.index(dim) for dim in labels.dims])
         values, groups = groupby_reduce(data, labels.values, func, axes, **parameters)
         place = min(axes)
-        rest = [dim for dim in variable.dims if dim not in labels.dims]
-        dims = (*rest[:place], name, *rest[place:])
+        other_dims = [dim for dim in variable.dims if dim not in labels.dims]
+        dims = (*other_dims[:place], name, *other_dims[place:])
         lazy = moveaxis(values, -1, place)
         read = lazy if isinstance(data, Array) else lazy.ndarray()
-        found[each] = xr.Variable(dims, read, variable.attrs)
+        reduced[each] = xr.Variable(dims, read, variable.attrs)
     if groups is None:
         raise ValueError(f"no variable has the dimensions of the labels, {labels.dims}")
-    kept = {
+    coordinates = {
         each: coordinate.variable
         for each, coordinate in dataset.coords.items()
         if not set(coordinate.dims) & set(labels.dims) and each != name
     }
     coordinate = xr.Variable((name,), groups, labels.attrs)
-    return xr.Dataset(found, {**kept, name: coordinate}, dataset.attrs)
+    return xr.Dataset(reduced, {**coordinates, name: coordinate}, dataset.attrs)

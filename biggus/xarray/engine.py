@@ -52,7 +52,7 @@ class Engine(BackendEntrypoint):
         """Open a dataset; `options` are further arguments of :func:`biggus.open`."""
         dropped = names_of(drop_variables)
         opening = _opening(options)
-        found = _group_at(filename_or_obj, opening, group or "", dropped)
+        opened = _group_at(filename_or_obj, opening, group or "", dropped)
         decoding = {
             "mask_and_scale": mask_and_scale,
             "decode_times": decode_times,
@@ -61,7 +61,7 @@ class Engine(BackendEntrypoint):
             "use_cftime": use_cftime,
             "decode_timedelta": decode_timedelta,
         }
-        return _dataset(found, decoding)
+        return _dataset(opened, decoding)
 
     def open_groups_as_dict(  # type: ignore[override]
         self,
@@ -75,25 +75,25 @@ class Engine(BackendEntrypoint):
         """Open all groups, as a dict of datasets by path."""
         dropped = names_of(drop_variables)
         opening = _opening(options)
-        found = groups_at(filename_or_obj, opening, None, dropped)
+        groups = groups_at(filename_or_obj, opening, None, dropped)
         root = (group or "").strip("/")
         inner = f"{root}/" if root else ""
         return {
             f"/{path.removeprefix(root).strip('/')}": _dataset(each, decoding)
-            for path, each in found.items()
+            for path, each in groups.items()
             if path == root or path.startswith(inner)
         }
 
-    def open_datatree(self, filename_or_obj: Any, **given: Any) -> Any:
+    def open_datatree(self, filename_or_obj: Any, **options: Any) -> Any:
         """Open all groups as a tree."""
         from xarray import DataTree
 
-        return DataTree.from_dict(self.open_groups_as_dict(filename_or_obj, **given))
+        return DataTree.from_dict(self.open_groups_as_dict(filename_or_obj, **options))
 
 
 def _opening(options: dict[str, Any] | None) -> Opening:
-    given = dict(options or {})
-    return Opening(given.pop("backend", None), given.pop("cache", None), False, given)
+    further = dict(options or {})
+    return Opening(further.pop("backend", None), further.pop("cache", None), False, further)
 
 
 def _group_at(location: Any, opening: Opening, path: str, dropped: Iterable[str]) -> Group:
@@ -102,8 +102,8 @@ def _group_at(location: Any, opening: Opening, path: str, dropped: Iterable[str]
     record = None if dropped else record_at(location, opening, path)
     if record is not None:
         return record.group()
-    [found] = groups_at(location, opening, path, dropped).values()
-    return found
+    [opened] = groups_at(location, opening, path, dropped).values()
+    return opened
 
 
 def _dataset(group: Group, decoding: Mapping[str, Any]) -> Dataset:
@@ -244,8 +244,8 @@ class LazyVariable(Variable):
         The opener would make arrays of dask of strings and structures, and xarray refuses to
         compute a dataset that has arrays of both kinds.
         """
-        given = keywords.get("from_array_kwargs") or {}
-        if str(given.get("name", "")).startswith("open_dataset-"):
+        from_array = keywords.get("from_array_kwargs") or {}
+        if str(from_array.get("name", "")).startswith("open_dataset-"):
             return self
         chunked: Variable = super().chunk(*arguments, **keywords)
         return chunked

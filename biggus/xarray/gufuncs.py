@@ -63,14 +63,14 @@ def apply_gufunc(
     whole = [len(core) for core in inputs]
     nodes = [one.node for one in lazy]
     shapes = [one.shape for one in lazy]
-    found = []
+    results = []
     for number, core in enumerate(outputs):
         which = number if len(outputs) > 1 else None
         blocks = (None,) * len(nodes)
         step = Mapped(function, blocks, keywords, dtypes[number], which, shapes, whole)
         lengths = tuple([sizes[name] for name in core])
-        found.append(Array.from_node(Gufunc(step, nodes, whole, lengths)))
-    return tuple(found) if len(outputs) > 1 else found[0]
+        results.append(Array.from_node(Gufunc(step, nodes, whole, lengths)))
+    return tuple(results) if len(outputs) > 1 else results[0]
 
 
 def _parsed(signature: str) -> tuple[list[list[str]], list[list[str]]]:
@@ -94,7 +94,7 @@ def _dtypes(
     arrays: Sequence[Any],
     inputs: Sequence[Sequence[str]],
     keywords: Mapping[str, Any],
-    given: Any,
+    output_dtypes: Any,
     count: int,
 ) -> list[np.dtype[Any]]:
     """Return the dtypes of the results for arrays of ones; if that fails, those given."""
@@ -102,12 +102,14 @@ def _dtypes(
         probes = [_probe(one, len(core)) for one, core in zip(arrays, inputs, strict=True)]
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = function(*probes, **keywords)
-        return [np.asarray(one).dtype for one in (found if count > 1 else [found])]
+            results = function(*probes, **keywords)
+        return [np.asarray(one).dtype for one in (results if count > 1 else [results])]
     except Exception:
-        if given is None:
+        if output_dtypes is None:
             raise
-    several = list(given) if isinstance(given, (list, tuple)) else [given] * count
+    several = (
+        list(output_dtypes) if isinstance(output_dtypes, (list, tuple)) else [output_dtypes] * count
+    )
     return [np.dtype(dtype) for dtype in several]
 
 

@@ -76,8 +76,8 @@ class ChunkManager(ChunkManagerEntrypoint[Any]):
         """
         lazy = [one for one in data if isinstance(one, Array)]
         _check_room(lazy)
-        found = iter(ndarrays(lazy))
-        return tuple([next(found) if isinstance(one, Array) else one for one in data])
+        values = iter(ndarrays(lazy))
+        return tuple([next(values) if isinstance(one, Array) else one for one in data])
 
     def persist(self, *data: Any, **_: Any) -> Any:
         """Compute arrays together, and return lazy arrays of the values."""
@@ -126,8 +126,8 @@ class ChunkManager(ChunkManagerEntrypoint[Any]):
         reduced = partial(func, axis=last if len(last) > 1 else -1, keepdims=False)
         core = ",".join(f"d{n}" for n in axes)
         moved = _moveaxis(arr, axes, last)
-        found = apply_gufunc(reduced, f"({core})->()", moved, output_dtypes=[dtype])
-        return np.expand_dims(found, axes) if keepdims else found
+        results = apply_gufunc(reduced, f"({core})->()", moved, output_dtypes=[dtype])
+        return np.expand_dims(results, axes) if keepdims else results
 
     def scan(  # type: ignore[override]
         self,
@@ -142,8 +142,8 @@ class ChunkManager(ChunkManagerEntrypoint[Any]):
         """Accumulate along a whole axis lazily, block by block along the others."""
         moved = _moveaxis(arr, axis, -1)
         scanned = partial(func, axis=-1)
-        found = apply_gufunc(scanned, "(d)->(d)", moved, output_dtypes=[dtype or arr.dtype])
-        return _moveaxis(found, -1, axis)
+        results = apply_gufunc(scanned, "(d)->(d)", moved, output_dtypes=[dtype or arr.dtype])
+        return _moveaxis(results, -1, axis)
 
     def unify_chunks(self, *args: Any, **_: Any) -> Any:
         """Return the arrays unchanged."""
@@ -228,13 +228,13 @@ class Region:
         self.dtype = target.dtype
 
     def __setitem__(self, box: Any, values: Any) -> None:
-        given = box if isinstance(box, tuple) else (box,)
-        if given in ((), (...,)):
-            given = tuple([slice(0, n) for n in self.shape])
+        slices = box if isinstance(box, tuple) else (box,)
+        if slices in ((), (...,)):
+            slices = tuple([slice(0, n) for n in self.shape])
         moved = tuple(
             [
                 slice(start + s.start, start + s.stop)
-                for start, s in zip(self.starts, given, strict=True)
+                for start, s in zip(self.starts, slices, strict=True)
             ]
         )
         with self.lock:

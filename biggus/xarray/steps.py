@@ -62,10 +62,10 @@ class Mapped(BaseStep):
             blocks = tuple(
                 [_own_axes(*each, loop) for each in zip(blocks, self.shapes, strict=True)]
             )
-        given = iter(blocks)
-        arguments = [next(given) if one is None else one for one in self.arguments]
-        found = self.function(*arguments, **self.keywords)
-        return np.asarray(found if self.output is None else found[self.output], self.dtype)
+        remaining = iter(blocks)
+        arguments = [next(remaining) if one is None else one for one in self.arguments]
+        results = self.function(*arguments, **self.keywords)
+        return np.asarray(results if self.output is None else results[self.output], self.dtype)
 
 
 def _own_axes(block: Any, shape: tuple[int, ...], loop: tuple[int, ...]) -> Any:
