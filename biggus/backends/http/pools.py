@@ -32,7 +32,7 @@ class HostGate:
     """Admits a limited number of threads at a time, first come first served.
 
     The limit is given on entering, as sources that share a host may have different ones; all are
-    counted together.  A thread that leaves wakes only those that can enter.
+    counted together.
 
     One gate serves all threads of a process, and all sources that read from the host.
 
@@ -46,47 +46,29 @@ class HostGate:
 
     def __init__(self) -> None:
         self.inside = 0
-        self._lock = threading.Lock()
-        self._queue: deque[tuple[int, threading.Lock]] = deque()
+        self._changed = threading.Condition()
+        self._queue: deque[object] = deque()
         self._held_until = 0.0
         self._down_until = 0.0
 
     @contextmanager
     def passing(self, limit: int) -> Iterator[None]:
         """Wait until fewer than `limit` threads are inside, and enter for a with block."""
-        self._enter(limit)
+        ticket = object()
+        with self._changed:
+            self._queue.append(ticket)
+            try:
+                self._changed.wait_for(lambda: self._queue[0] is ticket and self.inside < limit)
+                self.inside += 1
+            finally:
+                self._queue.remove(ticket)
+                self._changed.notify_all()
         try:
             yield
         finally:
-            with self._lock:
+            with self._changed:
                 self.inside -= 1
-                self._admit()
-
-    def _enter(self, limit: int) -> None:
-        with self._lock:
-            if not self._queue and self.inside < limit:
-                self.inside += 1
-                return
-            ticket = threading.Lock()
-            ticket.acquire()
-            entry = (limit, ticket)
-            self._queue.append(entry)
-        try:
-            ticket.acquire()
-        except BaseException:  # an interrupt while waiting: leave the queue
-            with self._lock:
-                if entry in self._queue:
-                    self._queue.remove(entry)
-                else:
-                    self.inside -= 1
-                self._admit()
-            raise
-
-    def _admit(self) -> None:
-        while self._queue and self.inside < self._queue[0][0]:
-            _, ticket = self._queue.popleft()
-            self.inside += 1
-            ticket.release()
+                self._changed.notify_all()
 
     def hold(self, seconds: float) -> None:
         """Delay further requests of all threads by that long."""

@@ -63,7 +63,7 @@ def read_ocean(cache: biggus.Cache, samples: Path | None = None) -> Ocean:
     )
     return Ocean(
         tos,
-        [_month(day, 1900) for day in days],
+        list(map(_month, days)),
         tos[ATLANTIC].masked_array(),
         latitude.ndarray(),
         longitude.ndarray(),
@@ -83,9 +83,6 @@ class Climate:
     last: npt.NDArray[Any]
     place: tuple[int, int]
     series: npt.NDArray[Any]
-    years: npt.NDArray[Any]
-    latitude: npt.NDArray[Any]
-    longitude: npt.NDArray[Any]
     beside: tuple[biggus.Array, ...]
     """Other arrays that were read."""
 
@@ -103,7 +100,7 @@ def read_climate(cache: biggus.Cache, samples: Path | None = None) -> Climate:
     path = (samples or sample_folder()) / "E1_north_america.nc"
     air = biggus.open(path, "air_temperature", cache=cache)
     beside = tuple([biggus.open(path, name, cache=cache) for name in _BESIDE])
-    latitude, longitude, hours = (array.ndarray() for array in beside)
+    latitude, longitude, _ = (array.ndarray() for array in beside)
     # Winnipeg.
     row = int(np.abs(latitude - 49.9).argmin())
     column = int(np.abs(longitude - (360 - 97.1)).argmin())
@@ -113,20 +110,17 @@ def read_climate(cache: biggus.Cache, samples: Path | None = None) -> Climate:
         last=air[-20:].ndarray(),
         place=(row, column),
         series=air[:, row, column].ndarray(),
-        years=1970 + np.floor(hours / 24 / _DAYS_A_YEAR).astype(int),
-        latitude=latitude,
-        longitude=longitude,
         beside=beside,
     )
 
 
-def _month(day: float, epoch: int) -> str:
-    """Return month and year of a day since the start of the year `epoch`.
+def _month(day: float) -> str:
+    """Return month and year of a day since the start of the year 1900.
 
     Examples
     --------
-    >>> _month(115 * 360 + 45, 1900)
+    >>> _month(115 * 360 + 45)
     'February 2015'
     """
-    year, rest = divmod(day, _DAYS_A_YEAR)
-    return f"{_MONTHS[int(rest // _DAYS_A_MONTH)]} {epoch + int(year)}"
+    year, day_of_year = divmod(day, _DAYS_A_YEAR)
+    return f"{_MONTHS[int(day_of_year // _DAYS_A_MONTH)]} {1900 + int(year)}"

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+import biggus
 from biggus.cli.demo.planet import TENERIFE, ZOOM, degrees, pixels
 from biggus.sinks.placing import replacing
 from biggus.viewer.maps.coast import gshhs
-from biggus.viewer.maps.drawing import corners, new_figure
+from biggus.viewer.maps.drawing import new_figure
 from biggus.viewer.maps.fields import outer_edges
 from biggus.viewer.maps.labels import degrees_text
 
@@ -22,9 +23,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from biggus.cli.demo.anomaly import Maps
-    from biggus.cli.demo.models import Climate, Ocean
 
-DOTS_PER_INCH = 120
+_DOTS_PER_INCH = 120
 NOTE = {"fontsize": 8, "color": "0.35"}
 
 
@@ -33,9 +33,13 @@ def figure(path: Path, width: float, height: float) -> Iterator[Any]:
     """Yield a figure of a size in inches, and save it as a PNG file."""
     made = new_figure((width, height), "")
     yield made
+    _save(made, path)
+
+
+def _save(figure: Any, path: Path) -> None:
     with replacing(path, force=True) as temporary:
         # Without date and version, equal values give equal files.
-        made.savefig(temporary, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+        figure.savefig(temporary, format="png", dpi=_DOTS_PER_INCH, metadata={"Software": None})
 
 
 def picture_tenerife(path: Path, image: npt.NDArray[np.uint8], requested: int) -> None:
@@ -103,61 +107,9 @@ def _degrees_beside(ax: Any, west: float, east: float, south: float, north: floa
     )
 
 
-def picture_ocean(path: Path, ocean: Ocean) -> None:
-    """Draw the sea surface temperatures of some months, side by side."""
-    latitude, longitude, temperatures = ocean.latitude, ocean.longitude, ocean.temperatures
-    low, high = np.floor(temperatures.min()), np.ceil(temperatures.max())
-    with figure(path, 11, 4.4) as fig:
-        panels = fig.subplots(1, len(ocean.months), sharex=True, sharey=True)
-        for ax, month, field in zip(panels, ocean.months, temperatures, strict=True):
-            mesh = ax.pcolormesh(
-                corners(longitude), corners(latitude), field, cmap="RdYlBu_r", vmin=low, vmax=high
-            )
-            # Masked cells are not drawn; the background shows.
-            ax.set_facecolor("0.72")
-            ax.set_title(month, fontsize=11)
-            ax.set_xlabel("longitude (degrees east)")
-            # The range that every row of the curved grid covers.
-            ax.set_xlim(longitude[:, 0].max(), longitude[:, -1].min())
-            ax.set_ylim(latitude[0].max(), latitude[-1].min())
-            ax.set_aspect(1.1)
-        panels[0].set_ylabel("latitude (degrees north)")
-        fig.colorbar(mesh, ax=panels, label="sea surface temperature (degrees Celsius)")
-        fig.suptitle("NEMO ocean model: three monthly files as one array; land (grey) is masked")
-
-
-def picture_climate(path: Path, climate: Climate) -> None:
-    """Draw a map of the change of temperatures, and the series of one place."""
-    latitude, longitude = climate.latitude, climate.longitude
-    years, series = climate.years, climate.series - 273.15
-    west, east = longitude[0] - 360, longitude[-1] - 360
-    row, column = climate.place
-    with figure(path, 11, 4.4) as fig:
-        left, right = fig.subplots(1, 2, width_ratios=(1.15, 1))
-        mesh = left.pcolormesh(
-            longitude - 360, latitude, climate.change, cmap="OrRd", vmin=0, shading="nearest"
-        )
-        for line in gshhs(west, east, latitude[0], latitude[-1], "l"):
-            left.plot(*line.T, color="0.15", linewidth=0.6)
-        left.plot(longitude[column] - 360, latitude[row], "o", color="black", markersize=6)
-        left.set_xlim(west, east)
-        left.set_ylim(latitude[0], latitude[-1])
-        left.set_aspect(1 / np.cos(np.radians(37)))
-        left.set_xlabel("longitude (degrees east)")
-        left.set_ylabel("latitude (degrees north)")
-        left.set_title("mean of the last 20 years less that of the first 20", fontsize=10)
-        fig.colorbar(mesh, ax=left, label="change of air temperature (kelvin)", shrink=0.9)
-        right.plot(years, series, color="0.65", linewidth=0.8, label="each year")
-        smooth = np.convolve(series, np.full(11, 1 / 11), mode="valid")
-        right.plot(years[5:-5], smooth, color="firebrick", label="mean of 11 years")
-        right.set_title(
-            f"at {latitude[row]:.1f} N, {360 - longitude[column]:.1f} W (the dot)", fontsize=10
-        )
-        right.set_xlabel("year")
-        right.set_ylabel("air temperature (degrees Celsius)")
-        right.legend(frameon=False)
-        right.grid(alpha=0.3)
-        fig.suptitle(f"Air temperature, scenario E1: {len(years)} years of North America")
+def picture(path: Path, array: biggus.Array, **how: Any) -> None:
+    """Draw an array as its reader would, by `biggus.quicklook`."""
+    _save(biggus.quicklook(array, **how), path)
 
 
 @dataclasses.dataclass

@@ -23,14 +23,13 @@ from biggus.cli.demo.models import (
     read_ocean,
     sample_folder,
 )
-from biggus.cli.demo.pictures import DOTS_PER_INCH, NOTE, figure
+from biggus.cli.demo.pictures import NOTE, figure
 from biggus.cli.demo.planet import TENERIFE, ZOOM, tile_array
 from biggus.cli.demo.server import TileServer
 from biggus.cli.demo.telling import Reading, expect, say, timed
 from biggus.cli.tables import table
 from biggus.errors import OutputError
 from biggus.options import format_bytes
-from biggus.sinks.placing import replacing
 from biggus.support.extras import needing
 
 
@@ -94,12 +93,15 @@ def _first_reading(server: TileServer, cache: biggus.Cache, folder: Path) -> Rea
     say("An ocean: three monthly files joined along time")
     ocean = timed(lambda: read_ocean(cache))
     _tell_of_ocean(ocean.value)
-    pictures.picture_ocean(folder / "ocean.png", ocean.value)
+    pictures.picture(folder / "ocean.png", ocean.value.array[ATLANTIC], size=(11, 4.4))
 
     say("A climate: slices of 240 years of North America")
     climate = timed(lambda: read_climate(cache))
     _tell_of_climate(climate.value)
-    pictures.picture_climate(folder / "climate.png", climate.value)
+    air = climate.value.array
+    change = air[-20:].mean(axis=0) - air[:20].mean(axis=0)
+    title = "Air temperature, scenario E1: the mean of the last 20 years less that of the first 20"
+    pictures.picture(folder / "climate.png", change, title=title, size=(9, 5))
     tell_of_a_map(folder, cache)
     return Reading(planet, ocean, climate)
 
@@ -251,9 +253,7 @@ def tell_of_a_map(folder: Path, cache: biggus.Cache) -> None:
     say("A map that says what it shows")
     print('  biggus.quicklook(ocean[0])   # or: biggus get ocean.nc "tos[0]" -o map.png')
     ocean = biggus.open_many(ocean_files(), "tos", axis=0, cache=cache)
-    drawn = biggus.quicklook(ocean[0])
-    with replacing(folder / "map.png", force=True) as temporary:
-        drawn.savefig(temporary, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+    pictures.picture(folder / "map.png", ocean[0])
 
 
 _FILES = ("NEMO", "E1_north_america.nc")
