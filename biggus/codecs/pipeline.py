@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,87 +16,53 @@ from biggus.codecs.lzf import decode_lzf
 from biggus.codecs.scratch import scratch
 from biggus.codecs.shuffle import MERGED, unshuffle, unshuffle_part
 
+Room: TypeAlias = "npt.NDArray[np.uint8] | None"
+"""An array that may be used for decoded bytes."""
 
-class Stage(ABC):
+Undo: TypeAlias = Callable[[Any, "int | None", Room], Any]
+"""Takes encoded bytes, the number of decoded bytes if it is known, and an array of that many bytes
+for the result; returns decoded bytes, in that array or elsewhere.  Raises ValueError or OSError if
+the bytes are damaged."""
+
+
+class DamagedError(ValueError):
+    """A chunk has another number of bytes than it should have."""
+
+
+@dataclass(frozen=True)
+class Stage:
     """One codec of a pipeline, with its settings."""
 
-    copies: ClassVar[bool] = True
+    undo: Undo
+    """Decodes bytes."""
+
+    longer: int | None = None
+    """By how many bytes encoded bytes are longer than decoded ones; None if that varies."""
+
+    fills: bool = False
+    """Whether `undo` decodes into the array that it is given."""
+
+    copies: bool = True
     """Whether decoded bytes are a copy; if not, they are a part of the encoded ones."""
 
-    fills: ClassVar[bool] = False
-    """Whether `undo` writes to `out`."""
-
-    def stored_size(self, size: int | None) -> int | None:
-        """Return the encoded size of `size` bytes; None if that depends on the bytes."""
-        return None
-
-    @abstractmethod
-    def undo(self, data: Any, size: int | None, out: npt.NDArray[np.uint8] | None) -> Any:
-        """Return decoded bytes.
-
-        Parameters
-        ----------
-        data : buffer
-            The encoded bytes.
-        size : int or None
-            The number of decoded bytes; None if it is unknown.
-        out : ndarray of uint8 or None
-            An array of `size` bytes that may be used for the result.
-
-        Raises
-        ------
-        ValueError
-            If `data` are damaged, or hold another number of bytes.
-        """
+    shuffled: int = 0
+    """The number of bytes of the elements whose bytes are shuffled; 0 if none are."""
 
 
-class Deflate(Stage):
-    """Deflate in a zlib stream."""
-
-    def undo(self, data: Any, size: int | None, out: npt.NDArray[np.uint8] | None) -> Any:
-        return inflate(data, _known(size))
+def _inflate(data: Any, size: int | None, out: Room) -> Any:  # noqa: ARG001 - an Undo
+    return inflate(data, _known(size))
 
 
-class Lzf(Stage):
-    """LZF, without a header."""
-
-    fills: ClassVar[bool] = True
-
-    def undo(self, data: Any, size: int | None, out: npt.NDArray[np.uint8] | None) -> Any:
-        return decode_lzf(data, _known(size), out)
+def _unshuffle(width: int, data: Any, size: int | None, out: Room) -> Any:  # noqa: ARG001
+    return unshuffle(data, width, np.empty(len(data), np.uint8) if out is None else out)
 
 
-class Shuffle(Stage):
-    """The byte shuffle.
-
-    Parameters
-    ----------
-    width : int
-        The number of bytes of an element.
-    """
-
-    fills: ClassVar[bool] = True
-
-    def __init__(self, width: int) -> None:
-        self.width = width
-
-    def stored_size(self, size: int | None) -> int | None:
-        return size
-
-    def undo(self, data: Any, size: int | None, out: npt.NDArray[np.uint8] | None) -> Any:
-        return unshuffle(data, self.width, np.empty(len(data), np.uint8) if out is None else out)
+def _decode_lzf(data: Any, size: int | None, out: Room) -> Any:
+    return decode_lzf(data, _known(size), out)
 
 
-class Fletcher32(Stage):
-    """A checksum after the data."""
-
-    copies: ClassVar[bool] = False
-
-    def stored_size(self, size: int | None) -> int | None:
-        return None if size is None else size + fletcher32.BYTES
-
-    def undo(self, data: Any, size: int | None, out: npt.NDArray[np.uint8] | None) -> Any:
-        return fletcher32.verified(data)
+def _verify(data: Any, size: int | None, out: Room) -> Any:  # noqa: ARG001 - an Undo
+    return fletcher32.verified(data)
 
 
 def _known(size: int | None) -> int:
@@ -104,11 +71,26 @@ def _known(size: int | None) -> int:
     return size
 
 
-def _undone(stage: Stage, data: Any, wanted: int | None, room: npt.NDArray[np.uint8] | None) -> Any:
-    found = stage.undo(data, wanted, room)
-    if wanted is not None and len(found) != wanted:
-        raise ValueError(f"it holds {len(found)} bytes and not {wanted}: damaged")
-    return found
+DEFLATE = Stage(_inflate)
+"""Deflate in a zlib stream."""
+
+LZF = Stage(_decode_lzf, fills=True)
+"""LZF, without a header."""
+
+FLETCHER32 = Stage(_verify, longer=fletcher32.BYTES, copies=False)
+"""A checksum after the data."""
+
+
+def shuffle(width: int) -> Stage:
+    """Return the byte shuffle of elements of `width` bytes."""
+    return Stage(partial(_unshuffle, width), longer=0, fills=True, shuffled=width)
+
+
+def _undone(stage: Stage, data: Any, size: int | None, out: Room) -> Any:
+    decoded = stage.undo(data, size, out)
+    if size is not None and len(decoded) != size:
+        raise DamagedError(f"it holds {len(decoded)} bytes and not {size}: damaged")
+    return decoded
 
 
 class Pipeline:
@@ -124,7 +106,7 @@ class Pipeline:
     Examples
     --------
     >>> import zlib
-    >>> pipeline = Pipeline([Shuffle(2), Deflate()], 4)
+    >>> pipeline = Pipeline([shuffle(2), DEFLATE], 4)
     >>> pipeline.decode(zlib.compress(b"acbd")).tobytes()
     b'abcd'
     """
@@ -141,7 +123,7 @@ class Pipeline:
         for number, stage in enumerate(self.stages):
             if not mask >> number & 1:
                 steps.append((stage, size))
-                size = stage.stored_size(size)
+                size = None if size is None or stage.longer is None else size + stage.longer
         return tuple(reversed(steps)), size
 
     def decode(self, data: Any, mask: int = 0, out: npt.NDArray[np.uint8] | None = None) -> Any:
@@ -164,16 +146,16 @@ class Pipeline:
 
         Raises
         ------
-        ValueError
+        ValueError, OSError
             If the chunk is damaged.
         """
         steps = self._checked_steps(data, mask)
         last = len(steps) - 1
-        for number, (stage, wanted) in enumerate(steps):
+        for number, (stage, size) in enumerate(steps):
             room = out if number == last else None
             if number == last and out is None and stage.fills:
                 room = scratch("decoded", self.nbytes)
-            data = _undone(stage, data, wanted, room)
+            data = _undone(stage, data, size, room)
         if out is None or data is out:
             return data
         out[:] = np.frombuffer(data, np.uint8)
@@ -208,11 +190,10 @@ class Pipeline:
             If the chunk is damaged.
         """
         steps = self._checked_steps(data, mask)
-        last = steps[-1][0] if steps else None
-        if not isinstance(last, Shuffle) or last.width != itemsize or itemsize not in MERGED:
+        if not steps or steps[-1][0].shuffled != itemsize or itemsize not in MERGED:
             return False
-        for stage, wanted in steps[:-1]:
-            data = _undone(stage, data, wanted, None)
+        for stage, size in steps[:-1]:
+            data = _undone(stage, data, size, None)
         for start, out in parts:
             unshuffle_part(data, itemsize, start, out)
         return True
@@ -220,7 +201,7 @@ class Pipeline:
     def _checked_steps(self, data: Any, mask: int) -> tuple[tuple[Stage, int | None], ...]:
         steps, size = self._steps(mask) if mask else self._unmasked
         if size is not None and len(data) != size:
-            raise ValueError(f"it has {len(data)} bytes and not {size}: damaged")
+            raise DamagedError(f"it has {len(data)} bytes and not {size}: damaged")
         return steps
 
     def working_bytes(self, into: bool) -> int:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from biggus.codecs import deflate, fletcher32, lzf
-from biggus.codecs.pipeline import Deflate, Fletcher32, Lzf, Pipeline, Shuffle
+from biggus.codecs.pipeline import DEFLATE, FLETCHER32, LZF, Pipeline, shuffle
 from biggus.codecs.scratch import MOST_KEPT, scratch
 from biggus.codecs.shuffle import unshuffle
 
@@ -162,7 +162,7 @@ def _in_memory(h5py):
     return h5py.File("x", "w", driver="core", backing_store=False)
 
 
-STAGES = {"shuffle": Shuffle(4), "deflate": Deflate(), "fletcher32": Fletcher32()}
+STAGES = {"shuffle": shuffle(4), "deflate": DEFLATE, "fletcher32": FLETCHER32}
 
 
 def stored_by(name: str, data: bytes) -> bytes:
@@ -205,7 +205,7 @@ def test_pipeline_skips_the_stages_in_the_filter_mask(order, into: bool) -> None
 @pytest.mark.parametrize("order", ORDERS, ids="-".join)
 def test_decode_parts_matches_decode_or_declines(order, width: int) -> None:
     values = np.random.default_rng(3).integers(0, 9, 4096, "u1").view(f"u{width}")
-    stages = [Shuffle(width) if name == "shuffle" else STAGES[name] for name in order]
+    stages = [shuffle(width) if name == "shuffle" else STAGES[name] for name in order]
     pipeline = Pipeline(stages, values.nbytes)
     stored = values.tobytes()
     for name in order:
@@ -233,7 +233,7 @@ def test_pipeline_refuses_stored_bytes_of_another_length(order, more: int) -> No
 
 def test_two_compressors_raise() -> None:
     data = bytes(100)
-    pipeline = Pipeline([Deflate(), Lzf()], len(data))
+    pipeline = Pipeline([DEFLATE, LZF], len(data))
     with pytest.raises(ValueError, match="not supported"):
         pipeline.decode(zlib.compress(data))
 

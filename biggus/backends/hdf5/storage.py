@@ -16,7 +16,7 @@ from biggus.backends.hdf5.chunked import ChunkedStorage
 from biggus.backends.hdf5.contiguous import ContiguousStorage
 from biggus.backends.hdf5.files import h5py
 from biggus.codecs import lzf
-from biggus.codecs.pipeline import Deflate, Fletcher32, Lzf, Pipeline, Shuffle, Stage
+from biggus.codecs.pipeline import DEFLATE, FLETCHER32, LZF, Pipeline, Stage, shuffle
 from biggus.sources.compression import Compression
 
 if TYPE_CHECKING:
@@ -124,14 +124,14 @@ def _stages(properties: Any) -> list[Stage] | None:
     for number in range(properties.get_nfilters()):
         code, _, settings, _ = properties.get_filter(number)
         if code == h5z.FILTER_SHUFFLE and settings:
-            stages.append(Shuffle(settings[0]))
+            stages.append(shuffle(settings[0]))
         elif code == h5z.FILTER_FLETCHER32:
-            stages.append(Fletcher32())
+            stages.append(FLETCHER32)
         elif code == h5z.FILTER_DEFLATE:
-            stages.append(Deflate())
+            stages.append(DEFLATE)
             compressions += 1
         elif code == _LZF and lzf.available():
-            stages.append(Lzf())
+            stages.append(LZF)
             compressions += 1
         else:
             return None

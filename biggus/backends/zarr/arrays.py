@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from biggus.codecs.pipeline import DamagedError
 from biggus.errors import OpenError
 from biggus.support.extras import needing
 from biggus.support.forks import between_forks
@@ -72,8 +73,9 @@ def parse_metadata(fields: Mapping[str, Any], public: str) -> Any:
 
 
 def reason(error: Exception) -> str:
-    """Return the first line of an exception's message, with its type unless it is an OSError."""
+    """Return the first line of an exception's message, with its type unless it is one of ours."""
     while isinstance(error, ExceptionGroup):  # of several tasks; one error is enough
         error = error.exceptions[0]
     text = (str(error).strip().splitlines() or [""])[0]
-    return text if isinstance(error, OSError) and text else f"{type(error).__name__}: {text}"
+    ours = isinstance(error, (OSError, DamagedError)) and text
+    return text if ours else f"{type(error).__name__}: {text}"

@@ -15,14 +15,13 @@ from biggus.backends.plain import is_all
 from biggus.backends.reading import MOST_TOGETHER, read_plain
 from biggus.backends.zarr.record import refuse_short
 from biggus.backends.zarr.store import WHOLE, Get, Span
-from biggus.codecs.scratch import scratch
 from biggus.indexing.grid import Box, flat_range, strides_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from biggus.backends.zarr.decoding import Buffer, ChunkDecoder
-    from biggus.backends.zarr.pipelines import PipelineDecoder
+    from biggus.backends.zarr.pipelines import ZarrPythonDecoder
 
 
 class ChunkReader:
@@ -30,13 +29,13 @@ class ChunkReader:
 
     Parameters
     ----------
-    decoder : ChunkDecoder or PipelineDecoder
+    decoder : ChunkDecoder or ZarrPythonDecoder
         The decoder of such chunks.
     seekable : bool
         Whether many small reads of an object are cheap.
     """
 
-    def __init__(self, decoder: ChunkDecoder | PipelineDecoder, seekable: bool) -> None:
+    def __init__(self, decoder: ChunkDecoder | ZarrPythonDecoder, seekable: bool) -> None:
         self.decoder = decoder
         self.seekable = seekable
 
@@ -99,17 +98,13 @@ class ChunkReader:
         decoder = self.decoder
         if is_all(inner, decoder.shape):
             if not decoder.decode_into(data, out):
-                out[...] = self._values(data)
+                out[...] = decoder.values(data)
         elif decoder.plain:
             item = decoder.dtype.itemsize
             strides = [s.step * n for s, n in zip(inner, strides_of(decoder.shape), strict=True)]
             out[...] = np.ndarray(out.shape, decoder.dtype, data, 0, [item * n for n in strides])
         else:
-            out[...] = self._values(data)[inner]
-
-    def _values(self, data: Buffer) -> npt.NDArray[Any]:
-        decoder = self.decoder
-        return decoder.values(data, scratch("chunk", decoder.nbytes) if decoder.fills else None)
+            out[...] = decoder.values(data)[inner]
 
 
 class _Spans:

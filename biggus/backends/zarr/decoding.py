@@ -1,9 +1,6 @@
 """Decoding the stored bytes of a chunk in the calling thread.
 
-A chain of steps undoes the codecs of a chunk, the last one first.  The slow steps are those of
-numcodecs and zlib, which release the GIL.  Every step knows the number of bytes of its result, if
-that follows from the chunk, and any other number is an error, so that no buffer is left partly
-filled.
+The codecs are those of numcodecs and zlib, which release the GIL.
 """
 
 from __future__ import annotations
@@ -20,13 +17,11 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from biggus.codecs.pipeline import Pipeline, Room, Stage, Undo
 from biggus.support.forks import between_forks
 
 Buffer: TypeAlias = Any
 """Bytes, or a flat array of bytes."""
-
-Step: TypeAlias = Callable[[Buffer, "int | None", "npt.NDArray[np.uint8] | None"], Buffer]
-"""Undoes one codec: takes encoded bytes, the decoded size, and an array for the result."""
 
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _CRC_BYTES = 4
@@ -43,9 +38,9 @@ class ChunkDecoder:
         The dtype of the stored values, with their byte order.
     axes : tuple of int
         For each stored axis the axis of the chunk.
-    codecs : list of (callable, int or None)
-        The steps in order, each with the number of bytes that its input is longer than its
-        result; None if that varies.
+    stages : list of Stage
+        The codecs between the bytes of the stored values and those of the chunk, in the order
+        in which they were applied.
     """
 
     def __init__(
@@ -53,66 +48,42 @@ class ChunkDecoder:
         shape: tuple[int, ...],
         dtype: np.dtype[Any],
         axes: tuple[int, ...],
-        codecs: list[tuple[Step, int | None]],
+        stages: list[Stage],
     ) -> None:
         self.shape = shape
         self.dtype = dtype
         self.nbytes = math.prod(shape) * dtype.itemsize
         self._stored_shape = tuple(shape[axis] for axis in axes)
         self._back = tuple(axes.index(axis) for axis in range(len(axes)))
-        self.in_order = self._back == tuple(range(len(axes)))
-        size: int | None = self.nbytes
-        steps = []
-        for step, longer in reversed(codecs):
-            steps.append((step, size))
-            size = None if size is None or longer is None else size + longer
-        self.steps = steps[::-1]
-        self.fills = bool(codecs) and codecs[-1][0] in (_blosc, _zstd, _lz4)
-        """Whether values are decoded into a given buffer."""
-
-        # With several steps the length between them is unknown: buffers grow, and are joined.
-        self.copies = 1 if len(steps) < 2 else 6
+        self._in_order = self._back == tuple(range(len(axes)))
+        self._pipeline = Pipeline(stages, self.nbytes)
+        # With several codecs the length between them is unknown: buffers grow, and are joined.
+        self.copies = 1 if len(stages) < 2 else 6
         """How many times the bytes of its values decoding a chunk takes."""
-
-        self.stored_nbytes = size
-        """The number of stored bytes; None if it varies."""
 
     @property
     def plain(self) -> bool:
         """Whether the stored bytes are the values, in C order."""
-        return self.in_order and not self.steps
+        return self._in_order and not self._pipeline.stages
 
-    def into(self, data: Buffer, out: npt.NDArray[np.uint8] | None) -> Buffer:
-        """Return the bytes of the stored values, in `out` or in another buffer.
+    def decode_into(self, data: Buffer, out: npt.NDArray[Any]) -> bool:
+        """Decode a whole chunk straight into an array, if possible; return whether it was."""
+        straight = self._in_order and self.dtype == out.dtype
+        if not (straight and self._pipeline.stages and out.flags.c_contiguous):
+            return False
+        self._pipeline.decode(data, 0, out.reshape(-1).view(np.uint8))
+        return True
+
+    def values(self, data: Buffer) -> npt.NDArray[Any]:
+        """Return the values of a chunk, valid until this thread decodes another, perhaps read-only.
 
         Raises
         ------
         OSError, ValueError, RuntimeError, zlib.error
-            If they are damaged.
+            If the bytes are damaged.
         """
-        if self.stored_nbytes is not None and len(data) != self.stored_nbytes:
-            raise OSError(f"a chunk of {self.stored_nbytes} bytes has {len(data)}")
-        last = len(self.steps) - 1
-        for i, (step, size) in enumerate(self.steps):
-            data = step(data, size, out if i == last else None)
-        return data
-
-    def decode_into(self, data: Buffer, out: npt.NDArray[Any]) -> bool:
-        """Decode a whole chunk straight into an array, if possible; return whether it was."""
-        straight = self.in_order and self.dtype == out.dtype
-        if not (straight and self.steps and out.flags.c_contiguous):
-            return False
-        target = out.reshape(-1).view(np.uint8)
-        decoded = self.into(data, target)
-        if decoded is not target:
-            target[:] = np.frombuffer(decoded, np.uint8)
-        return True
-
-    def values(self, data: Buffer, scratch: npt.NDArray[np.uint8] | None) -> npt.NDArray[Any]:
-        """Return the values of the chunk, perhaps in `scratch`, perhaps read-only."""
-        data = self.into(data, scratch)
-        array = np.ndarray(self._stored_shape, self.dtype, data)
-        return array if self.in_order else array.transpose(self._back)
+        array = np.ndarray(self._stored_shape, self.dtype, self._pipeline.decode(data))
+        return array if self._in_order else array.transpose(self._back)
 
 
 def decoder_for(codecs: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> ChunkDecoder | None:
@@ -120,7 +91,7 @@ def decoder_for(codecs: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Ch
     if dtype.kind not in "biufcMmSUV" or dtype.names or not isinstance(codecs, list):
         return None
     axes = tuple(range(len(shape)))
-    steps: list[tuple[Step, int | None]] = []
+    stages: list[Stage] = []
     stored: np.dtype[Any] | None = None
     for codec in codecs:
         if not isinstance(codec, dict):
@@ -133,11 +104,11 @@ def decoder_for(codecs: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Ch
             axes = tuple(axes[i] for i in order)
         elif stored is None and name == "bytes":
             stored = _stored_dtype(dtype, settings.get("endian"))
-        elif stored is not None and name in _STEPS_3:
-            steps.insert(0, _STEPS_3[name])
+        elif stored is not None and name in _STAGES_3:
+            stages.append(_STAGES_3[name])
         else:
             return None
-    return None if stored is None else ChunkDecoder(shape, stored, axes, steps)
+    return None if stored is None else ChunkDecoder(shape, stored, axes, stages)
 
 
 def _stored_dtype(dtype: np.dtype[Any], endian: Any) -> np.dtype[Any] | None:
@@ -153,44 +124,38 @@ def decoder_for_v2(
     """Return the decoder of an array of format 2, or None if a codec is unknown."""
     if dtype.kind not in "biufcMmSUV" or dtype.names or fields.get("order") not in ("C", "F"):
         return None
-    steps: list[tuple[Step, int | None]] = []
+    stages: list[Stage] = []
+    for codec in fields.get("filters") or []:
+        if codec.get("id") not in _NUMCODECS:
+            return None
+        stages.append(Stage(_undo_of_numcodecs(codec)))
     compressor = fields.get("compressor")
     if compressor is not None:
         name = compressor.get("id")
-        if name in _STEPS_2:
-            steps.append(_STEPS_2[name])
+        if name in _STAGES_2:
+            stages.append(_STAGES_2[name])
         elif name in _NUMCODECS:
-            steps.append((_numcodecs_step(compressor), None))
+            stages.append(Stage(_undo_of_numcodecs(compressor)))
         else:
             return None
-    for codec in reversed(fields.get("filters") or []):
-        if codec.get("id") not in _NUMCODECS:
-            return None
-        steps.append((_numcodecs_step(codec), None))
     axes = tuple(range(len(shape)))
-    return ChunkDecoder(shape, dtype, axes if fields["order"] == "C" else axes[::-1], steps)
+    return ChunkDecoder(shape, dtype, axes if fields["order"] == "C" else axes[::-1], stages)
 
 
-def _numcodecs_step(config: dict[str, Any]) -> Step:
+def _undo_of_numcodecs(config: dict[str, Any]) -> Undo:
     with between_forks():
         codec = importlib.import_module("numcodecs").get_codec(dict(config))
 
-    def step(data: Buffer, size: int | None, out: Any) -> Buffer:  # noqa: ARG001 - a Step
-        found = codec.decode(data)
-        if isinstance(found, np.ndarray):
-            found = np.ascontiguousarray(found).reshape(-1).view(np.uint8)
-        return _sized(found, size)
+    def undo(data: Buffer, size: int | None, out: Room) -> Buffer:  # noqa: ARG001 - an Undo
+        decoded = codec.decode(data)
+        if isinstance(decoded, np.ndarray):
+            decoded = np.ascontiguousarray(decoded).reshape(-1).view(np.uint8)
+        return decoded
 
-    return step
-
-
-def _sized(data: Buffer, size: int | None) -> Buffer:
-    if size is not None and len(data) != size:
-        raise OSError(f"a chunk of {size} bytes decoded to {len(data)}: damaged")
-    return data
+    return undo
 
 
-def _blosc(data: Buffer, size: int | None, out: Any) -> Buffer:
+def _blosc(data: Buffer, size: int | None, out: Room) -> Buffer:
     check_blosc(data)
     (length,) = struct.unpack_from("<I", data, 4)
     if size is not None and length != size:
@@ -198,12 +163,12 @@ def _blosc(data: Buffer, size: int | None, out: Any) -> Buffer:
     return _native("blosc")(data, out if size is not None else None)
 
 
-def _zstd(data: Buffer, size: int | None, out: Any) -> Buffer:
+def _zstd(data: Buffer, size: int | None, out: Room) -> Buffer:
     decompress = _native("zstd")
     if out is not None and size is not None and _zstd_length(data) == size:
         # The decoder raises an error if the frame has another length than its header says.
         return decompress(data, out)
-    return _sized(decompress(data), size)
+    return decompress(data)
 
 
 def _zstd_length(data: Buffer) -> int | None:
@@ -223,7 +188,7 @@ def _zstd_length(data: Buffer) -> int | None:
     return length + 256 if flag == 1 else length
 
 
-def _lz4(data: Buffer, size: int | None, out: Any) -> Buffer:
+def _lz4(data: Buffer, size: int | None, out: Room) -> Buffer:
     if len(data) < 4:
         raise OSError("an LZ4 chunk without its length")
     if size is not None and int.from_bytes(bytes(data[:4]), "little") != size:
@@ -231,24 +196,24 @@ def _lz4(data: Buffer, size: int | None, out: Any) -> Buffer:
     return _native("lz4")(data, out if size is not None else None)
 
 
-def _gzip(data: Buffer, size: int | None, out: Any) -> Buffer:  # noqa: ARG001 - a Step
+def _gzip(data: Buffer, size: int | None, out: Room) -> Buffer:  # noqa: ARG001 - an Undo
     if size is not None:
-        found = zlib.decompress(data, 31, max(1, size))
-        if len(found) == size:
-            return found
-    return _sized(gzip.decompress(data), size)  # it may have several members
+        decoded = zlib.decompress(data, 31, max(1, size))
+        if len(decoded) == size:
+            return decoded
+    return gzip.decompress(data)  # it may have several members
 
 
-def _zlib(data: Buffer, size: int | None, out: Any) -> Buffer:  # noqa: ARG001 - a Step
-    return _sized(zlib.decompress(data, bufsize=max(1, size or zlib.DEF_BUF_SIZE)), size)
+def _zlib(data: Buffer, size: int | None, out: Room) -> Buffer:  # noqa: ARG001 - an Undo
+    return zlib.decompress(data, bufsize=max(1, size or zlib.DEF_BUF_SIZE))
 
 
-def _crc32c(data: Buffer, size: int | None, out: Any) -> Buffer:  # noqa: ARG001 - a Step
+def _crc32c(data: Buffer, size: int | None, out: Room) -> Buffer:  # noqa: ARG001 - an Undo
     stored = bytes(data[-_CRC_BYTES:])
     inner = memoryview(data)[:-_CRC_BYTES]
     if crc32c(inner).to_bytes(_CRC_BYTES, "little") != stored:
         raise OSError("the checksum (crc32c) does not match: damaged")
-    return _sized(inner, size)
+    return inner
 
 
 def crc32c(data: Buffer) -> int:
@@ -279,18 +244,18 @@ def _native(name: str) -> Callable[..., Buffer]:
     return call
 
 
-_STEPS_3: dict[Any, tuple[Step, int | None]] = {
-    "blosc": (_blosc, None),
-    "zstd": (_zstd, None),
-    "gzip": (_gzip, None),
-    "crc32c": (_crc32c, _CRC_BYTES),
+_STAGES_3 = {
+    "blosc": Stage(_blosc, fills=True),
+    "zstd": Stage(_zstd, fills=True),
+    "gzip": Stage(_gzip),
+    "crc32c": Stage(_crc32c, longer=_CRC_BYTES, copies=False),
 }
-_STEPS_2: dict[Any, tuple[Step, int | None]] = {
-    "blosc": (_blosc, None),
-    "zstd": (_zstd, None),
-    "gzip": (_gzip, None),
-    "zlib": (_zlib, None),
-    "lz4": (_lz4, None),
+_STAGES_2 = {
+    "blosc": _STAGES_3["blosc"],
+    "zstd": _STAGES_3["zstd"],
+    "gzip": _STAGES_3["gzip"],
+    "zlib": Stage(_zlib),
+    "lz4": Stage(_lz4, fills=True),
 }
 _NUMCODECS = frozenset({"bz2", "lzma", "shuffle", "delta", "fixedscaleoffset", "fletcher32"})
 """Codecs of format 2 that numcodecs decodes."""

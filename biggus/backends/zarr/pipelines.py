@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from biggus.backends.zarr.decoding import Buffer
 
 
-class PipelineDecoder:
+class ZarrPythonDecoder:
     """Decodes the stored bytes of a chunk by zarr-python.
 
     It can take the place of a `ChunkDecoder`.
@@ -39,7 +39,7 @@ class PipelineDecoder:
         The class of the codec pipeline; by default the configured one.
     """
 
-    plain = in_order = fills = False
+    plain = False
     copies = 3
 
     def __init__(
@@ -72,7 +72,7 @@ class PipelineDecoder:
         """Return False, as zarr-python decodes into arrays of its own."""
         return False
 
-    def values(self, data: Buffer, scratch: npt.NDArray[np.uint8] | None) -> npt.NDArray[Any]:
+    def values(self, data: Buffer) -> npt.NDArray[Any]:
         """Return the values of the chunk, perhaps read-only."""
         with between_forks():
             from zarr.core.sync import sync

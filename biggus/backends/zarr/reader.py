@@ -20,7 +20,7 @@ from biggus.backends.zarr.chunk import ChunkReader
 from biggus.backends.zarr.compressed import codecs_of
 from biggus.backends.zarr.encoding import ZarrEncoding, decoder_of
 from biggus.backends.zarr.grids import regular_fields
-from biggus.backends.zarr.pipelines import PipelineDecoder, dtype_of, fill_of
+from biggus.backends.zarr.pipelines import ZarrPythonDecoder, dtype_of, fill_of
 from biggus.backends.zarr.ranges import MOST_AHEAD, Range
 from biggus.backends.zarr.record import Record, refuse_short
 from biggus.backends.zarr.sharding import NOT_WRITTEN, Sharding, shardings
@@ -318,7 +318,7 @@ def array_reader(
             own_fields = {**regular_fields(fields, shape, shape), "codecs": codecs}
             own_metadata = parse_metadata(own_fields, repr(store))
         names = [name for name, _ in codecs_of(own_fields)]
-        other = PipelineDecoder(own_metadata, shape, names[-1:] == ["blosc"], pipeline)
+        other = ZarrPythonDecoder(own_metadata, shape, names[-1:] == ["blosc"], pipeline)
         return ChunkLayout(ChunkReader(other, seekable), sharding, None)
 
     return ArrayReader(store, key, grid, layout, dtype, fill_of(metadata))

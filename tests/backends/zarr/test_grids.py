@@ -185,9 +185,9 @@ def test_pipelines_are_created_once_per_chunk_shape(tmp_path, monkeypatch, codec
     write(tmp_path, data, [[3, 3, 4, 2], [4, 4]], codecs, skipped={(1, 1)})
     data[3:6, 4:] = ""
     created = []
-    make = reader.PipelineDecoder
+    make = reader.ZarrPythonDecoder
     monkeypatch.setattr(
-        reader, "PipelineDecoder", lambda *args: created.append(args) or make(*args)
+        reader, "ZarrPythonDecoder", lambda *args: created.append(args) or make(*args)
     )
     source = open_at(tmp_path)
     for _ in range(2):
