@@ -25,7 +25,7 @@ for the result; returns decoded bytes, in that array or elsewhere.  Raises Value
 the bytes are damaged."""
 
 
-class DamagedError(ValueError):
+class DamagedChunkError(ValueError):
     """A chunk has another number of bytes than it should have."""
 
 
@@ -89,7 +89,7 @@ def shuffle(width: int) -> Stage:
 def _undone(stage: Stage, data: Any, size: int | None, out: Room) -> Any:
     decoded = stage.undo(data, size, out)
     if size is not None and len(decoded) != size:
-        raise DamagedError(f"it holds {len(decoded)} bytes and not {size}: damaged")
+        raise DamagedChunkError(f"it holds {len(decoded)} bytes and not {size}: damaged")
     return decoded
 
 
@@ -201,7 +201,7 @@ class Pipeline:
     def _checked_steps(self, data: Any, mask: int) -> tuple[tuple[Stage, int | None], ...]:
         steps, size = self._steps(mask) if mask else self._unmasked
         if size is not None and len(data) != size:
-            raise DamagedError(f"it has {len(data)} bytes and not {size}: damaged")
+            raise DamagedChunkError(f"it has {len(data)} bytes and not {size}: damaged")
         return steps
 
     def working_bytes(self, into: bool) -> int:

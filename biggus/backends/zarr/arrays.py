@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from biggus.codecs.pipeline import DamagedError
+from biggus.codecs.pipeline import DamagedChunkError
 from biggus.errors import OpenError
 from biggus.support.extras import needing
 from biggus.support.forks import between_forks
@@ -77,5 +77,5 @@ def reason(error: Exception) -> str:
     while isinstance(error, ExceptionGroup):  # of several tasks; one error is enough
         error = error.exceptions[0]
     text = (str(error).strip().splitlines() or [""])[0]
-    ours = isinstance(error, (OSError, DamagedError)) and text
+    ours = isinstance(error, (OSError, DamagedChunkError)) and text
     return text if ours else f"{type(error).__name__}: {text}"
