@@ -193,11 +193,12 @@ class Dataset(Mapping[str, "Array"]):
         ----------
         indexers : mapping of str to scalar, slice or list, optional
             The values, by the name of the axis.  Slices include both ends.  Times are strings
-            (``"2001-03-04 12:00"``; ``"2001-03"`` selects the month), dates, or numbers as
-            they are stored.  Along an axis without a coordinate these are positions.
+            (``"2001-03-04 12:00"``; ``"2001-03"`` selects the month, and ``"2001-03-04"`` one
+            of daily times, without its axis), dates, or numbers as they are stored.  Along an
+            axis without a coordinate these are positions.
         method : {"nearest", "pad", "ffill", "backfill", "bfill"}, optional
-            What a value selects that the coordinate does not have: the nearest one, the next
-            smaller one (pad, ffill), or the next greater one (backfill, bfill).
+            What a value selects that the coordinate does not have: the nearest one, or the one
+            before (pad, ffill) or after it (backfill, bfill) in the order of the coordinate.
         tolerance : number or timedelta, optional
             The greatest distance to the value that `method` selects.
         drop : bool, optional

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 from collections.abc import Mapping
 from numbers import Integral, Real
@@ -19,10 +20,18 @@ _MOMENT = re.compile(
 )
 _LENGTHS = {"day": 86400, "hour": 3600, "minute": 60, "second": 1}
 _NANO = 10**9
+_RESOLUTIONS = [*[n * _NANO for n in _LENGTHS.values()], 10**6, 10**3, 1]
+"""Lengths of time in nanoseconds."""
 
-_SMALLER = ("pad", "ffill")
-_GREATER = ("backfill", "bfill")
-"""The methods that select a value on one side, by both of their names in xarray."""
+_OF_SECONDS = frozenset("YMWDhms")
+"""Units of datetime64 that are no shorter than seconds."""
+
+_OF_PANDAS = frozenset({"standard", "proleptic_gregorian"})
+"""The calendars whose times have a pandas index in xarray."""
+
+_BEFORE = ("pad", "ffill")
+_AFTER = ("backfill", "bfill")
+"""The methods that select the value before or after a label, by both of their names in xarray."""
 
 
 class AxisPositions:
@@ -47,7 +56,15 @@ class AxisPositions:
         self.places = np.flatnonzero(there)
         self.values = plain[there].astype(plain.dtype.newbyteorder("="), copy=False)
         units, calendar = attributes.get("units"), attributes.get("calendar", "standard")
+        self._moments = plain.dtype.kind == "M"
+        if self._moments:  # are counted, as other times are
+            exact = np.datetime_data(plain.dtype)[0] not in _OF_SECONDS
+            units = f"{'ns' if exact else 's'} since 1970-01-01"
+            calendar = "proleptic_gregorian"
+            self.values = self.values.astype(f"M8[{'ns' if exact else 's'}]").view(np.int64)
         self.times = time_units(str(units), str(calendar)) if isinstance(units, str) else None
+        falls = bool(np.all(self.values[1:] <= self.values[:-1]))
+        self._falls = falls and bool((self.values[:1] > self.values[-1:]).all())
 
     def of(
         self, label: Any, method: str | None = None, tolerance: Any = None
@@ -58,10 +75,11 @@ class AxisPositions:
         ----------
         label : object
             A value, a time, a slice, or a list.  A text such as ``"2001-03"`` selects all
-            times in that period.  Slices include both ends.
+            times in that period, unless no time of the coordinate has a finer resolution: then it
+            selects the time that it says.  Slices include both ends.
         method : {"nearest", "pad", "ffill", "backfill", "bfill"}, optional
-            Which value to select if there is no equal one: the nearest, the next smaller or the
-            next greater one.
+            Which value to select if there is no equal one: the nearest one, the one before the
+            label in the order of the coordinate, or the one after it.
         tolerance : number or timedelta, optional
             The greatest distance to the value that `method` selects.
 
@@ -70,7 +88,7 @@ class AxisPositions:
         KeyError
             If the coordinate has no such value.
         """
-        if method not in (None, "nearest", *_SMALLER, *_GREATER):
+        if method not in (None, "nearest", *_BEFORE, *_AFTER):
             raise ValueError(
                 f"method must be 'nearest', 'pad' ('ffill') or 'backfill' ('bfill'), not {method!r}"
             )
@@ -79,7 +97,11 @@ class AxisPositions:
         if isinstance(label, slice):
             if method is not None:
                 raise NotImplementedError(f"a slice along {self.name} takes no method")
-            return _as_slice(self.places[self._between(label)][:: label.step])
+            if label.start is None and label.stop is None:
+                return label
+            backwards = label.step is not None and label.step < 0
+            ends = (label.stop, label.start) if backwards else (label.start, label.stop)
+            return _as_slice(self.places[self._between(*ends)][:: label.step])
         if isinstance(label, (list, tuple, np.ndarray)) and np.ndim(label):
             if np.ndim(label) > 1:
                 raise ValueError(f"select {self.name} by a value, a slice or a list of values")
@@ -93,12 +115,11 @@ class AxisPositions:
         places = self.places[self._with(label, method, tolerance)]
         return int(places[0]) if places.size == 1 else _as_slice(places)
 
-    def _between(self, label: slice) -> npt.NDArray[np.intp]:
+    def _between(self, start: Any, stop: Any) -> npt.NDArray[np.intp]:
         values = self.values
-        rises = bool(np.all(values[1:] >= values[:-1]))
-        if not rises and not np.all(values[1:] <= values[:-1]):
-            return self._from_to(label)
-        ends = [label.start, label.stop] if rises else [label.stop, label.start]
+        if not self._falls and not np.all(values[1:] >= values[:-1]):
+            return self._from_to(start, stop)
+        ends = (stop, start) if self._falls else (start, stop)
         within = np.ones(len(values), bool)
         if ends[0] is not None:
             within &= values >= self._bounds(ends[0])[0]
@@ -107,10 +128,10 @@ class AxisPositions:
             within &= values <= first if first == after else values < after
         return np.flatnonzero(within)
 
-    def _from_to(self, label: slice) -> npt.NDArray[np.intp]:
+    def _from_to(self, start: Any, stop: Any) -> npt.NDArray[np.intp]:
         """Return the positions between two values of an unsorted coordinate."""
         ends = [0, len(self.values) - 1]
-        for which, end in enumerate((label.start, label.stop)):
+        for which, end in enumerate((start, stop)):
             if end is None:
                 continue
             places = self._within(*self._bounds(end))
@@ -153,54 +174,69 @@ class AxisPositions:
         """Return the positions of the nearest value on a side of `value`; of two, the greater."""
         values, distances = self.values, self._distances(value)
         there = ~np.isnan(distances)
-        if method in _SMALLER:
+        if method in (_AFTER if self._falls else _BEFORE):
             there &= values <= value
-        elif method in _GREATER:
+        elif method in (_BEFORE if self._falls else _AFTER):
             there &= values >= value
-        if tolerance is not None:
-            there &= distances <= self._distance(tolerance)
         if not there.any():
             return np.zeros(0, np.intp)
-        nearest = values[there & (distances == distances[there].min())].max()
+        least = distances[there].min()
+        nearest = values[there & (distances == least)].max()
+        if distances.dtype.kind == "u":  # they are of the next possible value
+            least = abs(int(nearest) - int(value))
+        if tolerance is not None and least > self._distance(tolerance):
+            return np.zeros(0, np.intp)
         return np.flatnonzero(values == nearest)
 
     def _distance(self, tolerance: Any) -> Any:
         """Return a distance in the units of the coordinate."""
         if isinstance(tolerance, (dt.timedelta, np.timedelta64)):
+            length: Any = None
             if self.times is not None:
-                return np.timedelta64(tolerance) / np.timedelta64(self.times.length, "ns")
-            if self.values.dtype.kind in "mM":
-                unit: Any = np.datetime_data(self.values.dtype)[0]
-                return np.timedelta64(tolerance) / np.timedelta64(1, unit)
+                length = np.timedelta64(self.times.length, "ns")
+            elif self.values.dtype.kind == "m":
+                length = np.ones((), self.values.dtype)
+            return tolerance if length is None else np.timedelta64(tolerance) / length
         return tolerance
 
     def _distances(self, value: Any) -> npt.NDArray[Any]:
         values = self.values
-        if values.dtype.kind not in "iu" or not isinstance(value, Integral):
-            floats: npt.NDArray[Any] = np.abs(np.asarray(values - value, float))
+        if values.dtype.kind not in "iu" or not isinstance(value, Integral) or not values.size:
+            one = np.ones((), values.dtype) if values.dtype.kind == "m" else 1.0
+            floats: npt.NDArray[Any] = np.abs((values - value) / one)
             return floats
         # In integers, without overflow.
         least, most = int(values.min()), int(values.max())
-        one = values.dtype.type(min(max(int(value), least), most))
-        distances: npt.NDArray[Any] = np.maximum(values, one) - np.minimum(values, one)
+        within = values.dtype.type(min(max(int(value), least), most))
+        distances: npt.NDArray[Any] = np.maximum(values, within) - np.minimum(values, within)
         return distances.view(values.dtype.str.replace("i", "u"))
 
     def _bounds(self, label: Any) -> tuple[Any, Any]:
         """Return the half-open interval of values that a label selects; empty for one value."""
-        dated = self.times is not None or self.values.dtype.kind == "M"
-        if not dated or isinstance(label, Real):
+        if self.values.dtype.kind == "m" and isinstance(label, dt.timedelta):
+            label = np.timedelta64(label)
+        if self.times is None or (isinstance(label, Real) and not self._moments):
             if self.values.dtype.kind == "f" and isinstance(label, Real):
                 with np.errstate(over="ignore"):
                     label = self.values.dtype.type(label)  # a float32 coordinate has 0.1 rounded
             return label, label
         exact = isinstance(label, (np.datetime64, dt.date))
-        text = str(label)
-        if self.values.dtype.kind == "M" and self.times is None:
-            return _of_datetime64(text, exact, self.values.dtype)
-        assert self.times is not None
-        first, after = _period(text, self.times.calendar)
+        first, after = _period(str(label), self.times.calendar)
         begins = self._count(first)
+        exact |= self.times.calendar in _OF_PANDAS and after - first <= self._resolution()
         return begins, begins if exact else self._count(after)
+
+    def _resolution(self) -> int:
+        """Return the longest unit of which all times are multiples, in nanoseconds."""
+        assert self.times is not None
+        if not self.values.size:
+            return _RESOLUTIONS[0]
+        whole = np.floor(self.values).astype(np.int64)
+        parts = np.rint((self.values - whole) * self.times.length).astype(np.int64)
+        begins = self.times.start + int(whole[0]) * self.times.length
+        steps = int(np.gcd.reduce(whole - whole[0])) * self.times.length
+        common = math.gcd(begins, steps, int(np.gcd.reduce(parts)))
+        return next(unit for unit in _RESOLUTIONS if common % unit == 0)
 
     def _count(self, moment: int) -> float:
         """Return a moment in the units of the coordinate; an integer if possible, for precision."""
@@ -214,13 +250,6 @@ def _as_slice(places: npt.NDArray[np.intp]) -> slice | npt.NDArray[np.intp]:
         return slice(0, 0)
     first, last = int(places[0]), int(places[-1])
     return slice(first, last + 1) if last - first + 1 == places.size else places
-
-
-def _of_datetime64(text: str, exact: bool, dtype: np.dtype[Any]) -> tuple[Any, Any]:
-    first = np.datetime64(text)
-    start = first.astype(dtype)
-    one: Any = np.array(1, first.dtype.str.replace("M8", "m8"))
-    return start, start if exact else (first + one).astype(dtype)
 
 
 def _period(text: str, calendar: str) -> tuple[int, int]:

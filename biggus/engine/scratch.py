@@ -20,6 +20,7 @@ from biggus.engine.spill import allocated, no_room
 from biggus.errors import OutputError
 from biggus.indexing.grid import box_shape, strides_of
 from biggus.sources.base import Box, Source, Values
+from biggus.sources.byte_order import native_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +50,7 @@ class Scratch(Source):
     def __init__(self, rechunking: Rechunking, held: bool) -> None:
         node = rechunking.node
         self.shape = node.shape
-        self.dtype = node.dtype.newbyteorder("=")
+        self.dtype = native_order(node.dtype)
         self.masked = node.masked
         self.fill_value = node.fill_value
         self.chunks = rechunking.chunks

@@ -21,6 +21,7 @@ from biggus.errors import OutputError
 from biggus.graph import Leaf, Node
 from biggus.options import format_bytes
 from biggus.sources.base import Box, Chunks, Source, Values, box_shape
+from biggus.sources.byte_order import native_order
 from biggus.sources.memory import MemorySource
 from biggus.support.once import once
 
@@ -75,7 +76,7 @@ class Spilled(Source):
 
     def __init__(self, node: Node) -> None:
         self.shape = node.shape
-        self.dtype = node.dtype.newbyteorder("=")
+        self.dtype = native_order(node.dtype)
         self.masked = node.masked
         self.fill_value = node.fill_value
         handle, self.path = tempfile.mkstemp(prefix="biggus-")

@@ -101,7 +101,7 @@ def compensated(values: Any, base: Any) -> Any:
         whole = base + total
         errors += _lost(base, total, whole)
         total = whole
-    return total + errors
+    return np.add(total, errors, out=total, where=errors != 0)  # keeps negative zeros
 
 
 def _lost(one: Any, other: Any, total: Any) -> Any:

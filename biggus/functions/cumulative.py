@@ -96,7 +96,8 @@ def _carried(array: Array, axis: int, length: int, before: int, product: bool) -
     each = (prod if product else total)(reshape(whole, shape), axis=axis + 1, dtype=wide)
     totals = _accumulated(each, axis, product)
     ones = (*array.shape[:axis], 1, *array.shape[axis + 1 :])
-    first = np.full((1,) * array.ndim, int(product), wide)
+    none = -np.zeros((), wide) if wide.kind in "fc" else 0  # 0.0 would change negative zeros
+    first = np.full((1,) * array.ndim, 1 if product else none, wide)
     return concatenate([np.broadcast_to(first, ones), totals], axis)
 
 

@@ -58,6 +58,7 @@ class _Distinct(Finder):
                 "call .masked_array() or .filled(...)"
             )
         self._equal_nan = equal_nan
+        self._dtype = array.dtype
         nothing = np.empty(0, np.intp)
         self._found = [Found(np.empty(0, array.dtype), nothing, nothing)]
         self._runs: list[Found] = []
@@ -93,9 +94,12 @@ class _Distinct(Finder):
 
     def result(self) -> Found:
         """Return the distinct values as lazy arrays."""
-        if self.known is not None:
-            return Found(*map(as_array, self.known))
-        return _of_runs(self._runs, self._equal_nan, self.room)
+        found = (
+            _of_runs(self._runs, self._equal_nan, self.room)
+            if self.known is None
+            else Found(*map(as_array, self.known))
+        )
+        return found._replace(values=found.values.astype(self._dtype))
 
 
 def _spilled(values: Values) -> Node:

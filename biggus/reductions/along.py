@@ -12,6 +12,7 @@ from biggus import statistics
 from biggus.expressions import text_of
 from biggus.graph import BaseStep
 from biggus.sources.base import Values, whole
+from biggus.sources.byte_order import native_order
 from biggus.sources.stream import slabs
 from biggus.support.hidden_warnings import ALL_NAN, hidden_messages, hiding, warn
 
@@ -88,7 +89,7 @@ class Ranked(BaseStep):
         self.parameters = {**own, **method}
         """The parameters of the statistic of the same name."""
         self._length = math.prod([shape[axis] for axis in axes])
-        self._few_at_once = dtype.newbyteorder("=") in _LINED_UP
+        self._few_at_once = native_order(dtype) in _LINED_UP
         """Whether a few lines are computed at a time; the rounding of float16 depends on others."""
         self._itemsize = dtype.itemsize
         self.accumulates = statistics.rankable(dtype) and 0 not in self.shape
@@ -140,7 +141,7 @@ class Ranked(BaseStep):
         if isinstance(block, np.ma.MaskedArray):
             return self._of_valid(block)
         # float16 would round or warn differently from NumPy.
-        if not block.size or block.dtype.newbyteorder("=") not in _LINED_UP:
+        if not block.size or native_order(block.dtype) not in _LINED_UP:
             results = self._with_quantiles_last(self._called(self.name, block))
             return results.astype(self.dtype, copy=False)
         lengths = [1 if axis in self.axes else n for axis, n in enumerate(block.shape)]
@@ -154,7 +155,7 @@ class Ranked(BaseStep):
             # The values of a line may be pages apart.  A copy in the order of memory brings them
             # together, so that the copy that turns the axes stays in the cache.
             turned = turned.copy(order="K")
-        native = np.array(turned, turned.dtype.newbyteorder("="), order="C", copy=True)
+        native = np.array(turned, native_order(turned.dtype), order="C", copy=True)
         lines = native.reshape(-1, math.prod([block.shape[axis] for axis in self.axes]))
         if lines.shape[1] <= _SHORT and lines.dtype.itemsize <= 4:
             lines.sort(axis=1)

@@ -17,6 +17,7 @@ from biggus.graph import AlongAxes, Cast, Elementwise, Leaf, Node, Reduce, View,
 from biggus.indexing.selection import Selection
 from biggus.reductions.along import Ranked
 from biggus.reductions.rolled import rolled
+from biggus.sources.byte_order import native_order
 from biggus.sources.memory import MemorySource
 from biggus.sources.normal import normal_axes, refuse_names
 from biggus.statistics.registry import ENTRIES
@@ -44,9 +45,15 @@ def reduction(name: str, a: Node, *arguments: Any, **keywords: Any) -> Node:
     return rolled(Reduce(a, name, axes, keepdims, **parameters))
 
 
+_EMPTY_MEANS = {"nanquantile", "nanpercentile"}
+"""Functions whose results for empty arrays are those of `nanmean` in NumPy."""
+
+
 def _ranked(name: str, a: Node, call: StatisticCall) -> Node:
     """Return the node of a median or of quantiles; over all values, it takes several passes."""
     axis, keepdims, method, q = call
+    if name in _EMPTY_MEANS and 0 in a.shape and not a.masked:
+        return reduction("nanmean", a, axis=axis, keepdims=keepdims)  # for any quantiles, as NumPy
     with np.errstate(all="ignore"):
         axes, keeps = _reduced_axes(name, len(a.shape), axis, keepdims, *q, dtype=a.dtype, **method)
     function = Ranked(name, a.dtype, a.shape, axes, q, method)
@@ -259,10 +266,10 @@ def excluding(
         raise ValueError("initial must be a scalar")
     if 0 in a.shape and name not in _NEUTRAL:
         # Without an initial value, extremes of no values are errors.
-        only = node_of(first.astype(a.dtype.newbyteorder("=")))
+        only = node_of(np.array(initial, native_order(a.dtype)))
         return spread_to(only, reduction("any", a, *arguments, **keywords).shape)
     result = reduction(name, a, *arguments, **keywords)
-    return _cast(applied(_FIRST[name], [result, first.astype(result.dtype)[()]]), result.dtype)
+    return _cast(applied(_FIRST[name], [result, np.array(initial, result.dtype)[()]]), result.dtype)
 
 
 def _spread(name: str, a: Node, where: Node, *arguments: Any, **keywords: Any) -> Node:

@@ -27,6 +27,7 @@ from biggus.graph import (
 from biggus.indexing.grid import Grid, default_chunks
 from biggus.indexing.selection import DimensionMap, Selection
 from biggus.sources.base import Chunks, Values
+from biggus.sources.byte_order import same_but_for_order
 
 _JOINING: dict[str, np.ufunc] = {
     "sum": np.add,
@@ -148,7 +149,7 @@ def _windows(node: Node) -> tuple[Node, int] | None:
 def _keeps_values(node: Node) -> bool:
     """Tell whether a node has the values of its child, perhaps in another byte order."""
     if isinstance(node, Elementwise) and isinstance(node.step, Cast):
-        return node.dtype.newbyteorder("=") == node.children[0].dtype.newbyteorder("=")
+        return same_but_for_order(node.dtype, node.children[0].dtype)
     return isinstance(node, View) and _is_identity(node.selection, node.base.shape)
 
 

@@ -1,4 +1,4 @@
-"""Comparing dtypes regardless of byte order."""
+"""Byte orders of dtypes."""
 
 from __future__ import annotations
 
@@ -17,4 +17,18 @@ def same_but_for_order(one: np.dtype[Any], other: np.dtype[Any]) -> bool:
     >>> same_but_for_order(np.dtype("<i4,>f8"), np.dtype(">i4,>f8"))
     True
     """
-    return one.newbyteorder("<") == other.newbyteorder("<")
+    return native_order(one) == native_order(other)
+
+
+def native_order(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return a dtype in the native byte order.
+
+    NumPy refuses this for strings of variable length, which have no byte order.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> native_order(np.dtype(">i4")) == np.dtype("i4")
+    True
+    """
+    return dtype if dtype.kind == "T" else dtype.newbyteorder("=")

@@ -186,4 +186,6 @@ def neutral(name: str, dtype: np.dtype[Any]) -> Any:
             return dtype.type(complex(-np.inf, -np.inf) if least else complex(np.inf, np.inf))
         case "f":
             return dtype.type(-np.inf if least else np.inf)
+        case "T":
+            return "" if least else "\U0010ffff" * 4  # no text begins with this noncharacter
     raise TypeError(f"missing values of {dtype} have no {name}; fill them first")

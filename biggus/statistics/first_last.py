@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from biggus.sources.byte_order import native_order
 from biggus.statistics.base import Accumulator, Aggregator, Statistic, owned
 from biggus.statistics.layout import COUNT, RUN, RunLayout
 from biggus.statistics.results import Combined
@@ -102,5 +103,5 @@ def ends(array: ArrayKind) -> Statistic:
     if len(array.axes) > 1:
         raise ValueError(f"{array.name} takes one axis, not {array.axes}")
     last = array.name.endswith("last")
-    aggregator = FirstLast(last, array.dtype.newbyteorder("="), array.skip)
+    aggregator = FirstLast(last, native_order(array.dtype), array.skip)
     return Combined(array.dtype, array.masked, aggregator, array.length, 1.0)

@@ -316,7 +316,9 @@ def grouped(array: ArrayKind, groups: Groups, func: str, **parameters: Any) -> S
     row = ENTRIES.get(func)
     inner = None
     if row is not None and not row.ranked and row.name != array.name:
-        inner = row.make(array._replace(name=func), **parameters)
+        # There is a value in each group, even if there are no groups.
+        shape = tuple([n or int(axis in array.axes) for axis, n in enumerate(array.shape)])
+        inner = row.make(array._replace(name=func, shape=shape), **parameters)
     if inner is None or inner.shape or inner.passes > 1 or inner.aggregator.placed:
         raise ValueError(f"{func!r} of groups cannot be computed in one pass")
     aggregator = Grouped(inner.aggregator, groups)

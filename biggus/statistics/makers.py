@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from biggus.sources.byte_order import native_order
 from biggus.statistics.combining import Combining, neutral
 from biggus.statistics.digits import Digits, rankable
 from biggus.statistics.histogram import (
@@ -246,7 +247,7 @@ def _extremes(array: ArrayKind, *ufuncs: str) -> Combining:
     if array.masked or array.skip:
         for ufunc in ufuncs:
             neutral(ufunc, array.dtype)
-    return Combining(ufuncs, array.dtype.newbyteorder("="), array.skip)
+    return Combining(ufuncs, native_order(array.dtype), array.skip)
 
 
 def logic(array: ArrayKind, mdtol: float = 1) -> Statistic:
@@ -270,7 +271,7 @@ def position(array: ArrayKind) -> Statistic:
     one = len(array.axes) == 1
     aggregator = Positions(
         array.name.endswith("max"),
-        array.dtype.newbyteorder("="),
+        native_order(array.dtype),
         array.skip,
         array.axes[0] if one else None,
         () if one else array.shape,
@@ -305,7 +306,7 @@ def _quantiles(array: ArrayKind, q: AnyArray, method: str, result: np.dtype[Any]
     if not rankable(array.dtype):
         raise TypeError(f"{array.name} over all values takes no {array.dtype}; give an axis")
     skip = array.name.startswith("nan") and array.dtype.kind in "fmM"
-    aggregator = Digits(array.dtype.newbyteorder("="), skip, (0,), 0)
+    aggregator = Digits(native_order(array.dtype), skip, (0,), 0)
     fractions = tuple(q.reshape(-1).tolist())
     dims = len(array.shape)
     return Quantiles(result, array.masked, aggregator, dims, fractions, q.shape, method, q.dtype)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from biggus.sources.byte_order import native_order
 from biggus.statistics.base import Accumulator, Aggregator
 from biggus.statistics.layout import COUNT, RUN, RunLayout
 from biggus.statistics.scratch import scratch
@@ -356,4 +357,4 @@ def wide(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """Return the dtype in which values of a dtype are added up: at least double precision."""
     if dtype.kind in "fc" and dtype.itemsize < (8 if dtype.kind == "f" else 16):
         return np.dtype(np.float64 if dtype.kind == "f" else np.complex128)
-    return dtype.newbyteorder("=")
+    return native_order(dtype)

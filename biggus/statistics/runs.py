@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from biggus.indexing.grid import box_shape
+from biggus.sources.byte_order import native_order
 from biggus.statistics.layout import LONG, Run, RunLayout, layout_of
 from biggus.statistics.missing import RunValues
 from biggus.statistics.scratch import aligned, scratch
@@ -226,6 +227,6 @@ def _native(values: AnyArray, in_order: bool) -> AnyArray:
     """Return values in C order and native byte order; if need be, in scratch memory."""
     if in_order and values.dtype.isnative:
         return values
-    native = scratch("values", values.shape, values.dtype.newbyteorder("="))
+    native = scratch("values", values.shape, native_order(values.dtype))
     np.copyto(native, values)
     return native

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import numpy as np
 import pytest
 
@@ -56,6 +58,69 @@ def test_positions_match_xarray_sel(values, units, labels):
                 continue
             got = places.values[positions.of(label, method)].tolist()
             assert got == expected, (label, method)
+
+
+HOURS = np.timedelta64(1, "h")
+DAYS = ["2000", "2000-01", "2000-01-02", "2000-01-02 00", "2000-01-02 06:00", "2000-01-02T06:00:00"]
+
+SELECTED_LIKE_XARRAY = [
+    *[
+        (values, None, label, {"method": method, "tolerance": tolerance})
+        for values in ([3.0, 1.5, 0.5], [7, 4, 1], [1, 4, 7])
+        for label in (-3, 0.75, 2, 4, 6, 12, [0.9, 3])
+        for method in ("pad", "backfill", "nearest")
+        for tolerance in (None, 1)
+    ],
+    *[
+        (values, None, slice(start, stop, -1), {})
+        for values in ([0.0, 1, 2, 3], [3.0, 2, 1, 0])
+        for start, stop in [(2, None), (None, 1), (2, 1), (1, 2), (None, None)]
+    ],
+    *[
+        (np.array([0, 6, 12]) * HOURS.astype("m8[ns]"), None, label, given)
+        for label, given in [
+            (dt.timedelta(hours=6), {}),
+            (slice(dt.timedelta(hours=2), 7 * HOURS), {}),
+            (dt.timedelta(hours=5), {"method": "nearest"}),
+            (dt.timedelta(hours=5), {"method": "pad", "tolerance": np.timedelta64(30, "m")}),
+        ]
+    ],
+    *[
+        (values, units, label, given)
+        for values, units in [
+            ([0, 1, 2, 35], "days since 2000-01-01"),
+            ([0.0, 24, 30, 48], "hours since 2000-01-01"),
+            ([0.0, 1, 1.25], "days since 2000-01-01"),
+            (np.datetime64("2000-01-01", "s") + np.array([0, 24, 30]) * HOURS, None),
+            (np.datetime64("2000-01-01", "ns") + np.array([48, 24]) * HOURS, None),
+        ]
+        for label, given in [
+            *[(text, {}) for text in DAYS],
+            *[(slice(*ends), {}) for ends in (("2000-01-02", None), (None, "2000-01-02"))],
+            ("2000-01-02 05", {"method": "pad"}),
+            ("2000-01-02 05", {"method": "backfill", "tolerance": 3 * HOURS}),
+        ]
+        if not (isinstance(label, slice) and values[0] > values[-1])  # pandas refuses such
+    ],
+    ([], None, 1.0, {"method": "nearest"}),
+    ([np.nan, 3.0], None, slice(None), {}),
+]
+
+
+@pytest.mark.parametrize(("values", "units", "label", "given"), SELECTED_LIKE_XARRAY)
+def test_selection_matches_xarray(values, units, label, given):
+    xr = pytest.importorskip("xarray")
+    values, attributes = np.asarray(values), {"units": units} if units else {}
+    positions = AxisPositions("x", values, attributes)
+    places = np.arange(len(values))
+    right = xr.decode_cf(xr.Dataset({"places": ("x", places)}, {"x": ("x", values, attributes)}))
+    try:
+        expected = right["places"].sel(x=label, **given).values
+    except KeyError:
+        with pytest.raises(KeyError):
+            positions.of(label, **given)
+    else:
+        assert places[positions.of(label, **given)].tolist() == expected.tolist()
 
 
 def test_nearest_label_of_unsigned_integers():

@@ -65,6 +65,14 @@ def test_cumsum_of_infinity_and_nan():
         np.testing.assert_array_equal(np.cumsum(lazy(line)[1]).ndarray(), theirs)
 
 
+@pytest.mark.usefixtures("short_blocks")
+@pytest.mark.parametrize("dtype", ["f8", "f4", "c16"])
+def test_cumsum_keeps_negative_zeros(dtype):
+    line = np.repeat(np.array([-0.0, 1, -1, -0.0]), 9).astype(dtype)
+    found = np.cumsum(lazy(line)[1]).ndarray()
+    np.testing.assert_array_equal(np.signbit(found.real), np.signbit(np.cumsum(line).real))
+
+
 def test_cumsum_rounding_errors_do_not_accumulate(numbers):
     exact = np.cumsum(numbers.astype(np.longdouble))
     array = biggus.ArrayAdapter(numbers, chunks=(1000,))

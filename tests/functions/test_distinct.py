@@ -48,6 +48,18 @@ def test_nan_is_one_value_or_many():
         assert_same(function(array, [2.0, np.nan]), function(values, [2.0, np.nan]))
 
 
+@pytest.mark.parametrize("dtype", [">i4", ">f8", ">U2", ">M8[s]", [("a", ">i4"), ("b", "<f8")]])
+@pytest.mark.parametrize("memory", ["20 MB", "1 GB"])
+def test_distinct_values_have_the_byte_order_of_numpy(dtype, memory, monkeypatch):
+    monkeypatch.setattr("biggus.functions.nonzero.SHARE", 50_000)
+    values = (np.arange(300) % 90).astype(dtype)
+    array = biggus.ArrayAdapter(values, chunks=(50,))
+    with biggus.set_options(memory=memory):
+        assert_same(np.unique(array), np.unique(values))
+        assert_same(np.setdiff1d(array, values[:7]), np.setdiff1d(values, values[:7]))
+        assert_same(np.intersect1d(array, values[:7]), np.intersect1d(values, values[:7]))
+
+
 def test_unique_takes_one_pass():
     source = RecordingSource(ArraySource(np.arange(600).reshape(20, 30) % 7, (3, 30)))
     found = np.unique(biggus.ArrayAdapter(source))

@@ -88,6 +88,13 @@ def test_missing_values_are_skipped(name):
     np.testing.assert_allclose(ours.filled(0), np.ma.filled(theirs, 0))
 
 
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_no_labels_give_no_groups(name):
+    found, groups = biggus.groupby_reduce(lazy(np.zeros((3, 0)))[1], [], name, 1)
+    assert found.shape == found.ndarray().shape == (3, 0)
+    assert not len(groups)
+
+
 def test_labels_with_several_axes_and_nan():
     values = np.random.default_rng(1).random((4, 6, 5))
     labels = np.random.default_rng(2).integers(0, 4, (6, 5)).astype(float)

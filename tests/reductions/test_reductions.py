@@ -166,3 +166,32 @@ def test_histograms(dtype):
         for one, other in zip(quietly(lambda got=got: biggus.ndarrays(got)), right, strict=True):
             check_equal(one, np.asarray(other))
         check_equal(quietly(got[0][::-1].ndarray), np.asarray(right[0])[::-1])
+
+
+@pytest.mark.parametrize("name", ["nanquantile", "nanpercentile"])
+@pytest.mark.parametrize("method", ["linear", "lower", "inverted_cdf"])
+@pytest.mark.parametrize("dtype", ["?", "i2", "f4", "m8[s]"])
+def test_nan_quantiles_of_empty_arrays(name, method, dtype):
+    values = np.zeros((2, 0, 3), dtype)
+    for q, axis, keepdims in itertools.product([0.5, [0.1, 0.7]], [1, 2, None], [False, True]):
+        check(name, values, q, axis=axis, keepdims=keepdims, method=method)
+
+
+@pytest.mark.parametrize("name", ["sum", "prod", "max", "min", "nansum", "nanmax"])
+@pytest.mark.parametrize("initial", [-3, 300, 2.5, np.inf, 1j])
+@pytest.mark.parametrize("shape", [(3, 2), (0, 2)])
+def test_initial_value_is_cast_as_in_numpy(name, initial, shape):
+    for dtype in ("u1", "i8", "f4"):
+        check(name, np.ones(shape, dtype), axis=0, initial=initial)
+
+
+@pytest.mark.parametrize("name", ["min", "max", "argmin", "argmax", "any", "all", "count_nonzero"])
+@pytest.mark.parametrize("chunks", [(1, 1), (2, 2), (3, 4)])
+def test_statistics_of_strings_of_variable_length(name, chunks):
+    texts = ["b", "aé", "c", "", "zz", "q" * 30, "a", "", "é", "zy", "", "b"]
+    values = np.array(texts, np.dtypes.StringDType()).reshape(3, 4)
+    for axis in (0, 1):
+        got = getattr(np, name)(ADAPT(values, chunks=chunks), axis=axis).ndarray()
+        check_equal(got, getattr(np, name)(values, axis=axis))
+    largest, _ = biggus.groupby_reduce(ADAPT(values, chunks=chunks), [0, 1, 0, 1], "max", axis=1)
+    assert largest.ndarray().tolist() == [["c", "aé"], ["zz", "q" * 30], ["é", "zy"]]
