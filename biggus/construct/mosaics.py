@@ -98,11 +98,8 @@ def _stacked(items: Iterable[Any]) -> Node:
                 f"all arrays of a stack must have the same shape: array 0 has {nodes[0].shape} "
                 f"and array {number} has {node.shape}"
             )
-    return Mosaic([select(node, _with_new_axis(node.shape)) for node in nodes], 0)
-
-
-def _with_new_axis(shape: tuple[int, ...]) -> Selection:
-    return Selection.broadcast(shape, (1, *shape))
+    with_new_axis = Selection.broadcast(nodes[0].shape, (1, *nodes[0].shape))
+    return Mosaic([select(node, with_new_axis) for node in nodes], 0)
 
 
 def GridMosaic(

@@ -5,7 +5,6 @@ promotion, casting and errors are NumPy's.
 """
 
 from biggus.expressions.apply import Apply, applied, applied_each
-from biggus.expressions.functions import clip, imag, real, rounded, where
 from biggus.expressions.names import text_of
 from biggus.expressions.operands import defers, operand
 from biggus.expressions.ufuncs import called
@@ -15,12 +14,7 @@ __all__ = [
     "applied",
     "applied_each",
     "called",
-    "clip",
     "defers",
-    "imag",
     "operand",
-    "real",
-    "rounded",
     "text_of",
-    "where",
 ]

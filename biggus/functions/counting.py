@@ -97,12 +97,7 @@ def _bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Array:
             raise ValueError("'list' argument must have no negative elements")
         count = max(count, int(most) + 1)
     dtype = np.dtype(np.float64 if weights is not None and array.size else np.intp)
-    return _added_up(bincounts, lines, [], (count,), dtype, {"minlength": count})
-
-
-def bincounts(numbers: Any, weights: Any = None, *, minlength: int) -> Any:
-    """Return counts, or sums of weights, as :func:`numpy.bincount`."""
-    return np.bincount(numbers, weights, minlength)
+    return _added_up(np.bincount, lines, [], (count,), dtype, {"minlength": count})
 
 
 # By edges ---------------------------------------------------------------------------------

@@ -52,7 +52,8 @@ def where(condition: Any, x: Any = NOT_GIVEN, y: Any = NOT_GIVEN, /) -> Array:
         )
     if y is NOT_GIVEN:
         raise ValueError("either both or neither of x and y should be given")
-    return Array.from_node(expressions.where(condition, x, y))
+    operands = [expressions.operand(one) for one in (condition, x, y)]
+    return Array.from_node(expressions.applied(np.where, operands))
 
 
 def clip(a: Any, min: Any = None, max: Any = None, out: None = None) -> Array:
@@ -78,8 +79,7 @@ def clip(a: Any, min: Any = None, max: Any = None, out: None = None) -> Array:
     >>> biggus.clip(biggus.ArrayAdapter(np.arange(5)), 1, 3).ndarray()
     array([1, 1, 2, 3, 3])
     """
-    refuse("clip", out=out)
-    return Array.from_node(expressions.clip(as_array(a), min, max))
+    return _clip(a, min, max, out)
 
 
 @implements(np.clip)
@@ -94,9 +94,9 @@ def _clip(
     **keywords: Any,
 ) -> Array:
     refuse("clip", out=out, where=keywords.pop("where", True))
-    least = a_min if min is None else min
-    greatest = a_max if max is None else max
-    return Array.from_node(expressions.clip(as_array(a), least, greatest, **keywords))
+    bounds = [a_min if min is None else min, a_max if max is None else max]
+    operands = [one if one is None else expressions.operand(one) for one in bounds]
+    return Array.from_node(expressions.applied(np.clip, [node_of(a), *operands], keywords))
 
 
 @implements(np.round, np.around)
@@ -126,7 +126,7 @@ def round(a: Any, decimals: int = 0, out: None = None) -> Array:
     array([0.2, 1.6, 2.5])
     """
     refuse("round", out=out)
-    return Array.from_node(expressions.rounded(as_array(a), decimals))
+    return Array.from_node(expressions.applied(np.round, [node_of(a)], {"decimals": decimals}))
 
 
 def as_array(a: Any) -> Array:

@@ -28,14 +28,6 @@ if TYPE_CHECKING:
 _Box: TypeAlias = tuple[slice, ...]
 
 
-def computed_run(block: ComputedParts, layout: RunLayout, run: Run) -> AnyArray:
-    """Return the values of a run, with the layout's axes, in scratch memory."""
-    values = scratch("computed", tuple([s.stop - s.start for s in run.box]), block.dtype)
-    for box, place in _parts(layout, run.number):
-        block.compute_into(values[place].reshape(box_shape(box)), box)
-    return values if layout.order is None else values.transpose(layout.order)
-
-
 @lru_cache(1024)
 def _parts(layout: RunLayout, number: int) -> list[tuple[_Box, _Box]]:
     """Return the boxes of a block in the run with a number, each with its place in the run."""
@@ -194,10 +186,14 @@ def _of_block(values: Values) -> _Taken:
 
 
 def _of_parts(block: ComputedParts) -> _Taken:
-    """Return a function that computes runs of a block."""
+    """Return a function that computes runs of a block, in scratch memory."""
 
     def taken(layout: RunLayout, run: Run) -> tuple[AnyArray, None]:
-        return _native(computed_run(block, layout, run), layout.order is None), None
+        values = scratch("computed", tuple([s.stop - s.start for s in run.box]), block.dtype)
+        for box, place in _parts(layout, run.number):
+            block.compute_into(values[place].reshape(box_shape(box)), box)
+        turned = values if layout.order is None else values.transpose(layout.order)
+        return _native(turned, layout.order is None), None
 
     return taken
 

@@ -165,9 +165,6 @@ class _Store(AbstractDataStore):
         """Return where the group is, and the dimensions along which its variables may grow."""
         return self.group.encoding()
 
-    def close(self) -> None:
-        """Do nothing: files are closed automatically when they are idle."""
-
 
 def _compression(array: Array) -> dict[str, Any]:
     """Return how chunks are compressed, in the words of netCDF's writers, which know zlib alone."""

@@ -22,6 +22,7 @@ from biggus.array.callers import asked_by
 from biggus.backends.native import hdf5_lock
 from biggus.construct import ArrayAdapter
 from biggus.errors import MemoryBudgetError
+from biggus.functions.axes import moveaxis
 from biggus.graph import Elementwise
 from biggus.options import current, format_bytes
 from biggus.sinks import save
@@ -31,9 +32,6 @@ from biggus.xarray import namespace
 from biggus.xarray.gufuncs import apply_gufunc
 from biggus.xarray.steps import Mapped
 
-_moveaxis: Callable[..., Any] = np.moveaxis
-"""`numpy.moveaxis` of lazy arrays, for mypy."""
-
 
 class ChunkManager(ChunkManagerEntrypoint[Any]):
     """Lazy arrays for xarray, which sees one chunk: biggus chooses blocks itself."""
@@ -42,10 +40,6 @@ class ChunkManager(ChunkManagerEntrypoint[Any]):
 
     def __init__(self) -> None:
         self.array_cls = Array
-
-    def is_chunked_array(self, data: Any) -> bool:
-        """Tell whether `data` is an array of biggus."""
-        return isinstance(data, Array)
 
     def chunks(self, data: Any) -> Any:
         """Return the lengths of the chunks."""
@@ -125,7 +119,7 @@ class ChunkManager(ChunkManagerEntrypoint[Any]):
         last = tuple(range(-len(axes), 0))
         reduced = partial(func, axis=last if len(last) > 1 else -1, keepdims=False)
         core = ",".join(f"d{n}" for n in axes)
-        moved = _moveaxis(arr, axes, last)
+        moved = moveaxis(arr, axes, last)
         results = apply_gufunc(reduced, f"({core})->()", moved, output_dtypes=[dtype])
         return np.expand_dims(results, axes) if keepdims else results
 
@@ -140,10 +134,10 @@ class ChunkManager(ChunkManagerEntrypoint[Any]):
         **_: Any,
     ) -> Any:
         """Accumulate along a whole axis lazily, block by block along the others."""
-        moved = _moveaxis(arr, axis, -1)
+        moved = moveaxis(arr, axis, -1)
         scanned = partial(func, axis=-1)
         results = apply_gufunc(scanned, "(d)->(d)", moved, output_dtypes=[dtype or arr.dtype])
-        return _moveaxis(results, -1, axis)
+        return moveaxis(results, -1, axis)
 
     def unify_chunks(self, *args: Any, **_: Any) -> Any:
         """Return the arrays unchanged."""
