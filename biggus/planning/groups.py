@@ -101,6 +101,8 @@ class JobGroup:
         """The bytes of the partial results that wait in the reduction trees."""
         self.peak = self._peak()
         """The most bytes that computing a block takes."""
+        self.partial_bytes = self._partial_bytes(self._largest())
+        """The bytes of the partial results of one block, before they are merged."""
         task_blocks = self.task_blocks.lengths
         self._alike = [reduction.lengths == task_blocks for reduction in self.reductions]
         self.streams = len(self.jobs) == 1 and self._alike == [True] and self.reductions[0].streams
@@ -128,10 +130,8 @@ class JobGroup:
         """The nodes, with a selection, that are broadcast, so that many blocks need the same."""
         return [pair for node in self.nodes for pair in repeated_in(node)]
 
-    @property
-    def partial_bytes(self) -> int:
-        """The bytes of the partial results of one block, before they are merged."""
-        box = self._largest()
+    def _partial_bytes(self, box: Box) -> int:
+        """Return the bytes of the partial results of a block, before they are merged."""
         if 0 in box_shape(box):
             return 0
         found = 0
@@ -141,7 +141,7 @@ class JobGroup:
             found += math.prod(counts) * reduction.nbytes(positions_of(box, reduction.axes))
         return found
 
-    @property
+    @once
     def result_bytes(self) -> int:
         """The bytes of all results of a block: partial results and outputs."""
         outputs = sum(values_bytes(output.node, self.largest) for output in self.outputs)
@@ -288,7 +288,7 @@ class JobGroup:
             scratch = max(aggregator.scratch_bytes(masked) for aggregator in reduction.aggregators)
             working = max(working, copied + scratch)
             merged += reduction.nbytes(positions_of(box, reduction.axes))
-        return max(peak, kept + working) + self.partial_bytes + merged
+        return max(peak, kept + working) + self._partial_bytes(box) + merged
 
     def _schedule(self, selection: Selection) -> Schedule:
         """Return the schedule of all nodes in a block."""

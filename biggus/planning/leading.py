@@ -61,7 +61,7 @@ def shared_scans_of(
     separate: list[JobGroup] = []
     led: set[int] = set()
     for interleaved in _interleaved(reductions):
-        alone = [JobGroup([each.reduction], [], memory) for each in interleaved]
+        alone = [_follower(each.reduction, memory) for each in interleaved]
         if _is_led([*reductions, *outputs], interleaved):
             separate += alone
         else:
@@ -84,8 +84,23 @@ def shared_scans_of(
         else:
             for key in group.read_regions:
                 leaders.setdefault(key, []).append(len(found))
-            found.append(SharedScan(group))
+            alone = any(group is each for each in separate)
+            found.append(SharedScan(_with_own_blocks(group) if alone else group))
     return found
+
+
+def _follower(reduction: Reduction, memory: int) -> JobGroup:
+    """Return a group of one reduction, whose task blocks are its reduction blocks.
+
+    It is likely to become a member of a shared scan, whose leader decides on the task blocks.
+    """
+    natural = tuple(range(len(reduction.node.shape)))
+    return JobGroup([reduction], [], memory, (reduction.lengths, natural))
+
+
+def _with_own_blocks(group: JobGroup) -> JobGroup:
+    """Return a group that leads a scan, with the task blocks that suit its jobs."""
+    return JobGroup(group.reductions, group.outputs, group.memory)
 
 
 def _interleaved(reductions: Sequence[Reduction]) -> list[list[Interleaved]]:
@@ -153,7 +168,7 @@ def _read_for(
     scans: list[SharedScan] = []
     while groups:
         scan, others = _joined(_scan_of(node, natural, memory), groups)
-        if others and last != natural:
+        if others and last != natural and not scan.is_full:
             scan, others = min(
                 (scan, others),
                 _joined(_scan_of(node, last, memory), groups),

@@ -167,9 +167,14 @@ class SharedScan:
             self.repeated = list(found.values())
             self.state += nbytes
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the scan has as many members as it may have."""
+        return len(self.members) >= MOST_MEMBERS
+
     def joined_by(self, group: JobGroup) -> SharedScan | None:
         """Return a shared scan of these groups and another; None if that cannot be a member."""
-        if len(self.members) == MOST_MEMBERS:
+        if self.is_full:
             return None
         for key, own in group.read_regions.items():
             seen = self.lead.read_regions.get(key)

@@ -11,6 +11,7 @@ from recorded_arrays import numbers, recorded, times_read
 import biggus
 from biggus.indexing import reduction_blocks
 from biggus.planning import shared_scans
+from biggus.planning.groups import JobGroup
 
 SHAPE, CHUNKS = (60, 10, 8), (12, 5, 8)
 
@@ -97,6 +98,23 @@ def test_more_groups_than_one_scan_may_hold(monkeypatch):
     for n, total in enumerate(found):
         np.testing.assert_allclose(total, values[n::12].sum(axis=0), rtol=1e-14)
     assert (times_read(source) == 3).all()
+
+
+@pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside the whole"])
+def test_planning_takes_time_linear_in_the_number_of_groups(monkeypatch, beside):
+    calls = []
+    for name in ("_partial_bytes", "_schedule"):
+        method = getattr(JobGroup, name)
+        monkeypatch.setattr(
+            JobGroup, name, lambda *given, _method=method: calls.append(1) or _method(*given)
+        )
+    counts = []
+    for groups in (20, 40):
+        _, a = recorded(numbers((480, 4, 3)), (40, 4, 3))
+        calls.clear()
+        biggus.plan([a[n::groups].mean(axis=0) for n in range(groups)] + [a.max()] * beside)
+        counts.append(len(calls))
+    assert counts[1] <= 2.2 * counts[0]
 
 
 def test_chunks_of_length_one_are_read_once():
