@@ -55,7 +55,12 @@ def text_of(constant: Any) -> str | None:
         if constant.dtype.hasobject or constant.dtype.kind == "T":
             return None
         return f"{constant.dtype!r}{constant.shape}{constant.tobytes()!r}"
-    if isinstance(constant, tuple):
-        texts = [text_of(item) for item in constant]
-        return None if None in texts else f"({','.join(map(str, texts))})"
+    if isinstance(constant, type) and constant.__module__ in ("builtins", "numpy"):
+        return repr(constant)
+    if isinstance(constant, (tuple, set, frozenset)):
+        texts = [text for text in map(text_of, constant) if text is not None]
+        if len(texts) < len(constant):
+            return None
+        is_tuple = isinstance(constant, tuple)
+        return f"({','.join(texts)})" if is_tuple else f"{{{','.join(sorted(texts))}}}"
     return None

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 def reduction(name: str, a: Node, *arguments: Any, **keywords: Any) -> Node:
     """Return the node of a statistic of a node, by its name in the registry."""
-    if keywords and takes(name) and ("where" in keywords or "initial" in keywords):
+    if keywords and name in _PARTIAL and ("where" in keywords or "initial" in keywords):
         where = keywords.pop("where", True)
         initial = keywords.pop("initial", NOT_GIVEN)
         return excluding(name, a, where, initial, *arguments, **keywords)
@@ -204,10 +204,8 @@ _SPREADS = {"mean", "var", "std"}
 
 _NAN_TWINS = {"nanmean", "nanvar", "nanstd"}
 
-
-def takes(name: str) -> bool:
-    """Return whether a statistic supports ``where=`` or ``initial=``."""
-    return name in _NEUTRAL or name in _FIRST or name in _SPREADS or name in _NAN_TWINS
+_PARTIAL = {*_NEUTRAL, *_FIRST, *_SPREADS, *_NAN_TWINS}
+"""The statistics that support ``where=`` or ``initial=``."""
 
 
 def excluding(

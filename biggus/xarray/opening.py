@@ -10,7 +10,7 @@ import xarray as xr
 
 from biggus.backends import Location
 from biggus.datasets import Opening, joined_groups, records_at
-from biggus.errors import GoneError
+from biggus.many import matching
 from biggus.xarray.engine import Engine
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def open(
     1.0
     """
     several = not isinstance(locations, (str, os.PathLike))
-    paths: list[Any] = list(locations) if several else _matching(locations)  # type: ignore[arg-type]
+    paths: list[Any] = list(locations) if several else _matching(locations, cache)  # type: ignore[arg-type]
     options_given = {"backend": backend, "cache": cache, **(options or {})}
     how = {"group": group, "options": options_given}
     opening: dict[str, Any] = {"engine": Engine, "backend_kwargs": how}
@@ -174,13 +174,8 @@ def _forget_packing(joined: xr.Dataset, parts: Sequence[xr.Dataset]) -> None:
                 variable.encoding.pop(key, None)
 
 
-def _matching(location: str | os.PathLike[str]) -> list[Any]:
+def _matching(location: str | os.PathLike[str], cache: Cache | bool | None) -> list[Any]:
     text = os.fspath(location)
     if not isinstance(text, str) or not glob.has_magic(text) or os.path.lexists(text):
         return [location]
-    if "://" in text:
-        return [location]
-    found = sorted(glob.glob(text))  # noqa: PTH207 - a pattern may be absolute
-    if not found:
-        raise GoneError(text, "no file matches")
-    return found
+    return list(matching(text, cache))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import xarray
 
+from biggus.expressions import text_of
 from biggus.graph import BaseStep
 from biggus.graph.pieces import spread
 
@@ -46,7 +47,7 @@ class Mapped(BaseStep):
             function = function.func
         if not _decodes(function):
             return None
-        texts = [_text_of(value) for value in (*values, *keywords.values())]
+        texts = [text_of(value) for value in (*values, *keywords.values())]
         if None in texts:
             return None
         named = f"{function.__module__}.{function.__name__} of xarray {xarray.__version__}"
@@ -87,12 +88,3 @@ def _decodes(function: Callable[..., Any]) -> bool:
     if module.startswith("xarray.coding."):
         return getattr(sys.modules.get(module), function.__name__, None) is function
     return function is np.asarray
-
-
-def _text_of(value: Any) -> str | None:
-    """Return a text that only equal arguments have; None for arguments of unknown types."""
-    if isinstance(value, (set, frozenset)):
-        texts = [text for text in map(_text_of, value) if text is not None]
-        return f"set {sorted(texts)}" if len(texts) == len(value) else None
-    plain = value is None or isinstance(value, (bool, int, float, str, np.generic, np.dtype, type))
-    return f"{type(value).__name__} {value!r}" if plain else None
