@@ -65,7 +65,7 @@ def adapted(
     lock: contextlib.AbstractContextManager[Any] | None = None,
     masked: bool = False,
 ) -> Node:
-    """Return the node of an object; the parameters are those of :class:`biggus.ArrayAdapter`."""
+    """Return the node of an object; :class:`biggus.ArrayAdapter` has the same parameters."""
     plain = chunks is None and token is None and cache is None and lock is None
     if plain and not masked and type(obj) in _plain_types:
         return _plain_leaf(obj)

@@ -306,7 +306,7 @@ def _quoted(text: str | None) -> str:
 
 
 def _meaning(member: JoinedMember, labels: Labels) -> Mapping[str, str]:
-    """Return the attributes that say what the numbers mean: units, calendar and packing."""
+    """Return the attributes that give the meaning of the numbers: units, calendar and packing."""
     attributes = labels.attributes
     if "units" not in attributes:
         attributes = {**attributes, **_of_bounded(member)}
@@ -329,7 +329,7 @@ def _of_bounded(member: JoinedMember) -> Mapping[str, Any]:
     """Return units and calendar of the variable whose bounds an array is; bounds may have none."""
     variable = (member.variable or "").strip("/")
     name = variable.rpartition("/")[2]
-    # The last axis of bounds is that of corners, which are few.
+    # The last axis of bounds has the corners, which are few.
     if not name or member.array.ndim < 2 or member.array.shape[-1] > _MOST_CORNERS:
         return {}
     dims = [dim for dim in labels_of(member.array.node).dims[:-1] if dim not in (None, name)]

@@ -1,4 +1,4 @@
-"""Evaluating several arrays together: what they share is read and computed once."""
+"""Evaluating several arrays together: shared parts are read and computed once."""
 
 from __future__ import annotations
 

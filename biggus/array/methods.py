@@ -29,7 +29,7 @@ def _method_of(name: str) -> Callable[..., Array]:
 
 
 class Methods(Lazy):
-    """Mixin of methods that select, reorder or accumulate values, as those of an ndarray do.
+    """Mixin of methods that select, reorder or accumulate values, as the methods of an ndarray.
 
     It also has the namespace and the device of the array API standard, and DLPack.
     """

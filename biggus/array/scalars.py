@@ -13,7 +13,7 @@ from biggus.errors import MaskedValueError
 
 
 class Scalars(Lazy):
-    """Mixin of conversions to Python scalars, which read the one element."""
+    """Mixin of conversions to Python scalars, which read the only element."""
 
     __slots__ = ()
 

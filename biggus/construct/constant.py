@@ -31,7 +31,7 @@ def ConstantArray(
     value : scalar, optional
         The value of every element.
     dtype : dtype, optional
-        The dtype; by default that of `value`.
+        The dtype; by default the dtype of `value`.
 
     Returns
     -------
@@ -117,7 +117,7 @@ def full(shape: int | Sequence[int], fill_value: Any, dtype: npt.DTypeLike | Non
     fill_value : scalar or array_like
         The value; an array is broadcast to `shape`.
     dtype : dtype, optional
-        The dtype; by default that of `fill_value`.
+        The dtype; by default the dtype of `fill_value`.
 
     Returns
     -------

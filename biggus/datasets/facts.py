@@ -55,7 +55,7 @@ def facts_of(opened: Opened) -> dict[str, Any]:
 
 
 def outline_of(opened: Opened) -> dict[str, Any]:
-    """Return the metadata without attributes and fill value: that of a row in a table."""
+    """Return the metadata without attributes and fill value, as for a row in a table."""
     array, source = opened.array, opened.source
     facts: dict[str, Any] = {
         "shape": list(array.shape),

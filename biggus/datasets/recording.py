@@ -50,7 +50,7 @@ _attribute_texts: dict[Hashable, str] = {}
 """Encoded attributes, by names and values."""
 
 remembered: OrderedDict[str, dict[str, Any]] = OrderedDict()
-"""The records that are kept in this process, by name; the one used last is last."""
+"""The records that are kept in this process, by name; the last one used is last."""
 
 
 class _Place(NamedTuple):

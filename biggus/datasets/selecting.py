@@ -158,7 +158,7 @@ class AxisPositions:
         return int(places[0])
 
     def _with(self, label: Any, method: str | None, tolerance: Any) -> npt.NDArray[np.intp]:
-        """Return the positions of a value, or of the one that `method` selects in its stead."""
+        """Return the positions of a value, or of the value that `method` selects instead."""
         value = self._bounds(label)[0]
         kinds = {"i": Real, "u": Real, "f": Real, "M": np.datetime64, "m": np.timedelta64}
         can_be_near = isinstance(value, kinds.get(self.values.dtype.kind, ()))
@@ -227,7 +227,7 @@ class AxisPositions:
         return begins, begins if exact else self._count(after)
 
     def _resolution(self) -> int:
-        """Return the longest unit of which all times are multiples, in nanoseconds."""
+        """Return the longest unit that divides all times, in nanoseconds."""
         assert self.times is not None
         if not self.values.size:
             return _RESOLUTIONS[0]

@@ -1,4 +1,4 @@
-"""Running totals and products of blocks, which continue those of the blocks before.
+"""Running totals and products of blocks, which continue the totals of earlier blocks.
 
 Totals of floating values are compensated for rounding (Neumaier's sum), so a total of 10^9 values
 is as exact as one of ten.

@@ -44,9 +44,9 @@ def lined(
     keywords : mapping, optional
         The other keyword arguments of the function.
     dtype : dtype, optional
-        The dtype of the result; by default that of the function of one value.
+        The dtype of the result; by default the dtype of the function of one value.
     length : int, optional
-        The length of the result of a line; by default that of the line.
+        The length of the result of a line; by default the length of the line.
     of_masked : callable, optional
         The function of MaskedArrays.
 

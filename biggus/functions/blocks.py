@@ -51,11 +51,11 @@ def map_blocks(
     *arrays : Array or object
         The arrays, which are broadcast together.  Other objects are passed unchanged.
     dtype : dtype, optional
-        The dtype of the result.  By default, it is that of the function of arrays of ones, of
-        length one along each axis.
+        The dtype of the result.  By default, the function is called with arrays of ones, of
+        length one along each axis, to find it.
     chunks : sequence, optional
         The lengths of the blocks of the result along each axis: one length, or the lengths of
-        all blocks.  By default, they are those of the arrays.
+        all blocks.  By default, the blocks have the lengths of the blocks of the arrays.
     drop_axis : int or str, or sequence of them, optional
         Axes, by number or name, that the result does not have.  Blocks are whole along them.
     new_axis : int or sequence of int, optional
@@ -191,7 +191,7 @@ def map_overlap(
         The function.  It takes an ndarray, or a MaskedArray if values can be missing, and
         returns an array of the same shape.
     array : Array or array_like
-        The array.  Its blocks are those of :func:`map_blocks`.
+        The array.  It is cut into blocks as by :func:`map_blocks`.
     depth : int, tuple or mapping
         The number of elements of the neighbourhood: one for all axes, one for each axis, or a
         mapping by the number or name of the axis.  A pair is for before and after.
@@ -200,8 +200,8 @@ def map_overlap(
         "periodic", "nearest", a constant, or "none" or None for no values.  Like `depth`, it
         is given for all axes, for each axis, or by number or name.
     dtype : dtype, optional
-        The dtype of the result.  By default, it is that of the function of an array of ones,
-        of length one along each axis.
+        The dtype of the result.  By default, the function is called with an array of ones, of
+        length one along each axis, to find it.
     **kwargs
         Further arguments of the function.
 

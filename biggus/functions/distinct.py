@@ -24,7 +24,7 @@ from biggus.options import format_bytes
 from biggus.sources.base import Box, Values
 
 
-class Found(NamedTuple):
+class DistinctValues(NamedTuple):
     """Distinct values, with the index of the first occurrence, and the count, of each."""
 
     values: Any
@@ -37,7 +37,7 @@ class Found(NamedTuple):
         return sum(one.nbytes for one in self)
 
 
-def _merged(several: Sequence[Found], equal_nan: bool) -> Found:
+def _merged(several: Sequence[DistinctValues], equal_nan: bool) -> DistinctValues:
     values, first, counts = (np.concatenate(parts) for parts in zip(*several, strict=True))
     order = np.argsort(first, kind="stable")  # of equal ones the first comes first
     each, places, inverse = np.unique(
@@ -45,7 +45,7 @@ def _merged(several: Sequence[Found], equal_nan: bool) -> Found:
     )
     total = np.zeros(len(each), np.intp)
     np.add.at(total, inverse.reshape(-1), counts[order])
-    return Found(each, first[order][places], total)
+    return DistinctValues(each, first[order][places], total)
 
 
 class _Distinct(Finder):
@@ -60,44 +60,44 @@ class _Distinct(Finder):
         self._equal_nan = equal_nan
         self._dtype = array.dtype
         nothing = np.empty(0, np.intp)
-        self._found = [Found(np.empty(0, array.dtype), nothing, nothing)]
-        self._runs: list[Found] = []
+        self._unmerged = [DistinctValues(np.empty(0, array.dtype), nothing, nothing)]
+        self._runs: list[DistinctValues] = []
         super().__init__(array, "unique")
-        self._found = [_merged(self._found, equal_nan)]
-        if self._runs and self._found[0].values.size:
+        self._unmerged = [_merged(self._unmerged, equal_nan)]
+        if self._runs and self._unmerged[0].values.size:
             self._put_down()
-        self.known = None if self._runs else self._found[0]
+        self.known = None if self._runs else self._unmerged[0]
         """The distinct values, if they are in memory."""
 
     def find(self, box: Box, values: Values) -> None:
         each, first, counts = np.unique(
             values, return_index=True, return_counts=True, equal_nan=self._equal_nan
         )
-        distinct = Found(each, self.places(box, first), counts)
+        distinct = DistinctValues(each, self.places(box, first), counts)
         with self.adding:
-            self._found.append(distinct)
-            if sum(one.nbytes for one in self._found) > self.room:
-                self._found = [_merged(self._found, self._equal_nan)]
-                if self._found[0].nbytes > self.room // 2:
+            self._unmerged.append(distinct)
+            if sum(one.nbytes for one in self._unmerged) > self.room:
+                self._unmerged = [_merged(self._unmerged, self._equal_nan)]
+                if self._unmerged[0].nbytes > self.room // 2:
                     self._put_down()
 
     def _put_down(self) -> None:
-        [distinct] = self._found
+        [distinct] = self._unmerged
         if distinct.values.dtype.hasobject:
             raise MemoryBudgetError(
                 f"unique finds more objects than fit into an eighth of the memory option, "
                 f"{format_bytes(self.room)}: allow more, or cast them to strings of fixed length, "
                 "with .astype"
             )
-        self._runs.append(Found(*map(_spilled, distinct)))
-        self._found = [Found(*[one[:0] for one in distinct])]
+        self._runs.append(DistinctValues(*map(_spilled, distinct)))
+        self._unmerged = [DistinctValues(*[one[:0] for one in distinct])]
 
-    def result(self) -> Found:
+    def result(self) -> DistinctValues:
         """Return the distinct values as lazy arrays."""
         found = (
             _of_runs(self._runs, self._equal_nan, self.room)
             if self.known is None
-            else Found(*map(as_array, self.known))
+            else DistinctValues(*map(as_array, self.known))
         )
         return found._replace(values=found.values.astype(self._dtype))
 
@@ -108,12 +108,14 @@ def _spilled(values: Values) -> Node:
     return spilled.leaf()
 
 
-def _merge_pieces(place: BlockPlace, *blocks: Values, equal_nan: bool) -> Found:
+def _merge_pieces(place: BlockPlace, *blocks: Values, equal_nan: bool) -> DistinctValues:
     """Return the distinct values of a piece of each run."""
-    return _merged([Found(*blocks[n : n + 3]) for n in range(0, len(blocks), 3)], equal_nan)
+    return _merged(
+        [DistinctValues(*blocks[n : n + 3]) for n in range(0, len(blocks), 3)], equal_nan
+    )
 
 
-def _of_runs(runs: Sequence[Found], equal_nan: bool, room: int) -> Found:
+def _of_runs(runs: Sequence[DistinctValues], equal_nan: bool, room: int) -> DistinctValues:
     """Return the distinct values of runs; they are merged in pieces that fit into memory."""
     lines = [run.values.origin.mapped("r")[0] for run in runs]  # sorted values, in files
     size = max(1, room // (lines[0].itemsize + 16))
@@ -130,7 +132,7 @@ def _of_runs(runs: Sequence[Found], equal_nan: bool, room: int) -> Found:
     options = {"equal_nan": equal_nan}
     steps = [FunctionStep(_merge_pieces, node.dtype, options, n) for n, node in enumerate(runs[0])]
     columns = [Blockwise(step, nodes, reaches, (sum(counts),), (tuple(counts),)) for step in steps]
-    return Found(*map(Array.from_node, columns))
+    return DistinctValues(*map(Array.from_node, columns))
 
 
 @implements(np.unique)
@@ -159,7 +161,7 @@ def _unique(
     return results[0] if len(results) == 1 else tuple(results)
 
 
-def _inverse(array: Array, distinct: Found | None, equal_nan: bool) -> Array:
+def _inverse(array: Array, distinct: DistinctValues | None, equal_nan: bool) -> Array:
     if distinct is None:
         raise MemoryBudgetError(
             "unique finds more values than fit into an eighth of the memory option, and then has "
@@ -178,8 +180,8 @@ def _inverse(array: Array, distinct: Found | None, equal_nan: bool) -> Array:
 class _Both(NamedTuple):
     """Two sets, and their union; its first indices are those in the concatenation of both."""
 
-    sets: tuple[Found, Found]
-    either: Found
+    sets: tuple[DistinctValues, DistinctValues]
+    either: DistinctValues
 
 
 def _both(ar1: Any, ar2: Any) -> _Both:

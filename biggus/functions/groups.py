@@ -47,7 +47,7 @@ def groupby_reduce(
     Returns
     -------
     result : Array
-        A lazy array, whose last axis is that of the groups.
+        A lazy array, whose last axis has one element for each group.
     groups : ndarray
         The labels in ascending order.
 

@@ -50,7 +50,7 @@ _MADE = 32
 
 
 class Finder(ABC):
-    """A pass over an array, on construction, that keeps what it finds in each block."""
+    """A pass over an array on construction, which searches each block and keeps the results."""
 
     grid: Chunks | None = None
     concurrent = True
@@ -96,10 +96,10 @@ class _NonZero(Finder):
         self._pieces = pieces_of(self._line)
         self._edges = edges_of(self._line.size, self._pieces)
         self._counts = np.zeros(self._edges.count, np.intp)
-        self._found: list[npt.NDArray[np.intp]] = []
+        self._indices: list[npt.NDArray[np.intp]] = []
         super().__init__(array, name)
         few = self._counts.sum() * self._counts.itemsize <= self.room
-        places = np.concatenate([np.empty(0, np.intp), *self._found])
+        places = np.concatenate([np.empty(0, np.intp), *self._indices])
         # Stable sorting is fast for runs that are sorted already.
         self.known = np.sort(places, kind="stable") if few else None
 
@@ -113,9 +113,9 @@ class _NonZero(Finder):
         with self.adding:
             self._counts[first : first + len(counts)] += counts
             if self._counts.sum() * places.itemsize <= self.room:
-                self._found.append(places)
+                self._indices.append(places)
             else:
-                self._found.clear()
+                self._indices.clear()
 
     def of_each(self, step: BlockStep, others: Sequence[Array] = ()) -> Array:
         """Return the results of a step for each piece, whose lengths are the counts."""

@@ -29,10 +29,8 @@ def _spaced(name: str) -> Callable[..., Any]:
         options.pop("device", None)  # there is one
         if np.ndim(options.get("base", 0)):
             raise TypeError(f"{name} of lazy ends has one base: call .ndarray() first")
-        options["num"], options["endpoint"] = (
-            operator.index(options["num"]),
-            bool(options["endpoint"]),
-        )
+        options["num"] = operator.index(options["num"])
+        options["endpoint"] = bool(options["endpoint"])
         if options["dtype"] is not None:
             options["dtype"] = np.dtype(options["dtype"])
         dtype = function(*[np.ones(1, end.dtype) for end in ends], **options).dtype

@@ -1,4 +1,4 @@
-"""Labels: what the axes and the values of an array stand for, followed through its expression.
+"""Labels: the meaning of the axes and values of an array, followed through its expression.
 
 A store's variable names its axes, says in attributes what its values are, and has coordinates
 beside it.  Nothing of that is kept with an array: it follows from the sources that its node reads.

@@ -1,4 +1,4 @@
-"""Attributes of computed arrays: those of the operands that still hold for the result."""
+"""Attributes of computed arrays: attributes of the operands that still hold for the result."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _QUANTILES = frozenset(["quantile", "percentile"])
 """Statistics that have the units of the values, and no name among the cell methods."""
 
 _ACTUAL = "actual_range"
-"""The attribute with the least and the greatest value, which differ from those of a part."""
+"""The attribute with the least and the greatest value; a part has other ones."""
 
 _RANGES = frozenset(["valid_min", "valid_max", "valid_range", _ACTUAL])
-"""Attributes that give the range of values, which differs from that of differences and sums."""
+"""Attributes that give the range of values; differences and sums have another range."""
 
 _COUNTED = ("units", "calendar")
 
@@ -116,7 +116,7 @@ def is_of_all(name: str) -> bool:
 def after_statistic(
     attributes: Mapping[str, Any], name: str, dims: Sequence[str | None]
 ) -> Mapping[str, Any]:
-    """Return the attributes of a statistic along some axes, from those of the values.
+    """Return the attributes of a statistic along some axes, from the attributes of the values.
 
     Examples
     --------
@@ -143,7 +143,7 @@ def after_statistic(
 
 
 def after_function(step: Any, several: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Return the attributes of an elementwise function, from those of its operands.
+    """Return the attributes of an elementwise function, from the attributes of its operands.
 
     Rounded and clipped values keep all attributes but their actual range.  Sums, differences,
     and the least and greatest of operands keep the units, if all operands have the same.

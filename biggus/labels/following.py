@@ -1,4 +1,4 @@
-"""`labels_of`: the labels of an expression, derived from those of its sources."""
+"""`labels_of`: the labels of an expression, derived from the labels of its sources."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def labels_of(node: Node, coordinates: bool = False) -> Labels:
 
 
 def labels_of_all(nodes: Iterable[Node], coordinates: bool) -> list[Labels]:
-    """Return the labels of several nodes; each source is asked once."""
+    """Return the labels of several nodes; the metadata of each source are read once."""
     walk: Walk[Labels] = Walk(lambda node: rule(node, coordinates))
     return [_followed(node, walk, coordinates) for node in nodes]
 

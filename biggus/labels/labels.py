@@ -26,7 +26,7 @@ class Labels:
     attributes : mapping
         The attributes of the variable, as far as they hold for the values.
     coordinates : tuple of Coordinate
-        The coordinates, if they were asked for.
+        The coordinates, if they were derived.
     statistics : tuple of str
         The statistics that were taken of the variable, the first one first.
     decoded : bool
@@ -36,9 +36,9 @@ class Labels:
     packed_fill : bool
         Whether the fill value is a packed value, which means nothing among decoded ones.
     grid_mapping : Coordinate or None
-        The grid mapping, if coordinates were asked for.
+        The grid mapping, if coordinates were derived.
     group_attributes : mapping
-        The attributes of the group, if coordinates were asked for.
+        The attributes of the group, if coordinates were derived.
     """
 
     dims: tuple[str | None, ...]

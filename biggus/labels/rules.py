@@ -1,4 +1,4 @@
-"""Rules that derive the labels of a node from those of its children, one for each kind of node.
+"""Rules that derive the labels of a node from its children, one for each kind of node.
 
 Other modules register rules for their nodes.  Slicing an array slices its coordinates; an integer
 index leaves scalar ones.  Coordinates are other variables (CF conventions, chapter 5), whose
@@ -73,7 +73,7 @@ def rule(node: Node, coordinates: bool) -> Rule:
     node : Node
         The node.
     coordinates : bool
-        Whether coordinates are asked for.
+        Whether to derive coordinates, too.
     """
     del coordinates
     return Labels((None,) * len(node.shape))
@@ -302,7 +302,7 @@ def _of_gufunc(node: Gufunc, _: bool) -> Rule:
 
 @rule.register(Blockwise)
 def _of_blocks(node: Blockwise, _: bool) -> Rule:
-    """Return the labels of a function of blocks, whose axes are those of the operands."""
+    """Return the labels of a function of blocks, which has the axes of the operands."""
     several = yield from answers(node.children)
     names: list[list[str | None]] = [[] for _ in node.shape]
     coordinates: list[Coordinate] = []
@@ -343,7 +343,7 @@ def _of_tiles(node: Mosaic, _: bool) -> Rule:
     coordinates = []
     for place, each in enumerate(first.coordinates):
         if node.axis not in each.axes:
-            if each.spans is None:  # those of statistics may differ from tile to tile
+            if each.spans is None:  # coordinates of statistics may differ between tiles
                 coordinates.append(each)
             continue
         others = [

@@ -1,4 +1,4 @@
-"""The coordinate of a statistic: the middle of what it was taken over, with bounds."""
+"""The coordinate of a statistic: the middle of the reduced coordinate, with bounds."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class _Sorted(np.ndarray[Any, Any]):
 class Ranked(BaseStep):
     """NumPy's median, quantile or percentile, or one of their nan-twins, along some axes.
 
-    If values can be missing, the result is that of the values that are not.
+    Missing values are left out.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ class Ranked(BaseStep):
         return _COPIES * max(_SLAB, self._length) * (self._itemsize + 1)
 
     def __call__(self, block: Values) -> Values:
-        """Return the results, with the axes at length one and those of quantiles at the end."""
+        """Return the results; reduced axes have length one, and the axes of quantiles come last."""
         lengths = [1 if axis in self.axes else n for axis, n in enumerate(block.shape)]
         lines = max(1, _SLAB // max(1, self._length))
         if not self._few_at_once or math.prod(lengths) <= lines:

@@ -161,7 +161,7 @@ def _is_identity(selection: Selection, shape: tuple[int, ...]) -> bool:
 
 
 def _chunks(base: Node, shape: tuple[int, ...], along: int, window: int) -> Chunks:
-    """Return chunks like those of the operand, but long enough that margins are small."""
+    """Return the chunks of the operand, joined until margins are small beside them."""
     grid = base.grid or default_chunks(base.shape, max(1, base.dtype.itemsize))
     lengths = list(Grid(base.shape, grid).longest)
     lengths[along] *= max(1, -(-4 * (window - 1) // lengths[along]))

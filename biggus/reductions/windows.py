@@ -152,7 +152,7 @@ def of_windows(
 
 
 def _blocks(node: Node, shape: tuple[int, ...], factors: Mapping[int, int]) -> tuple[Lengths, ...]:
-    """Return the blocks of windows: about those of whole chunks, if they are not too large."""
+    """Return the blocks of windows: whole chunks, if they are not too large."""
     grid = node.grid or default_chunks(node.shape, node.dtype.itemsize)
     blocks: list[Lengths] = []
     room = LARGEST // max(1, math.prod(factors.values()))

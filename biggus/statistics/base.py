@@ -80,7 +80,7 @@ class Aggregator(ABC):
         """Return the accumulator of a block, which starts at `origin` in the whole array."""
 
     def merge(self, left: Partial, right: Partial) -> Partial:
-        """Return the merge of two partials of the same positions, of which `left` comes first.
+        """Return the merge of two partials of the same positions; `left` comes first.
 
         By default, entries are added.  It is deterministic.  The memory of `left`, if writable,
         may be used for the result; `right` is not modified.
@@ -104,7 +104,7 @@ class Aggregator(ABC):
         return ()
 
     def serves(self, other: Aggregator) -> bool:
-        """Return whether partials of this aggregator contain those of another, to the bit."""
+        """Return whether partials of this one contain the partials of another, to the bit."""
         return self == other
 
     def restrict(self, partial: Partial, other: Aggregator) -> Partial:
@@ -121,11 +121,11 @@ class Aggregator(ABC):
 
     @property
     def parts(self) -> tuple[Aggregator, ...]:
-        """The aggregators whose partials make up those of this one; each is cached on its own."""
+        """The aggregators whose partials make up a partial of this one; each is cached."""
         return (self,)
 
     def composed(self, partials: Sequence[Partial]) -> Partial:
-        """Return the partial of this aggregator from those of its `parts`."""
+        """Return the partial of this aggregator from the partials of its `parts`."""
         (partial,) = partials
         return partial
 

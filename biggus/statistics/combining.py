@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from biggus.statistics.values import AnyArray, Partial
 
 _EXTREMES = {"minimum", "maximum"}
-"""Ufuncs that are accumulated together, if they are asked for together."""
+"""Ufuncs that are accumulated together, if several results need them."""
 
 
 @dataclass(frozen=True)

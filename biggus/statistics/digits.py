@@ -149,7 +149,7 @@ class DigitsAccumulator(Accumulator):
         self.prefixes = np.array(aggregator.prefixes, np.uint64)
         self.few = len(self.prefixes) <= _FEW
         if not aggregator.known:
-            self.found = np.zeros(1 << aggregator.bits, COUNT)
+            self.top_counts = np.zeros(1 << aggregator.bits, COUNT)
         elif not self.few:
             ranks = _ranks_of_tops(aggregator.dtype)
             wanted = np.zeros(ranks.size, bool)
@@ -182,7 +182,7 @@ class DigitsAccumulator(Accumulator):
         low, high = int(bits.min()) >> unknown, int(bits.max()) >> unknown
         tops = _tops(values)
         if high - low >= _NEAR:
-            self.found += np.bincount(tops, minlength=self.found.size)
+            self.top_counts += np.bincount(tops, minlength=self.top_counts.size)
             return
         near = (tops - tops.dtype.type(low)).astype(np.uint8)
         pairs = near[: near.size // 2 * 2].view(np.uint16)
@@ -190,7 +190,7 @@ class DigitsAccumulator(Accumulator):
         counts = counts.sum(axis=0) + counts.sum(axis=1)
         if near.size % 2:
             counts[near[-1]] += 1
-        self.found[low : high + 1] += counts[: high - low + 1]
+        self.top_counts[low : high + 1] += counts[: high - low + 1]
 
     def _add_few(self, bits: AnyArray) -> None:
         """Count values by their bits; the bits of all values with one prefix are consecutive."""
@@ -222,7 +222,7 @@ class DigitsAccumulator(Accumulator):
 
     def partial(self) -> Partial:
         if not self.aggregator.known:
-            self.table[0, _ranks_of_tops(self.aggregator.dtype)] = self.found
+            self.table[0, _ranks_of_tops(self.aggregator.dtype)] = self.top_counts
         return self.nans, self.table
 
 

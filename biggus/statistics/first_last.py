@@ -63,8 +63,8 @@ class FirstLastAccumulator(Accumulator):
     def __init__(self, aggregator: FirstLast, layout: RunLayout) -> None:
         super().__init__(layout, aggregator.skip)
         self.aggregator = aggregator
-        self.found = aggregator.identity((layout.pieces, *layout.kept))
-        self._each = list(zip(*[layout.each(entry) for entry in self.found], strict=True))
+        self.entries = aggregator.identity((layout.pieces, *layout.kept))
+        self._each = list(zip(*[layout.each(entry) for entry in self.entries], strict=True))
 
     def add(self, part: RunValues) -> None:
         present = part.masked(self.skip)
@@ -91,9 +91,9 @@ class FirstLastAccumulator(Accumulator):
         return place
 
     def partial(self) -> Partial:
-        there, values = [entry[:1] for entry in self.found]
+        there, values = [entry[:1] for entry in self.entries]
         for piece in range(1, self.layout.pieces):
-            other = tuple([entry[piece : piece + 1] for entry in self.found])
+            other = tuple([entry[piece : piece + 1] for entry in self.entries])
             there, values = self.aggregator.merge((there, values), other)
         return there.reshape(self.layout.shape), values.reshape(self.layout.shape)
 

@@ -77,7 +77,7 @@ class RunLayout:
         self.block = shape
         self.shape = tuple([1 if axis in axes else n for axis, n in enumerate(shape)])
         self.joined, reduced = _joined(shape, axes)
-        """For each dim the lengths of the axes that it joins, without those of length 1."""
+        """For each dim the lengths of the axes that it joins, without axes of length 1."""
         lengths = tuple([math.prod(each) for each in self.joined])
         self.lengths = lengths
         self.order: tuple[int, ...] | None = None

@@ -37,8 +37,8 @@ class NonZeroAccumulator(Accumulator):
 
     def __init__(self, layout: RunLayout) -> None:
         super().__init__(layout, skip=False)
-        self.found = layout.empty(COUNT)
-        self._each = layout.each(self.found)
+        self.nonzero = layout.empty(COUNT)
+        self._each = layout.each(self.nonzero)
 
     def add(self, part: RunValues) -> None:
         present = part.present(self.skip)
@@ -53,4 +53,4 @@ class NonZeroAccumulator(Accumulator):
             np.add.reduce(each, axis=part.axes, keepdims=True, out=out)
 
     def partial(self) -> Partial:
-        return (np.add.reduce(self.found, axis=0).reshape(self.layout.shape),)
+        return (np.add.reduce(self.nonzero, axis=0).reshape(self.layout.shape),)

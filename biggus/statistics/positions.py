@@ -70,7 +70,7 @@ class Positions(Aggregator):
         return values, places
 
     def _precedes(self, one: AnyArray, other: AnyArray, earlier: AnyArray) -> AnyArray:
-        """Return where the one is the extreme of the two; of equal ones, where it is earlier."""
+        """Return where `one` is more extreme than `other`, or equal to it and earlier."""
         beyond = np.greater if self.greatest else np.less
         precedes = beyond(one, other) | (np.equal(one, other) & earlier)
         if self.dtype.kind not in "fcmM":

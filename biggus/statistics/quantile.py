@@ -120,7 +120,7 @@ def interpolated(
 
 
 class RankTarget(NamedTuple):
-    """A value that is to be found."""
+    """A value to find, by its rank."""
 
     prefix: int
     """The known digits of its rank key."""
@@ -152,7 +152,7 @@ class Quantiles(Statistic):
     """The number of values; known after the first pass."""
 
     targets: tuple[RankTarget, ...] = ()
-    """The values that are to be found; known after the first pass."""
+    """The values to find; known after the first pass."""
 
     @property
     def shape(self) -> tuple[int, ...]:

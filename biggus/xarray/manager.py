@@ -46,7 +46,7 @@ class ChunkManager(ChunkManagerEntrypoint[Any]):
         return data.chunks
 
     def normalize_chunks(self, chunks: Any, shape: Any = None, *_: Any, **__: Any) -> Any:
-        """Return one chunk along each axis, whatever is asked for."""
+        """Return one chunk along each axis; the chunks asked for are ignored."""
         return tuple([(n,) for n in (chunks if shape is None else shape)])
 
     def from_array(self, data: Any, chunks: Any, **_: Any) -> Any:  # noqa: ARG002 - none are needed

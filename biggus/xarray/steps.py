@@ -83,7 +83,7 @@ def _own_axes(block: Any, shape: tuple[int, ...], loop: tuple[int, ...]) -> Any:
 
 
 def _decodes(function: Callable[..., Any]) -> bool:
-    """Tell whether a function is one of those of xarray's that decode values, or NumPy's cast."""
+    """Tell whether a function decodes values for xarray, or is NumPy's cast."""
     module = getattr(function, "__module__", None) or ""
     if module.startswith("xarray.coding."):
         return getattr(sys.modules.get(module), function.__name__, None) is function

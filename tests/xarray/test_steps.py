@@ -66,7 +66,9 @@ def test_keys_depend_on_arguments():
     assert key_of(apply_mask, **given) == names[0]
 
 
-@pytest.mark.parametrize("unknown", [np.arange(3), [1], lambda: 1], ids=["array", "list", "code"])
+@pytest.mark.parametrize(
+    "unknown", [np.array([dict]), [1], lambda: 1], ids=["objects", "list", "code"]
+)
 def test_unknown_arguments_and_functions_have_no_key(unknown):
     assert key_of(np.asarray, dtype=unknown) is None
     assert key_of(np.negative, dtype=np.dtype("f8")) is None
