@@ -84,8 +84,9 @@ def shared_scans_of(
         else:
             for key in group.read_regions:
                 leaders.setdefault(key, []).append(len(found))
-            alone = any(group is each for each in separate)
-            found.append(SharedScan(_with_own_blocks(group) if alone else group))
+            if any(group is each for each in separate):
+                group = _with_own_blocks(group)  # noqa: PLW2901 - its leader would have cut it
+            found.append(SharedScan(group))
     return found
 
 
