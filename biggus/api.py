@@ -123,8 +123,12 @@ def array_of(source: Source, cache: Cache | None, decode: bool = True) -> Array:
     return Array.from_node(leaf_of(kept_in_memory(cached), decode))
 
 
-def server_for(where: Location, backend: str | None = None) -> Backend:
+def server_for(
+    where: Location, backend: str | None = None, cache: Cache | bool | None = None
+) -> Backend:
     """Return the backend of this name; without a name, the best match for the location.
+
+    If the location is gone, it is the backend that the cache remembers.
 
     Raises
     ------
@@ -133,19 +137,41 @@ def server_for(where: Location, backend: str | None = None) -> Backend:
     """
     if backend:
         return backend_named(backend)
-    return backend_named(studying.call("backend", where, [], lambda: backend_for(where).name))
+
+    def found() -> str:
+        try:
+            return backend_for(where).name
+        except GoneError:
+            known = _memory_of(where, cache).backend()
+            if known is None:
+                raise
+            return known
+
+    return backend_named(studying.call("backend", where, [], found))
 
 
-def variables_of(server: Backend, where: Location, options: dict[str, Any]) -> tuple[str, ...]:
-    """Return the names of the variables in a location.
+def _memory_of(where: Location, cache: Cache | bool | None) -> Memory:
+    return Memory(chosen_cache(cache, bool(where.scheme)), where)
+
+
+def variables_of(
+    server: Backend, where: Location, options: dict[str, Any], cache: Cache | bool | None = None
+) -> tuple[str, ...]:
+    """Return the names of the variables in a location; if it is gone, those the cache remembers.
 
     Raises
     ------
     OpenError
         If it cannot be opened.
     """
-    arguments = [server.name, options]
-    names = studying.call("variables", where, arguments, lambda: server.variables(where, **options))
+    names = studying.call(
+        "variables",
+        where,
+        [server.name, options],
+        lambda: _memory_of(where, cache).answer(
+            server, options, ["variables"], lambda: list(server.variables(where, **options))
+        ),
+    )
     return tuple(names)
 
 
@@ -167,18 +193,29 @@ def resolutions_of(
 
 
 def attributes_of(
-    server: Backend, where: Location, group: str, options: dict[str, Any]
+    server: Backend,
+    where: Location,
+    group: str,
+    options: dict[str, Any],
+    cache: Cache | bool | None = None,
 ) -> dict[str, Any]:
-    """Return the attributes of a group in a location.
+    """Return the attributes of a group; if the location is gone, those the cache remembers.
 
     Raises
     ------
     OpenError
         If it cannot be opened.
     """
-    arguments = [server.name, group, options]
     attributes: Any = studying.call(
-        "attributes", where, arguments, lambda: dict(server.attributes(where, group, **options))
+        "attributes",
+        where,
+        [server.name, group, options],
+        lambda: _memory_of(where, cache).answer(
+            server,
+            options,
+            ["attributes", group],
+            lambda: dict(server.attributes(where, group, **options)),
+        ),
     )
     return dict(attributes)
 

@@ -2,7 +2,8 @@
 
 A variable is remembered under its backend and the backend's `identity` of it.  Two notes
 beside it stand for arguments that may be omitted: the backend that was found for the
-location, and the name of its only variable.
+location, and the name of its only variable.  The names of all variables and the attributes
+of groups are remembered where somebody asked for them, so that datasets open as well.
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from biggus import options as option_values
 from biggus.backends import Backend, Location, backend_for
-from biggus.errors import BiggusError
-from biggus.sources.description import DescribedSource, decode_value, describe
+from biggus.errors import BiggusError, GoneError
+from biggus.sources.description import DescribedSource, decode_value, describe, encode_value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from biggus.cache.cache import Cache
     from biggus.sources.base import Source
@@ -26,6 +28,8 @@ _log = logging.getLogger("biggus.api")
 
 
 _ONLY = "the only variable"
+
+_Answer = TypeVar("_Answer")
 
 
 class Memory:
@@ -107,6 +111,49 @@ class Memory:
             with contextlib.suppress(BiggusError):
                 name = backend.name if detected else backend_for(where).name
                 self._remember(self._place, {"backend": name})
+
+    def answer(
+        self,
+        backend: Backend,
+        options: Mapping[str, Any],
+        question: Sequence[str],
+        ask: Callable[[], _Answer],
+    ) -> _Answer:
+        """Return what a backend says of the location; if that is gone, what is remembered.
+
+        Parameters
+        ----------
+        backend, options
+            The backend and its options.
+        question : sequence of str
+            The name of the answer in the cache, such as ``["variables"]``.
+        ask : callable
+            Asks the backend; returns a value that a description can hold.
+
+        Raises
+        ------
+        GoneError
+            If the location is gone and the cache does not remember the answer.
+        """
+        if self.cache is None:
+            return ask()
+        name = self._name(backend, None, options, *question)
+        offline = bool(self.location.scheme) and option_values.current().offline
+        held = self._recall(name) if offline else None
+        if held is None:
+            try:
+                found = ask()
+            except GoneError as error:
+                held = self._recall(name)
+                if held is None:
+                    raise
+                _log.warning("%s: standing in with what the cache holds", error)
+        if held is not None:
+            known: _Answer = decode_value(held["answer"])
+            return known
+        with contextlib.suppress(TypeError):  # an attribute that JSON cannot hold
+            self._remember(name, {"answer": encode_value(found)})
+        return found
 
     @property
     def _place(self) -> str:

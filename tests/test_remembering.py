@@ -96,6 +96,46 @@ def test_deleted_store_opens_with_any_equivalent_arguments(tmp_path, cache, kind
         opened("v", nothing=1)
 
 
+@pytest.mark.parametrize("kind", LOCAL)
+def test_deleted_store_opens_as_a_dataset(tmp_path, cache, kind):
+    write, name = LOCAL[kind]
+    path = tmp_path / name
+    write(path)
+    right = biggus.open_dataset(path, cache=cache)
+    values = right["v"].masked_array()
+    with pytest.raises(VariableError):
+        biggus.open_dataset(path, "nothing", cache=cache)
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    found = biggus.open_dataset(path, cache=cache)
+    assert (list(found), found.sizes, found.attrs) == (list(right), right.sizes, right.attrs)
+    np.testing.assert_array_equal(found["v"].masked_array(), values)
+    with pytest.raises(GoneError):
+        biggus.open_dataset(path, cache=False)
+    with pytest.raises(GoneError):
+        biggus.open_dataset(path, "group", cache=cache)
+
+
+def test_store_of_a_server_opens_in_xarray_offline(tmp_path, url, cache):
+    xr = pytest.importorskip("xarray")
+    zarr = pytest.importorskip("zarr")
+    path = tmp_path / "served/x.zarr"
+    group = zarr.create_group(path, zarr_format=2, attributes={"title": "seas"})
+    group.create_array("v", data=VALUES, attributes={"_ARRAY_DIMENSIONS": ["y", "x"]})
+    zarr.consolidate_metadata(path)
+
+    def opened():
+        return xr.open_dataset(f"{url}/x.zarr", engine="biggus")
+
+    with biggus.set_options(cache=cache):
+        right = opened().load()
+        with biggus.offline():
+            xr.testing.assert_identical(opened().load(), right)
+    with biggus.offline(), pytest.raises(GoneError, match="not in the cache"):
+        xr.open_dataset(
+            f"{url}/x.zarr", engine="biggus", backend_kwargs={"options": {"cache": False}}
+        )
+
+
 def test_options_that_change_values_are_distinguished(tmp_path, cache):
     write_netcdf(tmp_path / "a.nc")
     raw = biggus.open(tmp_path / "a.nc", "v", backend="hdf5", decode=False, cache=cache)

@@ -106,10 +106,10 @@ def groups_at(
         it has no such group.
     """
     where, _ = located(location, None)
-    server = server_for(where, opening.backend)
+    server = server_for(where, opening.backend, opening.cache)
     options = dict(opening.options)
     with server.visit(where, **options), options_of(server, options):
-        names = variables_of(server, where, options)
+        names = variables_of(server, where, options, opening.cache)
         there = _paths(names)
         wanted = there if group is None else [group.strip("/")]
         groups = {
@@ -164,7 +164,7 @@ def _group(
             raise
         (dropped if name in without else variables)[name] = array
         dims[name] = _named(labels_of(array.node).dims, array.shape, phony)
-    attributes = attributes_of(server, where, path, dict(opening.options))
+    attributes = attributes_of(server, where, path, dict(opening.options), opening.cache)
     return Group(where, path, variables, dims, attributes, dropped=dropped)
 
 

@@ -139,7 +139,8 @@ def _recorded(
     served: dict[Backend, list[_Place]] = {}
     for place in places:
         if not place.where.scheme:
-            served.setdefault(server_for(place.where, opening.backend), []).append(place)
+            server = server_for(place.where, opening.backend, opening.cache)
+            served.setdefault(server, []).append(place)
     for server, some in served.items():
         options = {"decode": False} if server.decodes else {}
         groups = server.records([place.where for place in some], path, _is_small, **options)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import biggus
+from biggus.errors import StudyError
 from biggus.study.bundle import Bundle
 
 DATA = np.arange(600, dtype="f4").reshape(20, 30)
@@ -243,3 +244,23 @@ def test_zarr_on_a_server(folder):
             same(one, other)
     local = [biggus.open("served/s.zarr", name) for name in ("sharded", "plain")]
     assert biggus.receipt(local) == study.receipt
+
+
+def test_pattern_of_datasets_under_another_working_folder(folder, tmp_path_factory, monkeypatch):
+    pytest.importorskip("h5py")
+    xr = pytest.importorskip("xarray")
+    import biggus.xarray
+
+    for year in (1, 2):
+        biggus.save(np.array([year, year]), f"y{year}.h5::v")
+    with biggus.record("study.biggus"):
+        right = biggus.xarray.open("y*.h5", concat_dim="dim_0").load()
+    assert right["v"].values.tolist() == [1, 1, 2, 2]
+    other = tmp_path_factory.mktemp("other")
+    Path("study.biggus").rename(other / "study.biggus")
+    monkeypatch.chdir(other)
+    with biggus.replay("study.biggus"):
+        found = biggus.xarray.open("y*.h5", concat_dim="dim_0").load()
+        xr.testing.assert_identical(found, right)
+        with pytest.raises(StudyError, match=r"is not in .*study\.biggus"):
+            biggus.xarray.open("z*.h5")
