@@ -125,7 +125,7 @@ class Scratch(Source):
             key[0] = slice(0, shape[0], rows.step)
         raw = self._store.read(start, math.prod(shape) * dtype.itemsize)
         values = raw.view(dtype).reshape(shape)[tuple(key)]
-        return values.transpose(np.argsort(self._order, kind="stable"))
+        return values.transpose(np.argsort(self._order))
 
 
 def _runs(box: Box, shape: tuple[int, ...]) -> Iterator[tuple[int, tuple[int, ...]]]:

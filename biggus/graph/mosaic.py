@@ -17,6 +17,7 @@ from biggus.graph.leaf import Leaf
 from biggus.graph.pieces import NodePart, Steps
 from biggus.graph.step import Cast, Maskable
 from biggus.graph.view import select
+from biggus.graph.walk import any_answer
 from biggus.indexing.grid import Edges, IrregularEdges, Lengths, RegularEdges
 from biggus.indexing.reduction_blocks import (
     LARGEST,
@@ -197,10 +198,7 @@ class Mosaic(Node):
         return (*whole[:axis], edges.lengths, *whole[axis + 1 :])
 
     def io_bound(self) -> Generator[Any, bool, bool]:
-        for tile in self.tiles[:_ASKED]:
-            if (yield tile):
-                return True
-        return False
+        return any_answer(self.tiles[:_ASKED])
 
     def _gathered(self, m: ArrayMap, selection: Selection) -> Node:
         """Return the values that an index array selects, as a selection of the touched tiles."""

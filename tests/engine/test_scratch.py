@@ -21,6 +21,7 @@ from biggus.indexing.grid import Grid, whole
 from biggus.planning.rechunking import Rechunking
 from biggus.sources.base import box_shape
 from biggus.testing import ArraySource, FaultySource, RecordingSource
+from biggus.testing.regions import some_boxes
 
 VALUES = np.random.default_rng(5).normal(0, 100, (60, 90, 120)).astype("f4")
 LITTLE = "4 MB"
@@ -267,3 +268,5 @@ def test_scratch_returns_the_values_written(held, masked):
     for box in boxes_of((60, 33, 50)):
         found = scratch[tuple([slice(s.start, s.stop, 3) for s in box])]
         assert_same(found, values[box][::3, ::3, ::3])
+    for box in some_boxes(VALUES.shape, most=30):
+        assert_same(scratch[box], values[box])
