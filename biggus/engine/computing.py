@@ -43,27 +43,27 @@ def _computed(task_block: TaskBlock, shared: SharedReads, repeated: Repeated | N
     asks = [(node, selection) for node in wanted]
     schedule = Schedule(asks, shared.boxes, repeated, in_parts=in_parts)
     values = carried_out(schedule, shared.block, repeated)
-    found = [
+    results = [
         _accumulated(
             each, task_block.box, each.node.stream(selection) if each.streamed else next(values)
         )
         for each in task_block.accumulations
     ]
-    return Computed(found, list(values))
+    return Computed(results, list(values))
 
 
 def _accumulated(
     each: Accumulation, box: Box, values: Values | FusedBlock | Stream
 ) -> list[list[Partial]]:
     """Return the partial results of each reduction block in a box of values, or of a stream."""
-    found = []
+    results = []
     for one in each.blocks:
         part: Any = values
         if one.box != box:  # a stream is of one reduction block, the whole box
             part = part[within(one.box, box)]
         origin = tuple([s.start for s in one.box])
-        found.append(partials(each.aggregators, part, each.axes, origin, each.plain))
-    return found
+        results.append(partials(each.aggregators, part, each.axes, origin, each.plain))
+    return results
 
 
 class SharedReads:
@@ -82,13 +82,13 @@ class SharedReads:
 
     def block(self, node: Node, selection: Selection) -> Values:
         """Return the values of a non-empty selection of a node; they must not be modified."""
-        kept = self.boxes.get(id(node))
-        if kept is None:
+        shared_box = self.boxes.get(id(node))
+        if shared_box is None:
             return block(node, selection)
         box, local = selection.bounding_box()
-        if not holds(kept, box):
+        if not holds(shared_box, box):
             return block(node, selection)
         values = self._read.get(id(node))
         if values is None:
-            values = self._read[id(node)] = block(node, Selection.of_box(kept))
-        return take(local, values[within(box, kept)])
+            values = self._read[id(node)] = block(node, Selection.of_box(shared_box))
+        return take(local, values[within(box, shared_box)])

@@ -107,9 +107,9 @@ class _Estimate(_Checked):
         further = {}
         for reduction in reductions:
             for node, statistic in reduction.wanted.items():
-                left = self._left.setdefault(id(node), statistic.passes) - 1
-                self._left[id(node)] = left
-                if left:
+                remaining = self._left.setdefault(id(node), statistic.passes) - 1
+                self._left[id(node)] = remaining
+                if remaining:
                     further[node] = statistic
         return further
 
@@ -151,34 +151,34 @@ class _Scratch(_Unread):
 
 
 def _estimated(scans: Sequence[SharedScan]) -> PassPlan:
-    found = PassPlan()
+    plan = PassPlan()
     touched: dict[int, _Touched] = {}
     for scan in scans:
         at_once = most_at_once(scan)
-        before = found.tasks
+        before = plan.tasks
         # Tasks in other processes do not share repeated values.
         here = options.current().executor is None
         repeated = _Noted(scan.repeated if here else ())
-        for task in scan.tasks(_counting_kept(scan, found)):
+        for task in scan.tasks(_counting_kept(scan, plan)):
             if task.idle:
                 continue
-            found.tasks += 1
+            plan.tasks += 1
             for read in _reads_of_task(task, repeated):
                 if not read.source.in_memory:
-                    _count(read, found, touched)
-        at_once = min(at_once, found.tasks - before)
+                    _count(read, plan, touched)
+        at_once = min(at_once, plan.tasks - before)
         if at_once:
-            found.peak_bytes = max(found.peak_bytes, scan.state + at_once * scan.peak)
+            plan.peak_bytes = max(plan.peak_bytes, scan.state + at_once * scan.peak)
     reads = sum(each.reads for each in touched.values())
     chunks = sum(each.chunks for each in touched.values())
-    found.times_read = reads / chunks if chunks else 0.0
-    found.decoded_bytes = sum(each.decoded_bytes for each in touched.values())
-    room = max(options.current().chunk_memory, 2 * found.read_bytes)
-    found.decodes_again = found.decoded_bytes > room
-    return found
+    plan.times_read = reads / chunks if chunks else 0.0
+    plan.decoded_bytes = sum(each.decoded_bytes for each in touched.values())
+    room = max(options.current().chunk_memory, 2 * plan.read_bytes)
+    plan.decodes_again = plan.decoded_bytes > room
+    return plan
 
 
-def _counting_kept(scan: SharedScan, found: PassPlan) -> Callable[[int, int, ReductionBlock], bool]:
+def _counting_kept(scan: SharedScan, plan: PassPlan) -> Callable[[int, int, ReductionBlock], bool]:
     """Return a function that tells whether a block would be computed, and counts the others."""
     caches = [
         [partial_cache_of(each, asks=False) for each in group.reductions] for group in scan.groups
@@ -187,7 +187,7 @@ def _counting_kept(scan: SharedScan, found: PassPlan) -> Callable[[int, int, Red
     def wanted(group: int, reduction: int, block: ReductionBlock) -> bool:
         cache = caches[group][reduction]
         wanted = cache is None or cache.wanted(block, None)
-        found.kept_blocks += not wanted
+        plan.kept_blocks += not wanted
         return wanted
 
     return wanted
@@ -229,15 +229,15 @@ class _Touched:
             self._all[tuple([slice(r.start, r.stop) for r in numbers])] = True
 
 
-def _count(read: Read, found: PassPlan, touched: dict[int, _Touched]) -> None:
+def _count(read: Read, plan: PassPlan, touched: dict[int, _Touched]) -> None:
     source = read.source
     if isinstance(source, _Scratch):
-        found.scratch_bytes += math.prod(box_shape(read.box)) * source.dtype.itemsize
+        plan.scratch_bytes += math.prod(box_shape(read.box)) * source.dtype.itemsize
         return
-    found.requests += 1
-    found.read_bytes += math.prod(box_shape(read.box)) * source.dtype.itemsize
-    found.cached_bytes += source.cached_bytes(read.box)
-    found.in_memory_bytes += source.bytes_in_memory(read.box)
+    plan.requests += 1
+    plan.read_bytes += math.prod(box_shape(read.box)) * source.dtype.itemsize
+    plan.cached_bytes += source.cached_bytes(read.box)
+    plan.in_memory_bytes += source.bytes_in_memory(read.box)
     if source.chunks is not None and source.shape:
         key = id(source)
         if key not in touched:

@@ -206,8 +206,8 @@ class _Evaluation(Passes["Result | Spilled"]):
         [whole_of_it] = reduction.blocks_in(whole(reduction.node.shape))
         values = block(reduction.node, Selection.identity(reduction.node.shape))
         origin = (0,) * len(reduction.node.shape)
-        found = partials(reduction.aggregators, values, reduction.axes, origin, reduction.plain)
-        merging.add([whole_of_it], [found])
+        results = partials(reduction.aggregators, values, reduction.axes, origin, reduction.plain)
+        merging.add([whole_of_it], [results])
 
     def _run_scans(self, scans: Sequence[SharedScan], mergings: dict[int, Merging]) -> None:
         for scan in scans:
@@ -303,12 +303,12 @@ def _run(
             writer.write(box, values)
 
     def take(task: Task, computed: Sequence[Computed]) -> None:
-        for part, found in itertools.zip_longest(task.blocks, computed):
-            if found is not None:
+        for part, results in itertools.zip_longest(task.blocks, computed):
+            if results is not None:
                 merging = mergings[part.group]
-                for each, partials in zip(part.accumulations, found.partials, strict=True):
+                for each, partials in zip(part.accumulations, results.partials, strict=True):
                     merging[each.reduction].add(each.blocks, partials)
-                for writer, values in zip(writers[part.group], found.outputs, strict=True):
+                for writer, values in zip(writers[part.group], results.outputs, strict=True):
                     write(writer, part.box, values)
             advance(int(bytes_each[part.group] * part.size))
 

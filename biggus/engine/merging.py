@@ -67,10 +67,10 @@ class Merging:
     def add(self, blocks: Sequence[ReductionBlock], partials: Sequence[list[Partial]]) -> None:
         """Add the partial results of reduction blocks."""
         tree = self.reduction.tree
-        for block, found in zip(blocks, partials, strict=True):
+        for block, results in zip(blocks, partials, strict=True):
             tile, part, place = tree.place(block.reduced)
             key = (block.kept, 0, tile, part)
-            merged = self._merged(key, partial(tree.block_subtree_size, tile, part), place, found)
+            merged = self._merged(key, partial(tree.block_subtree_size, tile, part), place, results)
             self._add_complete(Subtree(block.kept, tile, part), merged)
 
     def _add_complete(self, subtree: Subtree, partials: list[Partial] | None) -> None:
@@ -143,12 +143,12 @@ class Merging:
                 reduction.wanted.items(), self._results, strict=True
             ):
                 with hiding(node.hidden):
-                    found = statistic.proceed(reduction.restricted(partials, statistic))
-                if isinstance(found, Statistic):
-                    self.further[node] = found
+                    outcome = statistic.proceed(reduction.restricted(partials, statistic))
+                if isinstance(outcome, Statistic):
+                    self.further[node] = outcome
                 else:
                     box = self._box(kept, node, statistic)
-                    result.write(box, found.reshape(box_shape(box)))
+                    result.write(box, outcome.reshape(box_shape(box)))
 
     def _box(self, kept: Index | None, node: Reduce, statistic: Statistic) -> Box:
         """Return the box of some positions in the results of a statistic."""

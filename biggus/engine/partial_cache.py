@@ -95,23 +95,23 @@ class PartialCache:
 
     def _is_there(self, subtree: Subtree, take: _Take | None, blocks: Callable[[], int]) -> bool:
         """Return whether the cache has a subtree, of which one more block is asked for."""
-        there, left = self._seen.pop(subtree, (None, 0))
+        there, remaining = self._seen.pop(subtree, (None, 0))
         if there is None:
             partials = self._looked_up(subtree)
-            there, left = partials is not None, blocks()
+            there, remaining = partials is not None, blocks()
             if partials is not None and take is not None:
                 take(subtree, partials)
-        if left > 1:
-            self._seen[subtree] = there, left - 1
+        if remaining > 1:
+            self._seen[subtree] = there, remaining - 1
         return there
 
     def keep(self, subtree: Subtree, partials: Sequence[Partial]) -> None:
         """Store the partial results of a subtree, if no file has changed since it was looked up."""
         with self._lock:
-            found = self._before.pop(subtree, None)
-        if found is None:
+            entry = self._before.pop(subtree, None)
+        if entry is None:
             return
-        made_of, validator = found
+        made_of, validator = entry
         if made_of.validator() != validator:
             return
         box = self._box(subtree)
@@ -134,15 +134,15 @@ class PartialCache:
         if made_of is None:
             self._has_fingerprints = False
             return None
-        found = []
+        partials = []
         for aggregator in self.reduction.aggregators:
             parts = [self._partial(made_of, part, subtree, box) for part in aggregator.parts]
             known = [part for part in parts if part is not None]
             if len(known) < len(parts):
                 break
-            found.append(aggregator.composed(known))
+            partials.append(aggregator.composed(known))
         else:
-            return found
+            return partials
         validator = made_of.validator()
         if validator is not None:
             with self._lock:
@@ -215,13 +215,13 @@ def decoded(payload: bytes) -> Partial | None:
     size = int.from_bytes(payload[:4], "little")
     at = 4 + size
     try:
-        found = []
+        arrays = []
         for name, shape in json.loads(payload[4:at]):
             dtype = np.dtype(name)
             nbytes = dtype.itemsize * math.prod(shape)
             raw = bytearray(payload[at : at + nbytes])
-            found.append(np.frombuffer(raw, dtype).reshape(shape))
+            arrays.append(np.frombuffer(raw, dtype).reshape(shape))
             at += nbytes
     except (ValueError, TypeError):
         return None
-    return tuple(found) if at == len(payload) else None
+    return tuple(arrays) if at == len(payload) else None

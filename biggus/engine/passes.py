@@ -95,22 +95,22 @@ class Passes(ABC, Generic[Target]):
             outputs: list[Output] = []
             for each in ready:
                 output = Output(waiting[each], each, self._grids[each])
-                found = placed(output, self.allowed)
-                if isinstance(found, Output):
-                    outputs.append(found)
+                placed_output = placed(output, self.allowed)
+                if isinstance(placed_output, Output):
+                    outputs.append(placed_output)
                 else:
-                    rechunkings.append(found)
+                    rechunkings.append(placed_output)
             # Scratches are kept in memory only if nothing else is computed in the pass.
             outputs += self._opened(rechunkings, alone=not (wanted or outputs))
             reductions = reductions_over(wanted)
             empty = self.reduce_empty([each for each in reductions if 0 in each.node.shape])
             last = len(ready) == len(waiting) and not wanted
             with scan_pass(evaluation, number, last):
-                made = self.make(
+                unfinished = self.make(
                     [each for each in reductions if 0 not in each.node.shape],
                     [each for each in outputs if 0 not in each.node.shape],
                 )
-            further = {**empty, **made}
+            further = {**empty, **unfinished}
             numbers = itertools.count(len(self.nodes))
             for rechunking in rechunkings:
                 parts = list(itertools.islice(numbers, len(rechunking.parts)))
@@ -130,21 +130,21 @@ class Passes(ABC, Generic[Target]):
         for each in rechunkings:
             if isinstance(each, Gathering):
                 self.targets[id(each.function)] = self.target(each.function)
-        found = []
+        outputs = []
         for number, part in enumerate(parts, len(self.nodes)):
             self.open_scratch(part, number, held > 0)
-            found.append(Output(part.node, number, None))
-        return found
+            outputs.append(Output(part.node, number, None))
+        return outputs
 
     def _wanted(self, nodes: Iterable[Node]) -> Wanted:
         """Return the reductions that can be computed now and have not been computed."""
-        found = {}
+        wanted = {}
         for node in nodes:
             for reduction in reductions_of(node):
                 if id(reduction) not in self.targets and not self.gatherings(reduction.operand):
                     self.targets[id(reduction)] = self.target(reduction)
-                    found[reduction] = reduction.statistic
-        return found
+                    wanted[reduction] = reduction.statistic
+        return wanted
 
     def _substitute(self, waiting: dict[int, Node], done: dict[int, Target]) -> None:
         leaves: dict[int, Any] = {}

@@ -264,8 +264,8 @@ def _shipped_options() -> dict[str, Any]:
         "chunk_memory": current.chunk_memory,
         "offline": current.offline,
     }
-    left = deadlines.left()
-    return {**shipped, "deadline": None if left is None else max(left, 1e-3)}
+    seconds = deadlines.left()
+    return {**shipped, "deadline": None if seconds is None else max(seconds, 1e-3)}
 
 
 def start_workers() -> None:

@@ -118,18 +118,18 @@ class AlongAxes(OfOne):
         self, selection: Selection, out_selection: Selection, steps: Steps = None
     ) -> Iterator[Piece]:
         operand = self.operand
-        wanted, rest = restricted(operand.shape, self.axes, self.keepdims, selection)
+        wanted, remaining = restricted(operand.shape, self.axes, self.keepdims, selection)
         if wanted is not None:
             operand = select(operand, wanted)
         grid = self._blocks(operand)
-        kept = [axis for axis in range(len(operand.shape)) if axis not in self.axes]
+        others = [axis for axis in range(len(operand.shape)) if axis not in self.axes]
         cuts = [
-            (axis if self.keepdims else place, grid.axes[axis]) for place, axis in enumerate(kept)
+            (axis if self.keepdims else place, grid.axes[axis]) for place, axis in enumerate(others)
         ]
-        for part, part_out in split_all(rest, out_selection, cuts):
+        for part, part_out in split_all(remaining, out_selection, cuts):
             box, local = part.bounding_box()
             around = list(source.whole(operand.shape))
-            for place, axis in enumerate(kept):
+            for place, axis in enumerate(others):
                 around[axis] = box[axis if self.keepdims else place]
             needed = Selection.of_box(tuple(around))
             further = box[len(box) - len(self.further) :]

@@ -108,8 +108,8 @@ class Elementwise(Derived):
 
     def tile_edges(self) -> Generator[Any, Any, tuple[Lengths, ...]]:
         # Those of the operand with most bytes to read.
-        found: tuple[Lengths, ...] = yield max(self.children, key=_bytes_behind)
-        return found
+        edges: tuple[Lengths, ...] = yield max(self.children, key=_bytes_behind)
+        return edges
 
     def in_memory(self) -> Generator[Any, bool, bool]:
         for node in self.children:

@@ -112,22 +112,22 @@ class Gufunc(Derived):
         return (Gufunc, key_or_id(self.function), self.whole, self.core)
 
     def pushdown(self, selection: Selection) -> Generator[Any, Node, Node]:
-        wanted, rest = self._wanted(selection)
+        wanted, remaining = self._wanted(selection)
         asks = list(zip(self.children, wanted, strict=True))
         if any(each is None for each in wanted):
             return select(self, selection)
         # Operands are computed once, and not for each place of the loop over which they are
         # broadcast.  The function needs core axes at their lengths.
-        found = []
+        operands = []
         for pair in asks:
             node, each = unbroadcast(*pair, len(self.loop))
             # A selection without elements cannot be pushed down.
-            found.append(select(node, each) if 0 in each.shape else (yield node, each))
+            operands.append(select(node, each) if 0 in each.shape else (yield node, each))
         count = len(self.loop)
         loop = wanted[0].shape[:count]
-        if np.broadcast_shapes(*[node.shape[:count] for node in found]) != loop:
-            found[0] = spread_to(found[0], loop + found[0].shape[count:])
-        return select(self.rebuild(tuple(found)), rest)
+        if np.broadcast_shapes(*[node.shape[:count] for node in operands]) != loop:
+            operands[0] = spread_to(operands[0], loop + operands[0].shape[count:])
+        return select(self.rebuild(tuple(operands)), remaining)
 
     def identifiers(self, selection: Selection) -> Iterator[Identifier]:
         # Its pieces depend on the memory option, so they do not identify it.
@@ -141,24 +141,24 @@ class Gufunc(Derived):
         The rest selects from the function of the selected operands.
         """
         count = len(self.loop)
-        found = []
+        selections = []
         for node in self.children:
             whole = tuple(range(count, len(node.shape)))
-            wanted, rest = restricted(node.shape, whole, False, selection)
-            found.append(wanted)
-        return found, rest
+            wanted, remaining = restricted(node.shape, whole, False, selection)
+            selections.append(wanted)
+        return selections, remaining
 
     def parts(
         self, selection: Selection, out_selection: Selection, steps: Steps = None
     ) -> Iterator[Piece]:
-        wanted, rest = self._wanted(selection)
+        wanted, remaining = self._wanted(selection)
         operands = [
             node if each is None else select(node, each)
             for node, each in zip(self.children, wanted, strict=True)
         ]
         count = len(self.loop)
         cuts = list(enumerate(self._blocks(operands)))
-        for part, part_out in split_all(rest, out_selection, cuts):
+        for part, part_out in split_all(remaining, out_selection, cuts):
             box, local = part.bounding_box()
             needed = [
                 Selection.of_box((*box[:count], *[slice(0, n, 1) for n in node.shape[count:]]))

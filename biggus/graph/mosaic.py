@@ -123,8 +123,8 @@ class Mosaic(Node):
         axis = self.axis
         grids = [_grid_of(tile) for tile in self.tiles]
         others = list(dict.fromkeys([(*grid[:axis], *grid[axis + 1 :]) for grid in grids]))
-        rest = common_grid((*self.shape[:axis], *self.shape[axis + 1 :]), others)
-        return (*rest[:axis], self._lengths([grid[axis] for grid in grids]), *rest[axis:])
+        across = common_grid((*self.shape[:axis], *self.shape[axis + 1 :]), others)
+        return (*across[:axis], self._lengths([grid[axis] for grid in grids]), *across[axis:])
 
     def _lengths(self, along: list[int | tuple[int, ...]]) -> int | tuple[int, ...]:
         """Return the chunk lengths along the mosaic's axis from those of each tile."""
@@ -187,11 +187,11 @@ class Mosaic(Node):
         axis, edges = self.axis, self.edges
         whole: tuple[Lengths, ...] = tuple([max(1, n) for n in self.shape])
         # Along other axes, the edges that all tiles share.
-        found = set()
+        edges_of_tiles = set()
         if not any(type(tile) is Leaf for tile in self.tiles):
             for tile in self.tiles:
-                found.add((yield tile))
-        others = {(*tile_edges[:axis], *tile_edges[axis + 1 :]) for tile_edges in found}
+                edges_of_tiles.add((yield tile))
+        others = {(*tile_edges[:axis], *tile_edges[axis + 1 :]) for tile_edges in edges_of_tiles}
         if len(others) == 1:
             [only] = others
             whole = (*only[:axis], whole[axis], *only[axis:])
@@ -373,5 +373,5 @@ def _grid_of(tile: Node) -> Chunks:
 def _lengths(length: int, chunks: int | tuple[int, ...]) -> tuple[int, ...]:
     if isinstance(chunks, tuple):
         return chunks
-    whole, rest = divmod(length, chunks)
-    return (chunks,) * whole + ((rest,) if rest else ())
+    whole, last = divmod(length, chunks)
+    return (chunks,) * whole + ((last,) if last else ())

@@ -42,21 +42,21 @@ def packed(nodes: Iterable[Node]) -> Packed:
     return Packed(records, [numbers[id(node)] for node in nodes])
 
 
-def unpacked(given: Packed) -> list[Node]:
+def unpacked(stored: Packed) -> list[Node]:
     """Return the nodes that were packed."""
-    made: list[Node] = []
-    for kind, names, values, children in given.records:
+    nodes: list[Node] = []
+    for kind, names, values, children in stored.records:
         node = object.__new__(kind)
         for name, value in zip(names, values, strict=True):
             object.__setattr__(node, name, value)
         if kind.children != ():  # a slot
             object.__setattr__(node, "known_grid", ...)
-            object.__setattr__(node, "children", tuple([made[number] for number in children]))
-        made.append(node)
-    return [made[number] for number in given.roots]
+            object.__setattr__(node, "children", tuple([nodes[number] for number in children]))
+        nodes.append(node)
+    return [nodes[number] for number in stored.roots]
 
 
-def unpacked_one(given: Packed) -> Node:
+def unpacked_one(stored: Packed) -> Node:
     """Return the node that was packed alone."""
-    [node] = unpacked(given)
+    [node] = unpacked(stored)
     return node

@@ -67,9 +67,9 @@ class Reduce(OfOne):
         return reduced_grid(self.operand, self.axes, self.keepdims, self.statistic.shape)
 
     def rebuild(self, children: tuple[Node, ...]) -> Node:
-        made = Reduce(children[0], self.name, self.axes, self.keepdims, **self.parameters)
-        made.hidden = self.hidden
-        return made
+        reduction = Reduce(children[0], self.name, self.axes, self.keepdims, **self.parameters)
+        reduction.hidden = self.hidden
+        return reduction
 
     @property
     def signature(self) -> Any:
@@ -115,13 +115,13 @@ def restricted(
     """
     maps: list[AxisMap] = [DimensionMap(axis, 0, 1) for axis in range(len(shape))]
     lengths = list(shape)
-    rest = list(selection.maps)
-    kept = [axis for axis in range(len(shape)) if axis not in axes]
-    for number, axis in enumerate(kept):
+    remaining = list(selection.maps)
+    kept_axes = [axis for axis in range(len(shape)) if axis not in axes]
+    for number, axis in enumerate(kept_axes):
         place = axis if keepdims else number
-        found = _touched(selection.maps[place], selection, shape[axis])
-        if found is not None:
-            positions, rest[place] = found
+        touched = _touched(selection.maps[place], selection, shape[axis])
+        if touched is not None:
+            positions, remaining[place] = touched
             if isinstance(positions, slice):
                 maps[axis] = DimensionMap(axis, positions.start, positions.step)
                 lengths[axis] = len(range(positions.start, positions.stop, positions.step))
@@ -130,7 +130,7 @@ def restricted(
                 lengths[axis] = positions.size
     if tuple(lengths) == shape:
         return None, selection
-    return Selection(tuple(lengths), tuple(maps)), Selection(selection.shape, tuple(rest))
+    return Selection(tuple(lengths), tuple(maps)), Selection(selection.shape, tuple(remaining))
 
 
 class Reducing(Protocol):
@@ -150,12 +150,12 @@ class Reducing(Protocol):
 def pushdown_reduced(node: Reducing, selection: Selection) -> Generator[Any, Node, Node]:
     """Push a selection of a reduction down to its operand; see `Node.pushdown`."""
     operand = node.operand
-    wanted, rest = restricted(operand.shape, node.axes, node.keepdims, selection)
+    wanted, remaining = restricted(operand.shape, node.axes, node.keepdims, selection)
     if wanted is not None:
         # A selection without elements cannot be pushed down.
         empty = 0 in wanted.shape
         operand = select(operand, wanted) if empty else (yield operand, wanted)
-    return select(node.rebuild((operand,)), rest)
+    return select(node.rebuild((operand,)), remaining)
 
 
 def _touched(

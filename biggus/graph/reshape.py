@@ -75,12 +75,12 @@ class Reshape(OfOne):
         operand = self.operand
         grid = Grid(operand.shape, operand.grid or (1,) * len(operand.shape)).axes
         most = max(1, nbytes // max(1, operand.dtype.itemsize))
-        found: list[int | tuple[int, ...]] = [1] * len(self.shape)
+        blocks: list[int | tuple[int, ...]] = [1] * len(self.shape)
         for before, after in reversed(self.groups):
             if (axis := self._same(before, after)) is not None:
                 length = min(grid[axis].longest, most)
                 whole = length == grid[axis].longest and operand.grid is not None
-                found[after[0]] = operand.grid[axis] if whole else length  # type: ignore[index]
+                blocks[after[0]] = operand.grid[axis] if whole else length  # type: ignore[index]
             else:
                 lengths = [operand.shape[axis] for axis in before]
                 run = min(_row_of_chunks([grid[axis] for axis in before], lengths), most)
@@ -88,10 +88,10 @@ class Reshape(OfOne):
                     run = min(math.prod(lengths), most)
                 sizes = _sizes([self.shape[axis] for axis in after], run)
                 for axis, size in zip(after, sizes, strict=True):
-                    found[axis] = size
+                    blocks[axis] = size
                 length = math.prod(sizes)
             most = max(1, most // max(1, length))
-        return tuple(found)
+        return tuple(blocks)
 
     def _same(self, before: Sequence[int], after: Sequence[int]) -> int | None:
         """Return the axis of the operand, if a group is one axis that both shapes share."""
@@ -172,7 +172,7 @@ def _groups(before: tuple[int, ...], after: tuple[int, ...]) -> tuple[_Group, ..
     >>> _groups((5, 4, 6), (5, 24))
     (_Group(before=(0,), after=(0,)), _Group(before=(1, 2), after=(1,)))
     """
-    found = []
+    groups = []
     i = j = 0
     while i < len(before) or j < len(after):
         start = i, j
@@ -186,8 +186,8 @@ def _groups(before: tuple[int, ...], after: tuple[int, ...]) -> tuple[_Group, ..
                 ours, i = ours * before[i], i + 1
             else:
                 theirs, j = theirs * after[j], j + 1
-        found.append(_Group(tuple(range(start[0], i)), tuple(range(start[1], j))))
-    return tuple(found)
+        groups.append(_Group(tuple(range(start[0], i)), tuple(range(start[1], j))))
+    return tuple(groups)
 
 
 def _row_of_chunks(edges: Sequence[Edges], lengths: Sequence[int]) -> int:
@@ -220,11 +220,11 @@ def _sizes(lengths: Sequence[int], run: int) -> list[int]:
 def _cover(first: int, last: int, lengths: tuple[int, ...]) -> tuple[list[slice], int]:
     """Return the smallest box, contiguous in C order, of two flat indices; and its first index."""
     low, high = np.unravel_index(first, lengths), np.unravel_index(last, lengths)
-    found = []
+    box = []
     for axis, (start, stop) in enumerate(zip(low, high, strict=True)):
-        found.append(slice(int(start), int(stop) + 1, 1))
+        box.append(slice(int(start), int(stop) + 1, 1))
         if start != stop:
-            found += [slice(0, n, 1) for n in lengths[axis + 1 :]]
+            box += [slice(0, n, 1) for n in lengths[axis + 1 :]]
             break
     strides = strides_of(lengths)
-    return found, sum(s.start * stride for s, stride in zip(found, strides, strict=True))
+    return box, sum(s.start * stride for s, stride in zip(box, strides, strict=True))

@@ -99,14 +99,14 @@ class View(Node):
 
     def _seen(self, edges: Sequence[Edges]) -> tuple[Lengths, ...]:
         """Return for each axis the lengths into which edges of the base cut the selection."""
-        found: list[Lengths] = [max(1, n) for n in self.shape]
+        lengths: list[Lengths] = [max(1, n) for n in self.shape]
         gathered = [dim for m in self.selection.maps if type(m) is ArrayMap for dim in m.dims]
         for m, cut in zip(self.selection.maps, edges, strict=True):
             if type(m) is DimensionMap and self.shape[m.dim]:
-                found[m.dim] = seen_through(m, self.shape[m.dim], cut)
+                lengths[m.dim] = seen_through(m, self.shape[m.dim], cut)
             elif type(m) is ArrayMap and m.ascends and gathered.count(m.dims[0]) == 1:
-                found[m.dims[0]] = cut_through(m, cut)
-        return tuple(found)
+                lengths[m.dims[0]] = cut_through(m, cut)
+        return tuple(lengths)
 
     def in_memory(self) -> Generator[Any, bool, bool]:
         return (yield self.base)
@@ -162,8 +162,8 @@ class CutOut(Walk[Node]):
     def answer(self, *ask: Any) -> Any:
         """Return the node of a selection, or a generator that returns it."""
         node, selection = ask
-        found = node.pushdown(selection)
-        return select(node, selection) if found is None else found
+        pushed = node.pushdown(selection)
+        return select(node, selection) if pushed is None else pushed
 
 
 def _has_gaps(m: AxisMap) -> bool:

@@ -27,7 +27,7 @@ def ordered(
     roots: Iterable[_Item], children: Callable[[_Item], Sequence[_Item]] = _children_of
 ) -> list[_Item]:
     """Return all nodes reachable from `roots`, each once, after its children."""
-    found: list[_Item] = []
+    result: list[_Item] = []
     seen: dict[int, bool] = {}  # by identity: whether it has been returned
     waiting = list(roots)[::-1]
     while waiting:
@@ -40,8 +40,8 @@ def ordered(
         waiting.pop()
         if not done:
             seen[id(item)] = True
-            found.append(item)
-    return found
+            result.append(item)
+    return result
 
 
 class Walk(Generic[_Answer]):
@@ -76,9 +76,9 @@ class Walk(Generic[_Answer]):
         answer: Any = None
         while True:
             key = id(ask[0]) if len(ask) == 1 else (id(ask[0]), key_of(ask[1]))
-            found = known.get(key)
-            if found is not None:
-                answer = found[1]
+            entry = known.get(key)
+            if entry is not None:
+                answer = entry[1]
             else:
                 answer = self.answer(*ask)
                 if type(answer) is GeneratorType:
@@ -103,10 +103,10 @@ class Walk(Generic[_Answer]):
 
 def answers(asks: Iterable[Any]) -> Generator[Any, Any, list[Any]]:
     """Return the answers to several asks; to be used by a rule with ``yield from``."""
-    found = []
+    results = []
     for ask in asks:
-        found.append((yield ask))  # noqa: PERF401 - a comprehension cannot yield
-    return found
+        results.append((yield ask))  # noqa: PERF401 - a comprehension cannot yield
+    return results
 
 
 def any_answer(asks: Iterable[Any]) -> Generator[Any, bool, bool]:

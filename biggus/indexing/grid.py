@@ -161,8 +161,8 @@ class IrregularEdges(Edges):
     def find_all(self, positions: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
         if self._array is None:  # once: there may be 2^18 offsets, and two positions
             self._array = np.asarray(self.offsets)
-        found = np.searchsorted(self._array, positions, side="right") - 1
-        return found.astype(np.intp, copy=False)
+        numbers = np.searchsorted(self._array, positions, side="right") - 1
+        return numbers.astype(np.intp, copy=False)
 
     def bounds(self, piece: int) -> tuple[int, int]:
         return self.offsets[piece], self.offsets[piece + 1]
@@ -256,17 +256,17 @@ class Grid:
 def axis_parts(edges: Edges, s: slice) -> list[tuple[int, slice, slice, slice]]:
     """Return the entries of a `ChunkPart` along one axis, for each piece that a slice touches."""
     position, done, step = s.start, 0, s.step
-    found = []
+    parts = []
     while position < s.stop:
         piece = edges.find(position)
         start, stop = edges.bounds(piece)
         last = min(stop, s.stop)
         n = -(-(last - position) // step)
         inner = slice(position - start, last - start, step)
-        found.append((piece, slice(start, stop, 1), inner, slice(done, done + n, 1)))
+        parts.append((piece, slice(start, stop, 1), inner, slice(done, done + n, 1)))
         done += n
         position += n * step
-    return found
+    return parts
 
 
 def default_chunks(

@@ -112,10 +112,10 @@ def basic_selection(  # noqa: C901, PLR0912 - one pass, for speed
         elif item is None:
             result.append(1)
         elif item is Ellipsis:
-            rest = items[position + 1 :]
-            if any(other is Ellipsis for other in rest):
+            following = items[position + 1 :]
+            if any(other is Ellipsis for other in following):
                 return None
-            stop = rank - sum(1 for other in rest if other is not None)
+            stop = rank - sum(1 for other in following if other is not None)
             while axis < stop:
                 maps.append(DimensionMap(len(result), 0, 1))
                 result.append(shape[axis])
@@ -308,11 +308,11 @@ def _gather(index: npt.NDArray[np.intp], first: int, rank: int) -> AxisMap:
     if index.size == 0:
         return ConstantMap(0)  # never used, as the selection is empty
     lead = first + rank - index.ndim
-    kept = [axis for axis, n in enumerate(index.shape) if n != 1]
-    if not kept:
+    axes = [axis for axis, n in enumerate(index.shape) if n != 1]
+    if not axes:
         return ConstantMap(int(index.reshape(())))
-    squeezed = index.reshape([index.shape[axis] for axis in kept])
-    return ArrayMap(tuple(lead + axis for axis in kept), squeezed)
+    squeezed = index.reshape([index.shape[axis] for axis in axes])
+    return ArrayMap(tuple(lead + axis for axis in axes), squeezed)
 
 
 def _laid_out(items: list[Any], shape: tuple[int, ...]) -> Selection:

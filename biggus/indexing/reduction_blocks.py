@@ -173,8 +173,8 @@ def nested_lengths(pieces: Lengths, length: int, room: int) -> Lengths:
         if size <= room or size % (part := -(-size // -(-size // room))) == 0:
             return min(room, size) if size <= room else part
         pieces = tuple([min(size, length - start) for start in range(0, length, size)])
-    found: list[int] = []
+    lengths: list[int] = []
     for piece in pieces:
         number = max(1, -(-piece // room))
-        found += [piece * (n + 1) // number - piece * n // number for n in range(number)]
-    return tuple(found)
+        lengths += [piece * (n + 1) // number - piece * n // number for n in range(number)]
+    return tuple(lengths)

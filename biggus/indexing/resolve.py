@@ -72,9 +72,9 @@ def split_all(
     if not axes:
         yield selection, out_selection
         return
-    (axis, edges), *rest = axes
+    (axis, edges), *others = axes
     for part in cut(selection, out_selection, axis, edges):
-        yield from split_all(part.selection, part.out_selection, rest, cut)
+        yield from split_all(part.selection, part.out_selection, others, cut)
 
 
 def _split_strided(

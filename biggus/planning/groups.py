@@ -134,12 +134,12 @@ class JobGroup:
         """Return the bytes of the partial results of a block, before they are merged."""
         if 0 in box_shape(box):
             return 0
-        found = 0
+        nbytes = 0
         for reduction in self.reductions:
             touched = reduction.blocks.touching(box)
             counts = [len(touched[axis]) for axis in reduction.axes]
-            found += math.prod(counts) * reduction.nbytes(positions_of(box, reduction.axes))
-        return found
+            nbytes += math.prod(counts) * reduction.nbytes(positions_of(box, reduction.axes))
+        return nbytes
 
     @once
     def result_bytes(self) -> int:
@@ -183,12 +183,12 @@ class JobGroup:
         accumulations = []
         for number, reduction in enumerate(self.reductions):
             if index is not None and self._alike[number]:  # a block is a reduction block
-                found: tuple[ReductionBlock, ...] = (reduction.block(index, box),)
+                blocks: tuple[ReductionBlock, ...] = (reduction.block(index, box),)
             else:
-                found = tuple(reduction.blocks_in(box))
+                blocks = tuple(reduction.blocks_in(box))
             if wanted is not None:
-                found = tuple([block for block in found if wanted(group, number, block)])
-            if found:
+                blocks = tuple([block for block in blocks if wanted(group, number, block)])
+            if blocks:
                 accumulations.append(
                     Accumulation(
                         number,
@@ -196,7 +196,7 @@ class JobGroup:
                         reduction.axes,
                         reduction.aggregators,
                         reduction.plain,
-                        found,
+                        blocks,
                         streamed,
                         reduction.in_parts,
                     )
@@ -234,8 +234,8 @@ class JobGroup:
         natural = tuple(range(len(self.shape)))
         if self._state(natural) <= self.memory // 4:
             return natural
-        kept = sorted(natural, key=lambda axis: -sum(axis in r.kept_axes for r in self.reductions))
-        return tuple(kept)
+        order = sorted(natural, key=lambda axis: -sum(axis in r.kept_axes for r in self.reductions))
+        return tuple(order)
 
     def _state(self, order: tuple[int, ...]) -> int:
         return sum(self._open(reduction, order) for reduction in self.reductions)

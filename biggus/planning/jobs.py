@@ -145,8 +145,8 @@ def output_blocks(shape: tuple[int, ...], grid: Chunks | None, behind: int) -> G
     """Return blocks of outputs that join small chunks, up to about `BLOCK` values behind them."""
     if grid is None:
         grid = (1,) * len(shape)
-    found = reduction_blocks((*shape, behind), (*grid, behind))
-    return Grid(shape, found.lengths[: len(shape)])
+    blocks = reduction_blocks((*shape, behind), (*grid, behind))
+    return Grid(shape, blocks.lengths[: len(shape)])
 
 
 def inner_of(node: Node) -> Sequence[Node]:
@@ -184,18 +184,18 @@ def _serving(aggregators: Iterable[Aggregator]) -> tuple[Aggregator, ...]:
     Those that write little come first: the values are still in the core's cache for the next.
     """
     unique = sorted(dict.fromkeys(aggregators), key=lambda each: each.scratch_bytes(False))
-    found: list[Aggregator] = []
+    serving: list[Aggregator] = []
     for aggregator in unique:
         if any(other is not aggregator and other.serves(aggregator) for other in unique):
             continue
-        for number, other in enumerate(found):
+        for number, other in enumerate(serving):
             joined = other.joined(aggregator)
             if joined is not None:
-                found[number] = joined
+                serving[number] = joined
                 break
         else:
-            found.append(aggregator)
-    return tuple(found)
+            serving.append(aggregator)
+    return tuple(serving)
 
 
 def positions_of(box: Box, axes: tuple[int, ...]) -> int:

@@ -139,11 +139,11 @@ def _scan_of(output: Output, grid: Chunks, memory: int) -> SharedScan:
 def held_bytes(rechunkings: Sequence[Rechunking], memory: int) -> int:
     """Return the bytes of scratches that are kept in memory: all, if they fit, or none."""
     nbytes = sum(each.nbytes for each in rechunkings)
-    left = memory - nbytes
+    room = memory - nbytes
     if nbytes > memory // _HELD:
         return 0
-    groups = [JobGroup((), [Output(each.node, 0, None)], left) for each in rechunkings]
-    return nbytes if all(group.peak <= left for group in groups) else 0
+    groups = [JobGroup((), [Output(each.node, 0, None)], room) for each in rechunkings]
+    return nbytes if all(group.peak <= room for group in groups) else 0
 
 
 class Gatherings(Walk[bool]):
@@ -171,16 +171,16 @@ class Gatherings(Walk[bool]):
         """Return the gathering of a node; None if it is no such function."""
         if not isinstance(node, (AlongAxes, Gufunc)):
             return None
-        found = self._found.get(id(node))
-        if found is None:
-            found = self._found[id(node)] = (node, _gathering(node, self._memory))
-        return found[1]
+        entry = self._found.get(id(node))
+        if entry is None:
+            entry = self._found[id(node)] = (node, _gathering(node, self._memory))
+        return entry[1]
 
     def ready(self, nodes: Iterable[Node]) -> list[Gathering]:
         """Return the gatherings in nodes whose operands wait for no other computation."""
         reached = ordered([node for node in nodes if self(node)], inner_of)
-        found = [each for node in reached if (each := self.of(node)) is not None]
-        return [each for each in found if not any(map(self.waits, each.function.children))]
+        gatherings = [each for node in reached if (each := self.of(node)) is not None]
+        return [each for each in gatherings if not any(map(self.waits, each.function.children))]
 
     def waits(self, node: Node) -> bool:
         """Return whether a node needs a reduction or a gathering that must be computed first."""
@@ -300,13 +300,13 @@ def _unions(node: Node, grid: Chunks, most: int) -> Chunks:
     assert node.grid is not None
     lengths = list(Grid(node.shape, grid).longest)
     read = list(Grid(node.shape, node.grid).longest)
-    found = list(grid)
+    unions = list(grid)
     order = sorted(range(len(lengths)), key=lambda axis: (read[axis] < lengths[axis], -axis))
     for axis in order:
         size = grid[axis]
         times = most // max(1, math.prod(lengths))
         if isinstance(size, int) and times > 1:
             longer = min(node.shape[axis], lengths[axis] * times)
-            found[axis] = longer = max(size, longer // size * size)
+            unions[axis] = longer = max(size, longer // size * size)
             lengths[axis] = min(node.shape[axis], longer)
-    return tuple(found)
+    return tuple(unions)

@@ -88,21 +88,21 @@ class CommonSubexpressions(Walk[Node]):
         if isinstance(node, Mosaic) and len(node.tiles) <= _FEW:
             return (yield from self._few(node))
         inner = node.inner
-        made = (yield from rebuilt(node, inner)) if inner else node
+        replaced = (yield from rebuilt(node, inner)) if inner else node
         # Nodes whose children are not walked are equal only to themselves.
-        within = [id(child) for child in made.inner]
-        key = made.signature if within or not made.children else id(made)
-        return self._equal.setdefault((key, *within), made)
+        within = [id(child) for child in replaced.inner]
+        key = replaced.signature if within or not replaced.children else id(replaced)
+        return self._equal.setdefault((key, *within), replaced)
 
     def _few(self, node: Mosaic) -> Generator[Any, Node, Node]:
         """Return the first mosaic of the same tiles, each with the chunks that it had."""
         tiles: list[Node] = []
         for tile in node.tiles:
-            found = yield tile
+            replaced = yield tile
             if isinstance(tile, Rechunked):
                 cut = Rechunked(tile.base, tile.selection, tile.chunks)
-                found = self._equal.setdefault((Rechunked, id(found), tile.chunks), cut)
-            tiles.append(found)
+                replaced = self._equal.setdefault((Rechunked, id(replaced), tile.chunks), cut)
+            tiles.append(replaced)
         key = (Mosaic, node.axis, *map(id, tiles))
         return self._equal.setdefault(key, Mosaic(tiles, node.axis))
 
@@ -131,9 +131,9 @@ def substituted(node: Node, values: Mapping[int, Node]) -> Node:
     """
 
     def change(node: Node) -> Node | Generator[Any, Node, Node]:
-        found = values.get(id(node))
-        if found is not None:
-            return found
+        substitute = values.get(id(node))
+        if substitute is not None:
+            return substitute
         return rebuilt(node, node.inner) if node.needs_reduction or node.combined else node
 
     return Walk[Node](change)(node)
@@ -141,14 +141,14 @@ def substituted(node: Node, values: Mapping[int, Node]) -> Node:
 
 def leaves_of(node: Node) -> set[Any]:
     """Return keys of the sources, and parts of sources, that a node is read from."""
-    found: set[Any] = set()
+    keys: set[Any] = set()
     for each in ordered([node], _looked_into):
         if isinstance(each, View) and not each.base.inner:
             # Different parts of a source share no reads, so each has a key of its own.
-            found.add((id(each.base), key_of(each.selection)))
+            keys.add((id(each.base), key_of(each.selection)))
         elif not each.inner:
-            found.add(id(each.origin if isinstance(each, Leaf) else each))
-    return found
+            keys.add(id(each.origin if isinstance(each, Leaf) else each))
+    return keys
 
 
 def _looked_into(node: Node) -> Sequence[Node]:

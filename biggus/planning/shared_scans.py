@@ -60,7 +60,7 @@ class SharedScan:
         self.memory = lead.memory
         self._shared = list({id(f.base): (f.base, f.view_map.lead) for f in members}.values())
         self.state = sum(group.state for group in self.groups)
-        held = sum(values_bytes(base, lead.largest) for base, _ in self._shared)
+        shared_bytes = sum(values_bytes(base, lead.largest) for base, _ in self._shared)
         # The results of earlier members are held until the last member is computed.
         peaks, waiting = [0], 0
         for member in members:
@@ -68,7 +68,7 @@ class SharedScan:
             waiting += member.group.result_bytes
         self.streamed = lead.streams and not members
         """Whether blocks are accumulated while they are read, run by run."""
-        self.peak = (lead.streamed_peak if self.streamed else lead.peak) + held + max(peaks)
+        self.peak = (lead.streamed_peak if self.streamed else lead.peak) + shared_bytes + max(peaks)
         self._partial_bytes = sum(group.partial_bytes for group in self.groups)
         self.repeated: list[tuple[Node, Selection]] = []
         """The values that many blocks need, and that are kept because they fit into memory."""
@@ -156,15 +156,15 @@ class SharedScan:
 
     def _keep_repeated(self) -> None:
         """Keep repeated values for all blocks, if they fit into memory."""
-        found = {}
+        repeated = {}
         for base, selection in itertools.chain(*[group.repeated for group in self.groups]):
-            found[id(base), key_of(selection)] = (base, selection)
+            repeated[id(base), key_of(selection)] = (base, selection)
         nbytes = sum(
-            values_bytes(base, math.prod(selection.shape)) for base, selection in found.values()
+            values_bytes(base, math.prod(selection.shape)) for base, selection in repeated.values()
         )
         room = self.memory - self.state - self.peak
         if nbytes <= min(room, self.memory // _REPEATED):
-            self.repeated = list(found.values())
+            self.repeated = list(repeated.values())
             self.state += nbytes
 
     @property
@@ -190,9 +190,9 @@ class SharedScan:
             members = self.members
             if lead is not self.lead:
                 members = tuple([each.along(lead) for each in members])
-            found = SharedScan(lead, [*members, member.along(lead)])
-            if found.state + found.peak <= self.memory:
-                return found
+            scan = SharedScan(lead, [*members, member.along(lead)])
+            if scan.state + scan.peak <= self.memory:
+                return scan
         return None
 
 

@@ -103,6 +103,6 @@ class Task(NamedTuple):
 
 
 def _unpacked(nodes: Packed, number: int, blocks: list[TaskBlock], boxes: list[Box]) -> Task:
-    left = iter(unpacked(nodes))
-    made = [block.of(left, block.selection) for block in blocks]
-    return Task(number, tuple(made), tuple(zip(left, boxes, strict=True)))
+    remaining = iter(unpacked(nodes))
+    task_blocks = [block.of(remaining, block.selection) for block in blocks]
+    return Task(number, tuple(task_blocks), tuple(zip(remaining, boxes, strict=True)))

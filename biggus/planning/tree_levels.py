@@ -87,9 +87,9 @@ class TreeLevels:
         """Return the tile of a reduction block, the subtree within it, and the place in that."""
         tile = number = 0
         for edges, position in zip(self.grid.axes, block, strict=True):
-            found = edges.find(position)
-            start, stop = edges.bounds(found)
-            tile = tile * edges.count + found
+            piece = edges.find(position)
+            start, stop = edges.bounds(piece)
+            tile = tile * edges.count + piece
             number = number * (stop - start) + position - start
         return (tile, *divmod(number, BLOCKS_A_SUBTREE))
 
@@ -168,11 +168,11 @@ def _around(begin: int, size: int, lengths: Sequence[int]) -> tuple[list[int], l
 
 def unraveled(number: int, lengths: Sequence[int]) -> list[int]:
     """Return the indices of a flat index in C order; for one, faster than np.unravel_index."""
-    found = []
+    indices = []
     for length in reversed(lengths):
-        number, rest = divmod(number, length)
-        found.append(rest)
-    return found[::-1]
+        number, index = divmod(number, length)
+        indices.append(index)
+    return indices[::-1]
 
 
 def _in_blocks(blocks: Edges, tile_edges: Edges) -> Lengths:
@@ -181,14 +181,15 @@ def _in_blocks(blocks: Edges, tile_edges: Edges) -> Lengths:
     if tile_edges.count < 2 or not blocks.count:
         return count
     if isinstance(blocks, RegularEdges) and isinstance(tile_edges, RegularEdges):
-        each, rest = divmod(tile_edges.size, blocks.size)
-        return each if each and not rest else BLOCKS_A_SUBTREE
-    starts, ends = np.array(blocks.offsets[:-1]), np.array(tile_edges.offsets[:-1])
-    found = np.searchsorted(starts, ends)
-    aligned = bool((found < count).all()) and bool((starts[found] == ends).all())
+        each, remainder = divmod(tile_edges.size, blocks.size)
+        return BLOCKS_A_SUBTREE if remainder else each
+    starts = np.array(blocks.offsets[:-1])
+    tiles = np.unique(tile_edges.offsets)[:-1]  # without those that are empty
+    firsts = np.searchsorted(starts, tiles)
+    aligned = bool((firsts < count).all()) and bool((starts[firsts] == tiles).all())
     if not aligned:
         return BLOCKS_A_SUBTREE  # tiles smaller than a reduction block
-    return tuple([int(n) for n in np.diff([*found, blocks.count]) if n])
+    return tuple(np.diff(firsts, append=blocks.count).tolist())
 
 
 FAN = 16

@@ -132,7 +132,7 @@ class ReadRegion(NamedTuple):
 
 def read_regions_of(nodes: Sequence[Node]) -> dict[int, ReadRegion]:
     """Return the regions of the nodes that `nodes` read, by id; of each node the first region."""
-    found: dict[int, ReadRegion] = {}
+    regions: dict[int, ReadRegion] = {}
     seen: set[Any] = set()
     in_memory: Walk[bool] = Walk("in_memory")
     waiting = [(node, Selection.identity(node.shape)) for node in reversed(nodes)]
@@ -148,9 +148,9 @@ def read_regions_of(nodes: Sequence[Node]) -> dict[int, ReadRegion]:
             # Broadcast operands are read without the axes that they repeat.
             whole = [ask for ask in needs if ask[1].shape == selection.shape]
             waiting.extend(reversed(whole))
-        elif not (id(node) in found or node.of_blocks or in_memory(node)):
-            found[id(node)] = ReadRegion.of(node, selection)
-    return found
+        elif not (id(node) in regions or node.of_blocks or in_memory(node)):
+            regions[id(node)] = ReadRegion.of(node, selection)
+    return regions
 
 
 def repeated_in(node: Node) -> Iterator[tuple[Node, Selection]]:
@@ -187,8 +187,8 @@ def _within(
     if isinstance(m, ArrayMap):
         return np.searchsorted(m.index, cuts)
     ahead = cuts - m.start if m.step > 0 else m.start - cuts + 1
-    found: npt.NDArray[np.int64] = np.clip(-(-ahead // abs(m.step)), 0, n)
-    return found
+    counts: npt.NDArray[np.int64] = np.clip(-(-ahead // abs(m.step)), 0, n)
+    return counts
 
 
 def _before(m: DimensionMap | ArrayMap, n: int, cut: int) -> int:

@@ -142,24 +142,24 @@ def halvings(
     All but the last are in scratch memory, which the next call in this thread overwrites; the
     last one too, if `passing`.
     """
-    kept = levels + 1 if passing else levels
-    found = None
+    first_kept = levels + 1 if passing else levels
+    sums = None
     if not np.ma.is_masked(values):
-        found = _halved(Sums(np.ma.getdata(values), None), axes, levels, kept)
+        sums = _halved(Sums(np.ma.getdata(values), None), axes, levels, first_kept)
         # A NaN among the values shows in the last level, which is the smallest.
-        if values.dtype.kind in "fc" and np.isnan(found[-1].sums).any():
-            found = None
-    if found is None:
-        found = _halved(Sums.of(values), axes, levels, kept)
-    return found
+        if values.dtype.kind in "fc" and np.isnan(sums[-1].sums).any():
+            sums = None
+    if sums is None:
+        sums = _halved(Sums.of(values), axes, levels, first_kept)
+    return sums
 
 
-def _halved(sums: Sums, axes: tuple[int, int], levels: int, kept: int) -> list[Sums]:
-    found = []
+def _halved(sums: Sums, axes: tuple[int, int], levels: int, first_kept: int) -> list[Sums]:
+    levels_of_sums = []
     for level in range(1, levels + 1):
-        sums = sums.halved(axes, f"sums {level}" if level < kept else None)
-        found.append(sums)
-    return found
+        sums = sums.halved(axes, f"sums {level}" if level < first_kept else None)
+        levels_of_sums.append(sums)
+    return levels_of_sums
 
 
 @contextmanager

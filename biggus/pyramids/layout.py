@@ -154,12 +154,12 @@ class PyramidLayout:
 
     def below(self, box: Box, level: int, other: int) -> Box:
         """Return the box of a finer level `other` that a box of `level` covers."""
-        found = list(box)
+        slices = list(box)
         for axis in self.axes:
             s = box[axis]
             start, stop = s.start << (level - other), s.stop << (level - other)
-            found[axis] = slice(start, min(stop, -(-self.shape[axis] >> other)), 1)
-        return tuple(found)
+            slices[axis] = slice(start, min(stop, -(-self.shape[axis] >> other)), 1)
+        return tuple(slices)
 
     def quarters(self, box: Box, level: int) -> list[list[Box]]:
         """Return the boxes of the level below that a tile, or the start of one, covers.
@@ -233,10 +233,10 @@ def _cut(s: slice, step: int) -> list[slice]:
 
 
 def _with(box: Box, axes: tuple[int, int], parts: tuple[slice, slice]) -> Box:
-    found = list(box)
+    slices = list(box)
     for axis, part in zip(axes, parts, strict=True):
-        found[axis] = part
-    return tuple(found)
+        slices[axis] = part
+    return tuple(slices)
 
 
 def _tile_length(length: int, edges: Edges, chunkless: bool) -> int:

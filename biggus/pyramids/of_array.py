@@ -96,26 +96,26 @@ def overviews(
     >>> float(pyramid[2][0, 0].ndarray()), float(a[:4, :4].mean())
     (1201.5, 1201.5)
     """
-    made = _Made(array, axes, method)
-    if not made.sources:
-        return made.pyramid([])
-    if made.reducer.made_of is None:
+    overview = _Overview(array, axes, method)
+    if not overview.sources:
+        return overview.pyramid([])
+    if overview.reducer.made_of is None:
         why = "cannot be cached, as the array has no identity: give its source a token="
-        return _all_in_memory(made, why)
+        return _all_in_memory(overview, why)
     chosen = _cache(cache)
     if chosen is None:
-        return _all_in_memory(made, "there is no cache to keep them")
-    levels = [chosen.wrap(source) for source in made.sources]
+        return _all_in_memory(overview, "there is no cache to keep them")
+    levels = [chosen.wrap(source) for source in overview.sources]
     if not _is_kept(chosen, levels[-1]):
-        _build(made.reducer, chosen, levels)
-    between = made.between(levels)
+        _build(overview.reducer, chosen, levels)
+    between = overview.between(levels)
     if between is None:
-        return made.pyramid(levels)
-    kept = chosen.wrap(between)
-    if not _is_kept(chosen, kept):
-        for part in kept.grid.parts(whole(kept.shape)):
-            kept.fetch(part.chunk)
-    return made.pyramid(levels, kept)
+        return overview.pyramid(levels)
+    cached = chosen.wrap(between)
+    if not _is_kept(chosen, cached):
+        for part in cached.grid.parts(whole(cached.shape)):
+            cached.fetch(part.chunk)
+    return overview.pyramid(levels, cached)
 
 
 def kept_overviews(
@@ -135,21 +135,21 @@ def kept_overviews(
         None if there is no pyramid, or the data have changed since.
     """
     try:
-        made = _Made(array, axes, method)
+        overview = _Overview(array, axes, method)
     except TypeError:
         return None
-    if not made.sources:
-        return made.pyramid([])
-    chosen = None if made.reducer.made_of is None else _cache(cache)
+    if not overview.sources:
+        return overview.pyramid([])
+    chosen = None if overview.reducer.made_of is None else _cache(cache)
     if chosen is None:
         return None
-    levels = [chosen.wrap(source) for source in made.sources]
+    levels = [chosen.wrap(source) for source in overview.sources]
     if not _is_kept(chosen, levels[-1]):
         return None
-    between = made.between(levels)
-    kept = None if between is None else chosen.wrap(between)
-    there = kept is not None and _is_kept(chosen, kept)
-    return made.pyramid(levels, kept if there else None)
+    between = overview.between(levels)
+    cached = None if between is None else chosen.wrap(between)
+    there = cached is not None and _is_kept(chosen, cached)
+    return overview.pyramid(levels, cached if there else None)
 
 
 def coarsened(
@@ -180,18 +180,18 @@ def coarsened(
     TypeError, ValueError, MemoryBudgetError, SourceError
         As for :func:`overviews`.
     """
-    made = _Made(array, axes, method)
-    rows, columns = made.layout.axes
-    shapes = [made.finest.shape, *(source.shape for source in made.sources)]
+    overview = _Overview(array, axes, method)
+    rows, columns = overview.layout.axes
+    shapes = [overview.finest.shape, *(source.shape for source in overview.sources)]
     fit = (n for n, shape in enumerate(shapes) if max(shape[rows], shape[columns]) <= most)
     level = next(fit, len(shapes) - 1)
     if not level:
-        return made.finest, 1
-    [source] = _in_memory(made.reducer, made.sources[level - 1 : level], "are not cached")
-    return Array.from_node(leaf_of(source, decode=False)), int(made.layout.factors(level)[rows])
+        return overview.finest, 1
+    [source] = _in_memory(overview.reducer, overview.sources[level - 1 : level], "are not cached")
+    return Array.from_node(leaf_of(source, decode=False)), int(overview.layout.factors(level)[rows])
 
 
-class _Made:
+class _Overview:
     """An array, and the sources of its levels.
 
     Parameters
@@ -249,13 +249,13 @@ def _cache(cache: Cache | bool | None) -> Cache | None:
     return chosen_cache(cache, remote=True)  # like remote values, they are cached by default
 
 
-def _all_in_memory(made: _Made, why: str) -> Pyramid:
-    levels = _in_memory(made.reducer, made.sources, why)
-    between = made.between([MemorySource(level.array) for level in levels])
+def _all_in_memory(overview: _Overview, why: str) -> Pyramid:
+    levels = _in_memory(overview.reducer, overview.sources, why)
+    between = overview.between([MemorySource(level.array) for level in levels])
     if between is None:
-        return made.pyramid(levels)
+        return overview.pyramid(levels)
     values = between[whole(between.shape)]
-    return made.pyramid(levels, Remade(values, made.between(made.sources) or between))
+    return overview.pyramid(levels, Remade(values, overview.between(overview.sources) or between))
 
 
 def _in_memory(reducer: Reducer, sources: list[OverviewSource], why: str) -> list[Remade]:
@@ -290,7 +290,7 @@ def _is_kept(cache: Cache, level: Cached) -> bool:
     """Return whether a level is in a cache, and valid for the present data."""
     source = level.source
     for part in level.grid.parts(whole(level.shape)):
-        held = cache.validator(level.key(part.chunk))
-        if held is None or source.revalidate(part.chunk, held) is None:
+        validator = cache.validator(level.key(part.chunk))
+        if validator is None or source.revalidate(part.chunk, validator) is None:
             return False
     return True

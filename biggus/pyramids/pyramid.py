@@ -158,5 +158,5 @@ def _check(level: Level, finest: Level) -> None:
 
 def attribution_of(array: Array) -> str | None:
     """Return the attribution of an array, from its attributes."""
-    told = labels_of(array.node).attributes.get("attribution")
-    return told if isinstance(told, str) and told else None
+    attribution = labels_of(array.node).attributes.get("attribution")
+    return attribution if isinstance(attribution, str) and attribution else None

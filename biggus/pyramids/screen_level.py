@@ -108,11 +108,11 @@ class BetweenSource(DerivedSource):
 
     def _below(self, box: Box) -> Box:
         """Return the box of the other level that a box covers."""
-        found = list(box)
+        slices = list(box)
         for axis in self._axes:
             s, length = box[axis], self._level.shape[axis]
-            found[axis] = slice(s.start * self._side, min(s.stop * self._side, length), 1)
-        return tuple(found)
+            slices[axis] = slice(s.start * self._side, min(s.stop * self._side, length), 1)
+        return tuple(slices)
 
     def made_of(self, box: Box) -> list[Node]:
         """Return the parts of the array that a box is computed from."""

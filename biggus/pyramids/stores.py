@@ -80,27 +80,27 @@ def open_pyramid(
     source_options = {
         name: value for name, value in options.items() if name not in {"cache", "chunks"}
     }
-    found, name = _found(server, where, variable, source_options)
-    if not found:
+    resolutions, name = _resolutions_of(server, where, variable, source_options)
+    if not resolutions:
         array = api.open(where, variable, backend=backend, **options)
         return Pyramid([(array, (1,) * array.ndim)], axes or picture_axes(array.shape))
-    paths = _paths(server, where, found, name, source_options)
+    paths = _paths(server, where, resolutions, name, source_options)
     arrays = [api.open(where, path, backend=backend, **options) for path in paths]
-    return _pyramid(where, found, arrays, axes)
+    return _pyramid(where, resolutions, arrays, axes)
 
 
-def _found(
-    server: Backend, where: Location, variable: str | None, said: dict[str, Any]
+def _resolutions_of(
+    server: Backend, where: Location, variable: str | None, options: dict[str, Any]
 ) -> tuple[list[Resolution], str | None]:
     """Return the resolutions, by their paths in the store, and the variable in each of them."""
     parts = [part for part in (variable or "").split("/") if part]
     # The name may be the path of the group, or its last part may be a variable.
     for count in dict.fromkeys((len(parts), max(0, len(parts) - 1))):
         group = "/".join(parts[:count])
-        found = api.resolutions_of(server, where, group, said)
-        if found:
+        resolutions = api.resolutions_of(server, where, group, options)
+        if resolutions:
             prefix = f"{group}/" if group else ""
-            named = [each._replace(path=prefix + each.path.strip("/")) for each in found]
+            named = [each._replace(path=prefix + each.path.strip("/")) for each in resolutions]
             return named, "/".join(parts[count:]) or None
     return [], None
 
@@ -108,18 +108,19 @@ def _found(
 def _paths(
     server: Backend,
     where: Location,
-    found: Sequence[Resolution],
+    resolutions: Sequence[Resolution],
     name: str | None,
-    said: dict[str, Any],
+    options: dict[str, Any],
 ) -> list[str]:
     """Return the paths of the arrays of resolutions."""
     if name is not None:
-        return [f"{each.path}/{name}" for each in found]
+        return [f"{each.path}/{name}" for each in resolutions]
     try:
-        known = api.variables_of(server, where, said)
+        known = api.variables_of(server, where, options)
     except OpenError:
-        return [each.path for each in found]  # a store that cannot be listed can still be opened
-    return [_path(where, each, known) for each in found]
+        # A store that cannot be listed can still be opened.
+        return [each.path for each in resolutions]
+    return [_path(where, each, known) for each in resolutions]
 
 
 def _path(where: Location, each: Resolution, known: Sequence[str]) -> str:
@@ -150,11 +151,11 @@ _COORDINATES = {
 
 def _pyramid(
     where: Location,
-    found: Sequence[Resolution],
+    resolutions: Sequence[Resolution],
     arrays: Sequence[Array],
     axes: tuple[int, int] | None,
 ) -> Pyramid:
-    pairs = sorted(zip(found, arrays, strict=True), key=lambda pair: -pair[1].size)
+    pairs = sorted(zip(resolutions, arrays, strict=True), key=lambda pair: -pair[1].size)
     finest, whole = pairs[0]
     levels = []
     for each, array in pairs:

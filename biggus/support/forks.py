@@ -59,9 +59,9 @@ class ForkGate:
             yield
         finally:
             with self._changed:
-                left = self._inside.pop(thread, 1) - 1
-                if left > 0:
-                    self._inside[thread] = left
+                entries = self._inside.pop(thread, 1) - 1
+                if entries > 0:
+                    self._inside[thread] = entries
                 self._changed.notify_all()
 
     def _close(self) -> None:

@@ -40,11 +40,11 @@ class RecentValues(Generic[Value]):
     def find(self, key: Hashable) -> Value | None:
         """Return the value of a key, if it is kept."""
         with self._lock:
-            found = self._values.get(key)
-            if found is None:
+            entry = self._values.get(key)
+            if entry is None:
                 return None
             self._values.move_to_end(key)
-            return found[0]
+            return entry[0]
 
     def keep(self, key: Hashable, value: Value, nbytes: int) -> None:
         """Keep a value under a key."""
@@ -64,6 +64,6 @@ class RecentValues(Generic[Value]):
             self._drop(key)
 
     def _drop(self, key: Hashable) -> None:
-        found = self._values.pop(key, None)
-        if found is not None:
-            self._bytes -= found[1]
+        entry = self._values.pop(key, None)
+        if entry is not None:
+            self._bytes -= entry[1]

@@ -63,8 +63,8 @@ class _Flight:
 
 
 def _wait_seconds() -> float:
-    left = deadlines.left()
-    return _LOOK_SECONDS if left is None else min(left, _LOOK_SECONDS)
+    seconds = deadlines.left()
+    return _LOOK_SECONDS if seconds is None else min(seconds, _LOOK_SECONDS)
 
 
 class SingleFlight(Generic[T]):
@@ -117,33 +117,33 @@ class SingleFlight(Generic[T]):
             returns their results.
         """
         own = [_Flight() for _ in keys]
-        found: dict[int, tuple[T, bool]] = {}
+        results: dict[int, tuple[T, bool]] = {}
         try:
-            while len(found) < len(keys):
-                led, others = self._boarded(keys, own, found)
+            while len(results) < len(keys):
+                led, others = self._boarded(keys, own, results)
                 # Our own first: the threads that we wait for may be waiting for these.
                 if led:
                     self._make(keys, own, led, make)
-                    found.update((place, (own[place].result, own[place].shared)) for place in led)
+                    results.update((place, (own[place].result, own[place].shared)) for place in led)
                 for place, flight in others.items():
                     while not flight.done.wait(_wait_seconds()) and not flight.abandoned:
                         deadlines.check()
                     if flight.error is not None:
                         raise flight.error
                     if flight.made:
-                        found[place] = flight.result, True
+                        results[place] = flight.result, True
         finally:
             self._landed(keys, own)
-        return [found[place] for place in range(len(keys))]
+        return [results[place] for place in range(len(keys))]
 
     def _boarded(
-        self, keys: Sequence[Hashable], own: list[_Flight], found: Container[int]
+        self, keys: Sequence[Hashable], own: list[_Flight], results: Container[int]
     ) -> tuple[list[int], dict[int, _Flight]]:
         """Return the places of the keys to compute here, and other threads' flights by place."""
         led, others = [], {}
         with self._lock:
             for place, (key, mine) in enumerate(zip(keys, own, strict=True)):
-                if place in found:
+                if place in results:
                     continue
                 flight = self._flights.setdefault(key, mine)
                 if flight.abandoned and not flight.done.is_set():

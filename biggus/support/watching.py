@@ -167,15 +167,15 @@ def begun_again(evaluate: Callable[[], T]) -> T:
     SourceChangedError
         If a file changed each time.  A part of another evaluation is not retried by itself.
     """
-    left = options.current().retry_changed if _current.get() is None else 0
+    retries = options.current().retry_changed if _current.get() is None else 0
     while True:
         try:
             with evaluation():
                 return evaluate()
         except SourceChangedError as error:
-            if not left:
+            if not retries:
                 raise
-            left -= 1
+            retries -= 1
             _log.info("evaluating again: %s", error)
 
 

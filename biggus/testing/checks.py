@@ -72,8 +72,8 @@ def check_fetch(source: Source, box: Box, expected: Values) -> None:
     chunk = only_chunk(Grid(source.shape, source.chunks or ()), first)
     assert chunk is not None
     ((values, _, data),) = source.fetch_encoded([chunk])
-    told = json.loads(json.dumps(source.encoding.fields))
-    for encoding in (source.encoding, type(source.encoding)(**told)):
+    fields = json.loads(json.dumps(source.encoding.fields))
+    for encoding in (source.encoding, type(source.encoding)(**fields)):
         if data is not None:
             assert_same(encoding.decode(chunk, memoryview(data)), values)
 
@@ -81,9 +81,9 @@ def check_fetch(source: Source, box: Box, expected: Values) -> None:
 def check_validator_holds(source: Source, box: Box, validator: bytes | None) -> None:
     """Check a validator that a fetch of `box` has just returned."""
     assert validator is not None, "fetching tells no validator of some boxes"
-    told = source.validator(box)
-    assert told == source.validator(box), "the validator changes by itself"
-    assert told in {None, validator}, "validator and fetch tell different validators"
+    current = source.validator(box)
+    assert current == source.validator(box), "the validator changes by itself"
+    assert current in {None, validator}, "validator and fetch tell different validators"
     assert source.revalidate(box, validator) is not None, "a good copy is refused"
     assert type(source.revalidation_waits(box, validator)) is bool, "revalidation_waits is no bool"
     assert source.revalidate(box, b"never told") is None, "any validator is taken for a good one"

@@ -160,13 +160,13 @@ class SourceTests:
         """Wait until a fetch returns a validator, and return it."""
         box = whole(source.shape)
         give_up = time.monotonic() + self.settles
-        while (held := source.fetch(box)[1]) is None:
+        while (validator := source.fetch(box)[1]) is None:
             assert time.monotonic() < give_up, (
                 f"fetching {source.name} returns no validator; "
                 "set has_validator = False if it never does"
             )
             time.sleep(0.1)
-        return held
+        return validator
 
     # -- the tests -------------------------------------------------------------
 
@@ -285,10 +285,10 @@ class SourceTests:
         """A validator is valid until the stored values change."""
         source, expected, folder = self._new(tmp_path)
         box = whole(expected.shape)
-        told, held = source.validator(box), source.fetch(box)[1]
+        present, fetched_one = source.validator(box), source.fetch(box)[1]
         if self.has_validator:
-            held = self._settled(source)
-            told = source.validator(box)
+            fetched_one = self._settled(source)
+            present = source.validator(box)
             again = [as_source(self.open(folder))] if self.stored else []
             for one in (source, *again):
                 for part in some_boxes(expected.shape, most=5):
@@ -299,10 +299,10 @@ class SourceTests:
         values = self._values(seed=1)
         self.store(values, folder)
         for after in (source, as_source(self.open(folder))):
-            if told is not None:
-                assert after.validator(box) != told, "the validator is still that of the old values"
-            if held is not None:
-                assert after.revalidate(box, held) is None, "old values are taken for good"
+            if present is not None:
+                assert after.validator(box) != present, "the validator is that of the old values"
+            if fetched_one is not None:
+                assert after.revalidate(box, fetched_one) is None, "old values are taken for good"
         assert_same(read(as_source(self.open(folder)), box), self.expected(values))
         # The source that was open before may refuse, but not mix or remember.
         with suppress(BiggusError):

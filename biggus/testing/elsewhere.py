@@ -66,8 +66,8 @@ def read_elsewhere(source: Source, boxes: Sequence[Box]) -> dict[str, list[Value
         check=False,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
     )
-    said = done.stderr.decode(errors="replace").strip()
-    assert done.returncode == 0, f"a spawned process failed: {said}"
+    complaint = done.stderr.decode(errors="replace").strip()
+    assert done.returncode == 0, f"a spawned process failed: {complaint}"
     results: dict[str, list[Values]] = pickle.loads(done.stdout)
     for how, values in results.items():
         assert isinstance(values, list), f"a {how} process failed: {values}"

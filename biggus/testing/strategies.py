@@ -28,10 +28,10 @@ def shapes(
 ) -> SearchStrategy[tuple[int, ...]]:
     """Make shapes; by default also those without axes, and with empty axes."""
     st = _strategies()
-    made: SearchStrategy[tuple[int, ...]] = st.lists(
+    strategy: SearchStrategy[tuple[int, ...]] = st.lists(
         st.integers(min_side, max_side), min_size=min_dims, max_size=max_dims
     ).map(tuple)
-    return made
+    return strategy
 
 
 def boxes(shape: tuple[int, ...]) -> SearchStrategy[Box]:
@@ -73,5 +73,5 @@ def boxes(shape: tuple[int, ...]) -> SearchStrategy[Box]:
             box.append(slice(start, stop, step))
         return tuple(box)
 
-    found: SearchStrategy[Box] = made()
-    return found
+    strategy: SearchStrategy[Box] = made()
+    return strategy

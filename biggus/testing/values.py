@@ -140,29 +140,29 @@ def assert_same(got: Any, expected: Any) -> None:
 
 
 def _assert_bits(
-    got: npt.NDArray[Any], expected: npt.NDArray[Any], hidden: npt.NDArray[np.bool_], what: str
+    got: npt.NDArray[Any], expected: npt.NDArray[Any], hidden: npt.NDArray[np.bool_], subject: str
 ) -> None:
     if got.dtype.names is not None:
         for name in got.dtype.names:
             extra = got[name].ndim - hidden.ndim
             over = hidden.reshape(hidden.shape + (1,) * extra)
             over = np.broadcast_to(over, got[name].shape)
-            _assert_bits(got[name], expected[name], over, f"{what} of field {name!r}")
+            _assert_bits(got[name], expected[name], over, f"{subject} of field {name!r}")
         return
     if got.dtype.hasobject:
-        _assert_equal(got[~hidden], expected[~hidden], what)
+        _assert_equal(got[~hidden], expected[~hidden], subject)
         types = [list(map(type, array[~hidden])) for array in (got, expected)]
-        assert types[0] == types[1], f"{what} are objects of other types"
+        assert types[0] == types[1], f"{subject} are objects of other types"
         return
     bits = f"V{got.dtype.itemsize}" if got.dtype.itemsize else "V1"
     pair = [np.ascontiguousarray(array[~hidden]).view(bits) for array in (got, expected)]
-    _assert_equal(pair[0], pair[1], what, (got[~hidden], expected[~hidden]))
+    _assert_equal(pair[0], pair[1], subject, (got[~hidden], expected[~hidden]))
 
 
 def _assert_equal(
     got: npt.NDArray[Any],
     expected: npt.NDArray[Any],
-    what: str,
+    subject: str,
     shown: tuple[npt.NDArray[Any], npt.NDArray[Any]] | None = None,
 ) -> None:
     unlike = np.argwhere(np.atleast_1d(got != expected))
@@ -171,6 +171,6 @@ def _assert_equal(
     at = tuple(unlike[0].tolist())
     first = [np.atleast_1d(array)[at] for array in shown or (got, expected)]
     raise AssertionError(
-        f"{what} differ in {len(unlike)} of {got.size} places; first {first[0]!r} instead of "
+        f"{subject} differ in {len(unlike)} of {got.size} places; first {first[0]!r} instead of "
         f"{first[1]!r}"
     )

@@ -92,7 +92,7 @@ def _extremes(values: Values) -> npt.NDArray[Any]:
         data = data[np.isfinite(data)]
     if not data.size:
         return data
-    found = [data.min(), data.max()]
-    if found[0] <= 0 < found[1]:
-        found.append(data[data > 0].min())
-    return np.asarray(found, data.dtype)
+    extremes = [data.min(), data.max()]
+    if extremes[0] <= 0 < extremes[1]:
+        extremes.append(data[data > 0].min())
+    return np.asarray(extremes, data.dtype)

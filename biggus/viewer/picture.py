@@ -90,13 +90,13 @@ class Picture:
                 f"{len(numbers)} indices for the {len(self.others)} axes that are not rows, "
                 "columns or colours"
             )
-        found = []
+        normal = []
         for axis, number in zip(self.others, map(operator.index, numbers), strict=False):
             length = self.pyramid.shape[axis]
             if not -length <= number < length:
                 raise IndexError(f"index {number} is out of bounds for axis {axis} of {length}")
-            found.append(number % length)
-        return (*found, *(0 for _ in self.others[len(found) :]))
+            normal.append(number % length)
+        return (*normal, *(0 for _ in self.others[len(normal) :]))
 
     def planes(self, index: tuple[int, ...]) -> tuple[Plane, ...]:
         """Return the levels of the image at an index along the other axes, finest first."""

@@ -77,12 +77,12 @@ class Redrawing:
             self._timer = _timer(canvas)
         return self._timer is not None and (self._running or self._start(self._timer))
 
-    def warn(self, what: str, errors: Sequence[Exception]) -> None:
+    def warn(self, subject: str, errors: Sequence[Exception]) -> None:
         """Warn once about parts that could not be read."""
         if errors and not self._warned:
             self._warned = True
             warnings.warn(
-                f"parts of {what}: {errors[0]} (all errors of the last view are in .errors; "
+                f"parts of {subject}: {errors[0]} (all errors of the last view are in .errors; "
                 "the next view reads these parts again)",
                 stacklevel=3,
             )

@@ -123,9 +123,9 @@ def _nearest(
 ) -> tuple[tuple[int, int], npt.NDArray[np.intp]]:
     """Return the range of elements whose middle is in a tile, and the tile's element for each."""
     middles = (np.arange(*mine) + 0.5) * factor
-    found = np.floor(middles / coarse).astype(np.intp)
-    start, stop = np.searchsorted(found, theirs)
-    return (int(start), int(stop)), found[start:stop] - theirs[0]
+    numbers = np.floor(middles / coarse).astype(np.intp)
+    start, stop = np.searchsorted(numbers, theirs)
+    return (int(start), int(stop)), numbers[start:stop] - theirs[0]
 
 
 SMALL = 2**18

@@ -123,13 +123,13 @@ class Series:
             return np.empty(0), np.empty(0)
         xs, ys = [], []
         for key in self._needed:
-            found = self._finer(key) or self._coarser(key)
+            extremes = self._finer(key) or self._coarser(key)
             start, stop = self._pieces.bounds(key.piece)
-            if found is None or key in self.tiles.failed:
+            if extremes is None or key in self.tiles.failed:
                 xs.append(np.array([(start + stop - 1) / 2]))
                 ys.append(np.array([np.nan]))  # a gap
                 continue
-            x, y = _drawn(self.tiles[found], start, stop, found.step, key.step)
+            x, y = _drawn(self.tiles[extremes], start, stop, extremes.step, key.step)
             xs.append(x)
             ys.append(y)
         positions, values = np.concatenate(xs), np.concatenate(ys)
@@ -141,14 +141,14 @@ class Series:
         """Return the key of known extremes of a piece, of blocks as long or shorter; or None."""
         step = key.step
         while step:
-            found = Extremes(step, key.piece)
-            if found in self.tiles:
-                return found
+            finer = Extremes(step, key.piece)
+            if finer in self.tiles:
+                return finer
             step //= 2
         return None
 
     def _coarser(self, key: Extremes) -> Extremes | None:
-        here = (found for found in self.tiles if found.piece == key.piece)
+        here = (extremes for extremes in self.tiles if extremes.piece == key.piece)
         return min(here, default=None)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -15,8 +17,10 @@ CUTS = (0, 2, 3, 6, 9)
 
 def recorded_tiles():
     """Return a recording source for each tile, and the mosaic of the tiles."""
-    pairs = zip(CUTS[:-1], CUTS[1:], strict=True)
-    sources = [RecordingSource(ArraySource(VALUES[a:b], (1, 8, 5))) for a, b in pairs]
+    sources = [
+        RecordingSource(ArraySource(VALUES[start:stop], (1, 8, 5)))
+        for start, stop in itertools.pairwise(CUTS)
+    ]
     return sources, biggus.LinearMosaic([biggus.ArrayAdapter(each) for each in sources], axis=0)
 
 
@@ -31,7 +35,7 @@ def test_selected_functions_of_a_mosaic_read_only_touched_tiles(function, key):
     right = function(VALUES, axis=1)[key]
     np.testing.assert_allclose(function(array, axis=1)[key].ndarray(), right)
     touched = np.atleast_1d(np.arange(9)[key])
-    for source, start, stop in zip(sources, CUTS[:-1], CUTS[1:], strict=True):
+    for source, (start, stop) in zip(sources, itertools.pairwise(CUTS), strict=True):
         assert bool(source.boxes) == bool(((start <= touched) & (touched < stop)).any())
 
 

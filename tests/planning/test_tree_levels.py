@@ -102,6 +102,40 @@ def _around(blocks, span):
     )
 
 
+ALIGNED = {
+    "one tile": (24, 2, 24),
+    "regular": (24, 2, 6),
+    "the last shorter": (23, 2, 6),
+    "irregular tiles": (24, 2, (6, 2, 12, 4)),
+    "empty tiles": (24, 2, (0, 6, 0, 0, 18, 0)),
+    "irregular blocks": (24, (1, 5, 2, 4, 3, 9), 12),
+    "both irregular": (24, (1, 5, 2, 4, 3, 9), (6, 6, 3, 9)),
+    "many tiles": (300, 1, 2),
+}
+
+
+@pytest.mark.parametrize("name", ALIGNED)
+def test_tile_of_a_block_is_the_tile_that_holds_it(name):
+    length, each, tiles = ALIGNED[name]
+    blocks, edges = edges_of(length, each), edges_of(length, tiles)
+    tree = TreeLevels((blocks,), (edges,))
+    holding = [edges.find(blocks.bounds(number)[0]) for number in range(blocks.count)]
+    numbers = {tile: number for number, tile in enumerate(sorted(set(holding)))}
+    places = [tree.place((number,)) for number in range(blocks.count)]
+    assert [tile for tile, _, _ in places] == [numbers[tile] for tile in holding]
+    assert tree.tiles == len(numbers)
+    sizes = [tree.tile_subtree_size(number) for number in range(tree.tile_subtrees)]
+    assert sum(sizes) == tree.tiles
+    assert max(sizes) <= TILES_A_SUBTREE
+
+
+@pytest.mark.parametrize("tiles", [1, 3, (5, 19), (7, 3, 14)])
+def test_tiles_that_are_not_whole_blocks_do_not_cut_the_tree(tiles):
+    tree = TreeLevels((edges_of(24, 2),), (edges_of(24, tiles),))
+    assert tree.tiles == 1
+    assert tree.block_subtree_size(0, 0) == 12
+
+
 def test_position_in_a_tree_of_many_blocks():
     tree = TreeLevels((edges_of(10**12, 1000),), (edges_of(10**12, 10**6),))
     assert tree.tiles == 10**6

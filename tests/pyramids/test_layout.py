@@ -79,7 +79,7 @@ def test_reading_in_strips_needs_less_memory() -> None:
         source = ArraySource(values, (8, 256, 256), token="v")
         source.io_bound = io_bound
         array = biggus.ArrayAdapter(source)
-        reducer = biggus.pyramids.of_array._Made(array, None, None).reducer
+        reducer = biggus.pyramids.of_array._Overview(array, None, None).reducer
         peaks[io_bound] = reducer.peak_bytes
     assert peaks[False] < peaks[True] - values.nbytes / 2
 

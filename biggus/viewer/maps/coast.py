@@ -118,8 +118,8 @@ def natural_earth(scale: str) -> tuple[npt.NDArray[Any], ...] | None:
     if find_spec("cartopy") is None:
         return None
     try:
-        found = (_file_of(each) for each in _SCALES[_SCALES.index(scale) :])
-        path = next((path for path in found if path is not None), None)
+        files = (_file_of(each) for each in _SCALES[_SCALES.index(scale) :])
+        path = next((path for path in files if path is not None), None)
         return None if path is None else _lines(path)
     except Exception as error:  # noqa: BLE001 - another package may have coastlines
         _log.warning("Cartopy's coastlines cannot be used: %s", error)

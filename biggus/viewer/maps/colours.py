@@ -140,8 +140,8 @@ def bounded(
     # matplotlib computes differences, and before 3.10 multiplied those of float64 by 10^7.
     farthest = float(np.finfo(kind).max) / (4 if kind is np.float32 else 2**26)
     far = _FAR * (high - low)
-    found: npt.NDArray[Any] = numbers.clip(max(low - far, -farthest), min(high + far, farthest))
-    return found
+    clipped: npt.NDArray[Any] = numbers.clip(max(low - far, -farthest), min(high + far, farthest))
+    return clipped
 
 
 def _span(low: float, high: float, vmin: float | None, vmax: float | None) -> tuple[float, float]:

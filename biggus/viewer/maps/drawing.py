@@ -177,10 +177,10 @@ def colour_map(colours: Colours) -> Any:
     from matplotlib import colormaps
     from matplotlib.colors import ListedColormap
 
-    found = colours.cmap
-    if isinstance(found, list):
-        return ListedColormap(found).with_extremes(bad=MISSING)
-    return colormaps.get_cmap(found).with_extremes(bad=MISSING)
+    cmap = colours.cmap
+    if isinstance(cmap, list):
+        return ListedColormap(cmap).with_extremes(bad=MISSING)
+    return colormaps.get_cmap(cmap).with_extremes(bad=MISSING)
 
 
 def _north_up(

@@ -95,14 +95,15 @@ def grid_of(
             curved = [each.T for each in curved]
         if all(np.isfinite(each).all() for each in curved):
             return FieldGrid(curved[0], curved[1], x, y, factor)
-    found: list[tuple[npt.NDArray[Any], Coordinate | None]] = []
+    axes_of_grid: list[tuple[npt.NDArray[Any], Coordinate | None]] = []
     for axis, length in ((columns, shape[1]), (rows, shape[0])):
         coordinate = meaning.along(axis)
         values = None if coordinate is None else np.asarray(coordinate.values())
         if values is None or values.dtype.kind not in "iufM" or not _ordered(values):
             coordinate, values = None, np.arange(length * factor)
-        found.append((_thinned(values, factor, length), coordinate))
-    return FieldGrid(found[0][0], found[1][0], found[0][1], found[1][1], factor)
+        axes_of_grid.append((_thinned(values, factor, length), coordinate))
+    (across, x), (down, y) = axes_of_grid
+    return FieldGrid(across, down, x, y, factor)
 
 
 def _ordered(values: npt.NDArray[Any]) -> bool:

@@ -177,8 +177,8 @@ class Look(NamedTuple):
                 ax.set_title(self.name_of(number), fontsize=9, parse_math=False)
         if colours is not None:
             assert drawn is not None
-            left = [ax for ax in panels.flat if ax.figure is not None]
-            colour_bar(fig, drawn, left, colours, labels.label_of(self.meaning))
+            axes = [ax for ax in panels.flat if ax.figure is not None]
+            colour_bar(fig, drawn, axes, colours, labels.label_of(self.meaning))
         return fig
 
     def numbers(self) -> list[int | None]:
@@ -204,11 +204,11 @@ class Look(NamedTuple):
 
     def fields(self, numbers: Sequence[int | None]) -> tuple[list[npt.NDArray[Any]], FieldGrid]:
         """Return the values of each map, and the grid of all."""
-        found = [self.field(number) for number in numbers]
-        first, factor = found[0]
+        fields = [self.field(number) for number in numbers]
+        first, factor = fields[0]
         rows, columns = first.shape[:2]
         meaning = labels_of(self._one(numbers[0]).node, coordinates=True)
-        return [values for values, _ in found], grid_of(meaning, (rows, columns), (0, 1), factor)
+        return [values for values, _ in fields], grid_of(meaning, (rows, columns), (0, 1), factor)
 
     def _one(self, number: int | None) -> Array:
         return self.array if number is None else self.array[number]

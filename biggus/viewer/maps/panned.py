@@ -135,5 +135,5 @@ def _scale(colours: Colours) -> dict[str, Any]:
     edges = np.unique([flags - 0.5, flags + 0.5])
     own = dict(zip(np.searchsorted(edges, flags) - 1, colours.cmap, strict=True))
     listed = [own.get(place, MISSING) for place in range(len(edges) - 1)]
-    found = ListedColormap(listed).with_extremes(bad=MISSING, under=MISSING, over=MISSING)
-    return {"cmap": found, "norm": BoundaryNorm(edges, len(listed))}
+    cmap = ListedColormap(listed).with_extremes(bad=MISSING, under=MISSING, over=MISSING)
+    return {"cmap": cmap, "norm": BoundaryNorm(edges, len(listed))}

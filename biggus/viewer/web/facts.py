@@ -106,12 +106,12 @@ class Facts:
 
     def _choice(self) -> dict[str, Any]:
         """Return the initial colour map and limits."""
-        found = self._colours
-        if found.flags:  # their limits are those of places of flags, not of values
-            least, greatest = found.flags[0][0], found.flags[-1][0]
+        colours = self._colours
+        if colours.flags:  # their limits are those of places of flags, not of values
+            least, greatest = colours.flags[0][0], colours.flags[-1][0]
             return {"cmap": FLAGS, "vmin": least - 0.5, "vmax": greatest + 0.5}
-        cmap = found.cmap if found.cmap in MAPS else MAPS[0]
-        return {"cmap": cmap, "vmin": found.vmin, "vmax": found.vmax}
+        cmap = colours.cmap if colours.cmap in MAPS else MAPS[0]
+        return {"cmap": cmap, "vmin": colours.vmin, "vmax": colours.vmax}
 
     def _axis(self, axis: int) -> dict[str, Any]:
         each = self.meaning.along(axis)

@@ -116,11 +116,11 @@ class Renderer:
             If a read fails.
         """
         key = (zoom, x, y, index, colouring)
-        made = self._made.find(key)
-        if made is None:
-            made = _png(self._pixels(zoom, x, y, index), colouring)
-            self._made.keep(key, made, len(made))
-        return made
+        tile = self._made.find(key)
+        if tile is None:
+            tile = _png(self._pixels(zoom, x, y, index), colouring)
+            self._made.keep(key, tile, len(tile))
+        return tile
 
     def values(self, index: tuple[int, ...]) -> Values:
         """Return a sample of the values, to choose colours."""
@@ -197,9 +197,9 @@ def _numbered(
     span = colouring.vmax - colouring.vmin or 1.0
     with np.errstate(all="ignore"):
         share = (numbers - colouring.vmin) / span * _MISSING
-        found = np.nan_to_num(share, nan=0.0).clip(0, _MISSING - 1).astype(np.uint8)
-    found[missing | np.isnan(numbers)] = _MISSING
-    return found
+        indices = np.nan_to_num(share, nan=0.0).clip(0, _MISSING - 1).astype(np.uint8)
+    indices[missing | np.isnan(numbers)] = _MISSING
+    return indices
 
 
 def _palette(cmap: str) -> bytes:

@@ -121,12 +121,12 @@ def _handler(
 
         def _answer(self) -> None:
             hosts = {f"{name}:{self.server.server_port}" for name in ("127.0.0.1", "localhost")}  # type: ignore[attr-defined] # of every HTTPServer
-            path, _, rest = self.path.lstrip("/").partition("/")
+            path, _, page = self.path.lstrip("/").partition("/")
             known = secrets.compare_digest(path.encode(), token.encode())
             if self.headers.get("Host") not in hosts or not known:
                 self._send(403, "text/plain; charset=utf-8", b"not for you")
                 return
-            status, kind, body = answers.answer(rest)
+            status, kind, body = answers.answer(page)
             with contextlib.suppress(ConnectionError, TimeoutError):
                 self._send(status, kind, body)
 
@@ -168,18 +168,18 @@ class Answers:
             return _failed(414, "the request is too long")
         name, _, query = request.partition("?")
         try:
-            given = {key: values[-1] for key, values in parse_qs(query).items()}
+            parameters = {key: values[-1] for key, values in parse_qs(query).items()}
             if name in _FILES:
                 file, kind = _FILES[name]
                 page = importlib.resources.files("biggus.viewer.web").joinpath("page")
                 return 200, kind, page.joinpath(file).read_bytes()
             if name in self._answers:
-                body = json.dumps(self._answers[name](given)).encode()
+                body = json.dumps(self._answers[name](parameters)).encode()
                 return 200, "application/json", body
             if name == "ramp.png":
-                return 200, "image/png", ramp(_colour_map(given))
+                return 200, "image/png", ramp(_colour_map(parameters))
             if name.startswith("tile/"):
-                return 200, "image/png", self._tile(name, given)
+                return 200, "image/png", self._tile(name, parameters)
         except (_BadRequest, IndexError) as error:
             return _failed(400, str(error))
         except TileOutside:
@@ -191,42 +191,44 @@ class Answers:
             return _failed(500, f"{type(error).__name__}: {error}")
         return _failed(404, "there is nothing of that name")
 
-    def _tile(self, name: str, given: dict[str, str]) -> bytes:
+    def _tile(self, name: str, parameters: dict[str, str]) -> bytes:
         place = name.removesuffix(".png").split("/")[1:]
         if len(place) != 3:
             raise _BadRequest("a tile is asked for as tile/ZOOM/X/Y.png")
         zoom, x, y = map(_integer, place)
         renderer = self._facts.renderer
-        return renderer.tile(zoom, x, y, self._index(given), self._colouring(given))
+        return renderer.tile(zoom, x, y, self._index(parameters), self._colouring(parameters))
 
-    def _colouring(self, given: dict[str, str]) -> Colouring | Flagging | None:
+    def _colouring(self, parameters: dict[str, str]) -> Colouring | Flagging | None:
         if self._facts.picture.coloured:
             return None
-        if given.get("cmap") == FLAGS and self._facts.flagging.flags:
+        if parameters.get("cmap") == FLAGS and self._facts.flagging.flags:
             return self._facts.flagging
-        return Colouring(_colour_map(given), _number(given, "vmin"), _number(given, "vmax"))
+        return Colouring(
+            _colour_map(parameters), _number(parameters, "vmin"), _number(parameters, "vmax")
+        )
 
-    def _index(self, given: dict[str, str]) -> tuple[int, ...]:
-        numbers = [_integer(text) for text in given.get("index", "").split(",") if text]
+    def _index(self, parameters: dict[str, str]) -> tuple[int, ...]:
+        numbers = [_integer(text) for text in parameters.get("index", "").split(",") if text]
         return self._facts.picture.normal_index(tuple(numbers))
 
-    def _place(self, given: dict[str, str]) -> tuple[int, int]:
-        return _integer(given.get("row", "")), _integer(given.get("column", ""))
+    def _place(self, parameters: dict[str, str]) -> tuple[int, int]:
+        return _integer(parameters.get("row", "")), _integer(parameters.get("column", ""))
 
-    def _value(self, given: dict[str, str]) -> Any:
-        return self._facts.value(*self._place(given), self._index(given))
+    def _value(self, parameters: dict[str, str]) -> Any:
+        return self._facts.value(*self._place(parameters), self._index(parameters))
 
-    def _series(self, given: dict[str, str]) -> Any:
-        axis = _integer(given.get("axis", ""))
-        return self._facts.series(*self._place(given), self._index(given), axis)
+    def _series(self, parameters: dict[str, str]) -> Any:
+        axis = _integer(parameters.get("axis", ""))
+        return self._facts.series(*self._place(parameters), self._index(parameters), axis)
 
 
 def _failed(status: int, problem: str) -> tuple[int, str, bytes]:
     return status, "application/json", json.dumps({"problem": problem}).encode()
 
 
-def _colour_map(given: dict[str, str]) -> str:
-    cmap = given.get("cmap", MAPS[0])
+def _colour_map(parameters: dict[str, str]) -> str:
+    cmap = parameters.get("cmap", MAPS[0])
     if cmap not in MAPS:
         raise _BadRequest("there is no such colour map")
     return cmap
@@ -238,9 +240,9 @@ def _integer(text: str) -> int:
     return int(text)
 
 
-def _number(given: dict[str, str], name: str) -> float:
+def _number(parameters: dict[str, str], name: str) -> float:
     try:
-        number = float(given[name])
+        number = float(parameters[name])
     except (KeyError, ValueError):
         raise _BadRequest(f"{name} is a number") from None
     if not abs(number) < float("inf"):
