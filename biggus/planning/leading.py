@@ -61,11 +61,11 @@ def shared_scans_of(
     separate: list[JobGroup] = []
     led: set[int] = set()
     for interleaved in _interleaved(reductions):
-        alone = [_follower(each.reduction, memory) for each in interleaved]
+        followers = [_follower(each.reduction, memory) for each in interleaved]
         if _is_led([*reductions, *outputs], interleaved):
-            separate += alone
+            separate += followers
         else:
-            scans, others = _read_for(interleaved, alone, memory)
+            scans, others = _read_for(interleaved, followers, memory)
             if not scans:
                 continue
             found += scans
