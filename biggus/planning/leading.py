@@ -61,11 +61,11 @@ def shared_scans_of(
     separate: list[JobGroup] = []
     led: set[int] = set()
     for interleaved in _interleaved(reductions):
-        followers = [_follower(each.reduction, memory) for each in interleaved]
+        alone = [_follower(each.reduction, memory) for each in interleaved]
         if _is_led([*reductions, *outputs], interleaved):
-            separate += followers
+            separate += alone
         else:
-            scans, others = _read_for(interleaved, followers, memory)
+            scans, others = _read_for(interleaved, alone, memory)
             if not scans:
                 continue
             found += scans
