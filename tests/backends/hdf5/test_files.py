@@ -15,6 +15,7 @@ import pytest
 
 h5py = pytest.importorskip("h5py")
 
+import biggus
 from biggus.backends.hdf5 import files as hdf5_files
 from biggus.backends.hdf5.backend import HDF5Source
 from biggus.sources.base import read, whole
@@ -181,3 +182,14 @@ def test_missing_h5py_names_the_extra():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "biggus[hdf5]" in done.stdout
+
+
+def test_names_that_are_not_utf8_are_listed_and_opened(tmp_path):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("höhe".encode("latin-1"), data=np.arange(3.0))
+        file["ok"] = 1.0
+    name = "höhe".encode("latin-1").decode("utf-8", "surrogateescape")
+    assert set(biggus.variables(path)) == {name, "ok"}
+    assert biggus.open(path, name).ndarray().tolist() == [0, 1, 2]
+    assert set(biggus.open_dataset(path)) == {name, "ok"}
