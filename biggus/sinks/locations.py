@@ -55,7 +55,8 @@ def place_of(location: str | os.PathLike[str], node: Node) -> Place:
     """Return the place that a location names, for a node.
 
     If the location has no name, it is the name of the array, in formats that hold names.  The
-    name ``/`` stands for a Zarr store that is one array without a name.
+    name ``/`` stands for a Zarr store that is one array without a name.  So does no name at all,
+    unless the array has coordinates, which need a group: then its name is ``data``.
 
     Raises
     ------
@@ -73,6 +74,8 @@ def place_of(location: str | os.PathLike[str], node: Node) -> Place:
     named = store_class(path).named
     if not name and named is not False:
         name = labels_of(node).name.rpartition("/")[2]
+    if not name and named is None and labels_of(node, coordinates=True).coordinates:
+        name = "data"
     name = name.strip("/")
     if named and not name:
         raise OutputError(f"cannot write {path}: name the array in it, as in {path.name}::name")

@@ -68,8 +68,8 @@ def save(
           which is assigned ndarrays;
         - the location of a new file or store: ``"out.npy"``, ``"out.zarr"``,
           ``"out.zarr::name"``, ``"out.h5::name"`` or ``"out.nc::name"``.  The default name is
-          that of the array; a Zarr store of an array without a name is that array.  Beside an
-          array with a name are its coordinates.
+          that of the array.  A Zarr store of an array without a name is that array; if it has
+          coordinates, it is called ``data``.  Beside an array with a name are its coordinates.
 
         New files and stores appear when they are complete.
     overwrite : bool, optional

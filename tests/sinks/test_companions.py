@@ -89,6 +89,32 @@ def test_array_in_a_group_keeps_the_last_part_of_its_name(source, tmp_path):
     assert biggus.open(tmp_path / "b.nc").shape == (4, 3, 5)
 
 
+UNNAMED = {
+    "product": lambda tas: tas * tas,
+    "anomaly": lambda tas: tas - tas.mean("time"),
+    "sum of reductions": lambda tas: tas.max("time") + tas.min("time"),
+}
+
+
+@pytest.mark.parametrize("name", UNNAMED)
+def test_zarr_array_without_a_name_is_called_data_beside_its_coordinates(source, tmp_path, name):
+    pytest.importorskip("zarr")
+    array = UNNAMED[name](biggus.open(source, "tas"))
+    assert array.name is None
+    biggus.save(array, tmp_path / "out.zarr")
+    biggus.save(array, tmp_path / "named.zarr::data")
+    xr.testing.assert_identical(seen(tmp_path / "out.zarr"), seen(tmp_path / "named.zarr"))
+    assert {"lat", "lon", "x", "y"} <= set(seen(tmp_path / "out.zarr").coords)
+    found = biggus.open(tmp_path / "out.zarr")
+    np.testing.assert_array_equal(found.masked_array(), array.masked_array())
+
+
+def test_zarr_array_without_name_and_coordinates_is_the_root(tmp_path):
+    pytest.importorskip("zarr")
+    biggus.save(biggus.ones((2, 3)), tmp_path / "out.zarr")
+    assert biggus.variables(tmp_path / "out.zarr") == ("/",)
+
+
 def test_target_named_slash_is_the_root_of_a_zarr_store(source, tmp_path):
     pytest.importorskip("zarr")
     biggus.save(biggus.open(source, "tas"), f"{tmp_path}/a.zarr::/")

@@ -67,6 +67,23 @@ def test_operation_matches_in_memory_arrays(name):
     assert got.attrs == right.attrs
 
 
+def _shown_warnings(operate, values):
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter("always")
+        operate(wrapped(values)).compute()
+    return {(each.category, str(each.message)) for each in shown}
+
+
+@pytest.mark.parametrize("name", [name for name in OPERATIONS if name not in LOADS])
+def test_operation_shows_no_warning_that_in_memory_arrays_do_not_show(name):
+    values = VALUES.copy()
+    values[:, 1] = values[:, :, 2] = values[3] = np.nan
+    lazy = biggus.ArrayAdapter(ArraySource(values, chunks=(2, 3, 4)))
+    with xr.set_options(use_flox=False):  # flox hides warnings, and takes no lazy arrays
+        shown = _shown_warnings(OPERATIONS[name], lazy)
+        assert shown <= _shown_warnings(OPERATIONS[name], values)
+
+
 def test_most_operations_are_lazy():
     assert len(OPERATIONS) - len(LOADS) >= 160
 
