@@ -16,6 +16,15 @@ from biggus.array import handlers
 from biggus.expressions import called, defers
 from biggus.labels import numbered_call
 
+_INSTEAD: Mapping[Callable[..., Any], str] = {
+    np.putmask: "biggus.where(mask, values, a) is a new one",
+    np.place: "biggus.where(mask, value, a) is a new one",
+    np.put: "numpy.where, of a condition on numpy.arange, makes a new one",
+    np.fill_diagonal: "biggus.where(numpy.eye(n, dtype=bool), value, a) is a new one",
+    np.put_along_axis: "numpy.where, of a condition on numpy.arange, makes a new one",
+}
+"""Functions that modify an array, and alternatives."""
+
 
 class _NotIfMasked:
     """A method that the type has, and instances only if they are not masked.
@@ -114,6 +123,11 @@ class Dispatch(Lazy):
             return NotImplemented
         handler = handlers.handler(handlers.functions, function)
         if handler is None:
+            if function in _INSTEAD:
+                raise TypeError(
+                    f"{function.__name__}: a lazy array does not change; {_INSTEAD[function]}, "
+                    "or change what .ndarray() gives"
+                )
             raise TypeError(
                 f"{function.__module__}.{function.__name__} of a lazy array: "
                 "read it first, with .ndarray()"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy.typing as npt
@@ -158,15 +159,10 @@ def GridMosaic(
             f"grid_shape {counts} and tile_shape {lengths} have different numbers of axes"
         )
     return Array.from_node(
-        GridMosaicNode(_TileMaker(make_tile), counts, lengths, normal_dtype(dtype), masked)
+        GridMosaicNode(partial(_tile, make_tile), counts, lengths, normal_dtype(dtype), masked)
     )
 
 
-class _TileMaker:
-    """A user's `make_tile`, whose tiles are adapted to nodes; picklable if the function is."""
-
-    def __init__(self, make_tile: Callable[[tuple[int, ...]], Any]) -> None:
-        self.make_tile = make_tile
-
-    def __call__(self, index: tuple[int, ...]) -> Node:
-        return node_of(self.make_tile(index))
+def _tile(make_tile: Callable[[tuple[int, ...]], Any], index: tuple[int, ...]) -> Node:
+    """Return the node of a tile that a function of the user makes."""
+    return node_of(make_tile(index))

@@ -11,7 +11,7 @@ from biggus.functions import axes, elementwise, joining, numpy_handlers, reshapi
 from biggus.support.forks import between_forks
 
 LATER = (
-    *("along", "comparing", "counting", "cumulative", "distinct", "fitting", "fourier", "in_place"),
+    *("along", "comparing", "counting", "cumulative", "distinct", "fitting", "fourier"),
     *("indices", "linear", "neighbours", "nonzero", "products", "rearranging", "spacing"),
     *("trimming", "ufunc_methods", "weighing", "writing"),
 )

@@ -13,7 +13,7 @@ from biggus.functions.along import lined
 from biggus.functions.axes import ALL
 from biggus.functions.elementwise import as_array, refuse_missing
 from biggus.functions.joining import concatenate
-from biggus.sources.normal import normal_axis
+from biggus.sources.normal import normal_axes
 
 _numpys_gradient: Callable[..., Any] = np.gradient
 """`numpy.gradient`, for mypy."""
@@ -107,8 +107,7 @@ def _with_constants(array: Array, axis: int, widths: Sequence[int], values: Any)
 def _gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
     array = as_array(f)
     refuse_missing("gradient", array)
-    numbers = range(array.ndim) if axis is None else axis if np.iterable(axis) else (axis,)
-    axes = [normal_axis(one, array.ndim) for one in numbers]
+    axes = normal_axes(range(array.ndim) if axis is None else axis, array.ndim)
     if len(varargs) not in (0, 1, len(axes)) or (
         len(varargs) == 1 < len(axes) and np.ndim(varargs[0])
     ):
