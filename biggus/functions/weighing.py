@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import operator
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
 from biggus.array import Array, implements
 from biggus.construct import broadcast_to, zeros
+from biggus.expressions.validity import valid, valid_where
 from biggus.functions.elementwise import as_array, clip
 from biggus.functions.joining import concatenate
 from biggus.functions.products import conjugate, tensordot
 from biggus.functions.reshaping import at_least_2d
-from biggus.functions.statistics import mean, sum
+from biggus.functions.statistics import count, mean, sum
 from biggus.sources.normal import normal_axes
 from biggus.statistics.signatures import NOT_GIVEN
 
@@ -26,16 +29,20 @@ def _average(
     if weights is None:
         average = mean(array, axis=axis, keepdims=keep)
         total: Any = np.full((), array.size / average.size, average.dtype)
+        if array.masked:
+            total = count(array, axis=axis, keepdims=keep).astype(average.dtype)
     else:
         if axis is not None:
             normal_axes(axis, array.ndim)  # also where NumPy's sums take axis 0 of no axes
         factors = _weights(array, axis, as_array(weights))
+        if array.masked:  # missing values have no weight
+            factors = _masked_elsewhere(factors, _valid(array, factors))
         kinds = (array.dtype, factors.dtype)
         dtype = (
             np.result_type(*kinds, "f8") if array.dtype.kind in "iub" else np.result_type(*kinds)
         )
         total = sum(factors, axis=axis, dtype=dtype, keepdims=keep)
-        if not isinstance(weights, Array) and (total.ndarray() == 0).any():
+        if not (isinstance(weights, Array) or array.masked) and (total.ndarray() == 0).any():
             raise ZeroDivisionError("Weights sum to zero, can't be normalized")
         products = np.multiply(array, factors, dtype=dtype)
         average = sum(products, axis=axis, keepdims=keep) / total
@@ -61,6 +68,16 @@ def _weights(array: Array, axis: Any, weights: Array) -> Array:
     return broadcast_to(turned[key], array.shape)
 
 
+def _valid(*arrays: Array) -> Array:
+    """Return where no array of one shape has a missing value."""
+    return reduce(operator.and_, [Array.from_node(valid(one.node)) for one in arrays])
+
+
+def _masked_elsewhere(array: Array, there: Array) -> Array:
+    """Return values that are missing where a condition is false."""
+    return Array.from_node(valid_where(array.node, there.node))
+
+
 @implements(np.cov)
 def cov(
     m: Any,
@@ -73,22 +90,25 @@ def cov(
     *,
     dtype: Any = None,
 ) -> Array:
-    """Estimate a covariance matrix, as :func:`numpy.cov`."""
+    """Estimate a covariance matrix, as :func:`numpy.cov`.
+
+    If values can be missing, each covariance is that of the observations where neither variable
+    is missing, as in :func:`numpy.ma.cov`.
+    """
     if ddof is not None and ddof != int(ddof):
         raise ValueError("ddof must be integer")
     arrays = [as_array(one) for one in (m, y) if one is not None]
     if any(one.ndim > 2 for one in arrays):
         raise ValueError("m has more than 2 dimensions")
     kind = np.result_type(*[one.dtype for one in arrays], np.float64) if dtype is None else dtype
-    rows = [at_least_2d(one) for one in arrays]
-    if not rowvar:
-        turned = [arrays[0].ndim != 1, *[one.shape[0] != 1 for one in rows[1:]]]
-        rows = [one.T if turn else one for one, turn in zip(rows, turned, strict=True)]
+    rows = _variables(arrays, rowvar)
     if rows[0].shape[0] == 0:
         return zeros((0, 0), float)
     values = (concatenate(rows, 0) if len(rows) > 1 else rows[0]).astype(kind)
     by = int(not bias) if ddof is None else int(ddof)
     weights = _observations(fweights, aweights, values.shape[1])
+    if values.masked and weights is not None:
+        raise TypeError("cov of values that can be missing takes no weights")
     if weights is None:
         middle = mean(values, axis=1, keepdims=True)
         factor = values.shape[1] - by
@@ -103,7 +123,23 @@ def cov(
     off = values - middle
     other = off if weights is None else off * weights
     products = tensordot(off, conjugate(other), ([1], [1]))
+    if values.masked:
+        present = _valid(values).astype(np.float64)
+        pairs = tensordot(present, present, ([1], [1])) - by
+        return np.squeeze(_masked_elsewhere(products / pairs, pairs > 0))  # type: ignore[return-value]
     return np.squeeze(np.multiply(products, 1 / factor) if factor > 0 else products * np.inf)  # type: ignore[return-value]
+
+
+def _variables(arrays: list[Array], rowvar: bool) -> list[Array]:
+    """Return arrays with a variable in each row; two of one shape miss the same observations."""
+    rows = [at_least_2d(one) for one in arrays]
+    if not rowvar:
+        turned = [arrays[0].ndim != 1, *[one.shape[0] != 1 for one in rows[1:]]]
+        rows = [one.T if turn else one for one, turn in zip(rows, turned, strict=True)]
+    if len({one.shape for one in rows}) < len(rows) and any(one.masked for one in rows):
+        there = _valid(*rows)
+        rows = [_masked_elsewhere(one, there) for one in rows]
+    return rows
 
 
 def _observations(fweights: Any, aweights: Any, count: int) -> Any:

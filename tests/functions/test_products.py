@@ -159,3 +159,47 @@ def test_matmul_of_masked_arrays_matches_numpy_ma(shapes, memory):
     theirs = np.ma.dot(rows, second).reshape(found.shape)
     np.testing.assert_array_equal(ours.mask, np.ma.getmaskarray(theirs))
     np.testing.assert_allclose(ours.filled(0), theirs.filled(0))
+
+
+@pytest.mark.parametrize("axis", [None, 0, 1])
+@pytest.mark.parametrize("keepdims", [False, True])
+def test_missing_values_have_no_weight_in_averages(axis, keepdims):
+    random = np.random.default_rng(1)
+    values = np.ma.masked_less(random.random((5, 6)), 0.4)
+    values[2] = np.ma.masked
+    weights = random.random((5, 6))
+    for given in (None, weights, np.ma.masked_less(weights, 0.3)):
+        # Without weights, numpy.ma cannot keep axes.
+        how = {"axis": axis, "returned": True, "keepdims": keepdims and given is not None}
+        lazily = lazy(given)[1] if np.ma.isMaskedArray(given) else given
+        ours = np.average(lazy(values)[1], weights=lazily, **how)
+        theirs = np.ma.average(values, weights=given, **how)
+        missing = np.ma.getmaskarray(theirs[0])
+        np.testing.assert_array_equal(np.ma.getmaskarray(ours[0].masked_array()), missing)
+        for one, other in zip(ours, theirs, strict=True):
+            found = one.masked_array()
+            np.testing.assert_allclose(found[~missing], np.ma.asarray(other)[~missing])
+
+
+@pytest.mark.parametrize("rowvar", [True, False])
+@pytest.mark.parametrize("other", ["none", "masked", "plain", "shorter"])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_covariances_of_missing_values_match_numpy_ma(rowvar, other):
+    random = np.random.default_rng(2)
+    values, more = random.random((2, 6, 7))
+    values = np.ma.masked_less(values, 0.4)
+    values[1] = np.ma.masked
+    second = {"none": None, "masked": np.ma.masked_less(more, 0.3), "plain": more}
+    second["shorter"] = np.ma.masked_less(more[:2] if rowvar else more[:, :2], 0.3)
+    y = second[other]
+    lazily = None if y is None else lazy(y)[1]
+    for ddof in (None, 0, 3):
+        theirs = np.ma.cov(values, y, rowvar, ddof=ddof)
+        ours = np.cov(lazy(values)[1], lazily, rowvar, ddof=ddof).masked_array()
+        np.testing.assert_array_equal(ours.mask, np.ma.getmaskarray(theirs))
+        np.testing.assert_allclose(ours.filled(0), theirs.filled(0), atol=1e-12)
+    theirs = np.clip(np.ma.corrcoef(values, y, rowvar), -1, 1)
+    ours = np.corrcoef(lazy(values)[1], lazily, rowvar).masked_array()
+    np.testing.assert_allclose(ours.filled(0), theirs.filled(0), atol=1e-12)
+    with pytest.raises(TypeError, match="takes no weights"):
+        np.cov(lazy(values)[1], lazily, rowvar, aweights=np.ones(values.shape[int(rowvar)]))
