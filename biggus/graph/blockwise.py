@@ -130,9 +130,7 @@ class Blockwise(Derived):
             for axis in self.divisible:
                 s = wanted[axis]
                 bounds[axis] = (s.start, range(s.start, s.stop, s.step)[-1] + 1)
-            local = part
-            for axis, (start, _) in enumerate(bounds):
-                local = local.shift(axis, start)
+            local = part.relative_to([start for start, _ in bounds])
             box = tuple([slice(*each, 1) for each in bounds])
             yield self._piece(number, box, local, part_out, steps)
 

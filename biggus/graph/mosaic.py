@@ -18,14 +18,14 @@ from biggus.graph.pieces import NodePart, Steps
 from biggus.graph.step import Cast, Maskable
 from biggus.graph.view import select
 from biggus.graph.walk import any_answer
-from biggus.indexing.grid import Edges, IrregularEdges, Lengths, RegularEdges
+from biggus.indexing.grid import Edges, Grid, IrregularEdges, Lengths, RegularEdges
 from biggus.indexing.reduction_blocks import (
     LARGEST,
     common_grid,
     reduction_blocks,
     simplified,
 )
-from biggus.indexing.resolve import split
+from biggus.indexing.resolve import split, split_all
 from biggus.indexing.selection import ArrayMap, DimensionMap, Selection
 from biggus.sources.base import Chunks, Source, Stream
 from biggus.sources.byte_order import same_but_for_order
@@ -266,25 +266,12 @@ class GridMosaicNode(Node):
     def parts(
         self, selection: Selection, out_selection: Selection, steps: Steps = None
     ) -> Iterator[NodePart]:
-        return self._parts(0, (), selection, out_selection, steps)
-
-    def _parts(
-        self,
-        axis: int,
-        index: tuple[int, ...],
-        selection: Selection,
-        out_selection: Selection,
-        steps: Steps,
-    ) -> Iterator[NodePart]:
-        if axis == len(self.shape):
-            yield NodePart(self._tile(index), selection, out_selection, steps)
-            return
-        length = self.tile_shape[axis]
-        for number, part, part_out in split(
-            selection, out_selection, axis, RegularEdges(self.shape[axis], length)
-        ):
-            local = part.shift(axis, number * length)
-            yield from self._parts(axis + 1, (*index, number), local, part_out, steps)
+        cuts = list(enumerate(Grid(self.shape, self.tile_shape).axes))
+        for part, part_out in split_all(selection, out_selection, cuts):
+            box, _ = part.bounding_box()
+            index = tuple([s.start // n for s, n in zip(box, self.tile_shape, strict=True)])
+            corner = [number * n for number, n in zip(index, self.tile_shape, strict=True)]
+            yield NodePart(self._tile(index), part.relative_to(corner), part_out, steps)
 
     def _tile(self, index: tuple[int, ...]) -> Node:
         name = f"tile {index} of a GridMosaic"

@@ -183,6 +183,11 @@ class Selection:
         moved = _affine(self.maps[axis], -offset, 1)
         return Selection(self.shape, (*self.maps[:axis], moved, *self.maps[axis + 1 :]))
 
+    def relative_to(self, corner: Sequence[int]) -> Selection:
+        """Return the same elements as a selection of an array that starts at `corner`."""
+        pairs = zip(self.maps, corner, strict=True)
+        return Selection(self.shape, tuple([_affine(m, -start, 1) for m, start in pairs]))
+
     def unbroadcast(self, dims: int | None = None) -> Selection:
         """Return the selection before broadcasting: dims that no map names have length one.
 

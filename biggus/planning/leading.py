@@ -123,7 +123,7 @@ def _interleaved(reductions: Sequence[Reduction]) -> list[list[Interleaved]]:
 
 def _spaced_axis(region: ReadRegion) -> int | None:
     """Return the only axis of which the region has positions with gaps; None if not one axis."""
-    if region.bounds is None or 0 in region.seen.shape:
+    if region.bounds is None:
         return None
     spaced = [
         axis

@@ -129,6 +129,22 @@ def test_partial_bytes_are_those_of_the_largest_block():
         assert group.partial_bytes == reduction.nbytes(together * 400 * 400)
 
 
+def group_of(array, memory=10**9):
+    """Return the group of one reduction."""
+    node = array.node
+    return JobGroup(reductions_over({node: node.statistic}), [], memory)
+
+
+def test_peak_does_not_depend_on_the_order_of_chunk_lengths():
+    lengths = (3, 500, 20, 477)
+    peaks = set()
+    for order in (lengths, lengths[::-1], (20, 477, 3, 500)):
+        source = ArraySource(np.zeros((1000, 3000), "f4"), (order, 3000))
+        peaks.add(group_of(biggus.ArrayAdapter(source).max(axis=1)).peak)
+    assert len(peaks) == 1
+    assert min(peaks) >= 500 * 3000 * 4
+
+
 @pytest.mark.parametrize(("chunks", "longest"), [((4, 100, 100), 10_000), ((4, 9, 9), 4_400)])
 def test_blocks_of_outputs_follow_from_the_values_behind_them(chunks, longest):
     _, a = recorded((480, 721, 1440), chunks)

@@ -80,6 +80,27 @@ def test_interleaved_parts_of_a_transposed_selection():
     assert times.sum() == times[2:6].sum()
 
 
+@pytest.mark.parametrize("number", [0, 7, -1])
+def test_interleaved_parts_of_one_position_of_another_axis(number):
+    values = numbers(SHAPE)
+    source, a = recorded(values, CHUNKS)
+    found = biggus.ndarrays([a[n::6, number].max(axis=0) for n in range(6)])
+    for n, greatest in enumerate(found):
+        np.testing.assert_array_equal(greatest, values[n::6, number].max(axis=0))
+    times = times_read(source)
+    assert (times[:, number] == 1).all()
+    assert times.sum() == times[:, number].sum()
+
+
+def test_positions_in_no_order_are_reduced_together():
+    values = numbers(SHAPE)
+    _, a = recorded(values, CHUNKS)
+    keys = [np.random.default_rng(n).permutation(60)[:20] for n in range(3)]
+    found = biggus.ndarrays([a[key].max(axis=0) for key in keys])
+    for key, greatest in zip(keys, found, strict=True):
+        np.testing.assert_array_equal(greatest, values[key].max(axis=0))
+
+
 def test_chunks_outside_all_groups_are_not_read():
     values = numbers(SHAPE)
     source, a = recorded(values, CHUNKS)
