@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus import options
-from biggus.graph.base import Node, OfOne
 from biggus.graph.identifying import key_or_id, step_key, text_of
 from biggus.graph.pieces import Combination, Piece, take
-from biggus.graph.reduce import pushdown_reduced, reduced_grid, reduced_shape, restricted
+from biggus.graph.reduce import Reducing, restricted
 from biggus.graph.view import select
 from biggus.indexing.grid import Grid, RegularEdges, edges_of
 from biggus.indexing.reduction_blocks import nested_lengths
@@ -21,8 +20,9 @@ from biggus.indexing.selection import Selection
 from biggus.sources import base as source
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
+    from biggus.graph.base import Node
     from biggus.graph.identifying import Identifier
     from biggus.graph.pieces import Steps
     from biggus.graph.step import Step
@@ -33,7 +33,7 @@ COPIES = 16
 it, and several blocks are computed at once."""
 
 
-class AlongAxes(OfOne):
+class AlongAxes(Reducing):
     """A function of all values along some axes of a node, applied at each place of the others.
 
     Parameters
@@ -49,7 +49,7 @@ class AlongAxes(OfOne):
         The lengths of the axes that the function adds at the end.
     """
 
-    __slots__ = ("axes", "function", "further", "keepdims")
+    __slots__ = ("function",)
 
     of_blocks = True
 
@@ -62,15 +62,8 @@ class AlongAxes(OfOne):
         further: tuple[int, ...] = (),
     ) -> None:
         self.function = function
-        self.axes = axes
-        self.keepdims = keepdims
-        self.further = further
-        shape = reduced_shape(operand.shape, axes, keepdims) + further
         masked = function.masked or None
-        super().__init__((operand,), shape, function.dtype, masked, combined=True)
-
-    def natural_grid(self) -> Chunks | None:
-        return reduced_grid(self.operand, self.axes, self.keepdims, self.further)
+        super().__init__(operand, axes, keepdims, further, function.dtype, masked, combined=True)
 
     @property
     def is_cut(self) -> bool:
@@ -105,9 +98,6 @@ class AlongAxes(OfOne):
     @property
     def signature(self) -> Any:
         return (AlongAxes, key_or_id(self.function), self.axes, self.keepdims)
-
-    def pushdown(self, selection: Selection) -> Generator[Any, Node, Node]:
-        return pushdown_reduced(self, selection)
 
     def identifiers(self, selection: Selection) -> Iterator[Identifier]:
         # Its pieces depend on the memory option, so they do not identify it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +15,67 @@ from biggus.sources.base import Chunks
 from biggus.support.hidden_warnings import hidden_messages
 
 
-class Reduce(OfOne):
+class Reducing(OfOne):
+    """A node whose operand is reduced along some axes.
+
+    Parameters
+    ----------
+    operand : Node
+    axes : tuple of int
+        The reduced axes, ascending.
+    keepdims : bool
+        Whether the result has these axes, at length one.
+    further : tuple of int
+        The lengths of the axes that are added at the end.
+    dtype, masked, fill_value, combined
+        As for :class:`Derived`.
+    """
+
+    __slots__ = ("axes", "further", "keepdims")
+
+    def __init__(
+        self,
+        operand: Node,
+        axes: tuple[int, ...],
+        keepdims: bool,
+        further: tuple[int, ...],
+        dtype: np.dtype[Any],
+        masked: bool | None,
+        fill_value: Any = None,
+        combined: bool = False,
+    ) -> None:
+        self.axes = axes
+        self.keepdims = keepdims
+        self.further = further
+        shape = self._reduced(operand.shape) + further
+        super().__init__((operand,), shape, dtype, masked, fill_value, combined)
+
+    def _reduced(self, lengths: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return lengths of the axes of the operand as those of the result."""
+        if self.keepdims:
+            return tuple([1 if axis in self.axes else n for axis, n in enumerate(lengths)])
+        return tuple([n for axis, n in enumerate(lengths) if axis not in self.axes])
+
+    def natural_grid(self) -> Chunks | None:
+        grid = self.operand.grid
+        return None if grid is None else (*self._reduced(grid), *[max(1, n) for n in self.further])
+
+    def pushdown(self, selection: Selection) -> Generator[Any, Node, Node] | None:
+        # A result with axes of its own, such as a histogram, is computed as a whole.
+        whole = len(self.axes) == len(self.operand.shape) and self.further
+        return None if whole else self._pushdown(selection)
+
+    def _pushdown(self, selection: Selection) -> Generator[Any, Node, Node]:
+        operand = self.operand
+        wanted, remaining = restricted(operand.shape, self.axes, self.keepdims, selection)
+        if wanted is not None:
+            # A selection without elements cannot be pushed down.
+            empty = 0 in wanted.shape
+            operand = select(operand, wanted) if empty else (yield operand, wanted)
+        return select(self.rebuild((operand,)), remaining)
+
+
+class Reduce(Reducing):
     """A statistic of a node along some of its axes.
 
     It is computed block by block in a pass over the data, and has no pieces: its values replace it
@@ -39,7 +99,7 @@ class Reduce(OfOne):
         If NumPy raises them for such an array.
     """
 
-    __slots__ = ("axes", "hidden", "keepdims", "name", "parameters", "statistic")
+    __slots__ = ("hidden", "name", "parameters", "statistic")
 
     def __init__(
         self,
@@ -50,21 +110,16 @@ class Reduce(OfOne):
         **parameters: Any,
     ) -> None:
         self.name = name
-        self.axes = axes
-        self.keepdims = keepdims
         self.parameters = parameters
         self.hidden = hidden_messages()
         self.statistic = statistics.statistic(
             name, operand.dtype, operand.masked, operand.shape, axes, **parameters
         )
-        shape = reduced_shape(operand.shape, axes, keepdims) + self.statistic.shape
         dtype = self.statistic.dtype
         fill_value = operand.fill_value if dtype == operand.dtype else None
-        super().__init__((operand,), shape, dtype, self.statistic.masked, fill_value)
+        further, masked = self.statistic.shape, self.statistic.masked
+        super().__init__(operand, axes, keepdims, further, dtype, masked, fill_value)
         self.needs_reduction = True
-
-    def natural_grid(self) -> Chunks | None:
-        return reduced_grid(self.operand, self.axes, self.keepdims, self.statistic.shape)
 
     def rebuild(self, children: tuple[Node, ...]) -> Node:
         reduction = Reduce(children[0], self.name, self.axes, self.keepdims, **self.parameters)
@@ -74,31 +129,6 @@ class Reduce(OfOne):
     @property
     def signature(self) -> Any:
         return (Reduce, self.statistic, self.axes, self.keepdims)
-
-    def pushdown(self, selection: Selection) -> Generator[Any, Node, Node] | None:
-        # A result with axes of its own, such as a histogram, is computed as a whole.
-        whole = len(self.axes) == len(self.operand.shape) and self.statistic.shape
-        return None if whole else pushdown_reduced(self, selection)
-
-
-def reduced_shape(shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool) -> tuple[int, ...]:
-    """Return the shape of a reduction along some axes."""
-    if keepdims:
-        return tuple([1 if axis in axes else n for axis, n in enumerate(shape)])
-    return tuple([n for axis, n in enumerate(shape) if axis not in axes])
-
-
-def reduced_grid(
-    operand: Node, axes: tuple[int, ...], keepdims: bool, further: tuple[int, ...]
-) -> Chunks | None:
-    """Return the grid of a reduction of an operand, with `further` axes at the end."""
-    grid = operand.grid
-    if grid is None:
-        return None
-    added = [max(1, n) for n in further]
-    if keepdims:
-        return (*[1 if axis in axes else cut for axis, cut in enumerate(grid)], *added)
-    return (*[cut for axis, cut in enumerate(grid) if axis not in axes], *added)
 
 
 def restricted(
@@ -131,31 +161,6 @@ def restricted(
     if tuple(lengths) == shape:
         return None, selection
     return Selection(tuple(lengths), tuple(maps)), Selection(selection.shape, tuple(remaining))
-
-
-class Reducing(Protocol):
-    """A node that reduces its operand along axes."""
-
-    axes: tuple[int, ...]
-    keepdims: bool
-
-    @property
-    def operand(self) -> Node:
-        """The node that is reduced."""
-
-    def rebuild(self, children: tuple[Node, ...]) -> Node:
-        """Return the same reduction of another node."""
-
-
-def pushdown_reduced(node: Reducing, selection: Selection) -> Generator[Any, Node, Node]:
-    """Push a selection of a reduction down to its operand; see `Node.pushdown`."""
-    operand = node.operand
-    wanted, remaining = restricted(operand.shape, node.axes, node.keepdims, selection)
-    if wanted is not None:
-        # A selection without elements cannot be pushed down.
-        empty = 0 in wanted.shape
-        operand = select(operand, wanted) if empty else (yield operand, wanted)
-    return select(node.rebuild((operand,)), remaining)
 
 
 def _touched(
