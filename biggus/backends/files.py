@@ -244,8 +244,8 @@ class HandlePool(Generic[Handle]):
         """Return when the least recently used handle will be idle; None if there is none."""
         # Called by another thread without the lock; a stale answer does no harm.
         began = under_way_since()
-        asked = [at for at in list(self._asked.values()) if began is None or at < began]
-        return min(asked) + idle_handles.IDLE_SECONDS if asked else None
+        uses = [at for at in list(self._asked.values()) if began is None or at < began]
+        return min(uses) + idle_handles.IDLE_SECONDS if uses else None
 
     def close_idle(self) -> None:
         """Close the handles that are idle, as soon as no thread is inside the library."""
@@ -256,7 +256,7 @@ class HandlePool(Generic[Handle]):
         began = under_way_since()
         if began is not None:
             before = min(before, math.nextafter(began, 0))
-        for key in [key for key, asked in self._asked.items() if asked <= before]:
+        for key in [key for key, used in self._asked.items() if used <= before]:
             self.discard(key)
 
     def clear(self) -> None:

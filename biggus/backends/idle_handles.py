@@ -82,9 +82,9 @@ class _Clock:
                     return
             lingers = not pools
             dues = [due for due in (pool.due() for pool in pools) if due is not None]
-            left = min(dues, default=math.inf) - time.monotonic()
+            seconds_left = min(dues, default=math.inf) - time.monotonic()
             # Handles that are due stay open until no thread is inside the library.
-            if self._stopped.wait(min(max(left, _LEAST_SECONDS), _PERIOD_SECONDS)):
+            if self._stopped.wait(min(max(seconds_left, _LEAST_SECONDS), _PERIOD_SECONDS)):
                 return
             _close(pools)
 

@@ -31,8 +31,8 @@ def _entries() -> dict[str, EntryPoint]:
     with between_forks():
         from importlib.metadata import entry_points
 
-        found = sorted(entry_points(group=GROUP), key=lambda entry: entry.name)
-    return {entry.name: entry for entry in found}
+        entries = sorted(entry_points(group=GROUP), key=lambda entry: entry.name)
+    return {entry.name: entry for entry in entries}
 
 
 def backend_names() -> tuple[str, ...]:
@@ -62,12 +62,12 @@ def _instance(name: str) -> Backend:
             f"there is no backend {name!r}{hint} (installed: {', '.join(backend_names())})"
         ) from None
     try:
-        made = entry.load()()
+        backend = entry.load()()
     except Exception as error:
         raise OptionError(f"the backend {name!r} ({entry.value}) does not load: {error}") from error
-    if not isinstance(made, Backend):
+    if not isinstance(backend, Backend):
         raise OptionError(f"the backend {name!r} ({entry.value}) is not a biggus Backend")
-    return made
+    return backend
 
 
 @lru_cache(maxsize=1)

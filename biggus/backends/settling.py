@@ -120,11 +120,11 @@ def settled(
         first = whole()
         restless = first is not None and not seconds_to_settle(first, restless=True)
     waited = 0.0
-    while left := seconds_to_settle(signature, restless):
+    while seconds_left := seconds_to_settle(signature, restless):
         if waited > _PATIENCE_SECONDS:
             raise changed(path)
-        time.sleep(left)
-        waited += left
+        time.sleep(seconds_left)
+        waited += seconds_left
         before, signature = signature, look()
         if signature == before:
             break

@@ -32,7 +32,7 @@ def sibling_of(variable: str, name: str, make: Callable[[str], Source | None]) -
     """
     for place in places_of(variable, name):
         with contextlib.suppress(VariableError):
-            found = make(place)
-            if found is not None:
-                return found
+            source = make(place)
+            if source is not None:
+                return source
     return None

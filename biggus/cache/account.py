@@ -201,15 +201,15 @@ class Account:
                     waited_for=bool(need), starved=self._last is not None and self._last.scarce
                 )
                 with self._lock:
-                    held = self._free + self._spent - recorded
+                    unrecorded = self._free + self._spent - recorded
                 if self._parting and self._admission is not None:
                     ledger.see(self._admission.latest(seen_most(ledger)))
                 known = self._sweeper.swept()
                 room = make_room(
-                    ledger, name, self.size_limit, held, need, known=known, rounds=rounds
+                    ledger, name, self.size_limit, unrecorded, need, known=known, rounds=rounds
                 )
                 # The grant covers evicted files as long as they are still on disk.
-                ledger.grant(name, held + max(room.granted, room.pending))
+                ledger.grant(name, unrecorded + max(room.granted, room.pending))
                 seen = self._look_back(room) if self._admission else []
                 if any(room.gone):
                     evicting.enter_context(self._evicting.under_way())

@@ -118,9 +118,9 @@ class Cache:
         fsync: bool = False,
         stored: str = "decoded",
     ) -> None:
-        for name, given, known in ("policy", policy, _POLICIES), ("stored", stored, _STORED):
-            if given not in known:
-                raise OptionError(f"{name} must be one of {', '.join(known)}, not {given!r}")
+        for name, value, known in ("policy", policy, _POLICIES), ("stored", stored, _STORED):
+            if value not in known:
+                raise OptionError(f"{name} must be one of {', '.join(known)}, not {value!r}")
         check_compression(compression)
         self.path = cache_folder(path)
         self.size_limit = parse_size(size_limit)
@@ -328,10 +328,10 @@ class Cache:
         # An entry without values, whose validator is the text.
         pieces = encode(_NO_VALUES, text, bytes.fromhex(key))
         try:
-            held = _read(self._descriptions, key, 0)
+            present = _read(self._descriptions, key, 0)
         except (EntryError, OSError):
-            held = None
-        if held is None or held.tobytes() != b"".join(pieces):
+            present = None
+        if present is None or present.tobytes() != b"".join(pieces):
             self._index.store(DESCRIPTIONS, key, pieces, self.cleared)
         else:
             self._index.used(key, DESCRIPTIONS)
@@ -339,26 +339,26 @@ class Cache:
     def recall(self, name: str) -> dict[str, Any] | None:
         """Return the description stored under `name`, if there is one."""
         key = _description_key(name)
-        found = self._recall(key)
-        if found is None:
+        record = self._recall(key)
+        if record is None:
             return None
         self._index.used(key, DESCRIPTIONS)
-        return found[1]
+        return record[1]
 
     def descriptions(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield the names and descriptions of all remembered sources, in no order."""
         for key, _ in self._descriptions.keys():  # noqa: SIM118 - not a mapping
-            found = self._recall(key)
-            if found is not None:
-                yield found
+            record = self._recall(key)
+            if record is not None:
+                yield record
 
     def _recall(self, key: str) -> tuple[str, dict[str, Any]] | None:
         try:
             buffer = _read(self._descriptions, key, 0)
             if buffer is None:
                 return None
-            found = decode(buffer, bytes.fromhex(key), _NO_VALUES.dtype, _NO_VALUES.shape)
-            record = json.loads(found.validator)
+            entry = decode(buffer, bytes.fromhex(key), _NO_VALUES.dtype, _NO_VALUES.shape)
+            record = json.loads(entry.validator)
             return record["name"], record["description"]
         except (EntryError, OSError) as error:
             self._read_failures.log("description %s of %s is not used: %s", key, self.path, error)

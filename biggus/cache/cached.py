@@ -133,8 +133,8 @@ class Cached(Wrapper):
         parts = list(self.grid.parts(box))
         validators: list[bytes | None] = [None] * len(parts)
         for places in by_shard(self.shape, self.shards, parts):
-            found = self._read_chunks([parts[place].chunk for place in places])
-            for place, (values, validator) in zip(places, found, strict=True):
+            chunks = self._read_chunks([parts[place].chunk for place in places])
+            for place, (values, validator) in zip(places, chunks, strict=True):
                 validators[place] = validator
                 result = paste(result, parts[place].outer, values, parts[place].inner)
         return result, join_validators(validators)
@@ -217,12 +217,12 @@ class Cached(Wrapper):
         """Return how many bytes of the values in `box` lie in chunks that are in the cache."""
         if not self._kept:
             return 0
-        found = [
+        sizes = [
             math.prod(box_shape(part.outer))
             for part in self.grid.parts(box)
             if self.cache.files.exists(self.key(part.chunk))
         ]
-        return sum(found) * self.dtype.itemsize
+        return sum(sizes) * self.dtype.itemsize
 
     def cached_read(self, box: Box) -> Values | None:
         """Return the values in `box` if its chunk is in the cache and valid without a request.
@@ -232,24 +232,24 @@ class Cached(Wrapper):
         """
         chunk = only_chunk(self.grid, box) if self._kept else None
         if chunk is not None:
-            (held,) = self._held([self.key(chunk)], [chunk], asking=False)
-            return part_of(held[0], chunk, box) if isinstance(held, tuple) else None
+            (entry,) = self._held([self.key(chunk)], [chunk], asking=False)
+            return part_of(entry[0], chunk, box) if isinstance(entry, tuple) else None
         if self.shards is None or not self.cached(box):
             return None
         parts = list(self.grid.parts(box))
         chunks = [part.chunk for part in parts]
         result: Values = np.ndarray(box_shape(box), self.dtype)  # np.empty makes S1 of S0
         keys = [self.key(chunk) for chunk in chunks]
-        for part, found in zip(parts, self._held(keys, chunks, asking=False), strict=True):
-            if isinstance(found, str):
+        for part, entry in zip(parts, self._held(keys, chunks, asking=False), strict=True):
+            if isinstance(entry, str):
                 return None
-            result = paste(result, part.outer, found[0], part.inner)
+            result = paste(result, part.outer, entry[0], part.inner)
         return result
 
     def sibling(self, name: str) -> Source | None:
         """Return another variable of the same store, kept in the same cache."""
-        found = self.source.sibling(name)
-        return found if found is None or found.token is None else self.cache.wrap(found)
+        source = self.source.sibling(name)
+        return source if source is None or source.token is None else self.cache.wrap(source)
 
     def key(self, chunk: Box) -> str:
         """Return the key of a chunk: 40 hexadecimal digits."""
@@ -266,27 +266,27 @@ class Cached(Wrapper):
             self._refuse_if_offline(chunks[0])
             return [self._own(*fetched) for fetched in self.source.fetch_many(chunks)]
         keys = [self.key(chunk) for chunk in chunks]
-        found: dict[int, tuple[Values, bytes | None]] = {
-            place: held
-            for place, held in enumerate(self._held(keys, chunks))
-            if isinstance(held, tuple)
+        results: dict[int, tuple[Values, bytes | None]] = {
+            place: entry
+            for place, entry in enumerate(self._held(keys, chunks))
+            if isinstance(entry, tuple)
         }
-        missing = [place for place in range(len(chunks)) if place not in found]
+        missing = [place for place in range(len(chunks)) if place not in results]
         if missing:
 
             def make(places: list[int]) -> list[tuple[Values, bytes | None, watching.Watch]]:
                 wanted = [missing[i] for i in places]
                 with watching.apart() as watch:
-                    made = self._missed([(keys[i], chunks[i]) for i in wanted])
-                return [(*each, watch) for each in made]
+                    chunks_made = self._missed([(keys[i], chunks[i]) for i in wanted])
+                return [(*each, watch) for each in chunks_made]
 
             flights = [(self.cache.path, keys[place], self._offline()) for place in missing]
-            made = _flights.do_many(flights, make)
-            for watch in dict.fromkeys(watch for (*_, watch), _ in made):
+            flown = _flights.do_many(flights, make)
+            for watch in dict.fromkeys(watch for (*_, watch), _ in flown):
                 watching.join(watch)
-            for place, ((values, validator, _), shared) in zip(missing, made, strict=True):
-                found[place] = (values.copy() if shared else values), validator
-        return [found[place] for place in range(len(chunks))]
+            for place, ((values, validator, _), shared) in zip(missing, flown, strict=True):
+                results[place] = (values.copy() if shared else values), validator
+        return [results[place] for place in range(len(chunks))]
 
     def _held(
         self, keys: Sequence[str], chunks: Sequence[Box], *, asking: bool = True
@@ -296,82 +296,84 @@ class Cached(Wrapper):
         Unless `asking`, entries that only a server could revalidate count as stale.
         """
         load, dtype, encoding = self.cache.load, self.dtype, self.source.encoding
-        found = [load(key, dtype, chunk, encoding) for key, chunk in zip(keys, chunks, strict=True)]
+        entries = [
+            load(key, dtype, chunk, encoding) for key, chunk in zip(keys, chunks, strict=True)
+        ]
         if not self._offline():
-            self._renew(keys, chunks, found, asking)
-        for key, chunk, held in zip(keys, chunks, found, strict=True):
-            if isinstance(held, str):
+            self._renew(keys, chunks, entries, asking)
+        for key, chunk, entry in zip(keys, chunks, entries, strict=True):
+            if isinstance(entry, str):
                 continue
-            values = held.values
+            values = entry.values
             self.cache.hit(key)
             if isinstance(values, np.ma.MaskedArray) and self.fill_value is not None:
                 values.fill_value = self.fill_value
             if logger.isEnabledFor(logging.DEBUG):
                 logger.debug("hit %s %s: %d bytes", self.name, format_box(chunk), values.nbytes)
-        return [held if isinstance(held, str) else held[:2] for held in found]
+        return [entry if isinstance(entry, str) else entry[:2] for entry in entries]
 
     def _renew(
-        self, keys: Sequence[str], chunks: Sequence[Box], found: list[Entry | str], asking: bool
+        self, keys: Sequence[str], chunks: Sequence[Box], entries: list[Entry | str], asking: bool
     ) -> None:
         """Revalidate entries: replace those that are no longer valid by ``"stale"``."""
-        held = {place: one for place, one in enumerate(found) if isinstance(one, tuple)}
+        valid = {place: one for place, one in enumerate(entries) if isinstance(one, tuple)}
         if not asking:
-            for place, one in list(held.items()):
+            for place, one in list(valid.items()):
                 if self.source.revalidation_waits(chunks[place], one.validator):
-                    found[place] = "stale"
-                    del held[place]
-        boxes = [chunks[place] for place in held]
+                    entries[place] = "stale"
+                    del valid[place]
+        boxes = [chunks[place] for place in valid]
         clears = self.cache.cleared
-        revalidated = self.source.revalidate_many(boxes, [one.validator for one in held.values()])
-        for (place, one), good in zip(held.items(), revalidated, strict=True):
+        revalidated = self.source.revalidate_many(boxes, [one.validator for one in valid.values()])
+        for (place, one), good in zip(valid.items(), revalidated, strict=True):
             if good is None:
-                found[place] = "stale"
+                entries[place] = "stale"
             elif good != one.validator:
                 self.cache.store(keys[place], one.values, good, clears, one.encoded)
-                found[place] = one._replace(validator=good)
+                entries[place] = one._replace(validator=good)
 
     def _missed(self, wanted: list[tuple[str, Box]]) -> list[tuple[Values, bytes | None]]:
         """Fetch and store chunks, but wait for those that other processes are fetching."""
         claims, chunks = self.cache.claims, dict(wanted)
         with claims.taken(list(chunks)) as others:
             # Our own first: the processes that we wait for may be waiting for these.
-            found = self._fetched([one for one in wanted if one[0] not in others])
+            results = self._fetched([one for one in wanted if one[0] not in others])
         for key in others:
             claims.wait(key)
             if not self.cache.files.exists(key):
                 claims.disappointed()
-        found |= self._fetched([(key, chunks[key]) for key in others])
-        return [found[key] for key, _ in wanted]
+        results |= self._fetched([(key, chunks[key]) for key in others])
+        return [results[key] for key, _ in wanted]
 
     def _fetched(self, wanted: list[tuple[str, Box]]) -> dict[str, tuple[Values, bytes | None]]:
         """Return chunks by key; fetch and store those that are not in the cache."""
-        found: dict[str, tuple[Values, bytes | None]] = {}
+        results: dict[str, tuple[Values, bytes | None]] = {}
         reasons: dict[int, str] = {}
         if not wanted:
-            return found
-        for place, held in enumerate(self._held(*zip(*wanted, strict=True))):
-            if isinstance(held, tuple):
-                found[wanted[place][0]] = held
+            return results
+        for place, entry in enumerate(self._held(*zip(*wanted, strict=True))):
+            if isinstance(entry, tuple):
+                results[wanted[place][0]] = entry
                 continue
             self.cache.miss()
             self._refuse_if_offline(wanted[place][1])
-            reasons[place] = held
+            reasons[place] = entry
         clears, start = self.cache.cleared, time.perf_counter()
         fetched = self._fetch_all([wanted[place][1] for place in reasons]) if reasons else []
         seconds = time.perf_counter() - start
-        for (place, reason), (given, given_validator, encoded) in zip(
+        for (place, reason), (fetched_values, given_validator, encoded) in zip(
             reasons.items(), fetched, strict=True
         ):
             key, chunk = wanted[place]
-            found[key] = values, validator = self._own(given, given_validator)
-            kept = "not kept, its validator being unknown"
+            results[key] = values, validator = self._own(fetched_values, given_validator)
+            outcome = "not kept, its validator being unknown"
             if validator is not None:
                 size = self.cache.store(key, values, validator, clears, encoded)
-                kept = f"stored {size} bytes" if size else "not stored"
+                outcome = f"stored {size} bytes" if size else "not stored"
             if logger.isEnabledFor(logging.INFO):  # `self.name` may be slow
-                row = (self.name, format_box(chunk), reason, values.nbytes, seconds, kept)
+                row = (self.name, format_box(chunk), reason, values.nbytes, seconds, outcome)
                 logger.info("miss %s %s (%s): fetched %d bytes in %.3f s, %s", *row)
-        return found
+        return results
 
     def _fetch_all(self, chunks: list[Box]) -> list[tuple[Values, bytes | None, Encoded | None]]:
         """Fetch chunks from the source, with their stored bytes if the cache keeps these."""

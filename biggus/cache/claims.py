@@ -165,10 +165,10 @@ class Claims:
             import fcntl
         wanted = _LOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, _place(key), 1, 0)
         try:
-            found = fcntl.fcntl(self._file(), fcntl.F_GETLK, wanted)
+            lock = fcntl.fcntl(self._file(), fcntl.F_GETLK, wanted)
         except OSError:
             return None
-        kind, _, _, _, process = _LOCK.unpack(found)
+        kind, _, _, _, process = _LOCK.unpack(lock)
         return None if kind == fcntl.F_UNLCK else max(process, 0)
 
     def _file(self) -> int:

@@ -51,8 +51,8 @@ def compressed(raw: memoryview, itemsize: int, compression: str) -> bytes | None
     # Blosc does not shuffle elements of other sizes.
     word = itemsize if itemsize in _SHUFFLED else 1
     codec = blosc(compression, _LEVEL, blosc.SHUFFLE)
-    found: bytes = codec.encode(np.frombuffer(raw, f"u{word}"))
-    return found if gains(len(found), len(raw)) else None
+    data: bytes = codec.encode(np.frombuffer(raw, f"u{word}"))
+    return data if gains(len(data), len(raw)) else None
 
 
 def gains(nbytes: int, of: int) -> bool:
@@ -70,12 +70,12 @@ def decompressed(data: npt.NDArray[np.uint8], nbytes: int) -> npt.NDArray[np.uin
     MissingDependencyError
         If numcodecs is not installed.
     """
-    found = np.empty(nbytes, np.uint8)
+    values = np.empty(nbytes, np.uint8)
     try:
-        _blosc()().decode(data, out=found)
+        _blosc()().decode(data, out=values)
     except RuntimeError as error:
         raise ValueError(str(error)) from None
-    return found
+    return values
 
 
 @lru_cache

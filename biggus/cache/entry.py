@@ -293,8 +293,8 @@ def decode_bytes(buffer: Buffer, key: bytes) -> tuple[bytes, bytes]:
         As `decode`.
     """
     count = _EntryHeader.of(buffer.data).n_values
-    found = decode(buffer, key, np.dtype(np.uint8), (count,))
-    return found.values.tobytes(), found.validator
+    entry = decode(buffer, key, np.dtype(np.uint8), (count,))
+    return entry.values.tobytes(), entry.validator
 
 
 def peek(head: bytes, key: bytes) -> bytes | None:

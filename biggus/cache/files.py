@@ -250,8 +250,8 @@ class Files:
 
     def shard(self, name: str) -> Iterator[tuple[str, os.stat_result]]:
         """Yield the same for keys that begin with the two digits `name`."""
-        with contextlib.suppress(OSError), os.scandir(self._prefix + name) as found:
-            for item in found:
+        with contextlib.suppress(OSError), os.scandir(self._prefix + name) as entries:
+            for item in entries:
                 if _NAME.fullmatch(f"{name}/{item.name}"):
                     with contextlib.suppress(OSError):
                         yield name + item.name, item.stat()
@@ -267,12 +267,12 @@ class Files:
     def _remove_entries(self) -> None:
         remove_all(self.remove, (key for key, _ in self.keys()))
 
-    def tidy(self, name: str, left: Callable[[str], bool]) -> None:
-        """Remove from a shard the temporary files of writers for whom `left` returns True."""
-        with contextlib.suppress(OSError), os.scandir(self._prefix + name) as found:
-            for item in found:
+    def tidy(self, name: str, is_dead: Callable[[str], bool]) -> None:
+        """Remove from a shard the temporary files of writers for whom `is_dead` returns True."""
+        with contextlib.suppress(OSError), os.scandir(self._prefix + name) as entries:
+            for item in entries:
                 unfinished = _UNFINISHED.fullmatch(item.name)
-                if unfinished is None or not left(unfinished["writer"]):
+                if unfinished is None or not is_dead(unfinished["writer"]):
                     continue
                 with contextlib.suppress(OSError):
                     if item.is_dir(follow_symlinks=False):

@@ -174,8 +174,8 @@ class Index(Account):
         try:
             size = self.kinds[kind].write(key, pieces, lambda: clears == self.clearing.times)
         except OSError as error:
-            what = ("a chunk", "a description")[kind]
-            self._write_failures.log("%s could not be stored in %s: %s", what, self.folder, error)
+            thing = ("a chunk", "a description")[kind]
+            self._write_failures.log("%s could not be stored in %s: %s", thing, self.folder, error)
             return 0
         finally:
             if not size:
@@ -325,8 +325,8 @@ class Index(Account):
 
     def _found(self) -> tuple[int, int, int]:
         """Return the totals of a read-only folder, from its files."""
-        found = [files.shard(f"{shard:02x}") for files in self.kinds for shard in range(SHARDS)]
-        sizes = [[self.kinds[0].blocks(state) for _, state in shard] for shard in found]
+        shards = [files.shard(f"{shard:02x}") for files in self.kinds for shard in range(SHARDS)]
+        sizes = [[self.kinds[0].blocks(state) for _, state in shard] for shard in shards]
         return sum(map(len, sizes[:SHARDS])), sum(map(sum, sizes)), 0
 
     def _totals(self) -> tuple[int, int, int]:

@@ -50,8 +50,8 @@ class Layout:
         ((version,),) = self._run("PRAGMA schema_version")
         ((journal,),) = self._run("PRAGMA journal_mode")
         if version != self._version:
-            found = self._run("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")
-            if sorted(sql for (sql,) in found) != sorted(_STATEMENTS):
+            rows = self._run("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")
+            if sorted(sql for (sql,) in rows) != sorted(_STATEMENTS):
                 return False
             self._version = version
         return bool(journal != "wal")

@@ -252,8 +252,8 @@ class Ledger:
             if kind == GONE:
                 continue
             name = bytes.fromhex(key)
-            found = self.run("SELECT bytes FROM entries WHERE kind=? AND key=?", kind, name)
-            before = found[0][0] if found else None
+            rows = self.run("SELECT bytes FROM entries WHERE kind=? AND key=?", kind, name)
+            before = rows[0][0] if rows else None
             size = before if stored is None else stored
             if size is None:
                 # Its writer was killed before it recorded the store.
@@ -306,8 +306,8 @@ class Ledger:
             "SELECT GROUP_CONCAT(used || ' ' || bytes || ' ' || HEX(key)) FROM "
             "(SELECT * FROM entries WHERE kind=? AND used<? ORDER BY used LIMIT ?)"
         )
-        ((found,),) = self.run(oldest, kind, STAYS, rounds * EVICTED_AT_ONCE)
-        rows = [row.split(" ") for row in found.split(",")] if found else []
+        ((text,),) = self.run(oldest, kind, STAYS, rounds * EVICTED_AT_ONCE)
+        rows = [row.split(" ") for row in text.split(",")] if text else []
         evicted: list[tuple[bytes, int, int]] = []
         freed = 0
         for used, size, key in sorted((int(u), int(b), bytes.fromhex(k)) for u, b, k in rows):

@@ -28,25 +28,27 @@ def remove_all(remove: Callable[[str], None], keys: Iterable[str]) -> None:
     a
     b
     """
-    left = deque(sorted(keys))  # one folder after the other
+    queue = deque(sorted(keys))  # one folder after the other
     start = time.monotonic()
-    while left and time.monotonic() - start < _ALONE_SECONDS:
-        remove(left.popleft())
+    while queue and time.monotonic() - start < _ALONE_SECONDS:
+        remove(queue.popleft())
     helpers = [
-        threading.Thread(target=_work, args=(remove, left), name="biggus-cache-remove", daemon=True)
-        for _ in range(min(_HELPERS, len(left) // _SHARE))
+        threading.Thread(
+            target=_work, args=(remove, queue), name="biggus-cache-remove", daemon=True
+        )
+        for _ in range(min(_HELPERS, len(queue) // _SHARE))
     ]
     started = []
     with contextlib.suppress(RuntimeError):  # the interpreter is ending, or there are too many
         for helper in helpers:
             helper.start()
             started.append(helper)
-    _work(remove, left)
+    _work(remove, queue)
     for helper in started:
         helper.join()
 
 
-def _work(remove: Callable[[str], None], left: deque[str]) -> None:
+def _work(remove: Callable[[str], None], queue: deque[str]) -> None:
     with contextlib.suppress(IndexError):
         while True:
-            remove(left.popleft())
+            remove(queue.popleft())

@@ -92,13 +92,13 @@ class Sweeper:
     def _sweep_shard(self, kind: int, shard: int) -> None:
         ledger, files = self._ledger, self._ledger.kinds[kind]
         files.tidy(f"{shard:02x}", self._is_dead)
-        found = dict(files.shard(f"{shard:02x}"))
+        files_there = dict(files.shard(f"{shard:02x}"))
         first, last = bytes([shard]), bytes([shard]) + b"\xff" * 20
         within = "SELECT key, bytes, used FROM entries WHERE kind=? AND key>=? AND key<=?"
         lost = []
         total = count = 0
         for key, size, used in ledger.run(within, kind, first, last):
-            state = found.pop(hex_of(key), None)
+            state = files_there.pop(hex_of(key), None)
             # A file that was not listed may have been stored since.
             there = files.size(key.hex()) if state is None else files.blocks(state)
             if there is None:
@@ -108,7 +108,7 @@ class Sweeper:
                 ledger.put(kind, key, there, used, size)
             count, total = count + 1, total + there
         ledger.take(kind, lost)
-        for name, state in found.items():
+        for name, state in files_there.items():
             there = files.size(name)
             if there is not None:
                 ledger.put(kind, bytes.fromhex(name), there, _LONG_AGO + state.st_mtime_ns, None)

@@ -84,8 +84,8 @@ def decoder(
         return _known[key]
     if len(_known) >= _MOST_KNOWN:
         _known.clear()
-    made = _known[key] = _made(packed, attributes, *flags)
-    return made
+    decoder_made = _known[key] = _made(packed, attributes, *flags)
+    return decoder_made
 
 
 _known: dict[Hashable, Decoder | None] = {}
@@ -106,16 +106,16 @@ def _key(packed: np.dtype[Any], attributes: Mapping[str, Any], flags: object) ->
         or KEPT_DTYPE in attributes
     ):
         return None
-    found: list[Hashable] = [packed, packed.metadata is None, flags]
+    parts: list[Hashable] = [packed, packed.metadata is None, flags]
     for name in _DECIDING:
         value = attributes.get(name)
         if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "biufSU":
-            found.append((name, value.dtype.str, value.shape, value.tobytes()))
+            parts.append((name, value.dtype.str, value.shape, value.tobytes()))
         elif isinstance(value, str):
-            found.append((name, value))
+            parts.append((name, value))
         elif value is not None:
             return None
-    return tuple(found)
+    return tuple(parts)
 
 
 def _made(
@@ -128,87 +128,89 @@ def _made(
 ) -> Decoder | None:
     number = packed.kind in "iufc"
     compared = number or packed.kind in "mM" or packed == "S1"
-    kept = kept_dtype(packed, attributes) if restore else None
-    if not compared and kept is None:
+    original = kept_dtype(packed, attributes) if restore else None
+    if not compared and original is None:
         return None
     unsigned = scale and packed.kind == "i" and text_of(attributes, "_Unsigned") in ("true", "True")
     viewed = np.dtype(f"{packed.byteorder}u{packed.itemsize}") if unsigned else packed
-    made = Decoder(packed=packed, dtype=viewed, viewed=viewed)
+    decoder = Decoder(packed=packed, dtype=viewed, viewed=viewed)
     if scale and number:
-        made = _with_scaling(made, attributes)
+        decoder = _with_scaling(decoder, attributes)
     if mask and compared:
-        made = _with_missing(made, attributes, default_fills)
+        decoder = _with_missing(decoder, attributes, default_fills)
     if mask and number:
-        made = _with_bounds(made, attributes)
-    if kept is not None and made.dtype == packed:
-        made = replace(made, dtype=kept)
-    if made == Decoder(packed=packed, dtype=packed, viewed=packed):
+        decoder = _with_bounds(decoder, attributes)
+    if original is not None and decoder.dtype == packed:
+        decoder = replace(decoder, dtype=original)
+    if decoder == Decoder(packed=packed, dtype=packed, viewed=packed):
         return None
-    return _with_fill_value(made, attributes, default_fills) if made.masked else made
+    return _with_fill_value(decoder, attributes, default_fills) if decoder.masked else decoder
 
 
-def _with_missing(made: Decoder, attributes: Mapping[str, Any], default_fills: bool) -> Decoder:
+def _with_missing(decoder: Decoder, attributes: Mapping[str, Any], default_fills: bool) -> Decoder:
     """Add the packed values that are missing."""
-    missing, fill, default = _sentinels(made, attributes, default_fills)
-    found = [array.ravel() for array in (missing, fill) if array is not None]
+    missing, fill, default = _sentinels(decoder, attributes, default_fills)
+    sentinels = [array.ravel() for array in (missing, fill) if array is not None]
     # As in netCDF4-python, unsigned values never equal the default fill value, a signed one.
-    unsigned = made.viewed != made.packed
-    if fill is None and default is not None and not unsigned and not _unfilled(made, attributes):
-        found.append(default.reshape(1))
-    values = np.concatenate(found) if found else np.empty(0, made.viewed)
+    unsigned = decoder.viewed != decoder.packed
+    if fill is None and default is not None and not unsigned and not _unfilled(decoder, attributes):
+        sentinels.append(default.reshape(1))
+    values = np.concatenate(sentinels) if sentinels else np.empty(0, decoder.viewed)
     nan = np.isnan(values) if values.dtype.kind in "fcmM" else np.zeros(values.shape, bool)
     named = values[~nan]
     # Times without a unit have no hash.
     distinct = tuple(named) if named.dtype.kind in "mM" else tuple(dict.fromkeys(named))
-    return replace(made, missing=distinct, nan=bool(nan.any()))
+    return replace(decoder, missing=distinct, nan=bool(nan.any()))
 
 
-def _with_fill_value(made: Decoder, attributes: Mapping[str, Any], default_fills: bool) -> Decoder:
+def _with_fill_value(
+    decoder: Decoder, attributes: Mapping[str, Any], default_fills: bool
+) -> Decoder:
     """Add the fill value of the result: a packed missing value, cast to the dtype of the result."""
-    sentinels = _sentinels(made, attributes, default_fills)
+    sentinels = _sentinels(decoder, attributes, default_fills)
     shown = next((a.ravel()[0] for a in sentinels if a is not None and a.size), None)
     if shown is None:
         # NumPy's own does not fit into short integers.
-        usual = _DEFAULT_FILLS.get(made.dtype.str[1:]) if made.dtype.kind in "iu" else None
-        shown = np.ma.default_fill_value(made.dtype) if usual is None else usual
+        usual = _DEFAULT_FILLS.get(decoder.dtype.str[1:]) if decoder.dtype.kind in "iu" else None
+        shown = np.ma.default_fill_value(decoder.dtype) if usual is None else usual
         with np.errstate(all="ignore"):
-            return replace(made, fill_value=np.array(shown).astype(made.dtype)[()])
+            return replace(decoder, fill_value=np.array(shown).astype(decoder.dtype)[()])
     with np.errstate(all="ignore"):
-        value = np.asarray(shown).astype(made.viewed).astype(made.dtype)
-    return replace(made, fill_value=value[()])
+        value = np.asarray(shown).astype(decoder.viewed).astype(decoder.dtype)
+    return replace(decoder, fill_value=value[()])
 
 
 def _sentinels(
-    made: Decoder, attributes: Mapping[str, Any], default_fills: bool
+    decoder: Decoder, attributes: Mapping[str, Any], default_fills: bool
 ) -> tuple[npt.NDArray[Any] | None, ...]:
     """Return ``missing_value``, ``_FillValue`` and the default fill value; None if absent."""
-    missing = _castable(attributes.get("missing_value"), made)
-    fill = _castable(attributes.get("_FillValue"), made)
-    default = _DEFAULT_FILLS.get(made.packed.str[1:]) if default_fills else None
-    return missing, fill, None if default is None else np.array(default, made.packed)
+    missing = _castable(attributes.get("missing_value"), decoder)
+    fill = _castable(attributes.get("_FillValue"), decoder)
+    default = _DEFAULT_FILLS.get(decoder.packed.str[1:]) if default_fills else None
+    return missing, fill, None if default is None else np.array(default, decoder.packed)
 
 
-def _unfilled(made: Decoder, attributes: Mapping[str, Any]) -> bool:
+def _unfilled(decoder: Decoder, attributes: Mapping[str, Any]) -> bool:
     """Return whether unwritten values are not the default fill value.
 
     Without filling, every value of a byte may be a real one.  For wider types the default fill
     values are so improbable that they still count as missing.
     """
-    return made.packed.itemsize == 1 and text_of(attributes, "_NoFill") == "true"
+    return decoder.packed.itemsize == 1 and text_of(attributes, "_NoFill") == "true"
 
 
-def _with_bounds(made: Decoder, attributes: Mapping[str, Any]) -> Decoder:
+def _with_bounds(decoder: Decoder, attributes: Mapping[str, Any]) -> Decoder:
     """Add the least and the greatest valid packed values."""
-    both = _castable(attributes.get("valid_range"), made)
+    both = _castable(attributes.get("valid_range"), decoder)
     if both is not None and both.size == 2:
         low, high = both.ravel()
-        return replace(made, minimum=low, maximum=high)
-    bounds = (_castable(attributes.get(name), made) for name in ("valid_min", "valid_max"))
+        return replace(decoder, minimum=low, maximum=high)
+    bounds = (_castable(attributes.get(name), decoder) for name in ("valid_min", "valid_max"))
     low, high = (None if b is None or b.size != 1 else b.ravel()[0] for b in bounds)
-    return replace(made, minimum=low, maximum=high)
+    return replace(decoder, minimum=low, maximum=high)
 
 
-def _with_scaling(made: Decoder, attributes: Mapping[str, Any]) -> Decoder:
+def _with_scaling(decoder: Decoder, attributes: Mapping[str, Any]) -> Decoder:
     """Add scale, offset and the dtype of the result; neither if one of them is invalid."""
     numbers = []
     width = kept_width(attributes)
@@ -217,7 +219,7 @@ def _with_scaling(made: Decoder, attributes: Mapping[str, Any]) -> Decoder:
         if value is not None:
             array = np.asarray(value)
             if array.size != 1 or array.dtype.kind not in "biuf":
-                return made
+                return decoder
             value = array.ravel()[0]
             if width is not None and value.dtype == np.float64:
                 value = value.astype(width)
@@ -226,34 +228,34 @@ def _with_scaling(made: Decoder, attributes: Mapping[str, Any]) -> Decoder:
     idle_scale, idle_offset = scale is None or scale == 1, offset is None or offset == 0
     if idle_scale and idle_offset:
         # Nothing to compute; but if both are given, their dtype is that of the result.
-        return made if scale is None or offset is None else replace(made, dtype=scale.dtype)
+        return decoder if scale is None or offset is None else replace(decoder, dtype=scale.dtype)
     if scale is None or offset is None:
         scale, offset = (None if idle_scale else scale), (None if idle_offset else offset)
-    result = made.viewed
+    result = decoder.viewed
     for number in (scale, offset):
         if number is not None:
             result = np.result_type(result, number.dtype)
-    return replace(made, dtype=result, scale=scale, offset=offset)
+    return replace(decoder, dtype=result, scale=scale, offset=offset)
 
 
-def _castable(value: Any, made: Decoder) -> npt.NDArray[Any] | None:
+def _castable(value: Any, decoder: Decoder) -> npt.NDArray[Any] | None:
     """Return an attribute cast to the packed dtype, or None if the cast changes its value."""
-    packed = made.packed
+    packed = decoder.packed
     if value is None:
         return None
     try:
-        given = np.array(value)
+        array = np.array(value)
         if packed.kind == "S":
-            cast = given.astype(packed) if given.dtype.kind == "S" else None
-        elif packed.kind == given.dtype.kind or (
-            given.dtype.kind in "biuf" and packed.kind not in "mM"
+            cast = array.astype(packed) if array.dtype.kind == "S" else None
+        elif packed.kind == array.dtype.kind or (
+            array.dtype.kind in "biuf" and packed.kind not in "mM"
         ):
             with np.errstate(all="ignore"):
-                cast = given.astype(packed)
+                cast = array.astype(packed)
         else:
             cast = None
-        if cast is None or not np.array_equal(given, cast, equal_nan=packed.kind != "S"):
+        if cast is None or not np.array_equal(array, cast, equal_nan=packed.kind != "S"):
             return None
     except (TypeError, ValueError, OverflowError):
         return None
-    return cast.view(made.viewed)
+    return cast.view(decoder.viewed)

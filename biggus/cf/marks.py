@@ -50,14 +50,14 @@ def kept_dtype(stored: np.dtype[Any], attributes: Mapping[str, Any]) -> np.dtype
     if whole and text_of(attributes, "dtype") == "bool":
         return np.dtype(bool)
     try:
-        kept: np.dtype[Any] = np.dtype(text_of(attributes, KEPT_DTYPE) or stored)
+        original: np.dtype[Any] = np.dtype(text_of(attributes, KEPT_DTYPE) or stored)
     except (TypeError, ValueError, SyntaxError):  # NumPy tries to parse any text
         return None
-    if kept == stored:
+    if original == stored:
         return None
-    half = stored.kind == "f" and kept.kind == "f" and kept.itemsize == 2
-    text = stored.kind == "O" and kept.kind in "UT"
-    return kept if (whole and kept.kind == "b") or half or text else None
+    half = stored.kind == "f" and original.kind == "f" and original.itemsize == 2
+    text = stored.kind == "O" and original.kind in "UT"
+    return original if (whole and original.kind == "b") or half or text else None
 
 
 def kept_width(attributes: Mapping[str, Any]) -> np.dtype[Any] | None:

@@ -53,8 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     if argv is None:
         stop_orderly()
-    given = sys.argv[1:] if argv is None else argv
-    own, program = _split(given)
+    words = sys.argv[1:] if argv is None else argv
+    own, program = _split(words)
     try:
         arguments = _parsed(_parser(own), own)
     except SystemExit as stop:
@@ -88,12 +88,12 @@ def _run(arguments: argparse.Namespace) -> int:
     return OK if code is None else int(code)
 
 
-def _split(given: Sequence[str]) -> tuple[Sequence[str], list[str]]:
+def _split(words: Sequence[str]) -> tuple[Sequence[str], list[str]]:
     """Split the arguments of a command from the program after two dashes."""
-    if not given or given[0] not in _RUNNING or "--" not in given:
-        return given, []
-    at = list(given).index("--")
-    return given[:at], list(given[at + 1 :])
+    if not words or words[0] not in _RUNNING or "--" not in words:
+        return words, []
+    at = list(words).index("--")
+    return words[:at], list(words[at + 1 :])
 
 
 class _ShortParser(argparse.ArgumentParser):
@@ -108,13 +108,13 @@ def _parsed(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Na
 
     argparse takes all positional arguments from the first place where there are some.
     """
-    arguments, rest = parser.parse_known_args(argv)
-    if rest and (not hasattr(arguments, "words") or any(map(_is_option, rest))):
+    arguments, words = parser.parse_known_args(argv)
+    if words and (not hasattr(arguments, "words") or any(map(_is_option, words))):
         hint = "; a program follows two dashes: -- python study.py"
-        runs = argv[0] in _RUNNING and not _is_option(rest[0])
-        parser.error(f"unrecognized arguments: {' '.join(rest)}{hint if runs else ''}")
-    if rest:
-        arguments.words.extend(rest)
+        runs = argv[0] in _RUNNING and not _is_option(words[0])
+        parser.error(f"unrecognized arguments: {' '.join(words)}{hint if runs else ''}")
+    if words:
+        arguments.words.extend(words)
     return arguments
 
 

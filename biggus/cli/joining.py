@@ -86,8 +86,8 @@ class Joined:
         """The metadata of the array, as values that JSON can hold."""
         facts = facts_of(self.opened)
         named = {"locations": self.locations, "variable": self.variable}
-        kept = ("shape", "dims", "dtype", "stored_dtype", "nbytes", "chunks", "masked")
-        return named | {name: facts[name] for name in kept if name in facts}
+        names = ("shape", "dims", "dtype", "stored_dtype", "nbytes", "chunks", "masked")
+        return named | {name: facts[name] for name in names if name in facts}
 
 
 def open_joined(arguments: argparse.Namespace) -> Joined:
@@ -104,9 +104,9 @@ def open_joined(arguments: argparse.Namespace) -> Joined:
     opened = [open_variable(arguments, Location(path), name) for path, name in named]
     first = opened[0]
     if len(opened) > 1:
-        given = opening_options(arguments)
+        opening = opening_options(arguments)
         members = [
-            JoinedMember(each.array, path, variable, given)
+            JoinedMember(each.array, path, variable, opening)
             for each, (path, variable) in zip(opened, named, strict=True)
         ]
         try:

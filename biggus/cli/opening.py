@@ -153,15 +153,15 @@ def backend_options(arguments: argparse.Namespace) -> dict[str, Any]:
     UsageError
         If an option is not of the form NAME=VALUE.
     """
-    given = {}
+    options_given = {}
     for text in arguments.option:
         name, equals, value = text.partition("=")
         if not equals or not name.isidentifier():
             raise UsageError(f"-O takes NAME=VALUE, not {text!r}")
-        given[name] = plain_literal(value)
+        options_given[name] = plain_literal(value)
     if arguments.zoom is not None:
-        given["zoom"] = arguments.zoom
-    return given
+        options_given["zoom"] = arguments.zoom
+    return options_given
 
 
 def plain_literal(text: str) -> Any:
@@ -199,9 +199,9 @@ def variables(arguments: argparse.Namespace, where: Location) -> tuple[str, ...]
     """Return the names of the variables; if the location is gone, those the cache remembers."""
     try:
         server = server_for(where, arguments.backend)
-        given = backend_options(arguments)
-        with options_of(server, given):
-            return variables_of(server, where, given)
+        of_backend = backend_options(arguments)
+        with options_of(server, of_backend):
+            return variables_of(server, where, of_backend)
     except BiggusError as error:
         names = _remembered(where) if isinstance(error, GoneError) else ()
         if not names:
@@ -225,8 +225,8 @@ def _remembered(where: Location) -> tuple[str, ...]:
 
 def opening_options(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the arguments of `biggus.open` besides location and variable."""
-    given = backend_options(arguments)
-    return {"backend": arguments.backend, "decode": not arguments.raw, **given}
+    of_backend = backend_options(arguments)
+    return {"backend": arguments.backend, "decode": not arguments.raw, **of_backend}
 
 
 def open_variable(arguments: argparse.Namespace, where: Location, variable: str | None) -> Opened:

@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def summary(bundle: Bundle) -> str:
     """Return the summary of a bundle in one line."""
-    read = sum(bool(held.chunks) for held in bundle.sources.values())
+    read = sum(bool(source.chunks) for source in bundle.sources.values())
     chunks = f"{bundle.chunks:,} chunk{'s' * (bundle.chunks != 1)}"
     sources = f"{read:,} source{'s' * (read != 1)}"
     return f"{chunks} of {sources}, {format_bytes(bundle.nbytes)}; receipt {bundle.receipt}"

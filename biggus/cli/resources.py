@@ -35,8 +35,8 @@ def resources(arguments: argparse.Namespace, **more: Any) -> Iterator[None]:
     MemoryBudgetError
         If the memory does not suffice; the message names the argument that allows more.
     """
-    given = {name: getattr(arguments, name) for name in ("memory", "workers")}
-    changes = {name: value for name, value in given.items() if value is not None}
+    limits = {name: getattr(arguments, name) for name in ("memory", "workers")}
+    changes = {name: value for name, value in limits.items() if value is not None}
     try:
         chosen = options.set_options(**changes, **more)
     except OptionError as error:

@@ -64,18 +64,18 @@ def wanted_statistics(arguments: argparse.Namespace, opened: Opened) -> dict[str
     """
     array = opened.array
     axis = axes_of(arguments, opened)
-    found = {"count": functions.count(array, axis=axis)}
+    statistics = {"count": functions.count(array, axis=axis)}
     if array.dtype.kind in "fcmM":
-        found["nan"] = functions.count_nonzero(biggus.isnan(array), axis=axis)
-    asked = _names(arguments.statistics)
-    for name in asked or _DEFAULT:
+        statistics["nan"] = functions.count_nonzero(biggus.isnan(array), axis=axis)
+    names = _names(arguments.statistics)
+    for name in names or _DEFAULT:
         try:
-            found[name] = _statistic(name, array, axis)
+            statistics[name] = _statistic(name, array, axis)
         except (TypeError, ValueError) as error:
             # Dates have no mean, and strings only a count.
-            if asked:
+            if names:
                 raise MisfitError(f"cannot compute {name} of {array.dtype}: {error}") from error
-    return found
+    return statistics
 
 
 def axes_of(arguments: argparse.Namespace, opened: Opened) -> tuple[int, ...] | None:

@@ -72,8 +72,8 @@ def run(arguments: argparse.Namespace) -> None:
         joined = open_joined(arguments)
         wanted = wanted_statistics(arguments, joined.opened)
         axis = axes_of(arguments, joined.opened)
-        found = _computed(arguments, joined.opened, wanted)
-    report = joined.facts | {"axis": axis, "statistics": found}
+        computed = _computed(arguments, joined.opened, wanted)
+    report = joined.facts | {"axis": axis, "statistics": computed}
     report["seconds"] = time.perf_counter() - started
     if arguments.json:
         print(json.dumps(report, indent=2, allow_nan=False))
@@ -124,12 +124,12 @@ def _summaries(results: dict[str, biggus.Array]) -> dict[str, Any]:
         if array.size:
             lazy += [functions.nanmin(array), functions.nanmean(array), functions.nanmax(array)]
     numbers = iter(map(plain_number, biggus.masked_arrays(lazy)))
-    found = {}
+    summaries = {}
     for name, array in results.items():
         of_values = [next(numbers) if array.size else None for _ in range(3)]
         summary = dict(zip(("min", "mean", "max"), of_values, strict=True))
-        found[name] = {"shape": list(array.shape), "dtype": str(array.dtype), **summary}
-    return found
+        summaries[name] = {"shape": list(array.shape), "dtype": str(array.dtype), **summary}
+    return summaries
 
 
 def plain_number(value: Any) -> Any:

@@ -106,21 +106,21 @@ def _pyramid(arguments: argparse.Namespace, named: Selected) -> Pyramid:
     from biggus.viewer.maps.colours import flags_of
 
     try:
-        found = _opened(arguments, named)
-        _check_drawable(found.levels[0].array if isinstance(found, Pyramid) else found)
-        if isinstance(found, Pyramid):
-            return found
-        axes = picture_axes(found.shape)
+        shown = _opened(arguments, named)
+        _check_drawable(shown.levels[0].array if isinstance(shown, Pyramid) else shown)
+        if isinstance(shown, Pyramid):
+            return shown
+        axes = picture_axes(shown.shape)
     except (IndexError, ValueError, TypeError) as error:
         if isinstance(error, BiggusError):
             raise
         raise UsageError(f"{named.where.public} cannot be panned over: {error}") from None
-    method = "mode" if flags_of(labels_of(found.node, coordinates=True).attributes) else "mean"
+    method = "mode" if flags_of(labels_of(shown.node, coordinates=True).attributes) else "mean"
     if arguments.overviews:
         with progress_bar() as bar, set_options(progress=bar or False):
-            return overviews(found, method=method)
-    kept = kept_overviews(found, method=method)
-    return kept or Pyramid([(found, (1,) * found.ndim)], axes)
+            return overviews(shown, method=method)
+    levels = kept_overviews(shown, method=method)
+    return levels or Pyramid([(shown, (1,) * shown.ndim)], axes)
 
 
 def _check_drawable(array: Array) -> None:
@@ -139,8 +139,8 @@ def _opened(arguments: argparse.Namespace, named: Selected) -> Pyramid | Array:
     options = backend_options(arguments)
     if "zoom" in options:
         options["zooms"] = range(options.pop("zoom") + 1)
-    found = open_pyramid(named.where, named.variable, backend=arguments.backend, **options)
-    return found if len(found) > 1 else found.levels[0].array
+    pyramid = open_pyramid(named.where, named.variable, backend=arguments.backend, **options)
+    return pyramid if len(pyramid) > 1 else pyramid.levels[0].array
 
 
 def _serve(shown: Pyramid, title: str, port: int) -> None:

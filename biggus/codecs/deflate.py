@@ -42,10 +42,10 @@ def inflate(data: Any, size: int) -> Any:
     >>> bytes(inflate(zlib.compress(b"values"), 6))
     b'values'
     """
-    found = _inflater()(data, size)
-    if len(found) != size:
-        raise ValueError(f"it holds {len(found)} bytes and not {size}: damaged")
-    return found
+    decoded = _inflater()(data, size)
+    if len(decoded) != size:
+        raise ValueError(f"it holds {len(decoded)} bytes and not {size}: damaged")
+    return decoded
 
 
 @functools.cache
@@ -78,9 +78,9 @@ def _by_zlib(data: Any, size: int) -> Any:
     stream = zlib.decompressobj()
     try:
         # One byte more, to notice longer streams and to let others reach their end.
-        found = stream.decompress(data, size + 1)
+        decoded = stream.decompress(data, size + 1)
     except zlib.error as error:
         raise ValueError(f"its zlib stream is damaged ({error})") from error
     if not stream.eof:
         raise ValueError(f"its zlib stream is cut short, or holds more than {size} bytes")
-    return found
+    return decoded

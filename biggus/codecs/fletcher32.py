@@ -57,9 +57,9 @@ def _sums(words: npt.NDArray[np.uint16]) -> tuple[int, int]:
     table = words[: rows * _ROW].reshape(rows, _ROW)
     of_rows = table.sum(axis=1, dtype=np.uint32).tolist()
     of_columns = table.sum(axis=0, dtype=np.uint32).astype(np.uint64)
-    rest = words[rows * _ROW :].astype(np.uint64)
-    once = sum(of_rows) + int(rest.sum())
-    often = int((rest * np.arange(rest.size, 0, -1, dtype=np.uint64)).sum())
+    tail = words[rows * _ROW :].astype(np.uint64)
+    once = sum(of_rows) + int(tail.sum())
+    often = int((tail * np.arange(tail.size, 0, -1, dtype=np.uint64)).sum())
     often += sum((words.size - row * _ROW) * total for row, total in enumerate(of_rows))
     often -= int((of_columns * np.arange(_ROW, dtype=np.uint64)).sum())
     return once, often
@@ -89,9 +89,9 @@ def verified(data: Any) -> memoryview:
     view = memoryview(data).cast("B")
     if len(view) < BYTES:
         raise ValueError("it is too short to hold a checksum: damaged")
-    body, kept = view[:-BYTES], bytes(view[-BYTES:])
-    found = fletcher32(body).to_bytes(BYTES, "little")
-    swapped = bytes((found[1], found[0], found[3], found[2]))
-    if kept not in (found, swapped):
+    body, stored = view[:-BYTES], bytes(view[-BYTES:])
+    computed = fletcher32(body).to_bytes(BYTES, "little")
+    swapped = bytes((computed[1], computed[0], computed[3], computed[2]))
+    if stored not in (computed, swapped):
         raise ValueError("its checksum (fletcher32) does not match: damaged")
     return body

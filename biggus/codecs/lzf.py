@@ -42,11 +42,11 @@ def decode_lzf(data: Any, size: int, out: npt.NDArray[np.uint8] | None = None) -
     target = np.empty(size, np.uint8) if out is None else out
     decode, failure = _decoder()
     try:
-        found = decode(data, header=False, out=target)
+        decoded = decode(data, header=False, out=target)
     except failure as error:
         raise ValueError("its LZF data are damaged") from error
-    if len(found) != size:
-        raise ValueError(f"it holds {len(found)} bytes and not {size}: damaged")
+    if len(decoded) != size:
+        raise ValueError(f"it holds {len(decoded)} bytes and not {size}: damaged")
     return target
 
 

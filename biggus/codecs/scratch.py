@@ -24,10 +24,10 @@ def scratch(purpose: str, nbytes: int) -> npt.NDArray[np.uint8]:
     >>> scratch("example", 5).shape
     (5,)
     """
-    kept: dict[str, npt.NDArray[np.uint8]] = _thread.__dict__
-    buffer = kept.get(purpose)
+    buffers: dict[str, npt.NDArray[np.uint8]] = _thread.__dict__
+    buffer = buffers.get(purpose)
     if buffer is None or buffer.nbytes < nbytes:
         buffer = np.empty(nbytes, np.uint8)
         if nbytes <= MOST_KEPT:
-            kept[purpose] = buffer
+            buffers[purpose] = buffer
     return buffer[:nbytes]

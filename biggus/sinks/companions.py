@@ -80,15 +80,15 @@ def companions_of(
             if there is not each and not _same(there.node, each.node):
                 _log.warning("%s is left out: arrays in there differ in it", each.place.label)
                 wanted[each.place] = None
-    found = {
+    companions = {
         place: each for place, each in wanted.items() if each is not None and place not in taken
     }
-    there_is = taken | found.keys()
+    there_is = taken | companions.keys()
     kept_labels = {
         number: _naming(each, places[number], there_is) if places[number].name else each
         for number, each in labels.items()
     }
-    beside = [each._replace(labels=_naming_bounds(each, there_is)) for each in found.values()]
+    beside = [each._replace(labels=_naming_bounds(each, there_is)) for each in companions.values()]
     return kept_labels, [_packed(each, stores) or _whole(each) for each in beside]
 
 

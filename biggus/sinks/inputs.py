@@ -111,10 +111,14 @@ def _same(own: Source, other: Source) -> bool:
     """Tell whether two sources are one variable of one store."""
     if own.token is not None and own.token == other.token:
         return True
-    for held in ("_held", "variable"):
-        mine = getattr(own, held, None)
+    for attribute in ("_held", "variable"):
+        mine = getattr(own, attribute, None)
         # Datasets of h5py are equal if they are the same object in the file.
-        if mine is not None and not isinstance(mine, str) and mine == getattr(other, held, None):
+        if (
+            mine is not None
+            and not isinstance(mine, str)
+            and mine == getattr(other, attribute, None)
+        ):
             return True
     stores = _store_of(own), _store_of(other)
     if stores != (None, None):

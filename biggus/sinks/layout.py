@@ -48,9 +48,9 @@ class SavedLayout(NamedTuple):
                     f"{store.format} has no {wanted.name} compression; it has: {known}"
                 )
             return wanted
-        kept = _compression_of(node)
-        fits = kept is not None and kept.name.partition(":")[0] in store.compressions
-        return kept if fits else None
+        own = _compression_of(node)
+        fits = own is not None and own.name.partition(":")[0] in store.compressions
+        return own if fits else None
 
 
 DEFAULT_LAYOUT = SavedLayout()
@@ -73,31 +73,31 @@ def layouts(
     TypeError, ValueError
         If the arguments are invalid, or given for a target that exists.
     """
-    found = []
+    saved = []
     new = [isinstance(goal, (str, os.PathLike)) for goal in goals]
     pairs = zip(_each(chunks, new, "chunks"), _each(compression, new, "compression"), strict=True)
     for node, (cut, packed) in zip(nodes, pairs, strict=True):
         lengths = None
         if cut is not None:
             lengths = longest_chunks(given_chunks(cut, node.shape), node.shape)
-        found.append(SavedLayout(lengths, given_compression(packed)))
-    return found
+        saved.append(SavedLayout(lengths, given_compression(packed)))
+    return saved
 
 
-def _each(given: Any, new: Sequence[bool], name: str) -> list[Any]:
+def _each(argument: Any, new: Sequence[bool], name: str) -> list[Any]:
     """Return the value of an argument for each target."""
-    if given is None:
+    if argument is None:
         return [None] * len(new)
-    if not isinstance(given, list):
+    if not isinstance(argument, list):
         if not any(new):
             raise ValueError(f"{name} is for new arrays: these targets have their own")
-        return [given if each else None for each in new]
-    if len(given) != len(new):
-        raise ValueError(f"{name} has {len(given)} entries, and there are {len(new)} targets")
-    for number, (entry, each) in enumerate(zip(given, new, strict=True)):
+        return [argument if each else None for each in new]
+    if len(argument) != len(new):
+        raise ValueError(f"{name} has {len(argument)} entries, and there are {len(new)} targets")
+    for number, (entry, each) in enumerate(zip(argument, new, strict=True)):
         if entry is not None and not each:
             raise ValueError(f"{name} is for new arrays: target {number} has its own")
-    return given
+    return argument
 
 
 def _compression_of(node: Node) -> Compression | None:

@@ -32,15 +32,15 @@ def carried_attributes(attributes: Mapping[str, Any], decoded: bool) -> dict[str
     decoded : bool
         Whether the values are decoded; if so, attributes that describe packing are left out.
     """
-    kept = {}
+    carried = {}
     for name, value in kept_attributes(attributes, decoded).items():
         plain = plain_value(value)
         refused = _refusal(value, plain)
         if refused:
             _log.warning("leaving out the attribute %s: %s", name, refused)
         else:
-            kept[name] = plain if _dtype_of(value) is None else _native(value)
-    return kept
+            carried[name] = plain if _dtype_of(value) is None else _native(value)
+    return carried
 
 
 def _dtype_of(value: Any) -> np.dtype[Any] | None:
@@ -111,14 +111,14 @@ def packed_fill(attributes: Mapping[str, Any], dtype: np.dtype[Any]) -> Any:
     >>> print(packed_fill({"_FillValue": -9.5}, np.dtype("i2")))
     None
     """
-    given = np.asarray(attributes.get("_FillValue"))
-    if given.dtype == dtype == np.dtype("S1") and given.size == 1:
-        return given.ravel()[0]
-    if given.size != 1 or given.dtype.kind not in "iuf" or dtype.kind not in "iuf":
+    value = np.asarray(attributes.get("_FillValue"))
+    if value.dtype == dtype == np.dtype("S1") and value.size == 1:
+        return value.ravel()[0]
+    if value.size != 1 or value.dtype.kind not in "iuf" or dtype.kind not in "iuf":
         return None
     with np.errstate(all="ignore"):
-        fill = given.ravel().astype(dtype.newbyteorder("="))
-    return fill[0] if np.array_equal(given.ravel(), fill, equal_nan=True) else None
+        fill = value.ravel().astype(dtype.newbyteorder("="))
+    return fill[0] if np.array_equal(value.ravel(), fill, equal_nan=True) else None
 
 
 def default_fill(attributes: Mapping[str, Any], dtype: np.dtype[Any]) -> Any:

@@ -72,5 +72,5 @@ def _grid(node: Node, goal: Any, layout: SavedLayout) -> Chunks | None:
         check_object(goal, node)
         return writer_to(goal, name_of(goal), node).grid
     store = store_class(place_of(goal, node).path)
-    found = layout.chunks_in(store, node)
-    return found if store.chunked and node.shape and 0 not in node.shape else None
+    chunks = layout.chunks_in(store, node)
+    return chunks if store.chunked and node.shape and 0 not in node.shape else None

@@ -160,18 +160,18 @@ def _saved(
             )
             for number in objects
         }
-        made: list[tuple[NewArray, Marked | FillingWriter]] = []
+        created: list[tuple[NewArray, Marked | FillingWriter]] = []
         for path, numbers in together.items():
             store = stack.enter_context(_opened(store_class(path)(temporary[path]), path))
             for number in numbers:
                 new = _new_array(nodes[number], places[number], store, about[number], how[number])
-                made.append((new, _create(store, new)))
-                writers[number] = Guarded(made[-1][1], new.label, gate)
+                created.append((new, _create(store, new)))
+                writers[number] = Guarded(created[-1][1], new.label, gate)
             arrays = [number for number in numbers if number < len(goals)]
             store.set_attributes(shared_group_attributes([about[number] for number in arrays]))
         stack.callback(gate.shut)
         engine.store(nodes, [writers[number] for number in range(len(nodes))])
-        for new, writer in made:
+        for new, writer in created:
             _settle(new, writer)
 
 
@@ -325,5 +325,5 @@ def _unlimited(node: Node, about: Labels) -> set[str]:
     What is computed along time has a time that was unlimited where it was read.
     """
     nodes = [node, *(each.node for each in about.coordinates)]
-    found = {dim for each in nodes for dim in encoding_of(each).get("unlimited", ())}
-    return found.intersection(about.named)
+    unlimited = {dim for each in nodes for dim in encoding_of(each).get("unlimited", ())}
+    return unlimited.intersection(about.named)

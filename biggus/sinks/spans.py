@@ -32,22 +32,22 @@ def with_spans(labels: Mapping[int, Labels], places: Mapping[int, Place]) -> dic
     }
     result = {}
     for number, one in labels.items():
-        methods, found = one.attributes.get("cell_methods"), []
+        methods, coordinates = one.attributes.get("cell_methods"), []
         for each in one.coordinates:
             if each.spans is None or each.bounds is None:
-                found.append(each)
+                coordinates.append(each)
                 continue
             key = id(each.spans), len(each.axes)
             if key not in read:
                 both = engine.evaluate_all([each.node, each.bounds[2]])
                 read[key] = [leaf_of(MemorySource(values)) for values in both]
             name = _name_of(each, key, places[number], holders)
-            found.append(_named(each, name, *read[key]))
+            coordinates.append(_named(each, name, *read[key]))
             if isinstance(methods, str) and each.attributes.get("standard_name") != each.name:
                 methods = re.sub(rf"(?<!\S){re.escape(each.name)}:", f"{name}:", methods)
         renamed = {} if methods is None else {"cell_methods": methods}
         result[number] = replace(
-            one, attributes={**one.attributes, **renamed}, coordinates=tuple(found)
+            one, attributes={**one.attributes, **renamed}, coordinates=tuple(coordinates)
         )
     return result
 

@@ -37,14 +37,14 @@ def as_packed(
     A node is replaced if readers of the new store decode the values to the same bits.
     """
     walk: Walk[Unpacked | None] = Walk(_stored)
-    found = list(nodes)
+    packed_nodes = list(nodes)
     for number, place in places.items():
         if place.path not in stores:
             continue
         packed = packed_in(stores[place.path], nodes[number], walk)
         if packed is not None:
-            found[number] = packed
-    return found
+            packed_nodes[number] = packed
+    return packed_nodes
 
 
 def packed_in(
@@ -74,10 +74,10 @@ def _stored(node: Node) -> Generator[Any, Any, Unpacked | None]:
             inner = yield node.children[0]
             if inner is None or inner.decoder is None:
                 return None
-            made = node.rebuild((inner.node,))
+            rebuilt = node.rebuild((inner.node,))
             if isinstance(node, Rechunked):
-                made = Rechunked(inner.node, node.selection, node.chunks)
-            return Unpacked(made, inner.decoder)
+                rebuilt = Rechunked(inner.node, node.selection, node.chunks)
+            return Unpacked(rebuilt, inner.decoder)
         case Mosaic():
             tiles = yield from answers(node.tiles)
             first = tiles[0] if tiles else None

@@ -21,10 +21,10 @@ def same(values: npt.NDArray[Any], marker: Any) -> npt.NDArray[np.bool_]:
     array([False,  True])
     """
     with np.errstate(all="ignore"):
-        found: npt.NDArray[np.bool_] = np.equal(values, marker)
+        equal: npt.NDArray[np.bool_] = np.equal(values, marker)
         if marker != marker:  # noqa: PLR0124 - true for NaN
-            found = np.not_equal(values, values)
-    return found
+            equal = np.not_equal(values, values)
+    return equal
 
 
 class Unseen:
@@ -51,8 +51,8 @@ class Unseen:
         dtype = dtype.newbyteorder("=")
         first = [dtype.type(value) for value in preferred]
         all_there_are = dtype.itemsize <= 2
-        rest = _every(dtype) if all_there_are else _some(dtype)
-        self._left = np.concatenate([np.array(first, dtype), rest])
+        others = _every(dtype) if all_there_are else _some(dtype)
+        self._left = np.concatenate([np.array(first, dtype), others])
         self._patterns = np.zeros(2 ** (8 * dtype.itemsize), bool) if all_there_are else None
 
     def see(self, values: npt.NDArray[Any]) -> None:
@@ -64,13 +64,13 @@ class Unseen:
 
     def any(self) -> Any:
         """Return a value that has not been seen, or None."""
-        left = self._left
+        remaining = self._left
         if self._patterns is not None:
-            seen = np.flatnonzero(self._patterns).astype(f"u{left.dtype.itemsize}")
-            left = left[~np.isin(left, seen.view(left.dtype))]
-            if left.dtype.kind == "f" and np.isnan(seen.view(left.dtype)).any():
-                left = left[~np.isnan(left)]  # there are many bit patterns of NaN
-        return left[0] if left.size else None
+            seen = np.flatnonzero(self._patterns).astype(f"u{remaining.dtype.itemsize}")
+            remaining = remaining[~np.isin(remaining, seen.view(remaining.dtype))]
+            if remaining.dtype.kind == "f" and np.isnan(seen.view(remaining.dtype)).any():
+                remaining = remaining[~np.isnan(remaining)]  # there are many bit patterns of NaN
+        return remaining[0] if remaining.size else None
 
 
 def _without(candidates: npt.NDArray[Any], values: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -80,8 +80,8 @@ def _without(candidates: npt.NDArray[Any], values: npt.NDArray[Any]) -> npt.NDAr
         # and different integers may become the same float.
         compared, values = candidates.astype("f8"), values.astype("f8")
     keep = [not same(values, candidate).any() for candidate in compared]
-    left: npt.NDArray[Any] = candidates[np.array(keep, bool)]
-    return left
+    remaining: npt.NDArray[Any] = candidates[np.array(keep, bool)]
+    return remaining
 
 
 def _bits(values: npt.NDArray[Any]) -> npt.NDArray[Any]:

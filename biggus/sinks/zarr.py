@@ -110,17 +110,17 @@ def _codecs(new: NewArray) -> dict[str, Any]:
         numcodecs = importlib.import_module("numcodecs")
     name, level = compression.name, compression.level
     kind, _, inner = name.partition(":")
-    given: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     if kind == "blosc":
-        given = {"cname": inner, "shuffle": int(compression.shuffle)}
+        settings = {"cname": inner, "shuffle": int(compression.shuffle)}
     if level is not None:
-        given[{"lz4": "acceleration", "blosc": "clevel"}.get(kind, "level")] = level
+        settings[{"lz4": "acceleration", "blosc": "clevel"}.get(kind, "level")] = level
     named = {"zstd": "Zstd", "gzip": "GZip", "lz4": "LZ4", "blosc": "Blosc"}
-    found = {"compressors": getattr(numcodecs, named[kind])(**given)}
+    arguments = {"compressors": getattr(numcodecs, named[kind])(**settings)}
     shuffles = compression.shuffle and kind != "blosc" and new.dtype.kind in "iufcmM"
     if shuffles and new.dtype.itemsize > 1:
-        found["filters"] = [numcodecs.Shuffle(new.dtype.itemsize)]
-    return found
+        arguments["filters"] = [numcodecs.Shuffle(new.dtype.itemsize)]
+    return arguments
 
 
 class _Array(Target):
@@ -224,14 +224,18 @@ class ChunkFiles:
     def _whole(self, part: ChunkPart, values: Values) -> Any:
         """Return a whole chunk in C order, filled beyond the edge of the array."""
         key: Any = (*part.outer, ...)
-        found: Any = values[key]
-        if found.shape == self._chunks and found.flags.c_contiguous and found.dtype == self._dtype:
-            return found
+        part_values: Any = values[key]
+        if (
+            part_values.shape == self._chunks
+            and part_values.flags.c_contiguous
+            and part_values.dtype == self._dtype
+        ):
+            return part_values
         nbytes = math.prod(self._chunks) * self._dtype.itemsize
         chunk: Any = scratch("chunk", nbytes).view(self._dtype).reshape(self._chunks)
-        if found.shape != self._chunks:
+        if part_values.shape != self._chunks:
             chunk[...] = self._fill
-        chunk[(*part.inner, ...)] = found
+        chunk[(*part.inner, ...)] = part_values
         return chunk
 
     def _write(self, part: ChunkPart, chunk: npt.NDArray[Any]) -> None:

@@ -142,21 +142,21 @@ class ChunkMemory:
     def find(self, key: Hashable, *, counts_miss: bool = True) -> Chunk | None:
         """Return a chunk if it is held; the caller checks whether it is still valid."""
         with self._lock:
-            found = self._repeated.get(key)
-            if found is not None:
+            chunk = self._repeated.get(key)
+            if chunk is not None:
                 self._repeated.move_to_end(key)
             else:
-                found = self._recent.pop(key, None)
-                if found is None:
+                chunk = self._recent.pop(key, None)
+                if chunk is None:
                     self._misses += counts_miss
                     return None
-                self._recent_bytes -= found.nbytes
-                self._repeated[key] = found
-                self._repeated_bytes += found.nbytes
-            self._clock += found.nbytes
-            found.last_use = self._clock
+                self._recent_bytes -= chunk.nbytes
+                self._repeated[key] = chunk
+                self._repeated_bytes += chunk.nbytes
+            self._clock += chunk.nbytes
+            chunk.last_use = self._clock
             self._hits += 1
-            return found
+            return chunk
 
     def __len__(self) -> int:
         return len(self._recent) + len(self._repeated)
@@ -270,15 +270,15 @@ class ChunkMemory:
 
     def _drop(self, key: Hashable) -> int | None:
         """Drop a chunk if it is held; return its last use, None if it is recent."""
-        found = self._recent.pop(key, None)
-        if found is not None:
-            self._recent_bytes -= found.nbytes
+        chunk = self._recent.pop(key, None)
+        if chunk is not None:
+            self._recent_bytes -= chunk.nbytes
             return None
-        found = self._repeated.pop(key, None)
-        if found is None:
+        chunk = self._repeated.pop(key, None)
+        if chunk is None:
             return None
-        self._repeated_bytes -= found.nbytes
-        return found.last_use
+        self._repeated_bytes -= chunk.nbytes
+        return chunk.last_use
 
     def _note(self, key: Hashable, at: int, scan: ScanPass | None = None) -> None:
         self._known[key] = LastUse(at, scan)

@@ -35,12 +35,12 @@ class Compression(NamedTuple):
         return self.name if self.level is None else f"{self.name}, level {self.level}"
 
 
-def given_compression(given: Any) -> Compression | None:
+def given_compression(wanted: Any) -> Compression | None:
     """Return the compression that a user asks for.
 
     Parameters
     ----------
-    given : str, (str, int), Compression, False or None
+    wanted : str, (str, int), Compression, False or None
         A name, or a name and a level.  False stands for no compression, None for no choice.
 
     Raises
@@ -55,13 +55,13 @@ def given_compression(given: Any) -> Compression | None:
     >>> given_compression(("zstd", 3))
     Compression(name='zstd', level=3, shuffle=True)
     """
-    if given is None or isinstance(given, Compression):
-        return given
-    if given is False:
+    if wanted is None or isinstance(wanted, Compression):
+        return wanted
+    if wanted is False:
         return Compression("none")
-    name, level = given if isinstance(given, tuple) and len(given) == 2 else (given, None)
+    name, level = wanted if isinstance(wanted, tuple) and len(wanted) == 2 else (wanted, None)
     if not isinstance(name, str):
-        raise TypeError(f"a compression is a name, or a name and a level: not {given!r}")
+        raise TypeError(f"a compression is a name, or a name and a level: not {wanted!r}")
     kind, _, inner = name.partition(":")
     if kind not in _LEVELS or (kind == "blosc") != bool(inner):
         known = ", ".join([*(known for known in _LEVELS if known != "blosc"), "blosc:lz4"])

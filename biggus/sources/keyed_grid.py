@@ -104,10 +104,10 @@ class KeyedGrid:
 
     def chunk(self, key: ChunkKey) -> Box:
         """Return the box of a chunk."""
-        left = key[1]
+        remainder = key[1]
         index = []
         for stride in self._strides:
-            piece, left = divmod(left, stride)
+            piece, remainder = divmod(remainder, stride)
             index.append(piece)
         return self.grid.chunk(tuple(index))
 

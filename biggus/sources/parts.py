@@ -30,11 +30,11 @@ def by_shard(
     if shards is None:
         return ([place] for place in range(len(parts)))
     axes = Grid(shape, shards).axes
-    found: dict[tuple[int, ...], list[int]] = {}
+    groups: dict[tuple[int, ...], list[int]] = {}
     for place, part in enumerate(parts):
         shard = [axis.find(s.start) for axis, s in zip(axes, part.chunk, strict=True)]
-        found.setdefault(tuple(shard), []).append(place)
-    return found.values()
+        groups.setdefault(tuple(shard), []).append(place)
+    return groups.values()
 
 
 def longest_along(axis: Edges, s: slice) -> slice:

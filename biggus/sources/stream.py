@@ -94,12 +94,12 @@ def streamed(source: Source, box: Box, shape: tuple[int, ...] | None = None) -> 
     SourceError
         If the source cannot be read.
     """
-    found = call(source, box, source.stream, box)
-    if found is None:
-        found = Slabs(source, box)
+    stream = call(source, box, source.stream, box)
+    if stream is None:
+        stream = Slabs(source, box)
     if shape is not None:
-        found.shape = shape
-    return found
+        stream.shape = shape
+    return stream
 
 
 def slabs(box: Box, most: int) -> Iterator[Box]:

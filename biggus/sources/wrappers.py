@@ -124,15 +124,15 @@ class Annotated(Wrapper):
 
     def fetch_many(self, boxes: Sequence[Box]) -> list[tuple[Values, bytes | None]]:
         with self._locked():
-            found = self.source.fetch_many(boxes)
-        return [(values, self._vouched(validator)) for values, validator in found]
+            fetched = self.source.fetch_many(boxes)
+        return [(values, self._vouched(validator)) for values, validator in fetched]
 
     def fetch_encoded(
         self, boxes: Sequence[Box]
     ) -> list[tuple[Values, bytes | None, bytes | None]]:
         with self._locked():
-            found = self.source.fetch_encoded(boxes)
-        return [(values, self._vouched(validator), data) for values, validator, data in found]
+            fetched = self.source.fetch_encoded(boxes)
+        return [(values, self._vouched(validator), data) for values, validator, data in fetched]
 
     def _locked(self) -> contextlib.AbstractContextManager[Any]:
         # The source takes its own lock in `fetch`, and perhaps cannot take it twice.
@@ -146,8 +146,10 @@ class Annotated(Wrapper):
         return self._vouched(self.source.validator(box))
 
     def revalidate(self, box: Box, validator: bytes) -> bytes | None:
-        found = self.source.revalidate(box, validator)
-        return validator if found is None and validator == self.validator(box) else found
+        revalidated = self.source.revalidate(box, validator)
+        return (
+            validator if revalidated is None and validator == self.validator(box) else revalidated
+        )
 
     def _vouched(self, validator: bytes | None) -> bytes | None:
         # With a token the user promises that the values never change.

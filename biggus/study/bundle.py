@@ -50,17 +50,17 @@ class Held:
         variable that does not exist.
     """
 
-    def __init__(self, told: dict[str, Any]) -> None:
-        self.token = _text(told["token"])
-        self.origin = _text(told["origin"])
-        self.digest = _text(told["digest"])
-        self.description = dict(told["description"])
-        self.siblings = {_text(name): token for name, token in dict(told["siblings"]).items()}
+    def __init__(self, fields: dict[str, Any]) -> None:
+        self.token = _text(fields["token"])
+        self.origin = _text(fields["origin"])
+        self.digest = _text(fields["digest"])
+        self.description = dict(fields["description"])
+        self.siblings = {_text(name): token for name, token in dict(fields["siblings"]).items()}
         self.chunks: dict[Place, tuple[str, int]] = {}
         source = self.source()
         if self.token != source.token:
             raise ValueError(f"the source {self.token!r} has another token")
-        for edges, digest, nbytes in told["chunks"]:
+        for edges, digest, nbytes in fields["chunks"]:
             place = tuple([(int(start), int(stop)) for start, stop in edges])
             inside = len(place) == len(source.shape) and all(
                 0 <= start <= stop <= n
@@ -132,10 +132,10 @@ class Bundle:
         with self._reading("its manifest is invalid"):
             self._check_format(manifest)
             self.manifest = manifest
-            found = [Held(told) for told in manifest["sources"]]
-            self.sources = {held.token: held for held in found}
-            self.receipt = receipt_of([held.digest for held in found if held.chunks])
-            if len(self.sources) < len(found) or self.receipt != manifest["receipt"]:
+            sources = [Held(fields) for fields in manifest["sources"]]
+            self.sources = {source.token: source for source in sources}
+            self.receipt = receipt_of([source.digest for source in sources if source.chunks])
+            if len(self.sources) < len(sources) or self.receipt != manifest["receipt"]:
                 raise ValueError("its receipt does not match")
             self._check_members()
 
@@ -156,13 +156,13 @@ class Bundle:
         """Check that the listed chunks are in the file, and no others."""
         listed = {
             f"{CHUNKS}{digest}": nbytes
-            for held in self.sources.values()
-            for digest, nbytes in held.chunks.values()
+            for source in self.sources.values()
+            for digest, nbytes in source.chunks.values()
         }
         there = {name for name in self._members if name.startswith(CHUNKS)}
         for name in sorted(there.symmetric_difference(listed)):
-            what = "lacks" if name in listed else "has no place for"
-            raise StudyError(f"{self.path} {what} {name}")
+            problem = "lacks" if name in listed else "has no place for"
+            raise StudyError(f"{self.path} {problem} {name}")
         for name, nbytes in listed.items():
             if self._members[name].file_size != nbytes:
                 raise StudyError(f"{self.path} is damaged: {name} is of another length")
@@ -205,7 +205,7 @@ class Bundle:
                 self._content(MANIFEST, MOST_MANIFEST).decode(), parse_constant=_refuse
             )
 
-    def values(self, held: Held, place: Place, dtype: np.dtype[Any]) -> Values:
+    def values(self, source: Held, place: Place, dtype: np.dtype[Any]) -> Values:
         """Return the values of a chunk.
 
         Raises
@@ -213,12 +213,12 @@ class Bundle:
         StudyError
             If it is not in the bundle, or is damaged.
         """
-        region = f"{held.origin} {format_place(place)}"
-        if place not in held.chunks:
+        region = f"{source.origin} {format_place(place)}"
+        if place not in source.chunks:
             raise StudyError(
                 f"{region} is not in {self.path}: the recorded program did not read it"
             )
-        digest, _ = held.chunks[place]
+        digest, _ = source.chunks[place]
         shape = tuple([stop - start for start, stop in place])
         with self._reading(f"{region} is damaged"):
             content = self._content(f"{CHUNKS}{digest}", most_bytes(dtype, shape) or _MOST_TEXT)
@@ -234,11 +234,11 @@ class Bundle:
         StudyError
             If anything is damaged.
         """
-        for held in self.sources.values():
-            with self._reading(f"the description of {held.origin} is damaged"):
-                dtype = held.source().dtype
-            for place in held.chunks:
-                self.values(held, place, dtype)
+        for source in self.sources.values():
+            with self._reading(f"the description of {source.origin} is damaged"):
+                dtype = source.source().dtype
+            for place in source.chunks:
+                self.values(source, place, dtype)
         with self._reading(f"its {CRATE} is damaged"):
             if CRATE in self._members:
                 self._content(CRATE, MOST_MANIFEST)
@@ -246,15 +246,15 @@ class Bundle:
     @property
     def chunks(self) -> int:
         """The number of chunks."""
-        return sum(len(held.chunks) for held in self.sources.values())
+        return sum(len(source.chunks) for source in self.sources.values())
 
     @property
     def nbytes(self) -> int:
         """The bytes of the values of all chunks."""
         return sum(
-            held.source().dtype.itemsize * math.prod(stop - start for start, stop in place)
-            for held in self.sources.values()
-            for place in held.chunks
+            source.source().dtype.itemsize * math.prod(stop - start for start, stop in place)
+            for source in self.sources.values()
+            for place in source.chunks
         )
 
 

@@ -113,8 +113,8 @@ def encoded(values: Values) -> list[bytes | memoryview]:
 
 
 def _head(dtype: np.dtype[Any], shape: Sequence[int], masked: bool) -> bytes:
-    told = {"dtype": dtype_json(dtype), "shape": list(shape), "masked": masked}
-    return _MARK + plain_json(told).encode() + b"\n"
+    fields = {"dtype": dtype_json(dtype), "shape": list(shape), "masked": masked}
+    return _MARK + plain_json(fields).encode() + b"\n"
 
 
 def _canonical(data: npt.NDArray[Any], mask: Any) -> npt.NDArray[Any]:
@@ -135,15 +135,15 @@ def _bytes_of(array: npt.NDArray[Any]) -> bytes | memoryview:
 
 
 def _text_bytes(data: npt.NDArray[Any], mask: Any) -> bytes:
-    found = []
+    pieces = []
     missing = np.zeros(data.shape, bool) if mask is None else mask
     for element, is_missing in zip(data.ravel().tolist(), missing.ravel().tolist(), strict=True):
         if not isinstance(element, str) and not is_missing:
             kind = type(element).__name__
             raise StudyError(f"a study holds numbers and text, not Python objects such as {kind}")
         text = b"" if is_missing else element.encode("utf-8", "surrogatepass")
-        found += [_LENGTH.pack(len(text)), text]
-    return b"".join(found)
+        pieces += [_LENGTH.pack(len(text)), text]
+    return b"".join(pieces)
 
 
 def most_bytes(dtype: np.dtype[Any], shape: Sequence[int]) -> int | None:
@@ -188,7 +188,7 @@ def decoded(buffer: bytes, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Valu
 
 
 def _text(body: memoryview, dtype: np.dtype[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    found = []
+    texts = []
     at = 0
     for _ in range(math.prod(shape)):
         stop = at + _LENGTH.size
@@ -198,9 +198,9 @@ def _text(body: memoryview, dtype: np.dtype[Any], shape: tuple[int, ...]) -> npt
         at = stop + length
         if at > len(body):
             raise ValueError("it is truncated")
-        found.append(str(body[stop:at], "utf-8", "surrogatepass"))
+        texts.append(str(body[stop:at], "utf-8", "surrogatepass"))
     if at != len(body):
         raise ValueError("it has bytes after its end")
-    data: npt.NDArray[Any] = np.empty(len(found), dtype)
-    data[:] = found
+    data: npt.NDArray[Any] = np.empty(len(texts), dtype)
+    data[:] = texts
     return data.reshape(shape)

@@ -39,11 +39,11 @@ class Gathered:
         self.siblings: dict[str, dict[str, str | None]] = {}
         self.calls: dict[str, dict[str, Any]] = {}
         self.modules: set[str] = set()
-        for kind, told, path in notes_in(folder):
-            getattr(self, f"_take_{kind}")(told, path)
+        for kind, content, path in notes_in(folder):
+            getattr(self, f"_take_{kind}")(content, path)
 
-    def _take_source(self, told: Any, _path: Path) -> None:
-        token, description, modules = told
+    def _take_source(self, content: Any, _path: Path) -> None:
+        token, description, modules = content
         self.modules.update(modules)
         known = self.sources.setdefault(token, description)
         for name in ("shape", "dtype", "chunks"):
@@ -55,26 +55,26 @@ class Gathered:
         # Independent of which note came first.
         self.sources[token] = min(known, description, key=plain_json)
 
-    def _take_chunk(self, told: Any, path: Path) -> None:
-        token, edges, digest, start, nbytes = told
+    def _take_chunk(self, content: Any, path: Path) -> None:
+        token, edges, digest, start, nbytes = content
         place = tuple([(first, last) for first, last in edges])
-        kept = SpooledChunk(digest, path, start, nbytes)
-        known = self.chunks.setdefault(token, {}).setdefault(place, kept)
+        chunk = SpooledChunk(digest, path, start, nbytes)
+        known = self.chunks.setdefault(token, {}).setdefault(place, chunk)
         if known.digest != digest:
             name = self.sources.get(token, {}).get("name", token)
             raise StudyError(f"{name} changed while it was recorded, at {plain_json(place)}")
 
-    def _take_sibling(self, told: Any, _path: Path) -> None:
-        token, name, found = told
-        self.siblings.setdefault(token, {})[name] = found
+    def _take_sibling(self, content: Any, _path: Path) -> None:
+        token, name, token_found = content
+        self.siblings.setdefault(token, {})[name] = token_found
 
-    def _take_call(self, told: Any, _path: Path) -> None:
-        key = plain_json([told[name] for name in ("what", "said", "place", "text")])
-        known = self.calls.setdefault(key, told)
+    def _take_call(self, content: Any, _path: Path) -> None:
+        key = plain_json([content[name] for name in ("what", "said", "place", "text")])
+        known = self.calls.setdefault(key, content)
         if "error" in known:
-            self.calls[key] = told  # the location was created in the meantime
-        elif "error" not in told and known != told:
-            raise StudyError(f"{told['place']} changed while it was recorded")
+            self.calls[key] = content  # the location was created in the meantime
+        elif "error" not in content and known != content:
+            raise StudyError(f"{content['place']} changed while it was recorded")
 
     def manifest(self) -> dict[str, Any]:
         """Return the manifest, in an order that does not depend on the order of reading."""
@@ -95,25 +95,27 @@ class Gathered:
         attributes = {
             name: decode_value(value) for name, value in description["attributes"].items()
         }
-        digests = {place: kept.digest for place, kept in chunks.items()}
+        digests = {place: chunk.digest for place, chunk in chunks.items()}
         return {
             "token": token,
             "origin": description["name"],
             "digest": source_digest(description["conventions"], attributes, digests),
             "description": description,
             "siblings": dict(sorted(self.siblings.get(token, {}).items())),
-            "chunks": [[place, kept.digest, kept.nbytes] for place, kept in sorted(chunks.items())],
+            "chunks": [
+                [place, chunk.digest, chunk.nbytes] for place, chunk in sorted(chunks.items())
+            ],
         }
 
     def members(self) -> dict[str, SpooledChunk]:
         """Return the chunks in the spool by their digests, sorted."""
-        found = {kept.digest: kept for each in self.chunks.values() for kept in each.values()}
-        return dict(sorted(found.items()))
+        chunks = {chunk.digest: chunk for each in self.chunks.values() for chunk in each.values()}
+        return dict(sorted(chunks.items()))
 
 
 def versions_of(modules: set[str]) -> dict[str, str]:
     """Return the versions of Python, biggus, NumPy and the given packages."""
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for name in sorted(modules | {"biggus", "numpy"}):
         version = getattr(sys.modules.get(name), "__version__", None)
         if not isinstance(version, str):
@@ -121,8 +123,8 @@ def versions_of(modules: set[str]) -> dict[str, str]:
                 version = importlib.metadata.version(name)
             except (importlib.metadata.PackageNotFoundError, ValueError):
                 continue
-        found[name] = version
-    return found
+        versions[name] = version
+    return versions
 
 
 def _options_said() -> dict[str, Any]:

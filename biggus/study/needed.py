@@ -69,13 +69,13 @@ def receipt(arrays: Iterable[Any]) -> str:
     False
     """
     listed = needed_for(several(arrays), Needed())
-    found: dict[int, dict[Place, str]] = {}
+    chunk_digests: dict[int, dict[Place, str]] = {}
     for number, place, digest in _digests(listed):
-        found.setdefault(number, {})[place] = digest
+        chunk_digests.setdefault(number, {})[place] = digest
     digests = []
     for number, one in enumerate(listed):
         base = innermost(one.source)
-        chunks = found.get(number, {})
+        chunks = chunk_digests.get(number, {})
         if chunks:
             digests.append(source_digest(base.conventions, base.attributes, chunks))
     return receipt_of(digests)

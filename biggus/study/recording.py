@@ -60,41 +60,41 @@ class Recording(Substitutes):
     def call(
         self, what: str, where: Any, said: Sequence[Any], make: Callable[[], _Answer]
     ) -> _Answer:
-        told = _told(what, where, said)
+        note = _told(what, where, said)
         try:
             answer = make()
         except BiggusError as error:
             reduced: Any = error.__reduce__()
-            self.note("call", {**told, "error": [reduced[0].__name__, encode_value(reduced[1])]})
+            self.note("call", {**note, "error": [reduced[0].__name__, encode_value(reduced[1])]})
             raise
         if isinstance(answer, Source):
             self.note_source(answer)
-            self.note("call", {**told, "source": answer.token})
+            self.note("call", {**note, "source": answer.token})
         else:
-            self.note("call", {**told, "answer": encode_value(answer)})
+            self.note("call", {**note, "answer": encode_value(answer)})
         return answer
 
     def note_opening(self, source: Source) -> None:
         """Write down how a source was opened, if that was before."""
         opening = studying.opening_of(source)
         if opening is not None:
-            told = _told(studying.OPEN, *opening)
-            self.note("call", {**told, "source": source.token})
+            note = _told(studying.OPEN, *opening)
+            self.note("call", {**note, "source": source.token})
 
-    def note(self, kind: str, told: Any) -> None:
+    def note(self, kind: str, content: Any) -> None:
         """Write a note into the spool, unless recording has ended."""
         if not self.over:
             self.spool.leave_parents()
-            self.spool.note(kind, told)
+            self.spool.note(kind, content)
 
     def note_source(self, source: Source) -> None:
         """Record the description of a source."""
         if source.token is None:
             return
         base = innermost(source)
-        told = describe(base) | {"token": source.token, "state": None}
-        told["name"] = ADDRESS.sub("0x...", told["name"])
-        self.note("source", [source.token, told, _modules_of(base)])
+        description = describe(base) | {"token": source.token, "state": None}
+        description["name"] = ADDRESS.sub("0x...", description["name"])
+        self.note("source", [source.token, description, _modules_of(base)])
 
     def chunk(self, token: str, source: Source, chunk: Box) -> SpooledChunk:
         """Read a chunk of a source into the spool, once, and return where it is.
@@ -108,20 +108,20 @@ class Recording(Substitutes):
         place = place_of(chunk)
 
         def keep() -> SpooledChunk:
-            kept = self.spool.found(token, place)
+            spooled = self.spool.found(token, place)
             state = self._state(token, source)
-            if kept is None:
-                kept = self.spool.keep(token, place, encoded(self._read(source, chunk)))
+            if spooled is None:
+                spooled = self.spool.keep(token, place, encoded(self._read(source, chunk)))
             elif not (
                 source.remote
                 or self._is_known(token, place, state)
                 # Without a known state only another read shows that it has not changed.
-                or chunk_digest(self._read(source, chunk)) == kept.digest
+                or chunk_digest(self._read(source, chunk)) == spooled.digest
             ):
                 raise _changed(source, chunk)
             if state is not None and state == self._state(token, source):
                 self._known[token, place] = state
-            return kept
+            return spooled
 
         return self._flights.do((token, place), keep)[0]
 
@@ -198,9 +198,9 @@ class Recorded(Chunkwise):
 
     def chunk(self, chunk: Box) -> Values:
         assert self.token is not None
-        kept = self.study.chunk(self.token, self.source, chunk)
+        spooled = self.study.chunk(self.token, self.source, chunk)
         shape = tuple([s.stop - s.start for s in chunk])
-        return decoded(b"".join(kept.pieces()), self.dtype, shape)
+        return decoded(b"".join(spooled.pieces()), self.dtype, shape)
 
     def _note(self) -> None:
         if self.no_bulk is not None:
@@ -218,14 +218,14 @@ class Recorded(Chunkwise):
 
     def sibling(self, name: str) -> Source | None:
         """Return another variable of the same store, and record that it was looked for."""
-        found = self.source.sibling(name)
+        source = self.source.sibling(name)
         if self.token is not None and not self.study.over:
             self._note()
-            if found is not None:
-                self.study.note_source(found)
-            token = None if found is None else found.token
+            if source is not None:
+                self.study.note_source(source)
+            token = None if source is None else source.token
             self.study.note("sibling", [self.token, name, token])
-        return found
+        return source
 
 
 def _changed(source: Source, chunk: Box | None) -> StudyError:
@@ -233,8 +233,8 @@ def _changed(source: Source, chunk: Box | None) -> StudyError:
     return StudyError(f"{source.name}{region} changed while it was recorded: record again")
 
 
-def _told(what: str, where: Any, said: Sequence[Any]) -> dict[str, Any]:
-    return {"what": what, "said": said_json(said), **names_of(where)}
+def _told(call: str, where: Any, arguments: Sequence[Any]) -> dict[str, Any]:
+    return {"what": call, "said": said_json(arguments), **names_of(where)}
 
 
 _recordings: dict[str, Recording] = {}

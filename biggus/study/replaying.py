@@ -56,16 +56,16 @@ class Replayed(Chunkwise):
         StudyError
             If there is none, or it has another shape or dtype.
         """
-        held = None if self.token is None else self.bundle.sources.get(self.token)
-        if held is None:
+        entry = None if self.token is None else self.bundle.sources.get(self.token)
+        if entry is None:
             raise StudyError(f"{self.name} is not in {self.bundle.path}")
-        told = held.source()
-        if (told.shape, told.dtype) != (self.shape, self.dtype):
+        recorded = entry.source()
+        if (recorded.shape, recorded.dtype) != (self.shape, self.dtype):
             raise StudyError(
-                f"{self.name} had shape {told.shape} and dtype {told.dtype} when it was recorded, "
-                f"and now has shape {self.shape} and dtype {self.dtype}"
+                f"{self.name} had shape {recorded.shape} and dtype {recorded.dtype} when it was "
+                f"recorded, and now has shape {self.shape} and dtype {self.dtype}"
             )
-        return held
+        return entry
 
     @once
     def grid(self) -> Grid:
@@ -124,11 +124,11 @@ class Replaying(Substitutes):
         self.cache = NoCache()
         self._calls: dict[tuple[str, str, str, str], dict[str, Any]] = {}
         try:
-            for told in bundle.manifest["calls"]:
-                question = told["what"], plain_json(told["said"])
+            for call in bundle.manifest["calls"]:
+                question = call["what"], plain_json(call["said"])
                 for name in _NAMES:
-                    if name in told:
-                        self._calls.setdefault((*question, name, told[name]), told)
+                    if name in call:
+                        self._calls.setdefault((*question, name, call[name]), call)
         except (KeyError, TypeError, ValueError) as error:
             raise StudyError(f"cannot read {bundle.path}: its manifest is invalid") from error
 
@@ -144,31 +144,31 @@ class Replaying(Substitutes):
     ) -> _Answer:
         question = what, plain_json(said_json(said))
         names = names_of(where)
-        found = (self._calls.get((*question, name, names.get(name, ""))) for name in _NAMES)
-        told = next(filter(None, found), None)
-        if told is None:
+        calls = (self._calls.get((*question, name, names.get(name, ""))) for name in _NAMES)
+        recorded = next(filter(None, calls), None)
+        if recorded is None:
             raise StudyError(f"{self._missing(what, where, said)} is not in {self.bundle.path}")
-        answer: Any = self._answer(told)
+        answer: Any = self._answer(recorded)
         return answer  # type: ignore[no-any-return] # of the kind that `make` gives
 
-    def _answer(self, told: dict[str, Any]) -> Any:
+    def _answer(self, call: dict[str, Any]) -> Any:
         """Return the recorded result, or raise the recorded error."""
         try:
-            if "source" in told:
-                return opened(self.bundle, told["source"])
-            if "answer" in told:
-                return decode_value(told["answer"])
-            kind, given = told["error"]
-            error = getattr(errors, kind)(*decode_value(given))
+            if "source" in call:
+                return opened(self.bundle, call["source"])
+            if "answer" in call:
+                return decode_value(call["answer"])
+            kind, arguments = call["error"]
+            error = getattr(errors, kind)(*decode_value(arguments))
         except StudyError:
             raise
         except Exception as problem:
             raise StudyError(
-                f"cannot read {self.bundle.path}: its record of {told['place']} is invalid"
+                f"cannot read {self.bundle.path}: its record of {call['place']} is invalid"
             ) from problem
         if not isinstance(error, BiggusError):
             raise StudyError(
-                f"cannot read {self.bundle.path}: its record of {told['place']} is invalid"
+                f"cannot read {self.bundle.path}: its record of {call['place']} is invalid"
             )
         raise error
 
@@ -176,10 +176,10 @@ class Replaying(Substitutes):
         """Describe a call that was not recorded."""
         if what != studying.OPEN:
             return f"the call {what!r} for {where.public}"
-        variable, _, given = said
+        variable, _, options = said
         wanted = " ".join(filter(None, [where.public, variable]))
-        if len(given) > 1:
-            wanted += f" with these options ({', '.join(sorted(given))})"
+        if len(options) > 1:
+            wanted += f" with these options ({', '.join(sorted(options))})"
         return wanted
 
 
@@ -208,7 +208,7 @@ class NoCache:
     def load_bytes(self, key: str) -> None:
         """Return None."""
 
-    def store_bytes(self, key: str, data: bytes, version: bytes, asked: int) -> int:
+    def store_bytes(self, key: str, data: bytes, validator: bytes, clears: int) -> int:
         """Return 0: nothing is stored."""
         return 0
 

@@ -40,11 +40,11 @@ class _SocketGuard:
                 self._there = True
             self._count += number
 
-    def _asked(self, event: str, given: tuple[Any, ...]) -> None:
+    def _asked(self, event: str, arguments: tuple[Any, ...]) -> None:
         if not self._count or not event.startswith("socket."):
             return
         if event in _OF_SOCKETS:
-            family = given[1] if event == "socket.__new__" else given[0].family
+            family = arguments[1] if event == "socket.__new__" else arguments[0].family
             if family not in _FAMILIES or _pairs(event):
                 return
         elif event not in _OF_NAMES:

@@ -40,12 +40,12 @@ class SpooledChunk(NamedTuple):
         """Yield the bytes in pieces."""
         with self.path.open("rb") as file:
             file.seek(self.start)
-            left = self.nbytes
-            while left:
-                piece = file.read(min(left, longest))
+            remaining = self.nbytes
+            while remaining:
+                piece = file.read(min(remaining, longest))
                 if not piece:
                     raise StudyError(f"{self.path} is shorter than it was")
-                left -= len(piece)
+                remaining -= len(piece)
                 yield piece
 
 
@@ -99,22 +99,22 @@ class Spool:
             start = self._start
             for piece in pieces:
                 self._start += self._write(chunks, piece)
-            kept = SpooledChunk(digest.hexdigest(), Path(chunks.name), start, self._start - start)
-            self._kept[token, place] = kept
-            told = [token, place, kept.digest, kept.start, kept.nbytes]
-            self._note("chunk", told)
-        return kept
+            chunk = SpooledChunk(digest.hexdigest(), Path(chunks.name), start, self._start - start)
+            self._kept[token, place] = chunk
+            content = [token, place, chunk.digest, chunk.start, chunk.nbytes]
+            self._note("chunk", content)
+        return chunk
 
-    def note(self, kind: str, told: Any) -> None:
+    def note(self, kind: str, content: Any) -> None:
         """Write a note, unless this process has written the same before."""
-        line = hashlib.sha256(plain_json([kind, told]).encode()).digest()
+        line = hashlib.sha256(plain_json([kind, content]).encode()).digest()
         with self._lock:
             if line not in self._notes_written:
-                self._note(kind, told)
+                self._note(kind, content)
                 self._notes_written.add(line)
 
-    def _note(self, kind: str, told: Any) -> None:
-        self._write(self._open()[1], plain_json([kind, told]).encode() + b"\n")
+    def _note(self, kind: str, content: Any) -> None:
+        self._write(self._open()[1], plain_json([kind, content]).encode() + b"\n")
 
     def _write(self, file: BinaryIO, piece: bytes | memoryview) -> int:
         view = memoryview(piece).cast("B") if piece else memoryview(b"")
@@ -141,5 +141,5 @@ def notes_in(folder: Path) -> Iterator[tuple[str, Any, Path]]:
         with path.open("rb") as file:
             for line in file:
                 if line.endswith(b"\n"):  # else its process was killed
-                    kind, told = json.loads(line)
-                    yield kind, told, path.with_suffix(_CHUNKS)
+                    kind, content = json.loads(line)
+                    yield kind, content, path.with_suffix(_CHUNKS)

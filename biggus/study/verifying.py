@@ -49,37 +49,37 @@ def against_sources(bundle: Bundle) -> Iterator[Finding]:
     No cache is used.  Sources that a program made itself, such as adapters with tokens, cannot be
     opened here, and give a finding too.
     """
-    found: dict[str, Source | Finding] = {}
-    for token, held in bundle.sources.items():
-        if held.chunks:
-            source = _found(bundle, token, found)
-            yield from [source] if isinstance(source, Finding) else _changed(held, source)
+    sources: dict[str, Source | Finding] = {}
+    for token, entry in bundle.sources.items():
+        if entry.chunks:
+            source = _found(bundle, token, sources)
+            yield from [source] if isinstance(source, Finding) else _changed(entry, source)
 
 
-def _found(bundle: Bundle, token: str, found: dict[str, Source | Finding]) -> Source | Finding:
+def _found(bundle: Bundle, token: str, sources: dict[str, Source | Finding]) -> Source | Finding:
     """Open a source as it was recorded; return a finding if it cannot be opened."""
-    if token in found:
-        return found[token]
+    if token in sources:
+        return sources[token]
     origin = bundle.sources[token].origin
-    found[token] = Finding(origin, "", "only the recorded program can open it")
-    for told in bundle.manifest["calls"]:
-        if told.get("source") == token:
-            found[token] = _opened(told, origin)
-    for other, held in bundle.sources.items():
-        for name, sibling in held.siblings.items():
-            if sibling == token and isinstance(found[token], Finding):
-                beside = _found(bundle, other, found)
+    sources[token] = Finding(origin, "", "only the recorded program can open it")
+    for call in bundle.manifest["calls"]:
+        if call.get("source") == token:
+            sources[token] = _opened(call, origin)
+    for other, entry in bundle.sources.items():
+        for name, sibling in entry.siblings.items():
+            if sibling == token and isinstance(sources[token], Finding):
+                beside = _found(bundle, other, sources)
                 source = None if isinstance(beside, Finding) else beside.sibling(name)
                 if source is not None:
-                    found[token] = source
-    return found[token]
+                    sources[token] = source
+    return sources[token]
 
 
-def _opened(told: dict[str, Any], origin: str) -> Source | Finding:
+def _opened(call: dict[str, Any], origin: str) -> Source | Finding:
     try:
-        variable, backend, given = told["said"]
-        options = {name: _given(value) for name, value in given.items()}
-        array = api.open(told["place"], variable, backend=backend, cache=False, **options)
+        variable, backend, options_said = call["said"]
+        options = {name: _given(value) for name, value in options_said.items()}
+        array = api.open(call["place"], variable, backend=backend, cache=False, **options)
     except BiggusError as error:
         return Finding(origin, "", str(error))
     except (TypeError, ValueError, KeyError) as error:
@@ -101,24 +101,24 @@ def _given(value: Any) -> Any:
     return decode_value(value)
 
 
-def _changed(held: Held, source: Source) -> Iterator[Finding]:
-    told = held.source()
-    if (source.shape, source.dtype) != (told.shape, told.dtype):
-        was, now = (f"shape {each.shape} and dtype {each.dtype}" for each in (told, source))
-        yield Finding(held.origin, "", f"it had {was}, and now has {now}")
+def _changed(entry: Held, source: Source) -> Iterator[Finding]:
+    recorded = entry.source()
+    if (source.shape, source.dtype) != (recorded.shape, recorded.dtype):
+        was, now = (f"shape {each.shape} and dtype {each.dtype}" for each in (recorded, source))
+        yield Finding(entry.origin, "", f"it had {was}, and now has {now}")
         return
-    for name in sorted({*told.attributes, *source.attributes}):
-        one, other = (repr(each.attributes.get(name)) for each in (told, source))
+    for name in sorted({*recorded.attributes, *source.attributes}):
+        one, other = (repr(each.attributes.get(name)) for each in (recorded, source))
         if one != other:
-            yield Finding(held.origin, "", f"its attribute {name} was {one}, and is {other}")
-    for place, (digest, _) in held.chunks.items():
+            yield Finding(entry.origin, "", f"its attribute {name} was {one}, and is {other}")
+    for place, (digest, _) in entry.chunks.items():
         try:
             now = chunk_digest(read(source, box_at(place)))
         except BiggusError as error:
-            yield Finding(held.origin, format_place(place), str(error))
+            yield Finding(entry.origin, format_place(place), str(error))
             continue
         if now != digest:
-            yield Finding(held.origin, format_place(place), "it has changed")
+            yield Finding(entry.origin, format_place(place), "it has changed")
 
 
 def differences(one: Bundle, other: Bundle) -> Iterator[Finding]:
@@ -126,45 +126,47 @@ def differences(one: Bundle, other: Bundle) -> Iterator[Finding]:
 
     Sources are matched by their tokens, or by the arguments with which they were opened.
     """
-    names = {name: token for token, held in other.sources.items() for name in _names(other, token)}
-    left = {token: held for token, held in other.sources.items() if held.chunks}
-    for token, held in one.sources.items():
-        if not held.chunks:
+    names = {name: token for token, entry in other.sources.items() for name in _names(other, token)}
+    remaining = {token: entry for token, entry in other.sources.items() if entry.chunks}
+    for token, entry in one.sources.items():
+        if not entry.chunks:
             continue
         same = next((names[name] for name in _names(one, token) if name in names), None)
-        found = None if same is None else left.pop(same, None)
-        if found is None:
-            yield Finding(held.origin, "", f"only {one.path.name} has it")
+        counterpart = None if same is None else remaining.pop(same, None)
+        if counterpart is None:
+            yield Finding(entry.origin, "", f"only {one.path.name} has it")
         else:
-            yield from _between(one, other, held, found)
-    for held in left.values():
-        yield Finding(held.origin, "", f"only {other.path.name} has it")
-    for what in ("made_with", "options"):
-        yield from _settings(one.manifest.get(what, {}), other.manifest.get(what, {}))
+            yield from _between(one, other, entry, counterpart)
+    for entry in remaining.values():
+        yield Finding(entry.origin, "", f"only {other.path.name} has it")
+    for setting in ("made_with", "options"):
+        yield from _settings(one.manifest.get(setting, {}), other.manifest.get(setting, {}))
 
 
 def _names(bundle: Bundle, token: str) -> list[str]:
     """Return the names of a source: its token, and the arguments with which it was opened."""
     names = [token]
-    for told in bundle.manifest["calls"]:
-        if told.get("source") == token:
-            said = plain_json(told["said"])
-            names += [f"{name} {told[name]} {said}" for name in ("text", "below") if name in told]
+    for call in bundle.manifest["calls"]:
+        if call.get("source") == token:
+            arguments = plain_json(call["said"])
+            names += [
+                f"{name} {call[name]} {arguments}" for name in ("text", "below") if name in call
+            ]
     return names
 
 
-def _between(one: Bundle, other: Bundle, held: Held, found: Held) -> Iterator[Finding]:
-    for place in sorted({*held.chunks, *found.chunks}):
-        digests = [each.chunks.get(place, ("", 0))[0] for each in (held, found)]
+def _between(one: Bundle, other: Bundle, entry: Held, counterpart: Held) -> Iterator[Finding]:
+    for place in sorted({*entry.chunks, *counterpart.chunks}):
+        digests = [each.chunks.get(place, ("", 0))[0] for each in (entry, counterpart)]
         region = format_place(place)
         if not all(digests):
             yield Finding(
-                held.origin, region, f"only {(one if digests[0] else other).path.name} has it"
+                entry.origin, region, f"only {(one if digests[0] else other).path.name} has it"
             )
         elif digests[0] != digests[1]:
-            yield Finding(held.origin, region, "it has other values")
-    if held.digest != found.digest and held.chunks == found.chunks:
-        yield Finding(held.origin, "", "the attributes that describe its packing differ")
+            yield Finding(entry.origin, region, "it has other values")
+    if entry.digest != counterpart.digest and entry.chunks == counterpart.chunks:
+        yield Finding(entry.origin, "", "the attributes that describe its packing differ")
 
 
 def _settings(one: dict[str, Any], other: dict[str, Any]) -> Iterator[Finding]:

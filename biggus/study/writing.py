@@ -52,10 +52,10 @@ class Bundling:
         if self.path.is_dir():
             raise OutputError(f"cannot write {self.path}: it is a folder")
         try:
-            made = tempfile.mkdtemp(".partial", f".{self.path.name}.", self.path.parent)
+            folder = tempfile.mkdtemp(".partial", f".{self.path.name}.", self.path.parent)
         except OSError as error:
             raise OutputError(f"cannot write {self.path}: {error.strerror}") from error
-        self.folder = Path(made)
+        self.folder = Path(folder)
 
     def finish(self) -> dict[str, Any]:
         """Make the bundle from the spool, and return its manifest.
@@ -111,8 +111,8 @@ def write(path: Path, gathered: Gathered) -> dict[str, Any]:
         raise StudyError("a study cannot hold so many chunks: record less at a time")
     crate = plain_json(crate_of(manifest)).encode()
     with zipfile.ZipFile(path, "x") as file:
-        for digest, kept in gathered.members().items():
-            _add(file, CHUNKS + digest, kept.nbytes, kept.pieces())
+        for digest, chunk in gathered.members().items():
+            _add(file, CHUNKS + digest, chunk.nbytes, chunk.pieces())
         _add(file, MANIFEST, len(text), [text])
         _add(file, CRATE, len(crate), [crate])
     return manifest

@@ -93,10 +93,10 @@ class HDF5Backend(Backend):
         key = hdf5_files.held_as(path, swmr)
         with hdf5_lock, hdf5_files.files.visit(key), opening_named(path):
             file = hdf5_files.open_file(path, swmr).file
-            found = file if not group.strip("/") else file.get(group.strip("/"))
-            if not isinstance(found, hdf5_files.h5py().Group):
+            item = file if not group.strip("/") else file.get(group.strip("/"))
+            if not isinstance(item, hdf5_files.h5py().Group):
                 return {}
-            return attributes_of(found, found.id.get_create_plist())
+            return attributes_of(item, item.id.get_create_plist())
 
     def identity(self, location: Location, variable: str | None, **options: Any) -> Any:
         """Return the identity of the values; the variable may have a leading slash."""

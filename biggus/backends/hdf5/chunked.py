@@ -95,14 +95,14 @@ class ChunkedStorage(Storage):
     def read(
         self, box: Box, opening: OpenForRead, out: npt.NDArray[Any] | None = None
     ) -> npt.NDArray[Any]:
-        found = np.empty(box_shape(box), self.dtype) if out is None else out
+        values = np.empty(box_shape(box), self.dtype) if out is None else out
         if self._skips_small(box):
             with hdf5_lock:
-                found[...] = opening.values(box)
+                values[...] = opening.values(box)
             opening.check()
         else:
-            self._read(box, opening, found)
-        return found
+            self._read(box, opening, values)
+        return values
 
     def _skips_small(self, box: Box) -> bool:
         """Return whether `box` selects distant single values, each in another small plain chunk.
@@ -123,15 +123,15 @@ class ChunkedStorage(Storage):
         parts = self.grid.parts(box)
         while batch := list(itertools.islice(parts, self._at_once)):
             with hdf5_lock:
-                found = self._find(batch, opening)
-            for part, stored in zip(batch, self._fetched(found, opening), strict=True):
+                chunks = self._find(batch, opening)
+            for part, stored in zip(batch, self._fetched(chunks, opening), strict=True):
                 out = view_of(values, part.outer)
                 try:
                     self._place(stored, part.inner, out, opening)
                 except ValueError as error:
                     origin = tuple(s.start for s in part.chunk)
                     raise ValueError(f"the chunk at {origin}: {error}") from error
-            del found, stored  # free the memory before the next batch
+            del chunks, stored  # free the memory before the next batch
         opening.check()
 
     def _find(self, batch: list[ChunkPart], opening: OpenForRead) -> list[Found]:
@@ -141,7 +141,7 @@ class ChunkedStorage(Storage):
             unread = self.pipeline.nbytes if self.in_parts else 0
             table = tables.get(opening, self.storage_chunks, self.counts, len(batch), unread)
         dataset = opening.dataset() if table is None else None
-        found: list[Found] = []
+        chunks: list[Found] = []
         for part in batch:
             where: Extent | StoredChunk | None
             if table is not None:
@@ -149,16 +149,16 @@ class ChunkedStorage(Storage):
             else:
                 where = self._look(dataset, tuple(s.start for s in part.chunk))
             if where is None:
-                found.append(LibraryValues(self._filled(part, opening)))
+                chunks.append(LibraryValues(self._filled(part, opening)))
             elif self._may_be_unfiltered(where, part):
                 wanted = zip(part.chunk, part.inner, strict=True)
                 shifted = tuple(
                     slice(c.start + i.start, c.start + i.stop, i.step) for c, i in wanted
                 )
-                found.append(LibraryValues(opening.values(shifted)))
+                chunks.append(LibraryValues(opening.values(shifted)))
             else:
-                found.append(where)
-        return found
+                chunks.append(where)
+        return chunks
 
     def _look(self, dataset: Any, origin: tuple[int, ...]) -> Extent | StoredChunk | None:
         """Return the chunk at `origin`, or only its extent if it is large and can be read in part.
@@ -167,18 +167,18 @@ class ChunkedStorage(Storage):
         """
         if self.in_parts and self.pipeline.nbytes > MOST_TOGETHER:
             return find_one(dataset, origin)
-        found = read_one(dataset, origin)
-        return None if found is None else StoredChunk(found[1], found[0])
+        chunk = read_one(dataset, origin)
+        return None if chunk is None else StoredChunk(chunk[1], chunk[0])
 
-    def _may_be_unfiltered(self, found: Extent | StoredChunk, part: ChunkPart) -> bool:
+    def _may_be_unfiltered(self, chunk: Extent | StoredChunk, part: ChunkPart) -> bool:
         """Return whether a chunk may be stored unfiltered although its mask says otherwise.
 
         A dataset can be created such that chunks that extend beyond its edge are not filtered;
         h5py does not expose this.  The stored size of such a chunk is that of its values.
         """
-        if not self._filtered(found.mask):
+        if not self._filtered(chunk.mask):
             return False
-        size = found.size if isinstance(found, Extent) else len(found.data)
+        size = chunk.size if isinstance(chunk, Extent) else len(chunk.data)
         return size == self.pipeline.nbytes and box_shape(part.chunk) != self.storage_chunks
 
     def _filled(self, part: ChunkPart, opening: OpenForRead) -> Any:
@@ -191,21 +191,21 @@ class ChunkedStorage(Storage):
             self._fill = opening.values(one).reshape(())[()]
         return self._fill
 
-    def _fetched(self, found: list[Found], opening: OpenForRead) -> Iterator[Found]:
+    def _fetched(self, chunks: list[Found], opening: OpenForRead) -> Iterator[Found]:
         """Yield what was found, with the stored bytes instead of extents that are read whole.
 
         The bytes are valid until the next item is requested.
         """
         at = 0
-        while at < len(found):
-            first = found[at]
+        while at < len(chunks):
+            first = chunks[at]
             if not isinstance(first, Extent) or not self._read_whole(first):
                 yield first
                 at += 1
                 continue
             start, stop, after = first.offset, first.offset + first.size, at + 1
-            while after < len(found):
-                this = found[after]
+            while after < len(chunks):
+                this = chunks[after]
                 if not isinstance(this, Extent) or not stop <= this.offset <= stop + _GAP:
                     break
                 if this.offset + this.size - start > MOST_TOGETHER:
@@ -213,7 +213,7 @@ class ChunkedStorage(Storage):
                 stop, after = this.offset + this.size, after + 1
             data = scratch("stored", stop - start).data
             opening.descriptor.read_into(data, start)
-            for extent in found[at:after]:
+            for extent in chunks[at:after]:
                 assert isinstance(extent, Extent)
                 begin = extent.offset - start
                 yield StoredChunk(data[begin : begin + extent.size], extent.mask)
@@ -228,21 +228,21 @@ class ChunkedStorage(Storage):
         stages = len(self.pipeline.stages)
         return bool(stages and ~mask & (1 << stages) - 1)
 
-    def _place(self, found: Found, inner: Box, out: npt.NDArray[Any], opening: OpenForRead) -> None:
+    def _place(self, chunk: Found, inner: Box, out: npt.NDArray[Any], opening: OpenForRead) -> None:
         """Write the wanted part of a chunk into `out`."""
-        if isinstance(found, LibraryValues):
-            out[...] = found.values
-        elif isinstance(found, Extent):
-            if found.size != self.pipeline.nbytes:
-                raise ValueError(f"damaged: it has {found.size} bytes, not {self.pipeline.nbytes}")
-            read_plain(opening.descriptor, found.offset, self.storage_chunks, inner, out)
+        if isinstance(chunk, LibraryValues):
+            out[...] = chunk.values
+        elif isinstance(chunk, Extent):
+            if chunk.size != self.pipeline.nbytes:
+                raise ValueError(f"damaged: it has {chunk.size} bytes, not {self.pipeline.nbytes}")
+            read_plain(opening.descriptor, chunk.offset, self.storage_chunks, inner, out)
         elif out.flags.c_contiguous and is_all(inner, self.storage_chunks):
-            self.pipeline.decode(found.data, found.mask, out.reshape(-1).view(np.uint8))
-        elif not self._place_parts(found, inner, out):
-            data = self.pipeline.decode(found.data, found.mask)
+            self.pipeline.decode(chunk.data, chunk.mask, out.reshape(-1).view(np.uint8))
+        elif not self._place_parts(chunk, inner, out):
+            data = self.pipeline.decode(chunk.data, chunk.mask)
             out[...] = np.ndarray(self.storage_chunks, self.dtype, data)[inner]
 
-    def _place_parts(self, found: StoredChunk, inner: Box, out: npt.NDArray[Any]) -> bool:
+    def _place_parts(self, chunk: StoredChunk, inner: Box, out: npt.NDArray[Any]) -> bool:
         """Decode only the wanted part of a chunk into `out`, if it consists of long runs.
 
         Returns whether it did.
@@ -259,7 +259,7 @@ class ChunkedStorage(Storage):
             ((plane * shape[1] + inner[1].start) * step, target.reshape(-1).view(np.uint8))
             for plane, target in enumerate(out, inner[0].start)
         )
-        return self.pipeline.decode_parts(found.data, found.mask, self.dtype.itemsize, parts)
+        return self.pipeline.decode_parts(chunk.data, chunk.mask, self.dtype.itemsize, parts)
 
     def peak_bytes(self, box: Box) -> int:
         result = math.prod(box_shape(box)) * self.dtype.itemsize

@@ -36,9 +36,9 @@ def descriptor_of(path: str, signature: FileSignature) -> Descriptor | None:
         not notice the change.
     """
     try:
-        found = descriptors.get(path, lambda: Descriptor(path))
-        if signature_of(path) == signature == found.signature():
-            return found
+        descriptor = descriptors.get(path, lambda: Descriptor(path))
+        if signature_of(path) == signature == descriptor.signature():
+            return descriptor
     except (OSError, OpenError):
         pass
     descriptors.discard(path)

@@ -126,11 +126,11 @@ class DirectSource(Source):
         started = time.perf_counter()
         with failures_named(self.name, box):
             with hdf5_lock:
-                found = self._opening()
-                if found is None:
+                direct = self._opening()
+                if direct is None:
                     values = self._read(box)
-            if found is not None:
-                storage, opening = found
+            if direct is not None:
+                storage, opening = direct
                 values = storage.read(box, opening, out)
         log_read(self.log, self.name, box, values.nbytes, started)
         return values
@@ -152,10 +152,10 @@ class DirectSource(Source):
         if not self.streams:
             return None
         with failures_named(self.name, box), hdf5_lock:
-            found = self._opening()
-        if found is None:
+            direct = self._opening()
+        if direct is None:
             return None
-        storage, opening = found
+        storage, opening = direct
         return storage.stream(self, box, opening)
 
 

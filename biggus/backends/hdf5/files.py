@@ -206,11 +206,11 @@ def open_dataset(path: str, name: str, swmr: bool = False) -> OpenDataset:
     opened = open_file(path, swmr)
     key = (opened.serial, name)
     if key in datasets:
-        held = datasets.get(key, lambda: _dataset(path, opened, name))
-        if held.elsewhere is None or signature_of(held.elsewhere[0]) == held.elsewhere[1]:
-            return held
-        path_elsewhere = held.elsewhere[0]
-        del held
+        dataset = datasets.get(key, lambda: _dataset(path, opened, name))
+        if dataset.elsewhere is None or signature_of(dataset.elsewhere[0]) == dataset.elsewhere[1]:
+            return dataset
+        path_elsewhere = dataset.elsewhere[0]
+        del dataset
         forget(path_elsewhere)
         opened = open_file(path, swmr)
         key = (opened.serial, name)
@@ -238,12 +238,12 @@ def _inside(file: Any, name: str) -> Any:
     """
     library = h5py()
     try:
-        found = library.h5o.open(file.id, name.encode("utf-8", "surrogateescape"))
+        item = library.h5o.open(file.id, name.encode("utf-8", "surrogateescape"))
     except (*_LOOKUP_ERRORS, TypeError):
         return None
-    if not isinstance(found, library.h5d.DatasetID) or not _lies_in(found, file):
+    if not isinstance(item, library.h5d.DatasetID) or not _lies_in(item, file):
         return None
-    return library.Dataset(found, readonly=True)
+    return library.Dataset(item, readonly=True)
 
 
 def _lies_in(item: Any, file: Any) -> bool:
@@ -300,7 +300,7 @@ def resolve(location: str, file: Any, name: str) -> Any:
         If an external link leads to a missing file.
     """
     try:
-        found = file[name] if name else file
+        item = file[name] if name else file
     except _LOOKUP_ERRORS as error:
         broken = _broken_link(location, file, name, error)
         if broken is not None:
@@ -310,13 +310,13 @@ def resolve(location: str, file: Any, name: str) -> Any:
         except _LOOKUP_ERRORS:
             raise OpenError(location, f"it is damaged: {one_line(error)}") from error
         raise VariableError(location, f"there is no variable {name!r} in it", available) from None
-    if isinstance(found, h5py().Dataset):
-        return found
-    if isinstance(found, h5py().Group):
-        inside = tuple(f"{name}/{path}" if name else path for path in walk(found))
-        what = f"{name!r} is a group" if name else "the root is a group"
-        raise VariableError(location, f"{what}; name a variable in it", inside)
-    raise VariableError(location, f"{name!r} is a {type(found).__name__}, not a variable")
+    if isinstance(item, h5py().Dataset):
+        return item
+    if isinstance(item, h5py().Group):
+        inside = tuple(f"{name}/{path}" if name else path for path in walk(item))
+        problem = f"{name!r} is a group" if name else "the root is a group"
+        raise VariableError(location, f"{problem}; name a variable in it", inside)
+    raise VariableError(location, f"{name!r} is a {type(item).__name__}, not a variable")
 
 
 def _broken_link(location: str, file: Any, name: str, error: Exception) -> OpenError | None:

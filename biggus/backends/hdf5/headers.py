@@ -66,8 +66,8 @@ class Headers:
             elif kind == _MANY and self._offset == self._length == 8:
                 start = 4 if _number(body[1:2]) & 1 else 2
                 for block in self._fractal(_number(body[start : start + 8])):
-                    for found in _LIKE_ATTRIBUTE.finditer(block):
-                        at = found.start()
+                    for match in _LIKE_ATTRIBUTE.finditer(block):
+                        at = match.start()
                         yield from self._attribute(block[at : at + _MOST_BYTES])
 
     def _messages(self, address: int) -> Iterator[tuple[int, bytes]]:

@@ -168,11 +168,11 @@ def check_heaps(path: str, size: int, data: bytes | None = None) -> bool:
         return False
     data = start_of(path, size) if data is None else data
     heaps = None
-    for found in _COLLECTION.finditer(data):
+    for match in _COLLECTION.finditer(data):
         if heaps is None:
             heaps = Heaps(lambda start, count: data[start : start + count], length=_length(data))
         try:
-            heaps.objects(found.start())
+            heaps.objects(match.start())
         except HeapError as error:
             raise OpenError(path, f"it is damaged: {error}") from error
     return True
@@ -180,7 +180,7 @@ def check_heaps(path: str, size: int, data: bytes | None = None) -> bool:
 
 def _length(data: bytes) -> int:
     """Return how many bytes a size takes in a file, usually 8."""
-    found = _FILE.search(data)
-    superblock = data[found.start() : found.start() + 16] if found else b""
+    match = _FILE.search(data)
+    superblock = data[match.start() : match.start() + 16] if match else b""
     where = 14 if superblock[8:9] < b"\2" else 10
     return superblock[where] if len(superblock) > where else 8

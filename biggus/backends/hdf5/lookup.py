@@ -140,9 +140,9 @@ class _Tables:
         table = Table(dataset, chunks, counts)
         opening.release()
         self.kept[key] = table
-        held = sum(map(len, self.kept.values()))
-        while held > MOST_SLOTS:
-            held -= len(self.kept.popitem(last=False)[1])
+        slots_in_use = sum(map(len, self.kept.values()))
+        while slots_in_use > MOST_SLOTS:
+            slots_in_use -= len(self.kept.popitem(last=False)[1])
         return table
 
     def _pays(self, key: Hashable, wanted: int, slots: int, nbytes: int) -> bool:
@@ -179,13 +179,13 @@ def read_one(dataset: Any, origin: tuple[int, ...]) -> tuple[int, Any] | None:
         If it cannot be read.
     """
     try:
-        found: tuple[int, Any] = dataset.id.read_direct_chunk(origin)
+        chunk: tuple[int, Any] = dataset.id.read_direct_chunk(origin)
     except (OSError, ValueError, RuntimeError, MemoryError) as error:
         # If no chunk was ever written, libhdf5 takes the size from uninitialized memory.
         if _ABSENT in str(error) or find_one(dataset, origin) is None:
             return None
         raise OSError(f"the chunk at {origin}: {one_line(error)}") from error
-    return found
+    return chunk
 
 
 def find_one(dataset: Any, origin: tuple[int, ...]) -> Extent | None:

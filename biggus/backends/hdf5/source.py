@@ -211,13 +211,13 @@ class HDF5Source(DatasetSource):
 
     def group_attributes(self) -> dict[str, Any]:
         """Return the attributes of the file and of the groups that contain the dataset."""
-        found: dict[str, Any] = {}
+        attributes: dict[str, Any] = {}
         with hdf5_lock, opening_named(self.path):
             group = self._open().file.file
             for part in self.dataset.strip("/").split("/"):
-                found.update(attributes_of(group, group.id.get_create_plist()))
+                attributes.update(attributes_of(group, group.id.get_create_plist()))
                 group = group.get(part)
-        return {name: value for name, value in found.items() if value is not None}
+        return {name: value for name, value in attributes.items() if value is not None}
 
     def state(self) -> bytes | None:
         """Return the state of the file and of all other files that contain values."""

@@ -152,10 +152,10 @@ def read_values(dataset: Any, box: Box, dtype: np.dtype[Any]) -> npt.NDArray[Any
 def _missing_filters(dataset: Any) -> list[str]:
     """Return the names and numbers of the filters of a dataset that libhdf5 does not find."""
     properties = dataset.id.get_create_plist()
-    found = [properties.get_filter(number) for number in range(properties.get_nfilters())]
+    filters = [properties.get_filter(number) for number in range(properties.get_nfilters())]
     return [
         f"{name.decode('utf-8', 'replace') or 'unnamed'} ({code})"
-        for code, _, _, name in found
+        for code, _, _, name in filters
         if not h5py().h5z.filter_avail(code)
     ]
 
@@ -325,11 +325,11 @@ def _attribute(value: Any, place: Any) -> Any:
         return _path_of(value, place)
     if isinstance(value, (np.ndarray, np.void)):
         plain = plain_dtype(value.dtype)
-        held = np.array(value)
+        array = np.array(value)
         if plain.hasobject:
-            _decode(held, value.dtype, place)
-        held = _unmarked(held, plain)
-        return held if held.shape else held[()]
+            _decode(array, value.dtype, place)
+        array = _unmarked(array, plain)
+        return array if array.shape else array[()]
     return value
 
 

@@ -35,8 +35,8 @@ def is_public(address: str) -> bool:
     >>> is_public("93.184.216.34"), is_public("10.0.0.1"), is_public("::ffff:169.254.169.254")
     (True, False, False)
     """
-    found = ipaddress.ip_address(address.partition("%")[0])
-    return all(one.is_global and not one.is_multicast for one in (found, *_inside(found)))
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    return all(one.is_global and not one.is_multicast for one in (parsed, *_inside(parsed)))
 
 
 def _inside(address: Address) -> list[Address]:

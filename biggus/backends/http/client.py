@@ -267,8 +267,8 @@ class HttpClient:
 
     @staticmethod
     def _wait(seconds: float, shown: str, attempt: int) -> None:
-        left = deadlines.left()
-        most = seconds if left is None else min(seconds, left)
+        seconds_left = deadlines.left()
+        most = seconds if seconds_left is None else min(seconds, seconds_left)
         if most > 0 and process_connections().leaving.wait(most):
             raise HttpError(shown, "cancelled, as the program is ending", attempt)
         deadlines.check()

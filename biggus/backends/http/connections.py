@@ -50,8 +50,8 @@ def _connected(connection: Any, connect: Callable[[], socket.socket]) -> socket.
     deadline = held()
 
     def most() -> float | None:
-        given = connection.timeout if isinstance(connection.timeout, (int, float)) else None
-        return given if deadline is None else deadline.timeout[0]
+        timeout = connection.timeout if isinstance(connection.timeout, (int, float)) else None
+        return timeout if deadline is None else deadline.timeout[0]
 
     if _is_address(name):
         return connect()
@@ -99,8 +99,8 @@ class _Timed(io.RawIOBase):
         deadline = held()
         if deadline is not None:
             self._sock.settimeout(deadline.timeout[1])
-        found: int | None = self._file.raw.readinto(buffer)
-        return found
+        count: int | None = self._file.raw.readinto(buffer)
+        return count
 
     def close(self) -> None:
         super().close()

@@ -112,10 +112,10 @@ class Deadline:
         TimeoutError
             If none are left.
         """
-        left = self.left
-        if not left:
+        seconds_left = self.left
+        if not seconds_left:
             raise TimeoutError(self.problem)
-        return min(seconds, left)
+        return min(seconds, seconds_left)
 
     @property
     def problem(self) -> str:

@@ -69,8 +69,8 @@ def _look_up(host: str, lookup: Lookup) -> None:
 
 
 def _addresses(host: str) -> list[str]:
-    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(map(_address, (place for *_, place in found))))
+    entries = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(map(_address, (place for *_, place in entries))))
 
 
 def _address(place: tuple[object, ...]) -> str:

@@ -162,11 +162,11 @@ def _folder(process: int) -> Path | None:  # noqa: ARG001 - checked again after 
     try:
         folder = Path(tempfile.gettempdir()) / f"biggus-{getpass.getuser()}"
         folder.mkdir(mode=0o700, exist_ok=True)
-        found = folder.lstat()
+        status = folder.lstat()
     except (OSError, KeyError, ImportError) as error:
         log.debug("requests are not counted over processes: %s", error)
         return None
-    ours = not hasattr(os, "getuid") or found.st_uid == os.getuid()
+    ours = not hasattr(os, "getuid") or status.st_uid == os.getuid()
     if not ours or folder.is_symlink() or not folder.is_dir():
         log.debug("requests are not counted over processes: %s is not ours", folder)
         return None

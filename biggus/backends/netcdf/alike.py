@@ -209,12 +209,12 @@ def record_alike(path: str, request: Hashable) -> RecordedGroup | None:
                 return None
             examples = known_examples[kind]
             for example in [each for each in examples if each.misses < _MOST_MISSES]:
-                found = example.record_of(descriptor)
-                example.misses = 0 if found is not None else example.misses + 1
-                if found is not None:
+                record = example.record_of(descriptor)
+                example.misses = 0 if record is not None else example.misses + 1
+                if record is not None:
                     examples.sort(key=lambda each: each is not example)  # the next may be like it
                     look_again([(path, signature)])
-                    return found
+                    return record
     except (*FAILURES, ImportError):
         pass  # the libraries raise an error, if it is one
     return None

@@ -90,12 +90,12 @@ class NetCDFBackend(Backend):
 
         path = os.path.realpath(location.path)
         with hdf5_lock, datasets.visit(path), opening_named(str(location.path)):
-            found = dataset_at(path)
+            item = dataset_at(path)
             for part in filter(None, group.split("/")):
-                found = found.groups.get(part)
-                if found is None:
+                item = item.groups.get(part)
+                if item is None:
                     return {}
-            return attributes_of(found)
+            return attributes_of(item)
 
     def records(  # type: ignore[override]  # with named options
         self, locations: Sequence[Location], group: str, wanted: Choice, *, decode: bool = True

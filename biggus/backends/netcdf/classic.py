@@ -79,8 +79,8 @@ class _Header:
 
     def items(self, tag: int) -> range:
         """Read the tag and the length of a list; return its indices."""
-        found, n = self.number(4), self.count()
-        if found != tag and (found, n) != (0, 0):
+        kind, n = self.number(4), self.count()
+        if kind != tag and (kind, n) != (0, 0):
             raise HeaderError("its header is damaged")
         return range(n)
 

@@ -154,12 +154,12 @@ def variable_in(dataset: Any, path: str, name: str) -> Any:
     VariableError
         If there is none.
     """
-    found = known_in(dataset, name)
-    if found is None:
+    variable = known_in(dataset, name)
+    if variable is None:
         available = tuple(names_in(dataset))
         problem = f"it has no variable {name!r}{omission(path, name)}"
         raise VariableError(path, problem, available)
-    return found
+    return variable
 
 
 def is_open(variable: Any) -> bool:

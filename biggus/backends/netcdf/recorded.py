@@ -82,8 +82,8 @@ def records_of(
         alike = {path: record_alike(path, request) for path in paths}
         partial_records = {
             path: _tried(_read_by_netcdf_c, path, *request)
-            for path, found in alike.items()
-            if found is None
+            for path, record in alike.items()
+            if record is None
         }
         read = {
             path: None if each is None else _tried(_completed, path, each, request)
@@ -105,21 +105,21 @@ def _read_by_netcdf_c(path: str, group: str, wanted: Choice, decode: bool) -> _N
     """Return what netCDF-C finds of a group; None if it is empty."""
     with asked_once(), datasets.visit(path):
         opened = opened_at(path)
-        found: Any = opened.dataset
+        item: Any = opened.dataset
         for part in filter(None, group.split("/")):
-            found = found.groups.get(part)
-            if found is None:
+            item = item.groups.get(part)
+            if item is None:
                 return None
         prefix = f"{group}/" if group else ""
         variables, values = {}, {}
-        for name, variable in found.variables.items():
+        for name, variable in item.variables.items():
             facts = facts_of(variable, strings=decode)
             check_text(path, prefix + name, variable)
             small = wanted(name, facts.dims, facts.shape, facts.dtype)
             variables[name] = facts, small
             if small and not may_be_seen(facts):
                 values[name] = read_packed(variable, whole(facts.shape), facts, end=None)
-        partial = _NetCDFRecord(opened.signature, prefix, attributes_of(found), variables, values)
+        partial = _NetCDFRecord(opened.signature, prefix, attributes_of(item), variables, values)
     return partial if variables else None
 
 
@@ -144,10 +144,10 @@ def _completed(
                 return None
             variables[name] = record
     look_again([(path, partial.signature)])
-    found = RecordedGroup(partial.attributes, variables, values)
+    record_of_group = RecordedGroup(partial.attributes, variables, values)
     known = {name: (partial.prefix + name, facts) for name, (facts, _) in partial.variables.items()}
-    become_example(Example(path, partial.signature, found, known), request)
-    return found
+    become_example(Example(path, partial.signature, record_of_group, known), request)
+    return record_of_group
 
 
 def _record(full: str, facts: PackedFacts, decode: bool, offset: int | None) -> SourceRecord | None:

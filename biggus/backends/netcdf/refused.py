@@ -44,8 +44,8 @@ def check_text(path: str, name: str, variable: Any) -> None:
         return
     try:
         with files.visit(path):
-            found = behind(path, name)
-            dtype = None if found is None else found.opened.dataset.dtype
+            stored = behind(path, name)
+            dtype = None if stored is None else stored.opened.dataset.dtype
             misread = dtype is not None and h5py().check_string_dtype(dtype) is None
     except FAILURES:
         return

@@ -114,9 +114,9 @@ class NetCDFSource(_VariableSource, DirectSource):
         self._begin(os.path.realpath(path), variable, decode)
         with hdf5_lock, datasets.visit(self.path), opening_named(self.path):
             opened = opened_at(self.path)
-            found = variable_in(opened.dataset, self.path, self.variable)
-            self._know(facts_of(found, strings=decode), opened.signature)
-            check_text(self.path, self.variable, found)
+            netcdf_variable = variable_in(opened.dataset, self.path, self.variable)
+            self._know(facts_of(netcdf_variable, strings=decode), opened.signature)
+            check_text(self.path, self.variable, netcdf_variable)
             self._hold()  # last, so that a failure to open holds nothing
 
     @classmethod
@@ -229,35 +229,40 @@ class NetCDFSource(_VariableSource, DirectSource):
         """Read by the library.  The caller holds the lock."""
         try:
             opened = opened_at(self.path)
-            found = variable_in(opened.dataset, self.path, self.variable)
+            netcdf_variable = variable_in(opened.dataset, self.path, self.variable)
         except OpenError as error:
             raise SourceError(self.name, box, error.problem) from error
         see(self.path, opened.signature)
-        self._check_same(found, box)
+        self._check_same(netcdf_variable, box)
         if opened.signature != self._signature:
-            check_text(self.path, self.variable, found)
+            check_text(self.path, self.variable, netcdf_variable)
             self._look_behind(opened.signature)
         stored = self._stored
         if stored is not None and stored.end.fill is None and self.dtype == object:
             values: Values = stored.objects(box)
         else:
-            values = read_packed(found, box, self.facts, self._end)
+            values = read_packed(netcdf_variable, box, self.facts, self._end)
         look_again([(self.path, opened.signature)])
         return values
 
-    def _check_same(self, found: Any, box: Box) -> None:
+    def _check_same(self, netcdf_variable: Any, box: Box) -> None:
         """Raise a SourceError if the variable differs from the one that was opened."""
-        shape, stored = tuple(found.shape), self.facts.stored_shape
+        shape, stored = tuple(netcdf_variable.shape), self.facts.stored_shape
         limits = zip(shape, stored, self.facts.unlimited, strict=False)
         fits = len(shape) == len(stored) and all(
             now == then or (grows and now > then) for now, then, grows in limits
         )
-        for what, then, now, same in (
+        for name, then, now, same in (
             ("shape", stored, shape, fits),
-            ("dtype", self.facts.stored_dtype, found.dtype, found.dtype == self.facts.stored_dtype),
+            (
+                "dtype",
+                self.facts.stored_dtype,
+                netcdf_variable.dtype,
+                netcdf_variable.dtype == self.facts.stored_dtype,
+            ),
         ):
             if not same:
-                problem = f"its {what} was {then}, and is now {now}; open it again"
+                problem = f"its {name} was {then}, and is now {now}; open it again"
                 raise SourceError(self.name, box, problem)
 
     def sibling(self, name: str) -> Source | None:
@@ -272,13 +277,13 @@ class NetCDFSource(_VariableSource, DirectSource):
 
     def group_attributes(self) -> dict[str, Any]:
         """Return the attributes of the file and of all groups down to the variable."""
-        found: dict[str, Any] = {}
+        attributes: dict[str, Any] = {}
         with hdf5_lock, datasets.visit(self.path), opening_named(self.path):
             group = opened_at(self.path).dataset
             for part in self.variable.split("/"):
-                found.update(attributes_of(group))
+                attributes.update(attributes_of(group))
                 group = group.groups.get(part)
-        return found
+        return attributes
 
     def state(self) -> bytes | None:
         """Return the state of the file."""

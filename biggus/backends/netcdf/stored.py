@@ -146,10 +146,10 @@ def _agreed(
     path: str, signature: FileSignature, name: str, facts: PackedFacts, variable: Callable[[], Any]
 ) -> StoredVariable | None:
     """Return the dataset if h5py and netCDF4-python agree about it."""
-    found = behind(path, name)
-    if found is None:
+    stored = behind(path, name)
+    if stored is None:
         return None
-    opened = found.opened
+    opened = stored.opened
     dataset = opened.dataset
     if opened.elsewhere is not None or opened.file.signature != signature or dataset.is_virtual:
         return None
@@ -164,7 +164,7 @@ def _agreed(
             storage = None
         elif end.fill is not None:
             storage = Lengthened(storage, facts.shape, end)
-    return StoredVariable(path, found.name, signature, end, storage)
+    return StoredVariable(path, stored.name, signature, end, storage)
 
 
 def _fits(extent: tuple[int, ...], facts: PackedFacts) -> bool:

@@ -50,8 +50,8 @@ class TilesBackend(Backend):
         """Return the token of the source."""
         return self.open(location, variable, **options).token
 
-    def encoding(self, told: Mapping[str, Any]) -> TileEncoding:
-        return TileEncoding(**told)
+    def encoding(self, fields: Mapping[str, Any]) -> TileEncoding:
+        return TileEncoding(**fields)
 
     def open(  # type: ignore[override] # the options have names here
         self,

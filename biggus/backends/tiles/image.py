@@ -181,8 +181,8 @@ def _plugin_of(kind: str) -> type[ImageFile]:
     name = _PLUGINS[kind]
     with between_forks():
         module = importlib.import_module(f"PIL.{name}ImagePlugin")
-    found: type[ImageFile] = getattr(module, f"{name}ImageFile")
-    return found
+    plugin: type[ImageFile] = getattr(module, f"{name}ImageFile")
+    return plugin
 
 
 def _check_depth(image: Image.Image, data: bytes, bands: int, dtype: np.dtype[Any]) -> None:

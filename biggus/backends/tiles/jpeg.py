@@ -142,5 +142,5 @@ class JpegFrame:
 
     def _numbers(self, header: bytes) -> list[int]:
         """Return the components of a scan."""
-        found = header[1 : 1 + 2 * header[0] : 2] if header else b""
-        return [number for number in found if number in self._samples]
+        components = header[1 : 1 + 2 * header[0] : 2] if header else b""
+        return [number for number in components if number in self._samples]

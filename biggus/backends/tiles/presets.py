@@ -117,10 +117,10 @@ def _filled(template: str, values: dict[str, str]) -> str:
 
 def _by_path(name: str, providers: Any) -> Any:
     """Return the provider of exactly that name, if there is one."""
-    found = providers
+    provider = providers
     for part in name.split("."):
-        found = found.get(part) if isinstance(found, dict) else None
-    return found if isinstance(found, dict) and "url" in found else None
+        provider = provider.get(part) if isinstance(provider, dict) else None
+    return provider if isinstance(provider, dict) and "url" in provider else None
 
 
 def _unknown(name: str, known: dict[str, Any]) -> str:
@@ -135,11 +135,11 @@ def _unknown(name: str, known: dict[str, Any]) -> str:
 def _secret(text: str, name: str, key: str) -> str:
     """Return the key of a provider from the environment, for one of its maps or for all."""
     provider = name.partition(".")[0]
-    asked = [re.sub(r"\W", "_", f"{part}_{key}").upper() for part in (name, provider)]
-    for variable in asked:
+    variables = [re.sub(r"\W", "_", f"{part}_{key}").upper() for part in (name, provider)]
+    for variable in variables:
         if os.environ.get(variable):
             return os.environ[variable]
     raise OpenError(
         text,
-        f"the provider requires a key: put yours into the environment variable {asked[1]}",
+        f"the provider requires a key: put yours into the environment variable {variables[1]}",
     )

@@ -370,5 +370,5 @@ def _check_type(response: Response) -> None:
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if not kind or kind.startswith("image/") or kind in _OPAQUE_TYPES:
         return
-    what = "a page" if kind in {"text/html", "application/xhtml+xml"} else "something"
-    raise _RefusedError(f"the server sent {what} of type {kind}, not an image")
+    sent = "a page" if kind in {"text/html", "application/xhtml+xml"} else "something"
+    raise _RefusedError(f"the server sent {sent} of type {kind}, not an image")

@@ -50,8 +50,8 @@ class ZarrBackend(Backend):
         try:
             if location.is_directory:
                 names = (location.path / name for name in METADATA_NAMES)
-                found = any(os.path.lexists(name) for name in names)
-                return self.BY_CONTENT if found else self.UNCLAIMED
+                is_store = any(os.path.lexists(name) for name in names)
+                return self.BY_CONTENT if is_store else self.UNCLAIMED
             if location.head.startswith(b"PK") and _is_zipped_store(location):
                 return self.BY_CONTENT
         except (BiggusError, OSError):
@@ -110,19 +110,19 @@ class ZarrBackend(Backend):
 
     def identity(self, location: Location, variable: str | None, **options: Any) -> Any:
         """Return the identity of the values, which does not depend on how a server is asked."""
-        given = dict(options)
-        zarr_format = format_option(given)
-        given.pop("decode", None)
+        options_left = dict(options)
+        zarr_format = format_option(options_left)
+        options_left.pop("decode", None)
         variant = ""
         if location.scheme:
             with between_forks():
                 from biggus.backends.zarr.remote import variant_of
 
             for name in _AGES:
-                given.pop(name, None)
-            variant = variant_of(location, given)
+                options_left.pop(name, None)
+            variant = variant_of(location, options_left)
         else:
-            refuse_local(given)
+            refuse_local(options_left)
         path = None if variable is None else zarr_metadata.array_path(location.public, variable)
         return [store_name(location), path, zarr_format, variant]
 

@@ -118,8 +118,8 @@ class _Spans:
         for start in range(0, len(out), MOST_TOGETHER):
             stop = min(start + MOST_TOGETHER, len(out))
             span = (offset + start, offset + stop)
-            found = self._get(span)
-            if found is None:
+            fetched = self._get(span)
+            if fetched is None:
                 raise OSError(f"{self._key} appeared or disappeared while it was read")
-            refuse_short(self._key, found.data, span)
-            out[start:stop] = found.data
+            refuse_short(self._key, fetched.data, span)
+            out[start:stop] = fetched.data

@@ -18,7 +18,7 @@ def compression_of(fields: dict[str, Any]) -> Compression | None:
     >>> compression_of({"compressor": {"id": "zstd", "level": 3}, "filters": None})
     Compression(name='zstd', level=3, shuffle=False)
     """
-    found, shuffle = None, False
+    compression, shuffle = None, False
     for name, settings in codecs_of(fields):
         if name == "sharding_indexed":
             return compression_of(settings)
@@ -27,10 +27,12 @@ def compression_of(fields: dict[str, Any]) -> Compression | None:
         elif name == "blosc":
             shuffled = settings.get("shuffle") not in (0, "noshuffle")
             inner = f"blosc:{settings.get('cname')}"
-            found = Compression(inner, settings.get("clevel"), shuffled)
+            compression = Compression(inner, settings.get("clevel"), shuffled)
         elif name in _NAMES:
-            found = Compression(_NAMES[name], settings.get("level", settings.get("acceleration")))
-    return found and found._replace(shuffle=found.shuffle or shuffle)
+            compression = Compression(
+                _NAMES[name], settings.get("level", settings.get("acceleration"))
+            )
+    return compression and compression._replace(shuffle=compression.shuffle or shuffle)
 
 
 def codecs_of(fields: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:

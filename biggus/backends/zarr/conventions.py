@@ -101,12 +101,12 @@ def _number(value: Any) -> float:
 
 def _of_width(value: Any, dtype: np.dtype[Any]) -> Any:
     """Cast numbers to the dtype of the floating-point values that they are compared with."""
-    given = np.asarray(value) if isinstance(value, (int, float, complex, list)) else None
-    if dtype.kind not in "fc" or given is None or given.dtype.kind not in "iufc":
+    array = np.asarray(value) if isinstance(value, (int, float, complex, list)) else None
+    if dtype.kind not in "fc" or array is None or array.dtype.kind not in "iufc":
         return value
-    if given.dtype.kind == "c" and dtype.kind == "f":
+    if array.dtype.kind == "c" and dtype.kind == "f":
         return value
     with np.errstate(all="ignore"):
-        cast = given.astype(dtype)
+        cast = array.astype(dtype)
     # A number that is too large for the dtype stays as it is.
-    return cast[()] if np.array_equal(np.isinf(cast), np.isinf(given)) else value
+    return cast[()] if np.array_equal(np.isinf(cast), np.isinf(array)) else value

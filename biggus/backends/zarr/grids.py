@@ -138,19 +138,19 @@ def _edges(listed: Any, length: int) -> Edges:
     """Return the edges along an axis of that length, without those beyond its end."""
     if not isinstance(listed, list):
         return _count(listed)
-    found: list[int] = []
+    edges: list[int] = []
     position = 0
     for edge, times in _runs(listed):
         needed = min(times, max(0, -(-(length - position) // edge)))
-        if len(found) + needed > _MOST_EDGES:
+        if len(edges) + needed > _MOST_EDGES:
             raise ValueError(f"more than {_MOST_EDGES} chunks along an axis")
-        found += [edge] * needed
+        edges += [edge] * needed
         position += edge * needed
     if position < length:
         raise ValueError(f"the chunks along an axis of {length} end at {position}")
-    if not found:  # an axis of length 0
-        found = [next(_runs(listed))[0]]
-    return found[0] if found.count(found[0]) == len(found) else tuple(found)
+    if not edges:  # an axis of length 0
+        edges = [next(_runs(listed))[0]]
+    return edges[0] if edges.count(edges[0]) == len(edges) else tuple(edges)
 
 
 def _runs(listed: list[Any]) -> Iterator[tuple[int, int]]:

@@ -146,20 +146,20 @@ class HttpStore(RemoteStore):
         body = bodies.find(place)
         if body is not None and body.young:
             return body.part(span)
-        found = self._requested(key, span, body)
-        if found is None:
+        fetched = self._requested(key, span, body)
+        if fetched is None:
             bodies.forget(place)
-        return found
+        return fetched
 
-    def _requested(self, key: str, span: Span, held: Body | None) -> Fetched | None:
+    def _requested(self, key: str, span: Span, body: Body | None) -> Fetched | None:
         headers = {} if span == WHOLE else {"Range": range_header(span)}
-        if held is not None:
-            headers.update(conditions(held.tag))
+        if body is not None:
+            headers.update(conditions(body.tag))
         response = self._ask(key, headers)
         if is_absent(response, self._absent):
             return None
-        if response.status == 304 and held is not None:
-            return self._keeping(key, held._replace(checked=time.monotonic())).part(span)
+        if response.status == 304 and body is not None:
+            return self._keeping(key, body._replace(checked=time.monotonic())).part(span)
         self._check(key, response)
         if span != WHOLE:
             self._sends_all = response.status == 200
@@ -353,12 +353,12 @@ class FsspecStore(RemoteStore):
         place = (self._prefix + key).rstrip("/")
         try:
             self._fs.invalidate_cache(place)
-            found = self._fs.ls(place, detail=True)
+            entries = self._fs.ls(place, detail=True)
         except FileNotFoundError:
             return []
         except (NotImplementedError, PermissionError):
             return None
-        names = [each["name"].rstrip("/") for each in found if each["type"] == "directory"]
+        names = [each["name"].rstrip("/") for each in entries if each["type"] == "directory"]
         inner = f"{key}/" if key else ""
         return [inner + name.rpartition("/")[2] for name in names if name != place]
 

@@ -152,20 +152,20 @@ def list_arrays(store: ZarrStore, location: str, zarr_format: int | None) -> tup
     keys = store.metadata_keys()
     if keys is None:
         return _list_unlistable(store, location, zarr_format)
-    found = set()
+    paths = set()
     anything = False
     for key in keys:
         anything = True
         path, _, name = key.rpartition("/")
         if name == ".zarray" and zarr_format in (None, 2):
-            found.add(path)
+            paths.add(path)
         elif name == "zarr.json" and zarr_format in (None, 3):
             fields = _read_json(store, key)
             if fields is not None and fields.get("node_type") == "array":
-                found.add(path)
+                paths.add(path)
     if not anything:
         raise OpenError(location, "it is not a Zarr store: it has no Zarr metadata")
-    return tuple(path or ROOT for path in sorted(found))
+    return tuple(path or ROOT for path in sorted(paths))
 
 
 def _list_unlistable(store: ZarrStore, location: str, zarr_format: int | None) -> tuple[str, ...]:
@@ -174,14 +174,14 @@ def _list_unlistable(store: ZarrStore, location: str, zarr_format: int | None) -
     if fields is not None:
         if fields.get("node_type") == "array":
             return (ROOT,)
-        held = (fields.get("consolidated_metadata") or {}).get("metadata") or {}
-        arrays = [k for k, v in held.items() if v.get("node_type") == "array"]
-        return _listed(arrays) if held else _walked(store, location, zarr_format)
+        consolidated = (fields.get("consolidated_metadata") or {}).get("metadata") or {}
+        arrays = [k for k, v in consolidated.items() if v.get("node_type") == "array"]
+        return _listed(arrays) if consolidated else _walked(store, location, zarr_format)
     fields = _read_json(store, ".zmetadata")
     if fields is not None:
-        held = fields.get("metadata") or {}
-        arrays = [k.rpartition("/")[0] for k in held if k.rpartition("/")[2] == ".zarray"]
-        return _listed(arrays) if held else _walked(store, location, zarr_format)
+        consolidated = fields.get("metadata") or {}
+        arrays = [k.rpartition("/")[0] for k in consolidated if k.rpartition("/")[2] == ".zarray"]
+        return _listed(arrays) if consolidated else _walked(store, location, zarr_format)
     if _read_json(store, ".zarray") is not None:
         return (ROOT,)
     if _read_json(store, ".zgroup") is not None:
@@ -244,11 +244,11 @@ def _read_format_3(
 
 
 def _read_json(store: ZarrStore, key: str) -> dict[str, Any] | None:
-    found = store.get(key)
-    if found is None:
+    document = store.get(key)
+    if document is None:
         return None
     try:
-        fields = json.loads(found.data)
+        fields = json.loads(document.data)
     except ValueError as error:
         raise ValueError(f"the metadata document {key} is not valid JSON: {error}") from None
     except RecursionError:

@@ -61,7 +61,7 @@ def _of_layout(layout: Sequence[Mapping[str, Any]]) -> Iterator[Resolution]:
 
 def _absolute(asset: str, entries: Mapping[str, Mapping[str, Any]]) -> tuple[float, ...] | None:
     """Return the scale of an asset: its own times that of the asset it was derived from."""
-    found: tuple[float, ...] | None = None
+    absolute: tuple[float, ...] | None = None
     seen: set[str] = set()
     while True:
         entry = entries[asset]
@@ -70,10 +70,14 @@ def _absolute(asset: str, entries: Mapping[str, Mapping[str, Any]]) -> tuple[flo
         scale = _numbers(transform.get("scale")) if isinstance(transform, dict) else None
         if not isinstance(origin, str) or origin not in entries or asset in seen:
             # The asset that all others are relative to; its own scale does not count.
-            return found or (None if scale is None else (1.0,) * len(scale))
-        if scale is None or (found is not None and len(found) != len(scale)):
+            return absolute or (None if scale is None else (1.0,) * len(scale))
+        if scale is None or (absolute is not None and len(absolute) != len(scale)):
             return None
-        found = scale if found is None else tuple(a * b for a, b in zip(found, scale, strict=True))
+        absolute = (
+            scale
+            if absolute is None
+            else tuple(a * b for a, b in zip(absolute, scale, strict=True))
+        )
         seen.add(asset)
         asset = origin
 

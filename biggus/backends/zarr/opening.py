@@ -18,10 +18,10 @@ from biggus.support.forks import between_forks
 def open_source(text: str, variable: str, options: tuple[tuple[str, Any], ...]) -> Source:
     """Open an array; the source pickles by these arguments."""
     location = Location(text)
-    given = dict(options)
+    options_left = dict(options)
     path = zarr_metadata.array_path(location.public, variable)
-    zarr_format = format_option(given)
-    decode = bool(given.pop("decode", True))
+    zarr_format = format_option(options_left)
+    decode = bool(options_left.pop("decode", True))
     # Another process may have another working folder.
     place = location.text if location.scheme else str(location.path)
     reopen = (open_source, (place, variable, options))
@@ -29,16 +29,16 @@ def open_source(text: str, variable: str, options: tuple[tuple[str, Any], ...]) 
         with between_forks():
             from biggus.backends.zarr.remote import RemoteZarrSource, variant_of
 
-        fresh_for = _seconds(given.pop("fresh_for", None))
-        stale_if_error = _seconds(given.pop("stale_if_error", None))
-        store = store_at(location, given)
-        store.variant = variant_of(location, given)
+        fresh_for = _seconds(options_left.pop("fresh_for", None))
+        stale_if_error = _seconds(options_left.pop("stale_if_error", None))
+        store = store_at(location, options_left)
+        store.variant = variant_of(location, options_left)
         name = store_name(location)
         with opening_named(name):
             return RemoteZarrSource(
                 fresh_for, stale_if_error, store, name, path, zarr_format, reopen, decode
             )
-    store = store_at(location, given)
+    store = store_at(location, options_left)
     with opening_named(location.public):
         return ZarrSource(store, location.public, path, zarr_format, reopen, decode)
 

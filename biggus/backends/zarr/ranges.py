@@ -33,23 +33,23 @@ def joined(ranges: Iterable[Range]) -> list[Range]:
     >>> joined([(0, 10_000), (30_000, 35_000)])
     [(0, 10000), (30000, 35000)]
     """
-    found: list[Range] = []
+    ranges_joined: list[Range] = []
     wanted = 0
     for start, stop in sorted(ranges):
         if start == stop:
             continue
-        if found:
-            first, last = found[-1]
+        if ranges_joined:
+            first, last = ranges_joined[-1]
             gap, end = max(0, start - last), max(last, stop)
             more = max(0, stop - max(start, last))
             near = gap <= _NEAR or (gap <= _FAR and end - first <= 2 * (wanted + more))
             if end == last or (near and end - first <= MOST_JOINED):
-                found[-1] = first, end
+                ranges_joined[-1] = first, end
                 wanted += more
                 continue
-        found.append((start, stop))
+        ranges_joined.append((start, stop))
         wanted = stop - start
-    return found
+    return ranges_joined
 
 
 class Ahead:
@@ -98,5 +98,5 @@ class Ahead:
             if last > number and size > self._most:
                 break
             last += 1
-        found = self._fetch(self._ranges[number:last])
-        self._held.update(zip(range(number, last), found, strict=True))
+        data = self._fetch(self._ranges[number:last])
+        self._held.update(zip(range(number, last), data, strict=True))

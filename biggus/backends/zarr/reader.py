@@ -102,21 +102,21 @@ class ArrayReader:
         self, boxes: Sequence[Box], record: Record, out: npt.NDArray[Any] | None = None
     ) -> list[npt.NDArray[Any]]:
         """Return the values in each box, those of a single one in `out`; note all in `record`."""
-        found = [np.empty(box_shape(box), self.dtype) if out is None else out for box in boxes]
+        results = [np.empty(box_shape(box), self.dtype) if out is None else out for box in boxes]
         parts = (
             (part.number, Part(part.inner, view_of(values, part.outer), number))
-            for number, (box, values) in enumerate(zip(boxes, found, strict=True))
+            for number, (box, values) in enumerate(zip(boxes, results, strict=True))
             for part in self.grid.parts(box)
         )
         if self.store.direct:
             for number, part in parts:
                 self._read_object(number, [part], record)
-            return found
+            return results
         wanted: dict[Index, list[Part]] = {}
         for number, part in parts:
             wanted.setdefault(number, []).append(part)
         threads.each(lambda item: self._read_object(*item, record), list(wanted.items()))
-        return found
+        return results
 
     def _read_object(self, number: Index, wanted: list[Part], record: Record) -> None:
         """Read parts of a chunk or shard."""
@@ -141,12 +141,12 @@ class ArrayReader:
                 else:
                     chunk.read_pieces(get, key, 0, inner, out)
             return
-        found = record.met(key, self.store.get(key, span))
-        if found is None:
+        fetched = record.met(key, self.store.get(key, span))
+        if fetched is None:
             out[...] = self.fill
             return
-        refuse_short(key, found.data, span)
-        self._place(chunk, found.data, part, record)
+        refuse_short(key, fetched.data, span)
+        self._place(chunk, fetched.data, part, record)
 
     def _place(self, chunk: ChunkReader, data: bytes, part: Part, record: Record) -> None:
         """Decode a part of a chunk into its array; note its bytes if they are wanted too."""
@@ -177,11 +177,11 @@ class ArrayReader:
                 if chunk.in_pieces(span):
                     chunk.read_pieces(get, key, place[0], part.inner, part.out)
                 else:
-                    found = get(span)
-                    if found is None:
+                    fetched = get(span)
+                    if fetched is None:
                         raise OSError(f"{key} appeared or disappeared while it was read")
-                    refuse_short(key, found.data, span)
-                    self._place(chunk, found.data, part, record)
+                    refuse_short(key, fetched.data, span)
+                    self._place(chunk, fetched.data, part, record)
             record.met(key, Fetched(b"", shard.index.tag, shard.index.good_for))
 
     def _located(

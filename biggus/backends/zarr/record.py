@@ -26,7 +26,7 @@ class Record:
     encoded: dict[int, bytes] | None = None
     """The stored bytes of each box that is a chunk, by its number, if they are wanted."""
 
-    def met(self, key: str, found: Fetched | None) -> Fetched | None:
+    def met(self, key: str, fetched: Fetched | None) -> Fetched | None:
         """Record the object of a key, and return it.
 
         Raises
@@ -34,16 +34,16 @@ class Record:
         OSError
             If it appeared, disappeared or changed during the read.
         """
-        if found is None:
+        if fetched is None:
             self.absent.add(key)
-        elif self.tags.setdefault(key, found.tag) != found.tag:
+        elif self.tags.setdefault(key, fetched.tag) != fetched.tag:
             raise OSError(f"{key} was changed while it was read")
-        if found is not None and self.good_for is not None:
-            theirs = found.good_for
+        if fetched is not None and self.good_for is not None:
+            theirs = fetched.good_for
             self.good_for = None if theirs is None else min(self.good_for, theirs)
         if key in self.absent and key in self.tags:
             raise OSError(f"{key} appeared or disappeared while it was read")
-        return found
+        return fetched
 
 
 def refuse_short(key: str, data: bytes, span: Span) -> None:

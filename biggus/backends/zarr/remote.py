@@ -129,9 +129,9 @@ def variant_of(location: Location, options: Mapping[str, Any]) -> str:
     further = sorted(absent_statuses(location.public, options.get("absent", ())) - GONE)
     variant = f"|absent={further}" if further else ""
     storage = without_secrets(options.get("storage_options") or {})
-    told = {name: value for name, value in storage.items() if name not in _ACCESS}
-    if told:
-        text = json.dumps(told, sort_keys=True)
+    decisive = {name: value for name, value in storage.items() if name not in _ACCESS}
+    if decisive:
+        text = json.dumps(decisive, sort_keys=True)
         variant += f"|storage={hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}"
     return variant
 
@@ -198,11 +198,11 @@ class RemoteZarrSource(ZarrSource):
         self, boxes: Sequence[Box], *, encoded: bool = False
     ) -> list[tuple[Values, bytes | None, bytes | None]]:
         now = time.time()
-        found, record = self._read(*boxes, encoded=encoded)
+        results, record = self._read(*boxes, encoded=encoded)
         stored = record.encoded or {}
         return [
             (values, self._read_validator(box, record, now), stored.get(number))
-            for number, (box, values) in enumerate(zip(boxes, found, strict=True))
+            for number, (box, values) in enumerate(zip(boxes, results, strict=True))
         ]
 
     def _read_validator(self, box: Box, record: Record, now: float) -> bytes | None:
@@ -247,17 +247,17 @@ class RemoteZarrSource(ZarrSource):
     def _revalidated(
         self, box: Box, validator: bytes, now: float, same: Callable[[str, str | None], bool]
     ) -> bytes | None:
-        found = self._parsed(validator)
+        parsed = self._parsed(validator)
         keys = self.chunk_keys(box)
-        if found is None or len(found.tags) != len(keys):
+        if parsed is None or len(parsed.tags) != len(keys):
             return None
-        if options.current().offline or self._is_fresh(found, now):
+        if options.current().offline or self._is_fresh(parsed, now):
             return validator
         try:
-            good = all(map(same, keys, found.tags))
+            good = all(map(same, keys, parsed.tags))
         except ConnectionError as error:
             oldest = math.inf if self.stale_if_error is None else self.stale_if_error
-            if now - found.checked > self._good_for(found) + oldest:
+            if now - parsed.checked > self._good_for(parsed) + oldest:
                 return None
             log.warning(
                 "%s %s: kept, as it cannot be verified: %s", self.name, format_box(box), error
@@ -267,20 +267,20 @@ class RemoteZarrSource(ZarrSource):
             log.info("%s %s: not verified: %s", self.name, format_box(box), error)
             return None
         log.debug("%s %s: %s", self.name, format_box(box), "verified" if good else "changed")
-        return self._validator(found._replace(checked=now)) if good else None
+        return self._validator(parsed._replace(checked=now)) if good else None
 
     def revalidation_waits(self, box: Box, validator: bytes) -> bool:
         """Return whether a copy is so old that the server is asked."""
-        found = self._parsed(validator)
-        if found is None or options.current().offline:
+        parsed = self._parsed(validator)
+        if parsed is None or options.current().offline:
             return False
-        return not self._is_fresh(found, time.time())
+        return not self._is_fresh(parsed, time.time())
 
-    def _good_for(self, held: _Held) -> float:
-        return self.fresh_for if held.good_for is None or self._asked else held.good_for
+    def _good_for(self, parsed: _Held) -> float:
+        return self.fresh_for if parsed.good_for is None or self._asked else parsed.good_for
 
-    def _is_fresh(self, held: _Held, now: float) -> bool:
-        return 0 <= now - held.checked < self._good_for(held)
+    def _is_fresh(self, parsed: _Held, now: float) -> bool:
+        return 0 <= now - parsed.checked < self._good_for(parsed)
 
     def _parsed(self, validator: bytes) -> _Held | None:
         """Return the contents of a validator; None if it is of another array."""
@@ -294,12 +294,12 @@ class RemoteZarrSource(ZarrSource):
             pass
         return None
 
-    def _validator(self, held: _Held) -> bytes:
+    def _validator(self, contents: _Held) -> bytes:
         # Rounded down, lest a coarse clock makes a copy seem to be from the future.
-        checked = int(held.checked * 1000) / 1000
-        fields = {"checked": checked, "structure": self._structure, "tags": held.tags}
-        if held.good_for is not None:
-            fields["good_for"] = held.good_for
+        checked = int(contents.checked * 1000) / 1000
+        fields = {"checked": checked, "structure": self._structure, "tags": contents.tags}
+        if contents.good_for is not None:
+            fields["good_for"] = contents.good_for
         return json.dumps(fields, separators=(",", ":")).encode()
 
     def _same_metadata(self, now: float) -> bool:

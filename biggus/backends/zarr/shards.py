@@ -201,8 +201,8 @@ class FetchedShard(Shard):
     def _verify(self) -> None:
         """Check an index from before this read, if no other request does."""
         if self._again is not None:
-            found = self._again()
-            if found is None or found.tag != self.index.tag:
+            index = self._again()
+            if index is None or index.tag != self.index.tag:
                 raise ShardChangedError(self._key)
 
     def _fetched(self, ranges: list[Range]) -> list[bytes]:
@@ -210,7 +210,7 @@ class FetchedShard(Shard):
 
     def _one(self, span: Range) -> bytes:
         try:
-            found = self._store.get(self._key, span)
+            fetched = self._store.get(self._key, span)
         except ConnectionError:
             raise
         except OSError as error:
@@ -218,14 +218,14 @@ class FetchedShard(Shard):
                 raise
             # The bytes may no longer exist.
             raise ShardChangedError(self._key) from error
-        if found is None or found.tag != self.index.tag:
+        if fetched is None or fetched.tag != self.index.tag:
             raise ShardChangedError(self._key)
-        refuse_short(self._key, found.data, span)
-        return found.data
+        refuse_short(self._key, fetched.data, span)
+        return fetched.data
 
 
-def _index(key: str, found: Fetched | None, sharding: Sharding) -> ShardIndex | None:
-    if found is None:
+def _index(key: str, fetched: Fetched | None, sharding: Sharding) -> ShardIndex | None:
+    if fetched is None:
         return None
-    refuse_short(key, found.data, sharding.span)
-    return ShardIndex(found.data, sharding.parsed(found.data), found.tag, found.good_for)
+    refuse_short(key, fetched.data, sharding.span)
+    return ShardIndex(fetched.data, sharding.parsed(fetched.data), fetched.tag, fetched.good_for)

@@ -187,10 +187,10 @@ class ZarrSource(Source):
 
     def sibling(self, name: str) -> Source | None:
         """Return another array of the store; None if this one was adopted from the user."""
-        reopen, (place, *given) = self._reopen
+        reopen, (place, *arguments) = self._reopen
         if not isinstance(place, str):
             return None
-        variable, options = given
+        variable, options = arguments
         zarr_format = dict(options).get("zarr_format")
 
         def make(path: str) -> Source | None:
@@ -201,18 +201,18 @@ class ZarrSource(Source):
 
     def group_attributes(self) -> Mapping[str, Any]:
         """Return the attributes of the root and of all groups down to the array."""
-        _, (place, *given) = self._reopen
+        _, (place, *arguments) = self._reopen
         if not isinstance(place, str):
             return {}
-        found: dict[str, Any] = {}
-        variable, options = given
+        attributes: dict[str, Any] = {}
+        variable, options = arguments
         parts = variable.strip("/").split("/")
         for count in range(len(parts)):
             path = "/".join(parts[:count])
-            found.update(
+            attributes.update(
                 zarr_metadata.read_group(self.store, path, dict(options).get("zarr_format")) or {}
             )
-        return found
+        return attributes
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name} {self.shape} {self.dtype}>"
@@ -256,7 +256,7 @@ class ZarrSource(Source):
         try:
             with watching.evaluation():
                 self._check_metadata()
-                found = self._reader.read(boxes, record, out)
+                results = self._reader.read(boxes, record, out)
                 # Chunks are absent by design only if the metadata still exist.
                 self._check_metadata(thoroughly=bool(record.absent))
         except SourceChangedError as error:
@@ -270,12 +270,12 @@ class ZarrSource(Source):
                 "read %s %s: %d bytes, %d objects, %d absent, %.1f ms",
                 self.name,
                 format_box(_named(boxes)),
-                sum(values.nbytes for values in found),
+                sum(values.nbytes for values in results),
                 len(record.tags),
                 len(record.absent),
                 1e3 * (time.perf_counter() - started),
             )
-        return found, record
+        return results, record
 
     def _check_metadata(self, *, thoroughly: bool = False) -> None:
         """Check that the array still exists, and is the one that was opened, or has grown."""

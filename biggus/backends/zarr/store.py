@@ -183,9 +183,9 @@ class FolderStore(ZarrStore):
         while key:
             key = key.rpartition("/")[0]
             for name in _OF_ARRAYS:
-                found = signature_or_none(self._prefix + (f"{key}/{name}" if key else name))
-                if found is not None:
-                    return found
+                signature = signature_or_none(self._prefix + (f"{key}/{name}" if key else name))
+                if signature is not None:
+                    return signature
         return None
 
     def _see(self, key: str, signature: FileSignature | None) -> None:
@@ -219,8 +219,12 @@ class FolderStore(ZarrStore):
                 pending += sorted(folders, reverse=True)
 
     def _is_v3_array(self, prefix: str) -> bool:
-        found = self.get(prefix + "zarr.json")
-        return found is not None and b'"chunk_grid"' in found.data and not _is_group(found.data)
+        document = self.get(prefix + "zarr.json")
+        return (
+            document is not None
+            and b'"chunk_grid"' in document.data
+            and not _is_group(document.data)
+        )
 
     def signature(self, key: str) -> object:
         return FileSignature.of(os.stat(self._prefix + key))  # noqa: PTH116 - at each read

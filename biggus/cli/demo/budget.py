@@ -52,7 +52,7 @@ def measured(store: str, cache: str, result: str) -> dict[str, Any]:
     array[0, 0, 0].ndarray()  # import modules that are imported on first use
     report: dict[str, Any] = {"baseline": peak_memory(), "runs": []}
     digests = set()
-    with biggus.Cache(cache) as kept, biggus.set_options(memory=BUDGET, cache=kept):
+    with biggus.Cache(cache) as disk_cache, biggus.set_options(memory=BUDGET, cache=disk_cache):
         for _ in range(2):
             wanted = lazy_maps(array, YEAR)
             plan = biggus.plan(wanted)
@@ -64,7 +64,7 @@ def measured(store: str, cache: str, result: str) -> dict[str, Any]:
                 run["from_disk"] = after - before
             report["runs"].append(run)
             digests.add(hashlib.sha256(b"".join(m.tobytes() for m in maps.value)).hexdigest())
-        report["kept"] = kept.stats().bytes
+        report["kept"] = disk_cache.stats().bytes
     np.save(result, np.stack(maps.value))
     return {**report, "peak": peak_memory(), "same": len(digests) == 1}
 

@@ -81,11 +81,11 @@ def _tell_of_weather(folder: Path) -> None:
         store = Path(name) / "weather.zarr"
         with biggus.set_options(memory=BUDGET):
             saved = timed(lambda: biggus.save(invented, store))
-        made = time.monotonic()
+        written = time.monotonic()
         print(f"  Saved as a Zarr store, block by block, in {saved.seconds:.1f} s.")
         slabs = timed(lambda: maps_by_slabs(store))
         # Files are cached once they are old enough for their times to reveal another change.
-        time.sleep(max(0.0, made + SETTLED_SECONDS + 0.1 - time.monotonic()))
+        time.sleep(max(0.0, written + SETTLED_SECONDS + 0.1 - time.monotonic()))
         report, computed = _in_a_process(store)
     _print_memory(report, invented.nbytes)
     _compare(

@@ -31,9 +31,9 @@ NOTE = {"fontsize": 8, "color": "0.35"}
 @contextlib.contextmanager
 def figure(path: Path, width: float, height: float) -> Iterator[Any]:
     """Yield a figure of a size in inches, and save it as a PNG file."""
-    made = new_figure((width, height), "")
-    yield made
-    _save(made, path)
+    drawing = new_figure((width, height), "")
+    yield drawing
+    _save(drawing, path)
 
 
 def _save(figure: Any, path: Path) -> None:

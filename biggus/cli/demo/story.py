@@ -211,9 +211,9 @@ def _frames() -> list[tuple[str, tuple[int, int], tuple[int, int]]]:
     rows, columns = TENERIFE
     middle = (rows.start + rows.stop) // 2, (columns.start + columns.stop) // 2
     side = 256 << ZOOM
-    found = [("the planet", (0, side), (0, side))]
+    frames = [("the planet", (0, side), (0, side))]
     for title, length in (("the Atlantic", side // 8), ("the Canary Islands", side // 96)):
-        found.append(
+        frames.append(
             (
                 title,
                 (middle[0] - length // 2, middle[0] + length // 2),
@@ -222,7 +222,7 @@ def _frames() -> list[tuple[str, tuple[int, int], tuple[int, int]]]:
         )
     half = (columns.stop - columns.start) // 2
     last = (middle[0] - half, middle[0] + half), (columns.start, columns.stop)
-    return [*found, ("Tenerife", *last)]
+    return [*frames, ("Tenerife", *last)]
 
 
 def tell_of_zooming(folder: Path, server: TileServer, cache: biggus.Cache) -> None:

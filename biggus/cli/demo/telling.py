@@ -41,10 +41,10 @@ def say(title: str) -> None:
     print(f"\n{title}", flush=True)
 
 
-def expect(seen: bool, what: str) -> None:
+def expect(seen: bool, expectation: str) -> None:
     """Raise a DemoError if an expectation is not met."""
     if not seen:
-        raise DemoError(f"the demo expected that {what}, but that is not so")
+        raise DemoError(f"the demo expected that {expectation}, but that is not so")
 
 
 @dataclasses.dataclass
