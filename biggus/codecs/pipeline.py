@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from biggus.codecs import fletcher32
 from biggus.codecs.deflate import inflate
-from biggus.codecs.lzf import decode_lzf
 from biggus.codecs.scratch import scratch
 from biggus.codecs.shuffle import MERGED, unshuffle, unshuffle_part
 
@@ -50,32 +49,21 @@ class Stage:
 
 
 def _inflate(data: Any, size: int | None, out: Room) -> Any:  # noqa: ARG001 - an Undo
-    return inflate(data, _known(size))
+    if size is None:
+        raise ValueError("two compressions in one pipeline are not supported")
+    return inflate(data, size)
 
 
 def _unshuffle(width: int, data: Any, size: int | None, out: Room) -> Any:  # noqa: ARG001
     return unshuffle(data, width, np.empty(len(data), np.uint8) if out is None else out)
 
 
-def _decode_lzf(data: Any, size: int | None, out: Room) -> Any:
-    return decode_lzf(data, _known(size), out)
-
-
 def _verify(data: Any, size: int | None, out: Room) -> Any:  # noqa: ARG001 - an Undo
     return fletcher32.verified(data)
 
 
-def _known(size: int | None) -> int:
-    if size is None:
-        raise ValueError("two compressions in one pipeline are not supported")
-    return size
-
-
 DEFLATE = Stage(_inflate)
 """Deflate in a zlib stream."""
-
-LZF = Stage(_decode_lzf, fills=True)
-"""LZF, without a header."""
 
 FLETCHER32 = Stage(_verify, longer=fletcher32.BYTES, copies=False)
 """A checksum after the data."""

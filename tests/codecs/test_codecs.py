@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from biggus.codecs import deflate, fletcher32, lzf
-from biggus.codecs.pipeline import DEFLATE, FLETCHER32, LZF, Pipeline, shuffle
+from biggus.codecs import deflate, fletcher32
+from biggus.codecs.pipeline import DEFLATE, FLETCHER32, Pipeline, shuffle
 from biggus.codecs.scratch import MOST_KEPT, scratch
 from biggus.codecs.shuffle import unshuffle
 
@@ -140,28 +140,6 @@ def test_inflate_of_damaged_data_raises(inflater) -> None:
         assert bytes(found) == DATA, "a byte that changed nothing, such as the level"
 
 
-def test_lzf_matches_h5py() -> None:
-    h5py = pytest.importorskip("h5py")
-    pytest.importorskip("imagecodecs")
-    assert lzf.available()
-    with h5py.File.in_memory() if hasattr(h5py.File, "in_memory") else _in_memory(h5py) as file:
-        values = np.repeat(np.arange(500, dtype="i4"), 7)
-        dataset = file.create_dataset("v", data=values, chunks=values.shape, compression="lzf")
-        mask, stored = dataset.id.read_direct_chunk((0,))
-    assert mask == 0
-    out = np.empty(values.nbytes, "u1")
-    assert lzf.decode_lzf(stored, values.nbytes, out) is out
-    assert out.tobytes() == values.tobytes()
-    assert bytes(lzf.decode_lzf(stored, values.nbytes)) == values.tobytes()
-    for damaged in (stored[:-3], stored + stored, b"\x20" + stored, b""):
-        with pytest.raises(ValueError, match=r"LZF|bytes"):
-            lzf.decode_lzf(damaged, values.nbytes)
-
-
-def _in_memory(h5py):
-    return h5py.File("x", "w", driver="core", backing_store=False)
-
-
 STAGES = {"shuffle": shuffle(4), "deflate": DEFLATE, "fletcher32": FLETCHER32}
 
 
@@ -233,7 +211,7 @@ def test_pipeline_refuses_stored_bytes_of_another_length(order, more: int) -> No
 
 def test_two_compressors_raise() -> None:
     data = bytes(100)
-    pipeline = Pipeline([DEFLATE, LZF], len(data))
+    pipeline = Pipeline([DEFLATE, DEFLATE], len(data))
     with pytest.raises(ValueError, match="not supported"):
         pipeline.decode(zlib.compress(data))
 

@@ -15,8 +15,7 @@ import numpy as np
 from biggus.backends.hdf5.chunked import ChunkedStorage
 from biggus.backends.hdf5.contiguous import ContiguousStorage
 from biggus.backends.hdf5.files import h5py
-from biggus.codecs import lzf
-from biggus.codecs.pipeline import DEFLATE, FLETCHER32, LZF, Pipeline, Stage, shuffle
+from biggus.codecs.pipeline import DEFLATE, FLETCHER32, Pipeline, Stage, shuffle
 from biggus.sources.compression import Compression
 
 if TYPE_CHECKING:
@@ -129,9 +128,6 @@ def _stages(properties: Any) -> list[Stage] | None:
             stages.append(FLETCHER32)
         elif code == h5z.FILTER_DEFLATE:
             stages.append(DEFLATE)
-            compressions += 1
-        elif code == _LZF and lzf.available():
-            stages.append(LZF)
             compressions += 1
         else:
             return None

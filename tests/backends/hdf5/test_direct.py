@@ -13,7 +13,6 @@ pytest.importorskip("hypothesis")
 from hdf5_direct import create, plist, refuse, same, type_of, values_of
 
 from biggus.backends.hdf5.backend import HDF5Source
-from biggus.codecs import lzf
 from biggus.sources.base import whole
 
 INDEXES = {
@@ -33,14 +32,8 @@ FILTERS = {
     "gzip-fletcher": {"compression": "gzip", "fletcher32": True},
     "shuffle-fletcher": {"shuffle": True, "fletcher32": True},
     "all": {"compression": "gzip", "shuffle": True, "fletcher32": True},
-    "lzf": {"compression": "lzf"},
-    "lzf-all": {"compression": "lzf", "shuffle": True, "fletcher32": True},
 }
-needs_lzf = pytest.mark.skipif(not lzf.available(), reason="no decoder of LZF is installed")
-EACH_FILTER = [
-    pytest.param(options, id=name, marks=needs_lzf if "lzf" in name else ())
-    for name, options in FILTERS.items()
-]
+EACH_FILTER = [pytest.param(options, id=name) for name, options in FILTERS.items()]
 DTYPES = ["<f4", ">f8", "<f2", "i1", ">i2", "<u4", ">u8", "?", "<c8", ">c16", "S1", "S5", "enum"]
 SHAPES = {"edges": ((11, 7), (4, 3)), "even": ((8, 6), (4, 3)), "larger": ((3, 2), (4, 3))}
 BOXES = [
@@ -63,14 +56,12 @@ def clipped(box, shape):
 # The index of chunks does not depend on their filters and dtype.
 CHUNKED = [
     *itertools.product(INDEXES, FILTERS, ["<f4"]),
-    *itertools.product(["btree2"], ["plain", "all", "lzf-all"], DTYPES),
+    *itertools.product(["btree2"], ["plain", "all"], DTYPES),
 ]
 
 
 @pytest.mark.parametrize(("index", "filters", "dtype"), dict.fromkeys(CHUNKED))
 def test_chunked(tmp_path, monkeypatch, index: str, filters: str, dtype: str) -> None:
-    if "lzf" in filters and not lzf.available():
-        pytest.skip("no decoder of LZF is installed")
     filters, options = FILTERS[filters], dict(INDEXES[index])
     libver, single = options.pop("libver"), options.pop("single", False)
     path = str(tmp_path / "a.h5")
