@@ -11,13 +11,7 @@ from urllib.parse import urlsplit
 from biggus.backends.base import Backend, Resolution
 from biggus.backends.zarr import metadata as zarr_metadata
 from biggus.backends.zarr.multiscale import resolutions
-from biggus.backends.zarr.opening import (
-    format_option,
-    open_source,
-    refuse_local,
-    store_at,
-    store_name,
-)
+from biggus.backends.zarr.opening import ZarrOptions, open_source, store_at, store_name
 from biggus.backends.zarr.store import METADATA_NAMES, ZarrStore
 from biggus.errors import BiggusError, GoneError, OpenError
 from biggus.support.forks import between_forks
@@ -30,7 +24,6 @@ if TYPE_CHECKING:
     from biggus.sources.encoding import Encoding
 
 _SCHEMES = ("http", "https", "s3", "gs", "memory")
-_AGES = ("fresh_for", "stale_if_error")
 _TILE_PLACEHOLDERS = ("{z}", "{x}", "{y}", "{-y}", "{q}")
 
 
@@ -110,21 +103,15 @@ class ZarrBackend(Backend):
 
     def identity(self, location: Location, variable: str | None, **options: Any) -> Any:
         """Return the identity of the values, which does not depend on how a server is asked."""
-        options_left = dict(options)
-        zarr_format = format_option(options_left)
-        options_left.pop("decode", None)
+        parsed = ZarrOptions.of(location, options)
         variant = ""
         if location.scheme:
             with between_forks():
                 from biggus.backends.zarr.remote import variant_of
 
-            for name in _AGES:
-                options_left.pop(name, None)
-            variant = variant_of(location, options_left)
-        else:
-            refuse_local(options_left)
+            variant = variant_of(location, parsed.of_store)
         path = None if variable is None else zarr_metadata.array_path(location.public, variable)
-        return [store_name(location), path, zarr_format, variant]
+        return [store_name(location), path, parsed.zarr_format, variant]
 
     def encoding(self, fields: Mapping[str, Any]) -> Encoding:
         with between_forks():
@@ -144,14 +131,10 @@ def _metadata_of(
     location: Location, options: dict[str, Any]
 ) -> Iterator[tuple[ZarrStore, int | None]]:
     """Give a store and the wanted format; errors of reading its metadata name the location."""
-    zarr_format = format_option(options)
-    options.pop("decode", None)
-    if location.scheme:
-        for name in _AGES:
-            options.pop(name, None)
-    store = store_at(location, options)
+    parsed = ZarrOptions.of(location, options)
+    store = store_at(location, parsed)
     try:
-        yield store, zarr_format
+        yield store, parsed.zarr_format
     except BiggusError:
         raise
     except FileNotFoundError:

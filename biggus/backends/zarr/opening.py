@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from biggus.backends.location import Location
 from biggus.backends.pieces import opening_named
@@ -14,33 +14,67 @@ from biggus.errors import BackendOptionError, GoneError, OpenError
 from biggus.sources.base import Source
 from biggus.support.forks import between_forks
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class ZarrOptions(NamedTuple):
+    """The options of the backend."""
+
+    zarr_format: int | None
+    decode: bool
+    fresh_for: float | None
+    stale_if_error: float | None
+    of_store: dict[str, Any]
+    """The options of `biggus.backends.zarr.remote.remote_store`; a local store has none."""
+
+    @classmethod
+    def of(cls, location: Location, options: Mapping[str, Any]) -> ZarrOptions:
+        """Return the options that were given for a location.
+
+        Raises
+        ------
+        TypeError
+            If the store at the location does not have one of them.
+        """
+        of_store = dict(options)
+        zarr_format = of_store.pop("zarr_format", None)
+        if zarr_format not in (None, 2, 3):
+            raise TypeError(f"zarr_format is 2 or 3, not {zarr_format!r}")
+        decode = bool(of_store.pop("decode", True))
+        if location.scheme:
+            with between_forks():
+                from biggus.backends.zarr.remote import refuse_unknown
+
+            fresh_for = _seconds(of_store.pop("fresh_for", None))
+            stale_if_error = _seconds(of_store.pop("stale_if_error", None))
+            refuse_unknown(of_store)
+            return cls(zarr_format, decode, fresh_for, stale_if_error, of_store)
+        for name in of_store:
+            problem = f"the zarr backend has no option {name!r} for local stores"
+            raise BackendOptionError(problem, name)
+        return cls(zarr_format, decode, None, None, of_store)
+
 
 def open_source(text: str, variable: str, options: tuple[tuple[str, Any], ...]) -> Source:
     """Open an array; the source pickles by these arguments."""
     location = Location(text)
-    options_left = dict(options)
     path = zarr_metadata.array_path(location.public, variable)
-    zarr_format = format_option(options_left)
-    decode = bool(options_left.pop("decode", True))
+    parsed = ZarrOptions.of(location, dict(options))
     # Another process may have another working folder.
     place = location.text if location.scheme else str(location.path)
     reopen = (open_source, (place, variable, options))
-    if location.scheme:
+    store = store_at(location, parsed)
+    name = store_name(location)
+    arguments = (store, name, path, parsed.zarr_format, reopen, parsed.decode)
+    with opening_named(name):
+        if not location.scheme:
+            return ZarrSource(*arguments)
         with between_forks():
             from biggus.backends.zarr.remote import RemoteZarrSource, variant_of
 
-        fresh_for = _seconds(options_left.pop("fresh_for", None))
-        stale_if_error = _seconds(options_left.pop("stale_if_error", None))
-        store = store_at(location, options_left)
-        store.variant = variant_of(location, options_left)
-        name = store_name(location)
-        with opening_named(name):
-            return RemoteZarrSource(
-                fresh_for, stale_if_error, store, name, path, zarr_format, reopen, decode
-            )
-    store = store_at(location, options_left)
-    with opening_named(location.public):
-        return ZarrSource(store, location.public, path, zarr_format, reopen, decode)
+        store.variant = variant_of(location, parsed.of_store)
+        return RemoteZarrSource(parsed.fresh_for, parsed.stale_if_error, *arguments)
 
 
 def _seconds(value: Any) -> float | None:
@@ -57,21 +91,7 @@ def store_name(location: Location) -> str:
     return path.rstrip("/") + mark + query
 
 
-def format_option(options: dict[str, Any]) -> int | None:
-    """Remove the option ``zarr_format`` from `options`, and return it."""
-    zarr_format: int | None = options.pop("zarr_format", None)
-    if zarr_format not in (None, 2, 3):
-        raise TypeError(f"zarr_format is 2 or 3, not {zarr_format!r}")
-    return zarr_format
-
-
-def refuse_local(options: dict[str, Any]) -> None:
-    """Raise an error for options that are left over for a local store."""
-    for name in options:
-        raise BackendOptionError(f"the zarr backend has no option {name!r} for local stores", name)
-
-
-def store_at(location: Location, options: dict[str, Any]) -> ZarrStore:
+def store_at(location: Location, options: ZarrOptions) -> ZarrStore:
     """Return the store at `location`.
 
     Raises
@@ -80,16 +100,12 @@ def store_at(location: Location, options: dict[str, Any]) -> ZarrStore:
         If it does not exist.
     OpenError
         If it is neither a folder nor a zip file.
-    TypeError
-        If there is no such option.
     """
     if location.scheme:
         with between_forks():
-            from biggus.backends.zarr.remote import refuse_unknown, remote_store
+            from biggus.backends.zarr.remote import remote_store
 
-        refuse_unknown(options)
-        return remote_store(location, **options)
-    refuse_local(options)
+        return remote_store(location, **options.of_store)
     if location.is_directory:
         return FolderStore(location.path)
     if not location.head and not location.path.exists():

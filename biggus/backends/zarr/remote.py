@@ -125,7 +125,6 @@ def variant_of(location: Location, options: Mapping[str, Any]) -> str:
     BackendOptionError
         If an option is unknown.
     """
-    refuse_unknown(options)
     further = sorted(absent_statuses(location.public, options.get("absent", ())) - GONE)
     variant = f"|absent={further}" if further else ""
     storage = without_secrets(options.get("storage_options") or {})

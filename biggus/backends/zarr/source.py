@@ -116,6 +116,7 @@ class ZarrSource(Source):
         self.token = f"zarr:{public}{store.variant}|{path}|v{document.zarr_format}"
         self.remote = store.remote
         self._path = path
+        self._zarr_format = zarr_format
         self.attributes = document.attributes
         _refuse_pickles(document, public)
         try:
@@ -191,27 +192,24 @@ class ZarrSource(Source):
         if not isinstance(place, str):
             return None
         variable, options = arguments
-        zarr_format = dict(options).get("zarr_format")
 
         def make(path: str) -> Source | None:
-            there = _may_be_there(self.store, self.name, path, zarr_format)
+            there = _may_be_there(self.store, self.name, path, self._zarr_format)
             return reopen(place, path, options) if there else None
 
         return sibling_of(variable, name, make)
 
     def group_attributes(self) -> Mapping[str, Any]:
         """Return the attributes of the root and of all groups down to the array."""
-        _, (place, *arguments) = self._reopen
+        _, (place, *_) = self._reopen
         if not isinstance(place, str):
             return {}
         attributes: dict[str, Any] = {}
-        variable, options = arguments
-        parts = variable.strip("/").split("/")
+        parts = self._path.split("/")
         for count in range(len(parts)):
             path = "/".join(parts[:count])
-            attributes.update(
-                zarr_metadata.read_group(self.store, path, dict(options).get("zarr_format")) or {}
-            )
+            group = zarr_metadata.read_group(self.store, path, self._zarr_format)
+            attributes.update(group or {})
         return attributes
 
     def __repr__(self) -> str:
