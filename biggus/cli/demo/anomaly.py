@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,16 +11,6 @@ import biggus
 from biggus.cli.demo.models import sample_folder
 
 LAST_YEARS = 10
-
-
-class Maps(NamedTuple):
-    """Three maps, and their coordinates."""
-
-    mean: npt.NDArray[Any]
-    spread: npt.NDArray[Any]
-    anomaly: npt.NDArray[Any]
-    latitude: npt.NDArray[Any]
-    longitude: npt.NDArray[Any]
 
 
 def lazy_maps(array: biggus.Array, last: int) -> list[biggus.Array]:
@@ -36,13 +26,10 @@ def lazy_maps(array: biggus.Array, last: int) -> list[biggus.Array]:
     return [mean, array.std(axis=0), array[-last:].mean(axis=0) - mean]
 
 
-def open_air(cache: biggus.Cache) -> tuple[biggus.Array, npt.NDArray[Any], npt.NDArray[Any]]:
-    """Open 240 years of temperatures of North America; return them, latitudes and longitudes."""
+def open_air(cache: biggus.Cache) -> biggus.Array:
+    """Open 240 years of temperatures of North America."""
     path = sample_folder() / "E1_north_america.nc"
-    latitude, longitude = (
-        biggus.open(path, name, cache=cache).ndarray() for name in ("latitude", "longitude")
-    )
-    return biggus.open(path, "air_temperature", cache=cache), latitude, longitude - 360
+    return biggus.open(path, "air_temperature", cache=cache)
 
 
 def maps_of_library() -> list[npt.NDArray[Any]]:

@@ -16,40 +16,16 @@ import numpy.typing as npt
 
 import biggus
 from biggus.backends.files import SETTLED_SECONDS
-from biggus.cli.demo.anomaly import LAST_YEARS, Maps, lazy_maps, maps_of_library, open_air
+from biggus.cli.demo.anomaly import LAST_YEARS, lazy_maps, maps_of_library, open_air
 from biggus.cli.demo.budget import BUDGET
-from biggus.cli.demo.pictures import Wording, picture_maps
+from biggus.cli.demo.pictures import picture
 from biggus.cli.demo.telling import DemoError, expect, say, timed
-from biggus.cli.demo.weather import LATITUDE, LONGITUDE, YEAR, maps_by_slabs, weather
+from biggus.cli.demo.weather import maps_by_slabs, weather
 from biggus.cli.tables import table
 from biggus.options import format_bytes, parse_size
 
-_KELVIN = 273.15
 _CLOSE = 1e-4
 """The greatest difference in kelvin; values are rounded to about 2e-5."""
-
-_CLIMATE = Wording(
-    title="Air temperature of North America, scenario E1: 240 yearly maps, computed together",
-    panels=(
-        "air.mean(axis=0)\nmean of all years",
-        "air.std(axis=0)\nstandard deviation of the years",
-        f"air[-{LAST_YEARS}:].mean(axis=0) - air.mean(axis=0)\nthe last decade against all years",
-    ),
-    note="Data: E1_north_america.nc of iris-sample-data, one map a year; coastlines: GSHHS",
-    detail="l",
-    aspect=1.25,
-)
-_WEATHER = Wording(
-    title=f"Statistics of 6,205 daily maps, 384 MiB, computed in {BUDGET}",
-    panels=(
-        "w.mean(axis=0)\nmean of 17 years",
-        "w.std(axis=0)\nstandard deviation: seasons and fronts",
-        f"w[-{YEAR}:].mean(axis=0) - w.mean(axis=0)\nthe last year against all of them",
-    ),
-    note="The weather is invented: a formula of day, latitude and longitude; coastlines: GSHHS",
-    detail="c",
-    aspect=1.0,
-)
 
 
 def tell_of_computing(folder: Path, cache: biggus.Cache) -> None:
@@ -60,17 +36,17 @@ def tell_of_computing(folder: Path, cache: biggus.Cache) -> None:
 
 def _tell_of_climate(folder: Path, cache: biggus.Cache) -> None:
     say("Computing: how warm a climate is, how it varies, and how its last decade differs")
-    air, latitude, longitude = open_air(cache)
+    air = open_air(cache)
     wanted = lazy_maps(air, LAST_YEARS)
     print(f"  air[-{LAST_YEARS}:].mean(axis=0) - air.mean(axis=0)  is  {wanted[-1]!r}")
     print("  biggus.ndarrays([mean, std, anomaly]) computes all three together.")
     computed = timed(lambda: biggus.ndarrays(wanted))
-    mean, spread, anomaly = computed.value
+    anomaly = computed.value[-1]
     print(f"  In {computed.seconds:.2f} s: the last decade is ", end="")
     print(f"{anomaly.min():.1f} to {anomaly.max():.1f} kelvin warmer than all years.")
     _compare(computed.value, maps_of_library(), "NumPy's maps of the same file")
-    maps = Maps(mean - _KELVIN, spread, anomaly, latitude, longitude)
-    picture_maps(folder / "anomaly.png", maps, _CLIMATE, 12, 4.2)
+    title = "Air temperature, scenario E1: the last decade against all 240 years"
+    picture(folder / "anomaly.png", wanted[-1], title=title, size=(9, 5))
 
 
 def _tell_of_weather(folder: Path) -> None:
@@ -92,8 +68,10 @@ def _tell_of_weather(folder: Path) -> None:
         computed, slabs.value, f"NumPy's maps, computed year by year in {slabs.seconds:.2f} s,"
     )
     _print_runs(report)
-    maps = Maps(computed[0], computed[1], computed[2], LATITUDE, LONGITUDE)
-    picture_maps(folder / "weather.png", maps, _WEATHER, 13, 3.9)
+    # The first row is the southernmost.
+    mean = biggus.ArrayAdapter(computed[0])[::-1]
+    title = f"Invented weather: the mean of 6,205 daily maps, 384 MiB, computed in {BUDGET}"
+    picture(folder / "weather.png", mean, title=title, size=(9, 5))
 
 
 def _in_a_process(store: Path) -> tuple[dict[str, Any], list[npt.NDArray[Any]]]:
