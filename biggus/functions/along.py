@@ -112,11 +112,7 @@ def _ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Array:
     line = ravel(ary)
     array = line[1:] - line[:-1]
     ends = [None if one is None else np.ravel(np.asanyarray(one)) for one in (to_begin, to_end)]
-    for name, one in zip(("to_begin", "to_end"), ends, strict=True):
-        if one is not None and not np.can_cast(one, line.dtype, casting="same_kind"):
-            raise TypeError(
-                f"dtype of `{name}` must be compatible with input `ary` under the `same_kind` rule."
-            )
+    np.ediff1d(np.zeros(1, line.dtype), to_end, to_begin)  # may refuse
     first, last = [[] if one is None else [one.astype(array.dtype)] for one in ends]
     return concatenate([*first, array, *last], dtype=line.dtype if first or last else None)
 
@@ -254,20 +250,14 @@ def _sliding_window_view(
 ) -> Array:
     array = as_array(x)
     windows = tuple(window_shape) if np.iterable(window_shape) else (window_shape,)
-    if any(n < 0 for n in windows):
-        raise ValueError("`window_shape` cannot contain negative values")
-    if axis is None:
-        axes: Sequence[int] = range(array.ndim)
-        if len(windows) != array.ndim:
-            raise ValueError("Since axis is None, must provide window_shape for all dimensions")
-    else:
-        axes = [normal_axis(one, array.ndim) for one in (axis if np.iterable(axis) else (axis,))]
-        if len(windows) != len(axes):
-            raise ValueError("Must provide matching length window_shape and axis")
-    for length, place in zip(windows, axes, strict=True):
+    # NumPy is called with an array of this shape that takes no memory, to raise its errors.
+    proxy = np.broadcast_to(False, array.shape)
+    np.lib.stride_tricks.sliding_window_view(proxy, window_shape, axis)
+    if 0 in windows:
+        raise ValueError("a window of a lazy array has at least one value")
+    axes = range(array.ndim) if axis is None else axis if np.iterable(axis) else (axis,)
+    for length, place in zip(windows, [normal_axis(n, array.ndim) for n in axes], strict=True):
         count = array.shape[place] - length + 1
-        if count < 1 or not length:
-            raise ValueError("window shape cannot be larger than input array shape")
         array = stack([along(array, place, slice(n, n + count)) for n in range(length)], -1)
     return array.astype(as_array(x).dtype)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from biggus.array import Array, implements
 from biggus.construct import broadcast_to, zeros
 from biggus.functions.counting import counted_before
 from biggus.functions.elementwise import as_array, where
+from biggus.functions.numpy_handlers import elementwise
 from biggus.functions.statistics import all as every
 from biggus.statistics.signatures import refuse
 
@@ -44,43 +45,13 @@ def _array_equiv(a1: Any, a2: Any) -> Array | bool:
     return every(broadcast_to(first, shape) == broadcast_to(second, shape))
 
 
-# Lookup in arrays in memory -----------------------------------------------------------------
-
-
-def _looked_up(name: str, place: int, others: Sequence[str]) -> Callable[..., Array]:
-    """Return the lazy counterpart of an elementwise function of the argument at `place`.
-
-    The other arguments must be in memory.
-    """
-    function = getattr(np, name)
-
-    def look(*arguments: Any, **keywords: Any) -> Array:
-        operands = list(arguments)
-        for number, one in enumerate([*operands, *keywords.values()]):
-            if number != place and isinstance(one, Array):
-                raise TypeError(
-                    f"{name}: {', '.join(others)} cannot be lazy: read first, with .ndarray()"
-                )
-        values = expressions.operand(operands[place])
-        for number, one in enumerate(operands):
-            if number != place and not isinstance(one, (str, int, float, complex, type(None))):
-                operands[number] = np.asarray(one)
-        operands[place] = values
-        return Array.from_node(expressions.applied(function, operands, keywords))
-
-    return look
-
-
-implements(np.digitize)(_looked_up("digitize", 0, ["bins"]))
-implements(np.interp)(_looked_up("interp", 0, ["xp", "fp"]))
-implements(np.isin)(_looked_up("isin", 0, ["test_elements"]))
-implements(np.polyval)(_looked_up("polyval", 1, ["p"]))
+# Lookup --------------------------------------------------------------------------------------
 
 
 @implements(np.searchsorted)
 def _searchsorted(a: Any, v: Any, side: Any = "left", sorter: Any = None) -> Array:
     if not isinstance(a, Array):
-        return _looked_up("searchsorted", 1, ["a"])(a, v, side, sorter)
+        return elementwise("searchsorted", "v")(a, v, side, sorter)
     if sorter is not None:
         raise TypeError("searchsorted in a lazy array takes no sorter=: np.sort puts it in order")
     return counted_before(a, v, side)
@@ -101,19 +72,14 @@ def _unravel_index(indices: Any, shape: Any, order: str = "C") -> tuple[Array, .
 
 @implements(np.select)
 def _select(condlist: Any, choicelist: Any, default: Any = 0) -> Array:
-    if len(condlist) != len(choicelist):
-        raise ValueError("list of cases must be same length as list of conditions")
-    if len(condlist) == 0:
-        raise ValueError("select with an empty condition list is not possible")
     conditions = [as_array(one) for one in condlist]
-    for number, one in enumerate(conditions):
-        if one.dtype.kind != "b":
-            raise TypeError(
-                f"invalid entry {number} in condlist: should be boolean ndarray, not {one.dtype}"
-            )
     choices = [one if np.isscalar(one) else as_array(one) for one in choicelist]
-    every_one = [one.dtype if isinstance(one, Array) else one for one in [*choices, default]]
-    dtype = np.result_type(*every_one)
+
+    def probe(operand: Any) -> Any:
+        return np.zeros(1, operand.dtype) if isinstance(operand, Array) else operand
+
+    # NumPy is called with one value of each, to find the dtype and errors.
+    dtype = np.select([*map(probe, conditions)], [*map(probe, choices)], probe(default)).dtype
     selected: Any = np.asarray(default).astype(dtype) if np.isscalar(default) else default
     for condition, choice in zip(conditions[::-1], choices[::-1], strict=True):
         chosen = choice.astype(dtype) if isinstance(choice, Array) else dtype.type(choice)

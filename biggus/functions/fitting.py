@@ -108,11 +108,7 @@ def _lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[Array, ...]:
         raise np.linalg.LinAlgError(
             f"{matrix.ndim}-dimensional array given. Array must be two-dimensional"
         )
-    if right.ndim not in (1, 2):
-        raise np.linalg.LinAlgError(f"{right.ndim}-dimensional array given")
-    if matrix.shape[0] != right.shape[0]:
-        raise np.linalg.LinAlgError("Incompatible dimensions")
-    # NumPy is called with a matrix of this shape and full rank, to find shapes and dtypes.
+    # NumPy is called with a matrix of this shape and full rank, to find results and errors.
     probe = np.linalg.lstsq(
         np.eye(*matrix.shape, dtype=matrix.dtype), np.zeros(right.shape, right.dtype), rcond
     )

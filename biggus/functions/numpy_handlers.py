@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
 from typing import Any
@@ -35,29 +36,47 @@ for _function in _BY_NUMPY:
 
 # Elementwise functions -------------------------------------------------------------------------
 
-_ELEMENTWISE = {
-    **dict.fromkeys(("angle", "fix", "i0", "iscomplex", "isneginf", "isposinf", "isreal"), 1),
-    **dict.fromkeys(("nan_to_num", "sinc"), 1),
-    "isclose": 2,
-}
-"""The number of array arguments of each function; its other arguments are constants."""
+_CONSTANTS = (str, int, float, complex, type(None))
+"""Types of arguments that are passed unchanged; other arguments are converted to ndarrays."""
 
 
-def _elementwise(name: str, operands: int) -> Callable[..., Array]:
+def elementwise(name: str, *operands: str) -> Callable[..., Array]:
+    """Return the lazy counterpart of one of NumPy's functions, which is elementwise.
+
+    Parameters
+    ----------
+    name : str
+        The name of the function.
+    *operands : str
+        The names of its arguments that may be lazy; the other arguments are constants.
+    """
     function = getattr(np, name)
+    signature = inspect.signature(function)
 
     def apply(*arguments: Any, **keywords: Any) -> Array:
         refuse(name, out=keywords.pop("out", None))
         keywords.pop("copy", None)  # results are always new arrays
-        arrays = [expressions.operand(one) for one in arguments[:operands]]
-        more = arguments[operands:]
-        return Array.from_node(expressions.applied(function, [*arrays, *more], keywords))
+        call = signature.bind(*arguments, **keywords)
+        for word, value in call.arguments.items():
+            if word in operands:
+                call.arguments[word] = expressions.operand(value)
+            elif isinstance(value, Array):
+                raise TypeError(f"{name}: {word} cannot be lazy: read it first, with .ndarray()")
+            elif not isinstance(value, _CONSTANTS):
+                call.arguments[word] = np.asarray(value)
+        return Array.from_node(expressions.applied(function, call.args, call.kwargs))
 
     return apply
 
 
-for _name, _operands in _ELEMENTWISE.items():
-    implements(getattr(np, _name))(_elementwise(_name, _operands))
+for _name in ("fix", "i0", "iscomplex", "isneginf", "isposinf", "isreal", "nan_to_num", "sinc"):
+    implements(getattr(np, _name))(elementwise(_name, "x"))
+implements(np.angle)(elementwise("angle", "z"))
+implements(np.digitize)(elementwise("digitize", "x"))
+implements(np.interp)(elementwise("interp", "x"))
+implements(np.isclose)(elementwise("isclose", "a", "b"))
+implements(np.isin)(elementwise("isin", "element"))
+implements(np.polyval)(elementwise("polyval", "x"))
 
 
 @implements(np.size)

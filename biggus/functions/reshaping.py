@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -78,17 +76,8 @@ def reshape(
 def _lengths(array: Array, shape: Any) -> tuple[int, ...]:
     if shape is None:
         raise TypeError("reshape() missing 1 required positional argument: 'shape'")
-    wanted = tuple(map(operator.index, shape)) if np.iterable(shape) else (operator.index(shape),)
-    fits = True
-    lengths = wanted
-    if wanted.count(-1) == 1:
-        others = math.prod(n for n in wanted if n != -1)
-        fits = others != 0 and array.size % others == 0
-        lengths = tuple([array.size // max(1, others) if n == -1 else n for n in wanted])
-    elif -1 in wanted:
-        raise ValueError("can only specify one unknown dimension")
-    if any(n < -1 for n in wanted) or not fits or math.prod(lengths) != array.size:
-        raise ValueError(f"cannot reshape array of size {array.size} into shape {wanted}")
+    # NumPy reshapes an array of this shape that takes no memory.
+    lengths: tuple[int, ...] = np.broadcast_to(False, array.shape).reshape(shape).shape
     return lengths
 
 

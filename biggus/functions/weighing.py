@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from functools import reduce
 from typing import Any
@@ -114,8 +115,6 @@ def cov(
         factor = values.shape[1] - by
     else:
         total = weights.sum()
-        if total == 0:
-            raise ZeroDivisionError("Weights sum to zero, can't be normalized")
         middle = sum(values * weights, axis=1, keepdims=True) / total
         factor = total - by
         if by and aweights is not None:
@@ -144,21 +143,12 @@ def _variables(arrays: list[Array], rowvar: bool) -> list[Array]:
 
 def _observations(fweights: Any, aweights: Any, count: int) -> Any:
     """Return the weight of each observation; None if there are none."""
-    combined = None
-    for name, argument in (("fweights", fweights), ("aweights", aweights)):
-        if argument is None:
-            continue
-        weights = np.asarray(argument, dtype=float)
-        if name == "fweights" and not np.all(weights == np.around(weights)):
-            raise TypeError("fweights must be integer")
-        if weights.ndim > 1:
-            raise RuntimeError(f"cannot handle multidimensional {name}")
-        if weights.shape[0] != count:
-            raise RuntimeError(f"incompatible numbers of samples and {name}")
-        if (weights < 0).any():
-            raise ValueError(f"{name} cannot be negative")
-        combined = weights if combined is None else combined * weights
-    return combined
+    weights = [np.asarray(one, float) for one in (fweights, aweights) if one is not None]
+    if not weights:
+        return None
+    # NumPy is called with as many observations, to raise its errors.
+    np.cov(np.zeros((1, count)), ddof=0, fweights=fweights, aweights=aweights)
+    return math.prod(weights)
 
 
 @implements(np.corrcoef)

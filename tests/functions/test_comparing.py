@@ -19,6 +19,7 @@ CALLS = {
     "digitize downwards": lambda a: np.digitize(a, [5, 3, 1], right=True),
     "digitize by unsorted bins": lambda a: np.digitize(a, [1, 5, 3]),
     "interp": lambda a: np.interp(a, [0, 2, 9], [1, -1, 5]),
+    "interp by keywords": lambda a: np.interp(x=a, fp=[1, -1, 5], xp=[0, 2, 9]),
     "interp with left and right": lambda a: np.interp(a, [2, 3], [1.5, 2], left=-1, right=7),
     "searchsorted": lambda a: np.searchsorted([1, 3, 5], a),
     "searchsorted from the right": lambda a: np.searchsorted([1, 3, 5], a, "right"),
