@@ -360,7 +360,7 @@ def _data_variables(
                 source = backend.open(where, name, **options)
             except BiggusError:
                 continue
-            if [_last(dim) for dim in source.dims or ()] != [_last(name)]:
+            if [_last(dim or "") for dim in source.dims or ()] != [_last(name)]:
                 data.append(name)
             for word in REFERRING.intersection(source.attributes):
                 beside.update(str(source.attributes[word]).replace(":", " ").split())

@@ -196,7 +196,7 @@ def _layout(server: Backend, where: Location, full: str, record: SourceRecord) -
     if layout is None:
         source = server.recalled(where, full, record)
         array = array_of(source, None, decode=False)
-        dims = [dim.rpartition("/")[2] for dim in source.dims or ()]
+        dims = [str(dim).rpartition("/")[2] for dim in source.dims or ()]
         dtype = encode_dtype(array.dtype)
         layout = json.dumps([full, dims, array.shape, dtype, array.masked, record.same])
         if len(_layouts) >= _MOST:

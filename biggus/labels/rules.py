@@ -84,7 +84,7 @@ def _of_leaf(node: Leaf, coordinates: bool) -> Rule:
     source = node.source
     dims: tuple[str | None, ...] = (None,) * len(node.shape)
     if source.dims is not None and len(source.dims) == len(node.shape):
-        dims = tuple(map(str, source.dims))
+        dims = tuple([None if dim is None else str(dim) for dim in source.dims])
     place, _, name = source.name.rpartition("::")
     if not place:
         place, name = name, ""
@@ -114,7 +114,7 @@ def _coordinates_of(node: Leaf, dims: Sequence[str | None]) -> list[Coordinate]:
         if sibling is None or sibling.dims is None:
             continue
         own = sibling.dims[:-1] if _is_text(sibling, dims) else sibling.dims
-        axes = tuple([dims.index(dim) for dim in own if dim in dims])
+        axes = tuple([dims.index(dim) for dim in own if dim is not None and dim in dims])
         fits = tuple([node.shape[axis] for axis in axes]) == sibling.shape[: len(own)]
         if fits and list(axes) == sorted(set(axes)):
             coordinates.append(_coordinate(name, sibling, axes, decode=own is sibling.dims))

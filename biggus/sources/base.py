@@ -93,8 +93,8 @@ class Source:  # no ABC, whose isinstance is slower, and which each read asks fo
     attributes: Mapping[str, Any] = {}
     """The attributes of the variable in the store: units, long name, ..."""
 
-    dims: tuple[str, ...] | None = None
-    """The names of the axes, if the store has them."""
+    dims: tuple[str | None, ...] | None = None
+    """The names of the axes, if the store has any; None for an axis without a name."""
 
     unlimited: tuple[str, ...] = ()
     """The names of the axes along which the store can grow; new stores keep that."""

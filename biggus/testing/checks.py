@@ -120,7 +120,9 @@ def check_metadata(source: Source) -> None:
     assert all(isinstance(key, str) for key in source.attributes), "not all attributes have names"
     if source.dims is not None:
         assert len(source.dims) == len(source.shape), "dims are not one for each axis"
-        assert all(isinstance(dim, str) for dim in source.dims), "not all dims are str"
+        assert all(isinstance(dim, str | None) for dim in source.dims), (
+            "not all dims are str or None"
+        )
     assert source.conventions in {None, "CF", "CF-HDF5", "CF-Zarr"}, (
         f"unknown conventions {source.conventions}"
     )

@@ -267,3 +267,43 @@ def test_info_is_json_serializable(path):
 def test_dataset_pickles(path):
     ds = pickle.loads(pickle.dumps(biggus.open_dataset(path)))
     assert ds["inner" if "inner" in ds else "lat"].ndarray().tolist() == [60, 45, 30]
+
+
+def half_named_hdf5(path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(path, "w") as file:
+        file["x"] = np.arange(4.0)
+        file["x"].make_scale("x")
+        file["v"] = np.arange(12.0).reshape(3, 4)
+        file["v"].dims[1].attach_scale(file["x"])
+
+
+def labelled_array_type(path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(path, "w") as file:
+        made = file.create_dataset("v", (4,), np.dtype(("f8", (3,))))
+        made[...] = np.arange(12.0).reshape(4, 3)
+        made.dims[0].label = "x"
+
+
+def half_named_zarr(path):
+    zarr = pytest.importorskip("zarr", minversion="3")
+    group = zarr.create_group(path)
+    made = group.create_array("v", shape=(3, 4), dtype="f8", dimension_names=(None, "x"))
+    made[...] = np.arange(12.0).reshape(3, 4)
+    group.create_array("x", shape=4, dtype="f8", dimension_names=("x",))[...] = np.arange(4.0)
+
+
+@pytest.mark.parametrize("write", [half_named_hdf5, labelled_array_type, half_named_zarr])
+def test_axes_with_names_keep_them_beside_axes_without(tmp_path, write):
+    path = tmp_path / ("a.zarr" if write is half_named_zarr else "a.h5")
+    write(path)
+    a = biggus.open(path, "v")
+    axis = a.dims.index("x")
+    assert a.dims == (("dim_0", "x") if axis else ("x", "dim_1"))
+    np.testing.assert_array_equal(a.mean("x").ndarray(), a.ndarray().mean(axis=axis))
+    assert biggus.info(path)["groups"][""]["variables"]["v"]["dims"] == list(a.dims)
+    selected = biggus.open_dataset(path).isel(x=2)["v"]
+    np.testing.assert_array_equal(selected.ndarray(), a.ndarray().take(2, axis))
+    biggus.save(a, tmp_path / "saved.nc")
+    assert biggus.open(tmp_path / "saved.nc", "v").dims == a.dims

@@ -56,10 +56,10 @@ class DatasetSource(DirectSource):
         attributes = attributes_of(dataset, properties)
         self.attributes = {name: v for name, v in attributes.items() if name not in ATTACHING}
         self.dims = dims_of(dataset, attributes)
-        if self.dims is not None and len(self.dims) != len(self.shape):
-            self.dims = None  # an array type adds axes without names
+        if self.dims is not None:  # an array type adds axes without names
+            self.dims += (None,) * (len(self.shape) - len(self.dims))
         limits = zip(self.dims or (), dataset.maxshape, strict=False)
-        self.unlimited = tuple([dim for dim, limit in limits if limit is None])
+        self.unlimited = tuple([dim for dim, limit in limits if limit is None and dim is not None])
 
     def _check_layout(self, dataset: Any) -> None:
         shape, dtype, _ = layout_of(dataset, dataset.id.get_create_plist())

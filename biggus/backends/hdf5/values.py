@@ -240,8 +240,9 @@ def fill_value_of(dataset: Any, dtype: np.dtype[Any], properties: Any) -> Any:
 def attributes_of(dataset: Any, properties: Any) -> dict[str, Any]:
     """Return the attributes: text as `str`, numbers as NumPy values, empty ones as None.
 
-    Attributes that attach dimension scales are None.  Attributes that cannot be read are left
-    out; for those that determine the values, this is an error.
+    Arrays of one element are given as this element, as by the libraries of netCDF: many programs
+    write all attributes as arrays.  Attributes that attach dimension scales are None.  Attributes
+    that cannot be read are left out; for those that determine the values, this is an error.
 
     Raises
     ------
@@ -314,6 +315,8 @@ def _check_sequence(kind: Any) -> None:
 
 
 def _attribute(value: Any, place: Any) -> Any:
+    if isinstance(value, np.ndarray) and value.shape == (1,):
+        value = value[0]
     if isinstance(value, h5py().Empty):
         # netCDF-C stores empty text like this.
         return "" if h5py().check_string_dtype(value.dtype) is not None else None
@@ -333,7 +336,7 @@ def _attribute(value: Any, place: Any) -> Any:
     return value
 
 
-def dims_of(dataset: Any, attributes: Mapping[str, Any]) -> tuple[str, ...] | None:
+def dims_of(dataset: Any, attributes: Mapping[str, Any]) -> tuple[str | None, ...] | None:
     """Return the names of the axes, from labels or attached dimension scales.
 
     Parameters
@@ -345,8 +348,8 @@ def dims_of(dataset: Any, attributes: Mapping[str, Any]) -> tuple[str, ...] | No
 
     Returns
     -------
-    tuple of str or None
-        None if any axis has no name.
+    tuple of (str or None), or None
+        None for an axis without a name; None in place of the tuple if no axis has a name.
     """
     kind = np.asarray(attributes.get("CLASS"))
     if kind.size == 1 and kind.item() == SCALE and dataset.ndim == 1:
@@ -358,7 +361,5 @@ def dims_of(dataset: Any, attributes: Mapping[str, Any]) -> tuple[str, ...] | No
         name = axis.label
         if not name and len(axis):
             name = str(axis[0].name).rpartition("/")[2]
-        if not name:
-            return None
-        names.append(name)
-    return tuple(names)
+        names.append(name or None)
+    return tuple(names) if any(names) else None

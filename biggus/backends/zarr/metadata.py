@@ -59,8 +59,8 @@ class ArrayDocument(NamedTuple):
         return attributes
 
     @property
-    def dims(self) -> tuple[str, ...] | None:
-        """The names of the axes, if each has one."""
+    def dims(self) -> tuple[str | None, ...] | None:
+        """The names of the axes, None for one without a name; None if no axis has one."""
         if self.zarr_format == 3:
             names = self.fields.get("dimension_names")
         else:
@@ -68,9 +68,8 @@ class ArrayDocument(NamedTuple):
         shape = self.fields.get("shape", ())
         if not isinstance(names, (list, tuple)) or len(names) != len(shape):
             return None
-        if not all(isinstance(name, str) and name for name in names):
-            return None
-        return tuple(names)
+        known = tuple([name if isinstance(name, str) and name else None for name in names])
+        return known if any(known) or not shape else None
 
 
 def array_path(location: str, variable: str) -> str:

@@ -10,6 +10,7 @@ h5py = pytest.importorskip("h5py")
 from hdf5_samples import LAYOUTS, PLAIN, SAMPLES, assert_equal, write_compact, write_nbit
 from hypothesis import HealthCheck, given, settings
 
+import biggus
 from biggus.backends import Location
 from biggus.backends.hdf5.backend import HDF5Backend, HDF5Source
 from biggus.errors import GoneError, OpenError, VariableError
@@ -229,7 +230,7 @@ def test_attributes_fill_value_and_dims(tmp_path):
     assert pickle.loads(pickle.dumps(source)).attributes["units"] == "m"
     assert HDF5Source(path, "lat").dims == ("lat",)
     assert HDF5Source(path, "labelled").dims == ("x", "y")
-    assert HDF5Source(path, "half").dims is None
+    assert HDF5Source(path, "half").dims == ("x", None)
     assert HDF5Source(path, "half").fill_value is None
 
 
@@ -354,3 +355,33 @@ class TestConformance(SourceTests):
     def open(self, folder):
         """Open it by path."""
         return HDF5Backend().open(Location(folder / "v.h5"), "group/v")
+
+
+@pytest.mark.parametrize("group", ["", "g/h"])
+def test_attributes_in_arrays_of_one_are_used_as_those_alone(tmp_path, group):
+    """Many programs write each attribute as an array."""
+    netCDF4 = pytest.importorskip("netCDF4")
+    attributes = {
+        "units": np.array([b"days since 2000-01-01"]),
+        "calendar": np.array(["noleap"], h5py.string_dtype()),
+        "scale_factor": np.array([0.5], "f4"),
+        "_FillValue": np.array([2], "i2"),
+        "flag_masks": np.array([1], "u1"),
+        "valid_range": np.array([0, 7], "i2"),
+    }
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        place = file.require_group(group or "/")
+        place["v"] = np.arange(9, dtype="i2")
+        place["v"].attrs.update(attributes)
+        place.attrs["title"] = np.array([b"one"])
+    name = f"{group}/v".strip("/")
+    a = biggus.open(tmp_path / "a.h5", name)
+    assert a.units == "days since 2000-01-01"
+    assert biggus.open_dataset(tmp_path / "a.h5", group).attrs == {"title": "one"}
+    with netCDF4.Dataset(tmp_path / "a.h5") as file:
+        variable = file[name]
+        np.testing.assert_array_equal(a.masked_array(), variable[:])
+        for key in attributes:
+            np.testing.assert_array_equal(
+                a.node.children[0].source.attributes[key], variable.getncattr(key), strict=True
+            )
