@@ -306,7 +306,6 @@ def _unions(node: Node, grid: Chunks, most: int) -> Chunks:
         size = grid[axis]
         times = most // max(1, math.prod(lengths))
         if isinstance(size, int) and times > 1:
-            longer = min(node.shape[axis], lengths[axis] * times)
-            unions[axis] = longer = max(size, longer // size * size)
+            unions[axis] = longer = max(size, lengths[axis] * times // size * size)
             lengths[axis] = min(node.shape[axis], longer)
     return tuple(unions)

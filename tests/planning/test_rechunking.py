@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 import biggus
+from biggus.planning.jobs import Output
+from biggus.planning.rechunking import Rewriting, placed
 from biggus.testing import ArraySource, RecordingSource
 
 VALUES = np.random.default_rng(8).normal(0, 100, (60, 90, 120)).astype("f4")
@@ -55,6 +59,22 @@ def test_each_chunk_is_read_and_written_once(name, memory, io_bound, times_read)
     np.testing.assert_array_equal(target.values, VALUES)
     assert times_read(source) == [1]
     assert (target.writes == 1).all()
+
+
+@pytest.mark.parametrize("memory", [2**17, 2**19, 2**20])
+@pytest.mark.parametrize("name", CHUNKS)
+def test_bands_hold_as_many_target_chunks_as_fit(name, memory):
+    read, written = CHUNKS[name]
+    _, a = recorded(VALUES, read)
+    rewriting = placed(Output(a.node, 0, written), memory)
+    assert isinstance(rewriting, Rewriting)
+    bands = rewriting.bands.longest
+    most = max(math.prod(written), memory // 32 // a.dtype.itemsize)
+    assert math.prod(bands) <= most
+    for axis, (band, chunk, n) in enumerate(zip(bands, written, a.shape, strict=True)):
+        assert band % chunk == 0 or band == n
+        longer = min(n, band + chunk)
+        assert band == n or math.prod(bands) // bands[axis] * longer > most
 
 
 def test_transposed_array_is_read_once(times_read):
