@@ -82,21 +82,19 @@ def outer_edges(values: npt.NDArray[Any]) -> tuple[float, float]:
     return float(values[0]) - half, float(values[-1]) + half
 
 
-def grid_of(
-    meaning: Labels, shape: tuple[int, int], axes: tuple[int, int], factor: int
-) -> FieldGrid:
-    """Return the grid of a field, from its coordinates if it has any, else by element number."""
-    rows, columns = axes
-    x, y = (meaning.curved(axes, kind) for kind in ("longitude", "latitude"))
-    if x is not None and y is not None and meaning.along(columns) is None:
+def grid_of(meaning: Labels, shape: tuple[int, int], factor: int) -> FieldGrid:
+    """Return the grid of a field, from its coordinates if it has any, else by element number.
+
+    Axis 0 of the array has the rows, axis 1 the columns.
+    """
+    x, y = (meaning.curved((0, 1), kind) for kind in ("longitude", "latitude"))
+    if x is not None and y is not None and meaning.along(1) is None:
         middles = [slice(min(factor // 2, (n - 1) % factor), None, factor) for n in x.node.shape]
         curved = [each.values()[tuple(middles)] for each in (x, y)]
-        if rows > columns:
-            curved = [each.T for each in curved]
         if all(np.isfinite(each).all() for each in curved):
             return FieldGrid(curved[0], curved[1], x, y, factor)
     axes_of_grid: list[tuple[npt.NDArray[Any], Coordinate | None]] = []
-    for axis, length in ((columns, shape[1]), (rows, shape[0])):
+    for axis, length in ((1, shape[1]), (0, shape[0])):
         coordinate = meaning.along(axis)
         values = None if coordinate is None else np.asarray(coordinate.values())
         if values is None or values.dtype.kind not in "iufM" or not _ordered(values):

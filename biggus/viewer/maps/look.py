@@ -208,7 +208,7 @@ class Look(NamedTuple):
         first, factor = fields[0]
         rows, columns = first.shape[:2]
         meaning = labels_of(self._one(numbers[0]).node, coordinates=True)
-        return [values for values, _ in fields], grid_of(meaning, (rows, columns), (0, 1), factor)
+        return [values for values, _ in fields], grid_of(meaning, (rows, columns), factor)
 
     def _one(self, number: int | None) -> Array:
         return self.array if number is None else self.array[number]

@@ -96,7 +96,7 @@ class Panned:
         if self._meaning.along(0) is None or self._meaning.along(1) is None:
             return None
         rows, columns = self._picture.shape[:2]
-        grid = grid_of(self._meaning, (rows, columns), (0, 1), 1)
+        grid = grid_of(self._meaning, (rows, columns), 1)
         known = grid.x_axis is not None and grid.y_axis is not None
         return grid if known and grid.even else None
 
