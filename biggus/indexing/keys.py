@@ -282,6 +282,7 @@ def _interleaved(
     if place is None:
         result.extend(together)
     maps: list[AxisMap] = []
+    single = len(arrays) == 1 and together in ((0,), (1,))
     axis = 0
     for position, item in enumerate(items):
         if position == place:
@@ -294,7 +295,10 @@ def _interleaved(
             axis += 1
         else:
             for _ in range(_axes_used(item)):
-                maps.append(_gather(arrays[axis], first, len(together)))
+                if single:  # as a slice, which is a dim of the axis, too
+                    maps.append(DimensionMap(first, int(arrays[axis].sum()), 1))
+                else:
+                    maps.append(_gather(arrays[axis], first, len(together)))
                 axis += 1
     return Selection(tuple(result), tuple(maps))
 

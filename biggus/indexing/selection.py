@@ -153,7 +153,7 @@ class Selection:
             A selection of an array of this selection's shape.
         """
         if 0 in key.shape:
-            return Selection(key.shape, (ConstantMap(0),) * len(self.maps))
+            return Selection(key.shape, tuple([_empty(m, key) for m in self.maps]))
         maps = []
         for m in self.maps:
             if type(m) is DimensionMap:
@@ -340,6 +340,13 @@ class Selection:
         dims = sorted({dim for m in gathers for dim in m.dims})
         mesh = tuple(spread_over(m.index, m.dims, dims) for m in gathers)
         return tuple(basic), gathered_axes + other_axes, mesh, dims + order
+
+
+def _empty(m: AxisMap, key: Selection) -> AxisMap:
+    """Return the map that an empty `key` makes of a map; dims of slices remain dims of the axis."""
+    if type(m) is DimensionMap and type(key.maps[m.dim]) is DimensionMap:
+        return _affine(key.maps[m.dim], m.start, m.step)
+    return ConstantMap(0)
 
 
 def _affine(m: AxisMap, start: int, step: int) -> AxisMap:
