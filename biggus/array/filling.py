@@ -18,7 +18,7 @@ def filled(values: npt.NDArray[Any], fill: Any = None) -> npt.NDArray[Any]:
     MaskedValueError, ValueError
         If a value is masked and cannot be replaced, as in `value`.
     """
-    if not isinstance(values, np.ma.MaskedArray):
+    if type(values) is np.ndarray or not isinstance(values, np.ma.MaskedArray):
         return values
     data, mask = values.data, np.ma.getmaskarray(values)
     if mask.any():

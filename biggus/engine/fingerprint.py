@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from biggus.cache.validators import join_validators, split_validators
-from biggus.graph import Identifier, Leaf, Node, Read, Unknown, View, key_of, text_of
+from biggus.graph import Identifier, Leaf, Node, Read, Unknown, View, key_of, text_of, text_of_dtype
 from biggus.sources.memory import MemorySource
 
 if TYPE_CHECKING:
@@ -101,11 +101,13 @@ def _texts(node: Node, selection: Selection, reads: list[tuple[Source, Box]]) ->
 
 def _text_of_read(read: Read, reads: list[tuple[Source, Box]]) -> str:
     source, box = read.source, read.box
-    if source.token is None:
+    token = source.token
+    if token is None:
         return _text_of_values(source, box, read.selection)
     reads.append((source, box))
     ends = [(s.start, s.stop, s.step) for s in box]
-    return f"read {source.token!r} {source.dtype!r} {source.shape} {ends} {text_of(read.selection)}"
+    dtype = text_of_dtype(source.dtype)
+    return f"read {token!r} {dtype} {source.shape} {ends} {text_of(read.selection)}"
 
 
 def _text_of_values(source: Source, box: Box, selection: Selection) -> str:

@@ -114,18 +114,20 @@ class PartialCache:
         made_of, validator = entry
         if made_of.validator() != validator:
             return
-        box = self._box(subtree)
+        span = self._span(subtree)
+        box = self._box(subtree, span)
         for aggregator, partial in zip(self.reduction.aggregators, partials, strict=True):
             for part in aggregator.parts:
                 payload = encoded(aggregator.restrict(partial, part))
                 if payload is not None:
                     self.cache.store_bytes(
-                        self._key(made_of, part, subtree, box), payload, validator, self._clears
+                        self._key(made_of, part, span, box), payload, validator, self._clears
                     )
 
     def _looked_up(self, subtree: Subtree) -> list[Partial] | None:
         """Return the valid partial results of a subtree; None if the cache lacks one of them."""
-        box = self._box(subtree)
+        span = self._span(subtree)
+        box = self._box(subtree, span)
         values = math.prod(s.stop - s.start for s in box)
         nbytes = self.reduction.nbytes(positions_of(box, self.reduction.axes))
         if nbytes > max(4096, values * self.reduction.node.dtype.itemsize):
@@ -136,7 +138,7 @@ class PartialCache:
             return None
         partials = []
         for aggregator in self.reduction.aggregators:
-            parts = [self._partial(made_of, part, subtree, box) for part in aggregator.parts]
+            parts = [self._partial(made_of, part, span, box) for part in aggregator.parts]
             known = [part for part in parts if part is not None]
             if len(known) < len(parts):
                 break
@@ -150,10 +152,10 @@ class PartialCache:
         return None
 
     def _partial(
-        self, made_of: Fingerprint, aggregator: Aggregator, subtree: Subtree, box: Box
+        self, made_of: Fingerprint, aggregator: Aggregator, span: BlockSpan, box: Box
     ) -> Partial | None:
         for holder in (aggregator, *aggregator.holders):
-            key = self._key(made_of, holder, subtree, box)
+            key = self._key(made_of, holder, span, box)
             entry = self.cache.load_bytes(key)
             if entry is None:
                 continue
@@ -165,11 +167,11 @@ class PartialCache:
             return holder.restrict(partial, aggregator)
         return None
 
-    def _key(self, made_of: Fingerprint, aggregator: Aggregator, subtree: Subtree, box: Box) -> str:
+    def _key(self, made_of: Fingerprint, aggregator: Aggregator, span: BlockSpan, box: Box) -> str:
         """Return the key of an aggregator's partial result of a subtree: 40 hexadecimal digits."""
         text: list[Any] = [_FORMAT, aggregator.key, np.__version__, self.reduction.axes]
         text.append([_lengths(*pair) for pair in zip(self.reduction.blocks.axes, box, strict=True)])
-        text.append(self._span(subtree).layout)
+        text.append(span.layout)
         text.append(aggregator.run_length(self.reduction.plain))
         if aggregator.placed:
             text += [[s.start for s in box], self.reduction.node.shape]
@@ -183,10 +185,9 @@ class PartialCache:
             return tree.tile_subtree(subtree.number)
         return tree.block_subtree(subtree.number, subtree.part)
 
-    def _box(self, subtree: Subtree) -> Box:
+    def _box(self, subtree: Subtree, span: BlockSpan) -> Box:
         """Return the box that holds the reduction blocks of a subtree."""
         reduction = self.reduction
-        span = self._span(subtree)
         box = [slice(0, 0, 1)] * len(reduction.node.shape)
         for axis, number in zip(reduction.kept_axes, subtree.kept, strict=True):
             box[axis] = slice(*reduction.blocks.axes[axis].bounds(number), 1)

@@ -61,16 +61,18 @@ def evaluate_small(node: Node) -> Values | None:
     size = math.prod(node.shape)
     if not 0 < size <= _MOST:
         return None
-    if node.combined:
-        if size > FEW:
-            return None
-        values = _computed(node, {}, _DEEPEST)
-        return None if values is None else own(node, values, owns_data=node.owns_data)
-    return _one_box(node)
+    values = _one_box(node, current.chunk_memory > 0)
+    if values is not None or size > FEW or not node.combined:
+        return values
+    values = _computed(node, {}, _DEEPEST)
+    return None if values is None else own(node, values, owns_data=node.owns_data)
 
 
-def _one_box(node: Node) -> Values | None:
-    """Return the values of a node that is one box of a source with steps applied, else None."""
+def _one_box(node: Node, keeps_chunks: bool) -> Values | None:
+    """Return the values of a node that is one box of a source with steps applied, else None.
+
+    `keeps_chunks` says whether the options allow a chunk memory.
+    """
     selection = None
     base = node
     if type(base) is View:
@@ -85,7 +87,7 @@ def _one_box(node: Node) -> Values | None:
     source = base.source
     if source.masked:
         return None
-    if selection is not None and type(source) is MemoryCached:
+    if keeps_chunks and selection is not None and type(source) is MemoryCached:
         values = source.selected(selection)
         if values is not None:
             return _finished(node, source, values, steps) if steps else values.copy()  # in C order

@@ -9,7 +9,7 @@ from biggus.graph.base import Derived, Node
 from biggus.graph.blockwise import BlockPlace, Blockwise, Reach
 from biggus.graph.elementwise import Elementwise, is_spread, unbroadcast
 from biggus.graph.gufunc import Gufunc
-from biggus.graph.identifying import Identifier, Unknown, text_of
+from biggus.graph.identifying import Identifier, Unknown, text_of, text_of_dtype
 from biggus.graph.leaf import LONGEST_READ, Leaf
 from biggus.graph.mosaic import GridMosaicNode, Mosaic
 from biggus.graph.pickling import Packed, packed, unpacked
@@ -68,6 +68,7 @@ __all__ = [
     "spread_to",
     "take",
     "text_of",
+    "text_of_dtype",
     "unbroadcast",
     "unpacked",
 ]

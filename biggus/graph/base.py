@@ -5,7 +5,7 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from biggus.graph.identifying import Identifier, piece_identifiers
+from biggus.graph.identifying import Identifier, piece_identifiers, text_of_dtype
 from biggus.graph.pickling import packed, unpacked_one
 from biggus.graph.pieces import NodePart, Piece, Steps, pieces_of
 from biggus.graph.walk import any_answer, ordered
@@ -189,7 +189,7 @@ class Node:  # no ABC: isinstance is much faster then
         Unknown
             If it has no identifiers; results that are computed from it are not cached then.
         """
-        yield f"pieces {self.dtype!r} {selection.shape}"
+        yield f"pieces {text_of_dtype(self.dtype)} {selection.shape}"
         for piece in pieces_of(self, selection, Selection.identity(selection.shape)):
             yield from piece_identifiers(piece)
 

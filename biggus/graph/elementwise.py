@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.graph.base import Derived, Node
-from biggus.graph.identifying import Identifier, key_or_id, step_key
+from biggus.graph.identifying import Identifier, key_or_id, step_key, text_of_dtype
 from biggus.graph.pieces import Combination, NodePart, Piece, Steps
 from biggus.graph.view import View, spread_to
 from biggus.graph.walk import answers
@@ -103,7 +103,7 @@ class Elementwise(Derived):
         return getattr(self.step, "owns_data", False)
 
     def identifiers(self, selection: Selection) -> Iterable[Identifier]:
-        yield f"step {step_key(self.step)} {self.dtype!r} {selection.shape}"
+        yield f"step {step_key(self.step)} {text_of_dtype(self.dtype)} {selection.shape}"
         yield from self.needs(selection)
 
     def tile_edges(self) -> Generator[Any, Any, tuple[Lengths, ...]]:

@@ -12,7 +12,7 @@ import numpy as np
 from biggus.errors import BiggusError, SourceError
 from biggus.graph.base import UNKNOWN, Node
 from biggus.graph.elementwise import Elementwise
-from biggus.graph.identifying import Identifier, text_of
+from biggus.graph.identifying import Identifier, text_of, text_of_dtype
 from biggus.graph.leaf import Leaf
 from biggus.graph.pieces import NodePart, Steps
 from biggus.graph.step import Cast, Maskable
@@ -176,7 +176,7 @@ class Mosaic(Node):
         return self._as_masked(joined)
 
     def identifiers(self, selection: Selection) -> Iterator[Identifier]:
-        yield f"mosaic {self.dtype!r} {selection.shape}"
+        yield f"mosaic {text_of_dtype(self.dtype)} {selection.shape}"
         for tile, part, out_selection, _ in self.parts(
             selection, Selection.identity(selection.shape)
         ):

@@ -114,8 +114,8 @@ class View(Node):
 
 def select(node: Node, selection: Selection) -> Node:
     """Return a view of `node`; of its base, if it is a view itself."""
-    if type(node) in (View, Rechunked):  # not other subclasses
-        return View(node.base, node.selection.compose(selection))  # type: ignore[attr-defined]
+    if type(node) is View or type(node) is Rechunked:  # not other subclasses
+        return View(node.base, node.selection.compose(selection))
     return View(node, selection)
 
 

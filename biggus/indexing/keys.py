@@ -105,9 +105,12 @@ def basic_selection(  # noqa: C901, PLR0912 - one pass, for speed
                 return None
             axis += 1
         elif kind is int:
-            if axis == rank or not -shape[axis] <= item < shape[axis]:
+            if axis == rank:
                 return None
-            maps.append(ConstantMap(item if item >= 0 else item + shape[axis]))
+            n = shape[axis]
+            if not -n <= item < n:
+                return None
+            maps.append(ConstantMap(item if item >= 0 else item + n))
             axis += 1
         elif item is None:
             result.append(1)

@@ -34,6 +34,9 @@ MOST = 2**24
 _WORTHWHILE = 0.9
 """A block that fits into memory is halved only if a half takes less than this part of it."""
 
+_NOTHING = Selection((), ())
+"""The selection of a block of which nothing is computed."""
+
 _LEVELS = 3
 """About how many partial results of a result position wait in the reduction tree."""
 
@@ -202,9 +205,11 @@ class JobGroup:
                     )
                 )
         size = math.prod([s.stop - s.start for s in box])
-        if wanted is not None and not self.outputs and accumulations:
-            box = around([block.box for each in accumulations for block in each.blocks])
         outputs = tuple([output.node for output in self.outputs])
+        if not accumulations and not outputs and self.shared_input is None:
+            return TaskBlock(group, box, size, _NOTHING, (), ())  # quick: there may be many
+        if wanted is not None and accumulations and not outputs:
+            box = around([block.box for each in accumulations for block in each.blocks])
         selection = Selection.of_box(box)
         return TaskBlock(group, box, size, selection, tuple(accumulations), outputs)
 
@@ -217,7 +222,7 @@ class JobGroup:
             numbers = unraveled(number, counts)
             index = tuple([numbers[at] for at in place])
             box = self.task_blocks.chunk(index)
-            if 0 not in box_shape(box):
+            if math.prod([s.stop - s.start for s in box]):
                 yield index, box
 
     @property

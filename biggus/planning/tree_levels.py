@@ -86,10 +86,10 @@ class TreeLevels:
     def place(self, block: Index) -> tuple[int, int, int]:
         """Return the tile of a reduction block, the subtree within it, and the place in that."""
         tile = number = 0
-        for edges, position in zip(self.grid.axes, block, strict=True):
+        for edges, count, position in zip(self.grid.axes, self._counts, block, strict=True):
             piece = edges.find(position)
             start, stop = edges.bounds(piece)
-            tile = tile * edges.count + piece
+            tile = tile * count + piece
             number = number * (stop - start) + position - start
         return (tile, *divmod(number, BLOCKS_A_SUBTREE))
 

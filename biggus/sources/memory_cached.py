@@ -141,7 +141,7 @@ class MemoryCached(Wrapper):
     def selected(self, selection: Selection) -> Values | None:
         """Return the values of a selection if they lie in one chunk that is in memory."""
         layout = self._layout
-        if layout is None or not options.current().chunk_memory:
+        if layout is None:
             return None
         only = layout.chunk_of(selection)
         if only is None:
