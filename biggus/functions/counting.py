@@ -81,10 +81,8 @@ def _bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Array:
     array = as_array(x)
     if array.ndim != 1:
         raise ValueError("object of too small depth or too deep for desired array: give one axis")
-    np.bincount(np.zeros(0, array.dtype))  # may refuse
+    np.bincount(np.zeros(0, array.dtype), minlength=minlength)  # may refuse
     count = operator.index(minlength)
-    if count < 0:
-        raise ValueError("'minlength' must not be negative")
     lines = [array]
     if weights is not None:
         lines.append(as_array(weights).astype(np.float64, casting="safe"))

@@ -250,8 +250,10 @@ def _einsum(*operands: Any, out: Any = None, optimize: Any = False, **keywords: 
         raise TypeError("einsum of lazy arrays takes a text, such as 'ij,jk->ik'")
     text = operands[0].replace(" ", "")
     arrays = _arrays(*operands[1:])
+    # NumPy is called with one value of each operand, to find the dtype and errors.
+    probe = np.einsum(text, *[np.ones((1,) * one.ndim, one.dtype) for one in arrays], **keywords)
+    dtype = probe.dtype
     inputs, output = _letters(text, arrays)
-    dtype = np.einsum(text, *[np.ones((1,) * one.ndim, one.dtype) for one in arrays], **keywords)
     lengths: dict[str, int] = {}
     terms = []
     for letters, array in zip(inputs, arrays, strict=True):
@@ -264,29 +266,22 @@ def _einsum(*operands: Any, out: Any = None, optimize: Any = False, **keywords: 
     order = [*output, *sorted(set(lengths) - set(output))]
     product: Any = None
     for names, term in terms:
-        each = _laid_out(term.astype(dtype.dtype), names, order)
+        each = _laid_out(term.astype(dtype), names, order)
         product = each if product is None else product * each
     product = np.broadcast_to(product, tuple([lengths[name] for name in order]))
     if len(order) == len(output):
         return product  # type: ignore[no-any-return]  # a lazy array
-    return _added_up(product, dtype.dtype, tuple(range(len(output), len(order))))
+    return _added_up(product, dtype, tuple(range(len(output), len(order))))
 
 
 def _letters(text: str, arrays: Sequence[Array]) -> tuple[list[str], str]:
     """Return the subscripts of operands and result, with the ellipsis replaced by letters."""
     subscripts, arrow, output = text.partition("->")
     inputs = subscripts.split(",")
-    if len(inputs) != len(arrays):
-        raise ValueError("einsum: there are not as many operands as the text names")
     free = [letter for letter in _NAMES if letter not in text]
     dots = 0
     for place, (letters, array) in enumerate(zip(inputs, arrays, strict=True)):
-        named = letters.replace("...", "")
-        if "." in named or (len(named) != array.ndim and "..." not in letters):
-            raise ValueError("einsum: an operand has not as many axes as the text names")
-        if len(named) > array.ndim:
-            raise ValueError("einsum: an operand has fewer axes than the text names")
-        count = array.ndim - len(named)
+        count = array.ndim - len(letters.replace("...", ""))
         dots = max(dots, count if "..." in letters else 0)
         inputs[place] = letters.replace("...", "".join(free[:count][::-1]))
     around = "".join(free[:dots][::-1])
@@ -297,8 +292,6 @@ def _letters(text: str, arrays: Sequence[Array]) -> tuple[list[str], str]:
         output = around + "".join(
             sorted(name for name in set(every) if every.count(name) == 1 and name not in around)
         )
-    if len(set(output)) != len(output) or not set(output) <= set("".join(inputs)):
-        raise ValueError("einsum: the result names an axis twice, or one that no operand has")
     return inputs, output
 
 
