@@ -347,18 +347,20 @@ def grouped(
     that hold whole reduction blocks of all of them are not too large.
     """
     jobs: list[Reduction | Output] = [*reductions, *outputs]
-    parts: list[tuple[list[Reduction | Output], set[Any]]] = []
+    parts: list[list[Reduction | Output]] = []
+    alike: dict[Any, set[int]] = {}  # the numbers of parts, by the shape and a source of their jobs
     for job in jobs:
-        origins = leaves_of(job.node)
-        for members, known in parts:
-            alike = job.node.shape == members[0].node.shape and origins & known
-            if alike and _group([*members, job], memory).fits:
-                members.append(job)
-                known.update(origins)
+        keys = [(job.node.shape, origin) for origin in leaves_of(job.node)]
+        for number in sorted(set().union(*[alike.get(key, ()) for key in keys])):
+            if _group([*parts[number], job], memory).fits:
+                parts[number].append(job)
                 break
         else:
-            parts.append(([job], origins))
-    return [_group(members, memory) for members, _ in parts]
+            number = len(parts)
+            parts.append([job])
+        for key in keys:
+            alike.setdefault(key, set()).add(number)
+    return [_group(members, memory) for members in parts]
 
 
 def _group(jobs: Sequence[Reduction | Output], memory: int) -> JobGroup:
