@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from biggus.adapt import Lazy
-from biggus.array import handlers
+from biggus.array.handlers import handler as handler_of
 from biggus.expressions import called, defers
 from biggus.labels import numbered_call
 
@@ -100,10 +100,10 @@ class Dispatch(Lazy):
             where = keywords.pop("where", True) if method == "__call__" else True
             results = getattr(ufunc, method)(*inputs, **keywords)
             return _put(results, outs, where)
-        if method != "__call__" and (of := handlers.handler(handlers.methods, method)) is not None:
+        if method != "__call__" and (of := handler_of(method)) is not None:
             return of(ufunc, *inputs, **keywords)
         if ufunc.signature is not None:
-            handler = handlers.handler(handlers.functions, ufunc)
+            handler = handler_of(ufunc)
             if handler is not None:
                 return handler(*inputs, **keywords)
         results = called(ufunc, method, inputs, keywords)
@@ -121,7 +121,7 @@ class Dispatch(Lazy):
     ) -> Any:
         if any(defers(kind) for kind in types):
             return NotImplemented
-        handler = handlers.handler(handlers.functions, function)
+        handler = handler_of(function)
         if handler is None:
             if function in _INSTEAD:
                 raise TypeError(

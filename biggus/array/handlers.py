@@ -3,71 +3,50 @@
 from __future__ import annotations
 
 import threading
-from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from biggus.support.forks import between_forks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     Handler = Callable[..., Any]
 
     Function = TypeVar("Function", bound=Handler)
 
-functions: dict[Any, Handler] = {}
-"""Handlers of NumPy's functions."""
+_handlers: dict[Any, Handler] = {}
+"""Handlers of NumPy's functions, and of methods of ufuncs by name."""
 
-methods: dict[str, Handler] = {}
-"""Handlers of methods of ufuncs, by name."""
-
-_loaders: list[Callable[[], object]] = [partial(import_module, "biggus.functions")]
-"""Functions that import further handlers.  `biggus.functions` imports this package: so by name."""
+further_modules = ["biggus.functions"]
+"""Modules with more handlers, which import this package; imported when a handler is missing."""
 
 _loading = threading.Lock()
 
 
 def implements(*names: Any) -> Callable[[Function], Function]:
-    """Register the decorated function as the handler of some of NumPy's functions.
+    """Register the decorated function as a handler.
 
     Parameters
     ----------
-    *names : callable
-        The functions of NumPy's.  The handler takes the same arguments.
+    *names : callable or str
+        Functions of NumPy's; the handler takes the same arguments.  Or the name of a method of
+        ufuncs, such as "reduce"; the handler takes the ufunc, and the arguments of the method.
     """
 
     def register(function: Function) -> Function:
-        functions.update(dict.fromkeys(names, function))
+        _handlers.update(dict.fromkeys(names, function))
         return function
 
     return register
 
 
-def implements_method(name: str) -> Callable[[Function], Function]:
-    """Register the decorated function as the handler of a method of ufuncs, such as "reduce".
-
-    The handler takes the ufunc, and the arguments of the method.
-    """
-
-    def register(function: Function) -> Function:
-        methods[name] = function
-        return function
-
-    return register
-
-
-def add_loader(load: Callable[[], object]) -> None:
-    """Add a function that imports more handlers; it is called once, when one is missing."""
-    _loaders.append(load)
-
-
-def handler(of: Mapping[Any, Handler], name: Any) -> Handler | None:
-    """Return the handler of a function or of a method, from `functions` or `methods`."""
-    while name not in of and _loaders:
+def handler(name: Any) -> Handler | None:
+    """Return the handler of a function, or of a method of ufuncs; None if there is none."""
+    while name not in _handlers and further_modules:
         with between_forks(), _loading:
-            if _loaders:
+            if further_modules:
                 # It is removed after the import: other threads may wait for its handlers.
-                _loaders[0]()
-                del _loaders[0]
-    return of.get(name)
+                import_module(further_modules[0])
+                del further_modules[0]
+    return _handlers.get(name)

@@ -1,14 +1,11 @@
 """Lazy functions of arrays, with the names and arguments of NumPy's.
 
-NumPy's own functions dispatch to them.  Those that are not public in `biggus` are imported when
-the first of them is needed.
+NumPy's own functions dispatch to them.  Modules without public functions of `biggus` are imported
+when a handler is missing.
 """
 
-from importlib import import_module
-
-from biggus.array import add_loader
+from biggus.array.handlers import further_modules
 from biggus.functions import axes, elementwise, joining, numpy_handlers, reshaping, statistics
-from biggus.support.forks import between_forks
 
 LATER = (
     *("along", "comparing", "counting", "cumulative", "distinct", "fitting", "fourier"),
@@ -17,13 +14,6 @@ LATER = (
 )
 """The modules that are imported when a handler is missing."""
 
-
-def _load() -> None:
-    with between_forks():
-        for name in LATER:
-            import_module(f"{__name__}.{name}")
-
-
-add_loader(_load)
+further_modules.extend(f"{__name__}.{name}" for name in LATER)
 
 __all__ = ["axes", "elementwise", "joining", "numpy_handlers", "reshaping", "statistics"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from biggus.array import Array, implements_method
+from biggus.array import Array, implements
 from biggus.functions import statistics
 from biggus.functions.along import lined
 from biggus.functions.elementwise import as_array, refuse_missing
@@ -27,7 +27,7 @@ _TYPED = frozenset({"sum", "prod"})
 """Statistics that take ``dtype=``; of the others, the values are cast before."""
 
 
-@implements_method("reduce")
+@implements("reduce")
 def _reduce(
     ufunc: np.ufunc,
     array: Any,
@@ -63,7 +63,7 @@ def _reduce(
     return result  # type: ignore[no-any-return]  # a lazy array
 
 
-@implements_method("accumulate")
+@implements("accumulate")
 def _accumulate(
     ufunc: np.ufunc, array: Any, /, axis: int = 0, dtype: Any = None, out: Any = None
 ) -> Array:
@@ -75,7 +75,7 @@ def _accumulate(
     return lined(array, axis, ufunc.accumulate, keywords)
 
 
-@implements_method("outer")
+@implements("outer")
 def _outer(ufunc: np.ufunc, a: Any, b: Any, /, **keywords: Any) -> Array:
     first, second = as_array(a), as_array(b)
     result: Array = ufunc(first[(..., *[None] * second.ndim)], second, **keywords)
