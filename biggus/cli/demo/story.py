@@ -100,7 +100,7 @@ def _first_reading(server: TileServer, cache: biggus.Cache, folder: Path) -> Rea
     _tell_of_climate(climate.value)
     air = climate.value.array
     change = air[-20:].mean(axis=0) - air[:20].mean(axis=0)
-    title = "Air temperature, scenario E1: the mean of the last 20 years less that of the first 20"
+    title = "Air temperature, scenario E1: mean of the last 20 years minus mean of the first 20"
     pictures.picture(folder / "climate.png", change, title=title, size=(9, 5))
     tell_of_a_map(folder, cache)
     return Reading(planet, ocean, climate)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from biggus.labels import Labels
+    from biggus.labels import Coordinate, Labels
     from biggus.viewer.maps.fields import FieldGrid
 
 MISSING = "0.72"
@@ -30,11 +30,17 @@ _NOTE: dict[str, Any] = {
     "bbox": {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 3},
 }
 
-_FLATTEST = 0.12
-"""The greatest aspect ratio of maps that are drawn to scale; narrow strips would show nothing."""
+_DECIMAL = [1, 2, 5, 10]
+"""The steps between ticks, but for powers of ten."""
 
-_NARROWEST = 0.2
-"""The least cosine of the latitude by which maps are stretched, near the poles."""
+_PARTS_OF_CIRCLE = [1, 1.5, 3, 4.5, 6, 9, 10]
+"""The same for wide ranges of degrees: 10, 15, 30, 45, 60 or 90 degrees."""
+
+_WIDE = 60.0
+"""The degrees above which a range is wide."""
+
+_BLUE = "#1f5a96"
+"""The colour of lines."""
 
 
 def new_figure(size: tuple[float, float], title: str) -> Figure:
@@ -46,14 +52,14 @@ def new_figure(size: tuple[float, float], title: str) -> Figure:
     figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
     if title:
-        figure.suptitle(title, fontsize=11, parse_math=False)
+        figure.suptitle(labels.heading(title, size[0]), fontsize=11, parse_math=False)
     return figure
 
 
 def draw_line(ax: Any, values: Any, meaning: Labels) -> None:
     """Draw the values along one axis as a line, with gaps for missing ones."""
     along = meaning.along(0)
-    numbers = np.ma.filled(np.ma.asarray(values).astype(np.float64), np.nan)
+    numbers = _numbers(values)
     x: npt.NDArray[Any] = np.arange(len(numbers))
     dates = None
     if along is not None:
@@ -66,10 +72,7 @@ def draw_line(ax: Any, values: Any, meaning: Labels) -> None:
     if x.dtype.kind not in "iufM":
         along, x = None, np.arange(len(numbers))
     ends = x[~np.isnat(x) if x.dtype.kind == "M" else np.isfinite(x)]
-    (line,) = ax.plot(x, numbers, linewidth=1.0, color="#1f5a96")
-    alone = _alone(np.isfinite(numbers))
-    if alone.any():
-        line.set(marker=".", markevery=alone)
+    _plot(ax, x, numbers, np.isfinite(numbers))
     if not np.isfinite(numbers).any() and len(ends) > 1:
         ax.set_xlim(ends.min(), ends.max())
     _note_missing(ax, numbers)
@@ -81,6 +84,32 @@ def draw_line(ax: Any, values: Any, meaning: Labels) -> None:
         count_ticks(ax.xaxis)
     elif dates is None:
         _degree_ticks(ax.xaxis, along.kind)
+
+
+def draw_profile(ax: Any, values: Any, meaning: Labels, depth: Coordinate) -> None:
+    """Draw values over a depth or a pressure, which increases downwards on the vertical axis."""
+    numbers = _numbers(values)
+    _plot(ax, numbers, np.asarray(depth.values()), np.isfinite(numbers))
+    ax.yaxis.set_inverted(True)
+    _note_missing(ax, numbers)
+    _write_labels(ax, labels.label_of(meaning), labels.axis_label(depth, 0))
+    ax.grid(alpha=0.3)
+
+
+def _numbers(values: Any) -> npt.NDArray[np.float64]:
+    """Return values as float64, NaN where they are missing."""
+    numbers: npt.NDArray[np.float64] = np.ma.filled(
+        np.ma.asarray(values).astype(np.float64), np.nan
+    )
+    return numbers
+
+
+def _plot(ax: Any, x: Any, y: Any, known: npt.NDArray[np.bool_]) -> None:
+    """Draw a line, and dots for values whose neighbours are missing."""
+    (line,) = ax.plot(x, y, linewidth=1.0, color=_BLUE)
+    alone = _alone(known)
+    if alone.any():
+        line.set(marker=".", markevery=alone)
 
 
 def _alone(known: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
@@ -218,11 +247,8 @@ def finish(ax: Any, grid: FieldGrid, coasts: bool, ticks: int) -> None:
         else:
             _degree_ticks(axis, each.kind, ticks)
     if grid.geographic:
-        middle = float(np.clip(np.nanmean(grid.y), -90, 90))
-        stretch = 1 / max(_NARROWEST, float(np.cos(np.radians(middle))))
-        height, width = (float(np.ptp(each)) or 1.0 for each in (grid.y, grid.x))
-        if _FLATTEST < stretch * height / width < 1 / _FLATTEST:
-            ax.set_aspect(stretch)
+        if grid.stretch is not None:
+            ax.set_aspect(grid.stretch)
         if coasts:
             _draw_coasts(ax)
     elif _alike(grid):
@@ -272,7 +298,8 @@ def _degree_ticks(axis: Any, kind: str | None, most: int = 7) -> None:
                 return "180°"
         return labels.degrees_text(round(degrees, 6), *sides)
 
-    steps = [1, 1.5, 2, 3, 4.5, 6, 10] if kind == "longitude" else [1, 1.5, 2, 3, 5, 10]
+    first, last = sorted(axis.get_view_interval())
+    steps = _PARTS_OF_CIRCLE if last - first > _WIDE else _DECIMAL
     axis.set_major_locator(MaxNLocator(nbins=most, steps=steps))
     axis.set_major_formatter(written)
 
@@ -281,7 +308,7 @@ def count_ticks(axis: Any, most: int = 7) -> None:
     """Set ticks at whole numbers, for an axis of element numbers."""
     from matplotlib.ticker import MaxNLocator
 
-    axis.set_major_locator(MaxNLocator(nbins=most, integer=True))
+    axis.set_major_locator(MaxNLocator(nbins=most, integer=True, steps=_DECIMAL))
 
 
 def _date_ticks(axis: Any) -> None:

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 MOST_PIXELS = 2048
 """The most rows or columns of a field; larger arrays are averaged."""
 
+_FLATTEST = 0.12
+"""The smallest ratio of height to width, or of width to height, of maps drawn to scale."""
+
+_NARROWEST = 0.2
+"""The least cosine of the latitude by which maps are stretched, near the poles."""
+
 _OFF = 0.05
 """The fraction of a step by which coordinates may deviate from an even grid."""
 
@@ -28,15 +34,12 @@ class FieldGrid:
         The coordinates: each of one axis, or both of shape (rows, columns).
     x_axis, y_axis : Coordinate or None
         The coordinates they come from; None if they are element numbers.
-    factor : int
-        The number of rows and columns of the array for each of the field.
     """
 
     x: npt.NDArray[Any]
     y: npt.NDArray[Any]
     x_axis: Coordinate | None
     y_axis: Coordinate | None
-    factor: int = 1
 
     @property
     def curved(self) -> bool:
@@ -48,6 +51,17 @@ class FieldGrid:
         """Whether the coordinates are longitude and latitude."""
         kinds = [each.kind if each is not None else None for each in (self.x_axis, self.y_axis)]
         return kinds == ["longitude", "latitude"]
+
+    @property
+    def stretch(self) -> float | None:
+        """The length of a degree of latitude on a map, in degrees of longitude.
+
+        None for maps that are so narrow or so flat that nothing would be seen to scale.
+        """
+        middle = float(np.clip(np.nanmean(self.y), -90, 90))
+        stretch = 1 / max(_NARROWEST, float(np.cos(np.radians(middle))))
+        height, width = (float(np.ptp(each)) or 1.0 for each in (self.y, self.x))
+        return stretch if _FLATTEST < stretch * height / width < 1 / _FLATTEST else None
 
     @property
     def even(self) -> bool:
@@ -82,26 +96,33 @@ def outer_edges(values: npt.NDArray[Any]) -> tuple[float, float]:
     return float(values[0]) - half, float(values[-1]) + half
 
 
-def grid_of(meaning: Labels, shape: tuple[int, int], factor: int) -> FieldGrid:
+def grid_of(
+    meaning: Labels, shape: tuple[int, int], factors: tuple[int, int] = (1, 1)
+) -> FieldGrid:
     """Return the grid of a field, from its coordinates if it has any, else by element number.
 
-    Axis 0 of the array has the rows, axis 1 the columns.
+    Axis 0 of the array has the rows, axis 1 the columns.  `factors` are the numbers of rows and
+    columns of the array that each row and column of the field, of shape `shape`, covers.
     """
     x, y = (meaning.curved((0, 1), kind) for kind in ("longitude", "latitude"))
     if x is not None and y is not None and meaning.along(1) is None:
-        middles = [slice(min(factor // 2, (n - 1) % factor), None, factor) for n in x.node.shape]
+        middles = [
+            slice(min(factor // 2, (n - 1) % factor), None, factor)
+            for factor, n in zip(factors, x.node.shape, strict=True)
+        ]
         curved = [each.values()[tuple(middles)] for each in (x, y)]
         if all(np.isfinite(each).all() for each in curved):
-            return FieldGrid(curved[0], curved[1], x, y, factor)
+            return FieldGrid(curved[0], curved[1], x, y)
     axes_of_grid: list[tuple[npt.NDArray[Any], Coordinate | None]] = []
-    for axis, length in ((1, shape[1]), (0, shape[0])):
+    for axis in (1, 0):
+        length, factor = shape[axis], factors[axis]
         coordinate = meaning.along(axis)
         values = None if coordinate is None else np.asarray(coordinate.values())
         if values is None or values.dtype.kind not in "iufM" or not _ordered(values):
             coordinate, values = None, np.arange(length * factor)
         axes_of_grid.append((_thinned(values, factor, length), coordinate))
     (across, x), (down, y) = axes_of_grid
-    return FieldGrid(across, down, x, y, factor)
+    return FieldGrid(across, down, x, y)
 
 
 def _ordered(values: npt.NDArray[Any]) -> bool:

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 _MOST = 60
 
 _LETTERS = 13
-"""The number of letters in an inch."""
+"""The number of letters in an inch of a label."""
+
+_TITLE_LETTERS = 10
+"""The number of letters in an inch of a title."""
+
+GAP = "   "
+"""What separates the parts of a title."""
 
 _NO_DATE = np.datetime64("NaT", "us")
 
@@ -156,6 +162,24 @@ def shortened(text: str, most: int = _MOST) -> str:
     """Return a text, shortened to at most `most` characters."""
     line = " ".join(text.split())
     return line if len(line) <= most else f"{line[: most - 3]}..."
+
+
+def heading(title: str, inches: float) -> str:
+    r"""Break a title into lines of a length in inches, between its parts if it has several.
+
+    Examples
+    --------
+    >>> heading("ocean.nc   tos   2001-01-16   42° E", 2.9)
+    'ocean.nc   tos   2001-01-16\n42° E'
+    """
+    lines: list[str] = []
+    for part in title.split(GAP):
+        longer = f"{lines[-1]}{GAP}{part}" if lines else part
+        if lines and len(longer) <= _TITLE_LETTERS * inches:
+            lines[-1] = longer
+        else:
+            lines += textwrap.wrap(part, max(12, int(_TITLE_LETTERS * inches)))
+    return "\n".join(lines)
 
 
 def wrapped(text: str, inches: float) -> str:

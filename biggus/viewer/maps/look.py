@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -10,11 +11,12 @@ import numpy.typing as npt
 from biggus import engine
 from biggus.adapt import node_of
 from biggus.array import Array
+from biggus.functions.coarsening import coarsen
 from biggus.labels import Labels, labels_of
 from biggus.pyramids.of_array import coarsened
 from biggus.viewer.maps import labels
 from biggus.viewer.maps.colours import Colours, colours_for, flags_of
-from biggus.viewer.maps.drawing import Drawn, draw_field, draw_line, new_figure
+from biggus.viewer.maps.drawing import Drawn, draw_field, draw_line, draw_profile, new_figure
 from biggus.viewer.maps.fields import MOST_PIXELS, FieldGrid, grid_of
 
 if TYPE_CHECKING:
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
 
 How = tuple[Any, float | None, float | None]
+
+_FEW_PIXELS = 512
+"""The rows or columns below which a map is not coarsened by one factor along both."""
 
 _POINTS = 72 * 0.8
 """The points of letters in an inch of lines of text."""
@@ -44,7 +49,8 @@ def quicklook(
 ) -> Figure:
     """Draw an array as a figure with axes, colours, units and coastlines.
 
-    One axis is drawn as a line, two as a map, and three as up to twelve maps along the first.
+    One axis is drawn as a line, or as a profile if it is a depth or a pressure; two as a map, and
+    three as up to twelve maps along the first.
     Names, units, coordinates, dates and flags are those of the store.  North is up; depths and
     pressures increase downwards.  Missing values are grey.  If values lie on both sides of
     zero, colours diverge there.  Images (uint8 with a last axis of 3 or 4) keep their colours.
@@ -153,9 +159,7 @@ class Look(NamedTuple):
         """Draw the figure."""
         heading = self.title() if title is None else title
         if self.array.ndim == 1:
-            fig = new_figure(size or (8.0, 4.0), heading)
-            draw_line(fig.add_subplot(), engine.evaluate(self.array.node), self.meaning)
-            return fig
+            return self._line(heading, size)
         maps = self.array.ndim - self.coloured == 3
         numbers = self.numbers() if maps else [None]
         fields, grid = self.fields(numbers)
@@ -181,6 +185,17 @@ class Look(NamedTuple):
             colour_bar(fig, drawn, axes, colours, labels.label_of(self.meaning))
         return fig
 
+    def _line(self, heading: str, size: tuple[float, float] | None) -> Figure:
+        """Draw the figure of a series, or of a profile if the axis is a depth or a pressure."""
+        along, values = self.meaning.along(0), engine.evaluate(self.array.node)
+        if along is not None and along.downward and along.values().dtype.kind in "iuf":
+            fig = new_figure(size or (5.0, 6.0), heading)
+            draw_profile(fig.add_subplot(), values, self.meaning, along)
+        else:
+            fig = new_figure(size or (8.0, 4.0), heading)
+            draw_line(fig.add_subplot(), values, self.meaning)
+        return fig
+
     def numbers(self) -> list[int | None]:
         """Return the indices along the first axis that are drawn."""
         length = self.array.shape[0]
@@ -196,19 +211,32 @@ class Look(NamedTuple):
         same = [c for c in one.coordinates if c.name == each.name and not c.axes]
         return labels.value_text(same[0]) if same else f"[{number}]"
 
-    def field(self, number: int | None) -> tuple[npt.NDArray[Any], int]:
-        """Return the values of one map, and the factor by which they were coarsened."""
-        method = "mode" if flags_of(self.meaning.attributes) else "mean"
-        coarse, factor = coarsened(self._one(number), MOST_PIXELS, axes=(0, 1), method=method)
-        return engine.evaluate(coarse.node), factor
+    def field(self, number: int | None) -> tuple[npt.NDArray[Any], tuple[int, int]]:
+        """Return the values of one map, and the factors by which rows and columns were coarsened.
+
+        The factors are equal, unless few rows or columns would be left.
+        """
+        array = self._one(number)
+        rows, columns = (_factor(n) for n in array.shape[:2])
+        flags = flags_of(self.meaning.attributes)
+        left = min(array.shape[:2]) // max(rows, columns)
+        numbers = array.dtype.kind in "iuf" and not (flags or self.coloured)
+        if numbers and rows != columns and left < _FEW_PIXELS:
+            means = coarsen(array, {0: rows, 1: columns}, "nanmean", boundary="pad")
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)
+                return engine.evaluate(means.node), (rows, columns)
+        method = "mode" if flags else "mean"
+        coarse, factor = coarsened(array, MOST_PIXELS, axes=(0, 1), method=method)
+        return engine.evaluate(coarse.node), (factor, factor)
 
     def fields(self, numbers: Sequence[int | None]) -> tuple[list[npt.NDArray[Any]], FieldGrid]:
         """Return the values of each map, and the grid of all."""
         fields = [self.field(number) for number in numbers]
-        first, factor = fields[0]
+        first, factors = fields[0]
         rows, columns = first.shape[:2]
         meaning = labels_of(self._one(numbers[0]).node, coordinates=True)
-        return [values for values, _ in fields], grid_of(meaning, (rows, columns), factor)
+        return [values for values, _ in fields], grid_of(meaning, (rows, columns), factors)
 
     def _one(self, number: int | None) -> Array:
         return self.array if number is None else self.array[number]
@@ -226,7 +254,12 @@ class Look(NamedTuple):
         place = self.meaning.place.rstrip("/").rpartition("/")[2]
         name = " ".join((*reversed(self.meaning.statistics), self.meaning.name)).strip()
         parts = [labels.shortened(part) for part in (place, name, *self.picked) if part]
-        return "   ".join(parts)
+        return labels.GAP.join(parts)
+
+
+def _factor(length: int) -> int:
+    """Return the smallest power of two that divides a length into at most `MOST_PIXELS` parts."""
+    return 1 << (-(-length // MOST_PIXELS) - 1).bit_length()
 
 
 def are_colours(array: Array) -> bool:
@@ -238,9 +271,11 @@ def map_size(grid: FieldGrid, rows: int, columns: int) -> tuple[float, float]:
     """Return the size of a figure in inches, such that its maps fill it."""
     width, height = (abs(float(np.ptp(each.astype(float)))) or 1.0 for each in (grid.x, grid.y))
     shape = height / width if grid.geographic or grid.x_axis is None else 0.75
+    if grid.geographic:
+        shape *= grid.stretch or 1.0
     shape = min(max(shape, 0.35), 1.6)
     inches = 8.6 if columns == 1 else 3.6 * columns
-    return inches, min(12.0, 0.82 * inches / columns * shape * rows + 1.1)
+    return inches, min(12.0, 0.82 * inches / columns * shape * rows + (0.8 if rows == 1 else 1.1))
 
 
 def colour_bar(

@@ -54,7 +54,7 @@ class Panned:
     def title(self, place: str) -> str:
         """Return a title with the coordinates selected along other axes."""
         picked = [labels.value_text(each) for each in self._meaning.alone()]
-        return "   ".join(labels.shortened(part) for part in (place, *picked) if part)
+        return labels.GAP.join(labels.shortened(part) for part in (place, *picked) if part)
 
     def draw(self, figure: Figure) -> ArrayImage:
         """Draw a figure with axes, colours, a colour bar and coastlines; north is up."""
@@ -96,7 +96,7 @@ class Panned:
         if self._meaning.along(0) is None or self._meaning.along(1) is None:
             return None
         rows, columns = self._picture.shape[:2]
-        grid = grid_of(self._meaning, (rows, columns), 1)
+        grid = grid_of(self._meaning, (rows, columns))
         known = grid.x_axis is not None and grid.y_axis is not None
         return grid if known and grid.even else None
 

@@ -215,3 +215,64 @@ def test_ticks_of_positions_are_integers() -> None:
     figure = biggus.quicklook(np.arange(40.0).reshape(4, 10))
     for ticks in (figure.axes[0].get_xticks(), figure.axes[0].get_yticks()):
         assert np.array_equal(ticks, np.round(ticks))
+
+
+def test_titles_fit_into_the_figure(written) -> None:
+    name = "name_of_many_words_" * 4
+    levels = {"units": "m", "positive": "down"}
+    coordinates = {"z": (np.arange(4.0), levels), "y": (None, {}), "x": (None, {})}
+    array = written(np.zeros((4, 4, 4)), coordinates, name=f"{name}.nc")
+    for shown in (array[0, 0], array[:, 0, 0], array[0], array):
+        figure = biggus.quicklook(shown)
+        figure.canvas.draw()
+        title = figure.texts[0].get_window_extent()
+        assert figure.bbox.x0 <= title.x0
+        assert title.x1 <= figure.bbox.x1
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_profiles_have_the_depth_on_the_vertical_axis(written, missing) -> None:
+    depths = {"units": "m", "positive": "down", "long_name": "depth"}
+    values = np.ma.masked_array([3.0, 2.0, 1.0], missing)
+    array = written(values, {"z": ([0.0, 10.0, 30.0], depths)}, {"units": "K"})
+    [ax] = biggus.quicklook(array).axes
+    [line] = ax.lines
+    assert line.get_ydata().tolist() == [0, 10, 30]
+    assert np.array_equal(line.get_xdata(), values.filled(np.nan), equal_nan=True)
+    bottom, top = ax.get_ylim()
+    assert bottom > top
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("v (K)", "depth (m)")
+
+
+@pytest.mark.parametrize(("shape", "windows"), [((5000, 20), (4, 1)), ((3, 4097), (1, 4))])
+@pytest.mark.parametrize("dtype", ["f4", "i2"])
+def test_narrow_arrays_are_coarsened_along_the_longer_axis_alone(shape, windows, dtype) -> None:
+    values = (np.random.default_rng(0).random(shape) * 1000).astype(dtype)
+    if dtype == "f4":
+        values[:4, :4] = np.nan
+    figure = biggus.quicklook(biggus.ArrayAdapter(values))
+    [image] = figure.axes[0].images
+    shown = image.get_array()
+    assert shown.shape == tuple(-(-n // f) for n, f in zip(shape, windows, strict=True))
+    last = values[
+        -(shape[0] % windows[0] or windows[0]) :, -(shape[1] % windows[1] or windows[1]) :
+    ]
+    assert np.isclose(shown[-1, -1], last.mean(), rtol=1e-3)
+    assert np.ma.getmaskarray(shown)[0, 0] == (dtype == "f4")
+    rows, columns = shape
+    edges = (-0.5, columns - 0.5, rows - 0.5, -0.5)
+    assert np.allclose(image.get_extent(), edges, atol=max(windows))
+
+
+@pytest.mark.parametrize("panels", [1, 3, 12])
+@pytest.mark.parametrize("west", [-180, 0])
+def test_degrees_have_ticks_at_parts_of_the_circle(written, panels, west) -> None:
+    lat = (np.arange(-85.0, 90, 10), {"units": "degrees_north"})
+    lon = (np.arange(west + 5.0, west + 360, 10), {"units": "degrees_east"})
+    coordinates = {"time": (None, {}), "lat": lat, "lon": lon}
+    figure = biggus.quicklook(written(np.zeros((panels, 18, 36)), coordinates))
+    ax = figure.axes[0]
+    for ticks in (ax.get_xticks(), ax.get_yticks()):
+        steps = set(np.diff(ticks).tolist())
+        assert len(steps) == 1
+        assert steps <= {15, 30, 45, 60, 90}
