@@ -232,7 +232,7 @@ class Cached(Wrapper):
         """
         chunk = only_chunk(self.grid, box) if self._kept else None
         if chunk is not None:
-            (entry,) = self._held([self.key(chunk)], [chunk], asking=False)
+            (entry,) = self._valid_entries([self.key(chunk)], [chunk], asking=False)
             return part_of(entry[0], chunk, box) if isinstance(entry, tuple) else None
         if self.shards is None or not self.cached(box):
             return None
@@ -240,7 +240,7 @@ class Cached(Wrapper):
         chunks = [part.chunk for part in parts]
         result: Values = np.ndarray(box_shape(box), self.dtype)  # np.empty makes S1 of S0
         keys = [self.key(chunk) for chunk in chunks]
-        for part, entry in zip(parts, self._held(keys, chunks, asking=False), strict=True):
+        for part, entry in zip(parts, self._valid_entries(keys, chunks, asking=False), strict=True):
             if isinstance(entry, str):
                 return None
             result = paste(result, part.outer, entry[0], part.inner)
@@ -268,7 +268,7 @@ class Cached(Wrapper):
         keys = [self.key(chunk) for chunk in chunks]
         results: dict[int, tuple[Values, bytes | None]] = {
             place: entry
-            for place, entry in enumerate(self._held(keys, chunks))
+            for place, entry in enumerate(self._valid_entries(keys, chunks))
             if isinstance(entry, tuple)
         }
         missing = [place for place in range(len(chunks)) if place not in results]
@@ -277,7 +277,7 @@ class Cached(Wrapper):
             def make(places: list[int]) -> list[tuple[Values, bytes | None, watching.Watch]]:
                 wanted = [missing[i] for i in places]
                 with watching.apart() as watch:
-                    chunks_made = self._missed([(keys[i], chunks[i]) for i in wanted])
+                    chunks_made = self._fetch_missing([(keys[i], chunks[i]) for i in wanted])
                 return [(*each, watch) for each in chunks_made]
 
             flights = [(self.cache.path, keys[place], self._offline()) for place in missing]
@@ -288,7 +288,7 @@ class Cached(Wrapper):
                 results[place] = (values.copy() if shared else values), validator
         return [results[place] for place in range(len(chunks))]
 
-    def _held(
+    def _valid_entries(
         self, keys: Sequence[str], chunks: Sequence[Box], *, asking: bool = True
     ) -> list[tuple[Values, bytes] | str]:
         """Return for each chunk its valid entry in the cache, or the reason why there is none.
@@ -300,7 +300,7 @@ class Cached(Wrapper):
             load(key, dtype, chunk, encoding) for key, chunk in zip(keys, chunks, strict=True)
         ]
         if not self._offline():
-            self._renew(keys, chunks, entries, asking)
+            self._revalidate_entries(keys, chunks, entries, asking)
         for key, chunk, entry in zip(keys, chunks, entries, strict=True):
             if isinstance(entry, str):
                 continue
@@ -312,7 +312,7 @@ class Cached(Wrapper):
                 logger.debug("hit %s %s: %d bytes", self.name, format_box(chunk), values.nbytes)
         return [entry if isinstance(entry, str) else entry[:2] for entry in entries]
 
-    def _renew(
+    def _revalidate_entries(
         self, keys: Sequence[str], chunks: Sequence[Box], entries: list[Entry | str], asking: bool
     ) -> None:
         """Revalidate entries: replace those that are no longer valid by ``"stale"``."""
@@ -332,7 +332,7 @@ class Cached(Wrapper):
                 self.cache.store(keys[place], one.values, good, clears, one.encoded)
                 entries[place] = one._replace(validator=good)
 
-    def _missed(self, wanted: list[tuple[str, Box]]) -> list[tuple[Values, bytes | None]]:
+    def _fetch_missing(self, wanted: list[tuple[str, Box]]) -> list[tuple[Values, bytes | None]]:
         """Fetch and store chunks, but wait for those that other processes are fetching."""
         claims, chunks = self.cache.claims, dict(wanted)
         with claims.taken(list(chunks)) as others:
@@ -351,7 +351,7 @@ class Cached(Wrapper):
         reasons: dict[int, str] = {}
         if not wanted:
             return results
-        for place, entry in enumerate(self._held(*zip(*wanted, strict=True))):
+        for place, entry in enumerate(self._valid_entries(*zip(*wanted, strict=True))):
             if isinstance(entry, tuple):
                 results[wanted[place][0]] = entry
                 continue

@@ -53,7 +53,7 @@ def make_room(
     ledger: Ledger,
     writer: str,
     size_limit: int,
-    held: int,
+    unrecorded: int,
     need: int,
     *,
     known: bool,
@@ -69,7 +69,7 @@ def make_room(
         The name of the writer.
     size_limit : int
         The most bytes on disk.
-    held : int
+    unrecorded : int
         The bytes that the writer may write already.
     need : int
         The bytes of the entry that it needs room for; 0 if there is none.
@@ -80,8 +80,8 @@ def make_room(
     """
     others = ledger.granted(writer)
     share = max(min(size_limit // _SHARE, _GRANT_MOST, size_limit // 8 - others), 0)
-    want = max(need, min(share - held, _GRANT_CHUNKS * need)) if need else 0
-    fixed = ledger.index_bytes() + others + held
+    want = max(need, min(share - unrecorded, _GRANT_CHUNKS * need)) if need else 0
+    fixed = ledger.index_bytes() + others + unrecorded
     _, described = ledger.counted(DESCRIPTIONS)
     descriptions = ledger.evict(DESCRIPTIONS, described - size_limit // _DESCRIPTIONS_SHARE)
     _, chunks = ledger.counted(CHUNKS)

@@ -33,17 +33,17 @@ class Study(ABC):
         """Return the source to read in place of `source`."""
 
     def call(
-        self, what: str, where: Any, said: Sequence[Any], make: Callable[[], _Answer]
+        self, kind: str, where: Any, arguments: Sequence[Any], make: Callable[[], _Answer]
     ) -> _Answer:
         """Return the result of a call about a location.
 
         Parameters
         ----------
-        what : str
+        kind : str
             The name of the call, such as ``"open"``.
         where : Location
             The location.
-        said : sequence
+        arguments : sequence
             The other arguments.
         make : callable
             Makes the call; returns a source, or a value that a description can hold.
@@ -101,15 +101,15 @@ def to_read(source: Source) -> Source:
     return source if study is None else study.source(source)
 
 
-def call(what: str, where: Any, said: Sequence[Any], make: Callable[[], _Answer]) -> _Answer:
+def call(kind: str, where: Any, arguments: Sequence[Any], make: Callable[[], _Answer]) -> _Answer:
     """Return the result of `make`, or that of the active study; see `Study.call`."""
     study = current()
     if study is not None:
-        return study.call(what, where, said, make)
+        return study.call(kind, where, arguments, make)
     answer = make()
-    if what == OPEN:
+    if kind == OPEN:
         with contextlib.suppress(TypeError):  # a user's source may have no weak references
-            _openings[answer] = (where, said)
+            _openings[answer] = (where, arguments)
     return answer
 
 

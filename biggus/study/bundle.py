@@ -34,7 +34,7 @@ _MEMBER = re.compile(rf"{MANIFEST}|{CRATE}|{CHUNKS}{_DIGEST.pattern}")
 _MOST_TEXT = 2**30
 
 
-class Held:
+class BundledSource:
     """A source in a bundle.
 
     Attributes
@@ -111,7 +111,7 @@ class Bundle:
         The receipt of all chunks in it.
     manifest : dict
         The manifest.
-    sources : dict of str to Held
+    sources : dict of str to BundledSource
         The sources by token.
     """
 
@@ -132,7 +132,7 @@ class Bundle:
         with self._reading("its manifest is invalid"):
             self._check_format(manifest)
             self.manifest = manifest
-            sources = [Held(fields) for fields in manifest["sources"]]
+            sources = [BundledSource(fields) for fields in manifest["sources"]]
             self.sources = {source.token: source for source in sources}
             self.receipt = receipt_of([source.digest for source in sources if source.chunks])
             if len(self.sources) < len(sources) or self.receipt != manifest["receipt"]:
@@ -205,7 +205,7 @@ class Bundle:
                 self._content(MANIFEST, MOST_MANIFEST).decode(), parse_constant=_refuse
             )
 
-    def values(self, source: Held, place: Place, dtype: np.dtype[Any]) -> Values:
+    def values(self, source: BundledSource, place: Place, dtype: np.dtype[Any]) -> Values:
         """Return the values of a chunk.
 
         Raises

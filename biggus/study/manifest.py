@@ -84,7 +84,7 @@ class Gathered:
             "version": VERSION,
             "receipt": receipt_of([each["digest"] for each in sources if each["chunks"]]),
             "made_with": versions_of(self.modules),
-            "options": _options_said(),
+            "options": _options_json(),
             "sources": sources,
             "calls": [self.calls[key] for key in sorted(self.calls)],
         }
@@ -127,7 +127,7 @@ def versions_of(modules: set[str]) -> dict[str, str]:
     return versions
 
 
-def _options_said() -> dict[str, Any]:
+def _options_json() -> dict[str, Any]:
     current = options.current()
     cache, executor = current.cache, current.executor
     return {

@@ -32,9 +32,9 @@ def names_of(where: Location) -> dict[str, str]:
     return names
 
 
-def said_json(said: Sequence[Any]) -> list[Any]:
+def arguments_json(arguments: Sequence[Any]) -> list[Any]:
     """Return the other arguments of a call as JSON values, without credentials."""
-    return [_same_later(each) for each in without_secrets({"said": list(said)})["said"]]
+    return [_same_later(each) for each in without_secrets({"said": list(arguments)})["said"]]
 
 
 def _same_later(value: Any) -> Any:

@@ -16,7 +16,7 @@ from biggus.sources.description import describe, encode_value
 from biggus.sources.wrappers import ObjectSource
 from biggus.study.canonical import decoded, encoded
 from biggus.study.chunkwise import Chunkwise, Substitutes, innermost
-from biggus.study.places import names_of, said_json
+from biggus.study.places import arguments_json, names_of
 from biggus.study.receipts import Place, chunk_digest, place_of
 from biggus.study.spool import Spool, SpooledChunk
 from biggus.support import watching
@@ -58,9 +58,9 @@ class Recording(Substitutes):
         return Recorded(source, self)
 
     def call(
-        self, what: str, where: Any, said: Sequence[Any], make: Callable[[], _Answer]
+        self, kind: str, where: Any, arguments: Sequence[Any], make: Callable[[], _Answer]
     ) -> _Answer:
-        note = _told(what, where, said)
+        note = _call_note(kind, where, arguments)
         try:
             answer = make()
         except BiggusError as error:
@@ -78,7 +78,7 @@ class Recording(Substitutes):
         """Write down how a source was opened, if that was before."""
         opening = studying.opening_of(source)
         if opening is not None:
-            note = _told(studying.OPEN, *opening)
+            note = _call_note(studying.OPEN, *opening)
             self.note("call", {**note, "source": source.token})
 
     def note(self, kind: str, content: Any) -> None:
@@ -233,8 +233,8 @@ def _changed(source: Source, chunk: Box | None) -> StudyError:
     return StudyError(f"{source.name}{region} changed while it was recorded: record again")
 
 
-def _told(call: str, where: Any, arguments: Sequence[Any]) -> dict[str, Any]:
-    return {"what": call, "said": said_json(arguments), **names_of(where)}
+def _call_note(call: str, where: Any, arguments: Sequence[Any]) -> dict[str, Any]:
+    return {"what": call, "said": arguments_json(arguments), **names_of(where)}
 
 
 _recordings: dict[str, Recording] = {}

@@ -13,10 +13,10 @@ from biggus.sources import studying
 from biggus.sources.base import Box, Chunks, Source, Values
 from biggus.sources.description import decode_value
 from biggus.sources.wrappers import Annotated
-from biggus.study.bundle import Bundle, Held
+from biggus.study.bundle import Bundle, BundledSource
 from biggus.study.canonical import plain_json
 from biggus.study.chunkwise import Chunkwise, Substitutes, own_grid
-from biggus.study.places import names_of, said_json
+from biggus.study.places import arguments_json, names_of
 from biggus.study.receipts import place_of
 from biggus.support.once import once
 
@@ -48,7 +48,7 @@ class Replayed(Chunkwise):
         return _replayed, (self.source, str(self.bundle.path))
 
     @once
-    def _entry(self) -> Held:
+    def _entry(self) -> BundledSource:
         """The source in the bundle.
 
         Raises
@@ -137,17 +137,19 @@ class Replaying(Substitutes):
 
     def call(
         self,
-        what: str,
+        kind: str,
         where: Any,
-        said: Sequence[Any],
+        arguments: Sequence[Any],
         make: Callable[[], _Answer],
     ) -> _Answer:
-        question = what, plain_json(said_json(said))
+        question = kind, plain_json(arguments_json(arguments))
         names = names_of(where)
         calls = (self._calls.get((*question, name, names.get(name, ""))) for name in _NAMES)
         recorded = next(filter(None, calls), None)
         if recorded is None:
-            raise StudyError(f"{self._missing(what, where, said)} is not in {self.bundle.path}")
+            raise StudyError(
+                f"{self._missing(kind, where, arguments)} is not in {self.bundle.path}"
+            )
         answer: Any = self._answer(recorded)
         return answer  # type: ignore[no-any-return] # of the kind that `make` gives
 
@@ -172,11 +174,11 @@ class Replaying(Substitutes):
             )
         raise error
 
-    def _missing(self, what: str, where: Any, said: Sequence[Any]) -> str:
+    def _missing(self, kind: str, where: Any, arguments: Sequence[Any]) -> str:
         """Describe a call that was not recorded."""
-        if what != studying.OPEN:
-            return f"the call {what!r} for {where.public}"
-        variable, _, options = said
+        if kind != studying.OPEN:
+            return f"the call {kind!r} for {where.public}"
+        variable, _, options = arguments
         wanted = " ".join(filter(None, [where.public, variable]))
         if len(options) > 1:
             wanted += f" with these options ({', '.join(sorted(options))})"

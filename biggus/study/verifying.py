@@ -11,7 +11,7 @@ from biggus.errors import BiggusError
 from biggus.graph import Leaf
 from biggus.sources.base import Source, read
 from biggus.sources.description import decode_value
-from biggus.study.bundle import Bundle, Held, format_place
+from biggus.study.bundle import Bundle, BundledSource, format_place
 from biggus.study.canonical import plain_json
 from biggus.study.chunkwise import innermost
 from biggus.study.receipts import box_at, chunk_digest
@@ -101,7 +101,7 @@ def _given(value: Any) -> Any:
     return decode_value(value)
 
 
-def _changed(entry: Held, source: Source) -> Iterator[Finding]:
+def _changed(entry: BundledSource, source: Source) -> Iterator[Finding]:
     recorded = entry.source()
     if (source.shape, source.dtype) != (recorded.shape, recorded.dtype):
         was, now = (f"shape {each.shape} and dtype {each.dtype}" for each in (recorded, source))
@@ -155,7 +155,9 @@ def _names(bundle: Bundle, token: str) -> list[str]:
     return names
 
 
-def _between(one: Bundle, other: Bundle, entry: Held, counterpart: Held) -> Iterator[Finding]:
+def _between(
+    one: Bundle, other: Bundle, entry: BundledSource, counterpart: BundledSource
+) -> Iterator[Finding]:
     for place in sorted({*entry.chunks, *counterpart.chunks}):
         digests = [each.chunks.get(place, ("", 0))[0] for each in (entry, counterpart)]
         region = format_place(place)

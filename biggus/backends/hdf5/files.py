@@ -365,8 +365,8 @@ def walk(group: Any) -> Iterator[str]:
 def _walk(
     group: Any, prefix: str, above: tuple[object, ...], visits: dict[object, int]
 ) -> Iterator[str]:
-    for found in group:  # h5py gives names as bytes if they are not UTF-8
-        name = found.decode("utf-8", "surrogateescape") if isinstance(found, bytes) else found
+    for key in group:  # h5py gives names as bytes if they are not UTF-8
+        name = key.decode("utf-8", "surrogateescape") if isinstance(key, bytes) else key
         if _is_dataset_here(group, name):
             yield prefix + name
             continue

@@ -205,14 +205,14 @@ class Unsure:
 
     def _other_count(self, box: Box, fill: npt.NDArray[Any]) -> int:
         """Return the stop of the values other than `fill` along the last unlimited axis."""
-        high, step, found = box_shape(box)[self.last], 1, False
+        high, step, differs = box_shape(box)[self.last], 1, False
         while high and step:
             first = max(0, high - step)
             if self._is_all(fill, self._part(box, first, high)):
                 high = first
             else:
-                found = True
-            step = step // 2 if found else 2 * step
+                differs = True
+            step = step // 2 if differs else 2 * step
         return high
 
     def _is_all(self, fill: npt.NDArray[Any], box: Box) -> bool:
