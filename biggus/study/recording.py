@@ -114,7 +114,7 @@ class Recording(Substitutes):
                 spooled = self.spool.keep(token, place, encoded(self._read(source, chunk)))
             elif not (
                 source.remote
-                or self._is_known(token, place, state)
+                or (state is not None and self._known.get((token, place)) == state)
                 # Without a known state only another read shows that it has not changed.
                 or chunk_digest(self._read(source, chunk)) == spooled.digest
             ):
@@ -135,9 +135,6 @@ class Recording(Substitutes):
         except SourceChangedError as error:
             raise _changed(source, chunk) from error
         return values
-
-    def _is_known(self, token: str, place: Place, state: bytes | None) -> bool:
-        return state is not None and self._known.get((token, place)) == state
 
     def _state(self, token: str, source: Source) -> bytes | None:
         """Return the state of a source, if it has one; it must be the same at each call."""

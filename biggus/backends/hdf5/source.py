@@ -292,7 +292,7 @@ class AdoptedHDF5Source(DatasetSource):
             self._serial,
             self._dataset,
             self._read,
-            _keep_open,
+            lambda: None,  # the user closes the file
         )
 
     def _dataset(self) -> Any:
@@ -336,10 +336,6 @@ class AdoptedHDF5Source(DatasetSource):
                 self.name, None, "it cannot be pickled: it is not in a file that can be reopened"
             )
         return HDF5Source, (self._path, self.dataset, self.swmr)
-
-
-def _keep_open() -> None:
-    """Do nothing: the user closes the file."""
 
 
 def _signature_if_current(file: Any, path: str) -> FileSignature | None:

@@ -104,19 +104,6 @@ class Deadline:
         finally:
             self.later(time.monotonic() - started)
 
-    def wait(self, seconds: float) -> float:
-        """Return `seconds`, or the seconds left if these are fewer.
-
-        Raises
-        ------
-        TimeoutError
-            If none are left.
-        """
-        seconds_left = self.left
-        if not seconds_left:
-            raise TimeoutError(self.problem)
-        return min(seconds, seconds_left)
-
     @property
     def problem(self) -> str:
         """The error message once it has passed."""
@@ -127,8 +114,17 @@ class Deadline:
 
     @property
     def timeout(self) -> tuple[float, float]:
-        """The seconds to wait for a connection, and for the next piece of a response."""
-        return self.wait(self.seconds.connect), self.wait(self.seconds.read)
+        """The seconds to wait for a connection, and for the next piece of a response.
+
+        Raises
+        ------
+        TimeoutError
+            If the deadline has passed.
+        """
+        seconds_left = self.left
+        if not seconds_left:
+            raise TimeoutError(self.problem)
+        return min(self.seconds.connect, seconds_left), min(self.seconds.read, seconds_left)
 
     def holding(self) -> AbstractContextManager[None]:
         """Apply the deadline to the connections that this thread uses within a with block."""

@@ -35,9 +35,6 @@ if TYPE_CHECKING:
 class ShardIndex(NamedTuple):
     """The index of a shard in one state."""
 
-    data: bytes
-    """The stored bytes of the index."""
-
     chunks: npt.NDArray[np.uint64]
     """The offset and length of every chunk."""
 
@@ -96,15 +93,13 @@ class Shard:
         self.index = index
         self._get = get
 
-    def reading(self, spans: Iterable[Span], most: int = MOST_AHEAD) -> Get:
+    def reading(self, spans: Iterable[Span]) -> Get:
         """Return a function that reads spans of the shard.
 
         Parameters
         ----------
         spans : iterable
             The spans that will be read, best in ascending order.
-        most : int, optional
-            The most bytes to fetch at once.
         """
         return self._get
 
@@ -147,7 +142,7 @@ class FetchedShards(Shards):
     def _fetch(self, key: str, sharding: Sharding) -> ShardIndex | None:
         index = _index(key, self.store.get(key, sharding.span), sharding)
         if index is not None and index.tag is not None:
-            _indices.keep((self._number, key), index, len(index.data))
+            _indices.keep((self._number, key), index, index.chunks.nbytes)
         return index
 
 
@@ -179,7 +174,7 @@ class FetchedShard(Shard):
         self._key = key
         self._store = store
 
-    def reading(self, spans: Iterable[Span], most: int = MOST_AHEAD) -> Get:
+    def reading(self, spans: Iterable[Span]) -> Get:
         """Return a function that reads these spans, fetching several with one request.
 
         It returns None for other spans.
@@ -187,7 +182,7 @@ class FetchedShard(Shard):
         ranges = [(a, b) for a, b in spans if a is not None and b is not None]
         if not any(a < b for a, b in ranges):
             self._verify()
-        ahead = Ahead(ranges, self._fetched, most)
+        ahead = Ahead(ranges, self._fetched, MOST_AHEAD)
 
         def get(span: Span) -> Fetched | None:
             start, stop = span
@@ -228,4 +223,4 @@ def _index(key: str, fetched: Fetched | None, sharding: Sharding) -> ShardIndex 
     if fetched is None:
         return None
     refuse_short(key, fetched.data, sharding.span)
-    return ShardIndex(fetched.data, sharding.parsed(fetched.data), fetched.tag, fetched.good_for)
+    return ShardIndex(sharding.parsed(fetched.data), fetched.tag, fetched.good_for)
