@@ -125,6 +125,19 @@ def test_grown_mosaic_reads_only_new_tiles():
         assert got.tobytes() == uncached(lazy).tobytes()
 
 
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_mosaic_with_an_empty_tile_reuses_partial_results(place, monkeypatch):
+    monkeypatch.setattr(reduction_blocks, "RUN", 1)
+    monkeypatch.setattr(reduction_blocks, "BLOCK", 1)
+    sources = [recording(np.ones((n, 50), "f4"), (1, 50), token=f"{n} rows") for n in (100, 70)]
+    first = wrapped(*sources).std().ndarray()
+    for source in sources:
+        source.clear()
+    empty = recording(np.ones((0, 50), "f4"), (1, 50), token="empty")
+    assert wrapped(*sources[:place], empty, *sources[place:]).std().ndarray() == first
+    assert not any(source.boxes for source in sources)
+
+
 @pytest.mark.parametrize("shape", [(1, 3, 4), (2, 300, 400)])
 def test_thousand_small_files_read_only_the_new_one(shape):
     tiles = [recording(np.full(shape, n, "f4"), shape, token=f"{n}") for n in range(1001)]
