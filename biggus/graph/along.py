@@ -124,11 +124,7 @@ class AlongAxes(Reducing):
             needed = Selection.of_box(tuple(around))
             further = box[len(box) - len(self.further) :]
             function = _Taken(self.function, () if self.keepdims else self.axes, further, local)
-            if 0 in needed.shape:
-                empty = WithEmptyBlocks(function, (needed.shape,), (operand,))
-                yield Combination(empty, (), part_out, steps)
-            else:
-                yield Combination(function, ((operand, needed),), part_out, steps)
+            yield combination(function, [(operand, needed)], part_out, steps)
 
 
 def cut_along(node: Node, axes: tuple[int, ...]) -> bool:
@@ -175,8 +171,22 @@ class _Taken(BlockFunction):
         return take(self.local, values.reshape(lengths)[key])
 
 
+def combination(
+    function: Any,
+    operands: Sequence[tuple[Node, Selection]],
+    out_selection: Selection,
+    steps: Steps,
+) -> Combination:
+    """Return a piece that is computed from blocks of operands; empty blocks are not read."""
+    read = tuple([each for each in operands if 0 not in each[1].shape])
+    if len(read) < len(operands):
+        shapes = [selection.shape for _, selection in operands]
+        function = _WithEmptyBlocks(function, shapes, [node for node, _ in operands])
+    return Combination(function, read, out_selection, steps)
+
+
 @dataclass(eq=False)
-class WithEmptyBlocks(BlockFunction):
+class _WithEmptyBlocks(BlockFunction):
     """A function of blocks of which some are empty, and so are not read."""
 
     shapes: Sequence[tuple[int, ...]]

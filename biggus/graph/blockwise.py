@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from biggus.graph.along import BlockFunction, WithEmptyBlocks
+from biggus.graph.along import BlockFunction, combination
 from biggus.graph.base import Derived, Node
 from biggus.graph.identifying import key_or_id, text_of
 from biggus.graph.pieces import Combination, Piece, Steps, take
@@ -148,16 +148,9 @@ class Blockwise(Derived):
                 for reaches, node in zip(self.reaches, self.children, strict=True)
             ]
         )
-        function: Any = _Block(self.function, BlockPlace(number, box, boxes), local)
-        shapes = [box_shape(each) for each in boxes]
-        pairs = [
-            (node, Selection.of_box(each))
-            for node, each, shape in zip(self.children, boxes, shapes, strict=True)
-            if 0 not in shape
-        ]
-        if len(pairs) < len(shapes):
-            function = WithEmptyBlocks(function, shapes, self.children)
-        return Combination(function, tuple(pairs), out, steps)
+        function = _Block(self.function, BlockPlace(number, box, boxes), local)
+        pairs = zip(self.children, map(Selection.of_box, boxes), strict=True)
+        return combination(function, list(pairs), out, steps)
 
 
 def _reached(reach: Reach, length: int, number: Index, box: Box) -> slice:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus import options
-from biggus.graph.along import COPIES, BlockFunction, WithEmptyBlocks, blocks_of, cut_along
+from biggus.graph.along import COPIES, BlockFunction, blocks_of, combination, cut_along
 from biggus.graph.base import Derived, Node
 from biggus.graph.elementwise import is_spread, unbroadcast
 from biggus.graph.identifying import key_or_id, step_key, text_of
-from biggus.graph.pieces import Combination, Piece, spread, take
+from biggus.graph.pieces import Piece, spread, take
 from biggus.graph.reduce import restricted
 from biggus.graph.view import select, spread_to
 from biggus.indexing.grid import Grid, box_shape
@@ -166,12 +166,11 @@ class Gufunc(Derived):
             ]
             loop = box_shape(box[:count])
             function = _CoreTaken(self.function, loop + self.core, box[count:], local)
-            pairs = zip(operands, needed, strict=True)
-            there = tuple([unbroadcast(*pair, count) for pair in pairs if 0 not in pair[1].shape])
-            step: Any = function
-            if len(there) < len(needed):
-                step = WithEmptyBlocks(function, [each.shape for each in needed], operands)
-            yield Combination(step, there, part_out, steps)
+            pairs = [
+                pair if 0 in pair[1].shape else unbroadcast(*pair, count)
+                for pair in zip(operands, needed, strict=True)
+            ]
+            yield combination(function, pairs, part_out, steps)
 
     def _blocks(self, operands: Sequence[Node]) -> Sequence[Any]:
         """Return the edges at which the loop axes are cut."""
