@@ -11,7 +11,7 @@ from biggus import expressions
 from biggus.array import Array, implements
 from biggus.construct import broadcast_to, zeros
 from biggus.functions.counting import counted_before
-from biggus.functions.elementwise import as_array, where
+from biggus.functions.elementwise import as_array, masked_elsewhere, valid_in_all, where
 from biggus.functions.numpy_handlers import elementwise
 from biggus.functions.statistics import all as every
 from biggus.statistics.signatures import refuse
@@ -91,8 +91,19 @@ def _select(condlist: Any, choicelist: Any, default: Any = 0) -> Array:
 @implements(np.choose)
 def _choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Array:
     refuse("choose", out=out)
+    arrays = [as_array(one) for one in (a, *choices)]
+    if any(one.masked for one in arrays):
+        # The values that are chosen can be missing, not the others.
+        numbers, *plain = map(_unmasked, arrays)
+        there = _choose(numbers, [valid_in_all(one) for one in arrays[1:]], mode=mode)
+        return masked_elsewhere(_choose(numbers, plain, mode=mode), there & valid_in_all(arrays[0]))
     operands = [expressions.operand(one) for one in (a, *choices)]
     return Array.from_node(expressions.applied(chosen, operands, {"mode": mode}))
+
+
+def _unmasked(array: Array) -> Array:
+    """Return an array with zeros for missing values."""
+    return array.filled(np.zeros((), array.dtype)[()]) if array.masked else array
 
 
 def chosen(numbers: Any, *choices: Any, mode: str) -> Any:

@@ -114,14 +114,14 @@ def _histogramdd(
         lines = [as_array(one) for one in sample]
     dims = len(lines)
     # NumPy is called with one sample, to check the bins and to find known edges.
-    probe = np.stack([np.zeros(1, one.dtype) for one in lines], -1)
+    probe = np.stack([np.zeros(min(1, one.size), one.dtype) for one in lines], -1)
     several = list(bins) if np.iterable(bins) else [bins] * dims
     known: Any
     counts, known = np.histogramdd(probe, bins, range, density=False)
     ranges = [None] * dims if range is None else list(range)
     edges: list[Array] = []
     for line, each, extent, some in zip(lines, several, ranges, known, strict=True):
-        if np.iterable(each) or extent is not None:
+        if np.iterable(each) or extent is not None or not line.size:
             edges.append(as_array(some))
         else:
             by = reductions.histogram_edges(line.astype(probe.dtype).node, each)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+from functools import reduce
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -9,6 +11,7 @@ import numpy as np
 from biggus import expressions
 from biggus.adapt import node_of
 from biggus.array import Array, implements
+from biggus.expressions.validity import valid, valid_where
 from biggus.statistics.signatures import NOT_GIVEN, refuse
 
 if TYPE_CHECKING:
@@ -172,3 +175,13 @@ def _test(ufunc: np.ufunc, quality: str, example: str) -> Test:
 isnan = _test(np.isnan, "NaN or NaT", "array([False,  True, False])")
 isfinite = _test(np.isfinite, "finite", "array([ True, False, False])")
 isinf = _test(np.isinf, "infinite", "array([False, False,  True])")
+
+
+def valid_in_all(*arrays: Array) -> Array:
+    """Return where no array has a missing value."""
+    return reduce(operator.and_, [Array.from_node(valid(one.node)) for one in arrays])
+
+
+def masked_elsewhere(array: Array, there: Array) -> Array:
+    """Return values that are missing where a condition is false."""
+    return Array.from_node(valid_where(array.node, there.node))

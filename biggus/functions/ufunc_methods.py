@@ -68,8 +68,7 @@ def _accumulate(
     ufunc: np.ufunc, array: Any, /, axis: int = 0, dtype: Any = None, out: Any = None
 ) -> Array:
     refuse(f"{ufunc.__name__}.accumulate", out=out)
-    if array.ndim == 0:
-        raise TypeError("cannot accumulate on a scalar")
+    ufunc.accumulate(np.ones((1,) * array.ndim, array.dtype), axis, dtype)  # may refuse
     keywords = {} if dtype is None else {"dtype": np.dtype(dtype)}
     refuse_missing(f"{ufunc.__name__}.accumulate", as_array(array))
     return lined(array, axis, ufunc.accumulate, keywords)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-import operator
-from functools import reduce
 from typing import Any
 
 import numpy as np
 
 from biggus.array import Array, implements
 from biggus.construct import broadcast_to, zeros
-from biggus.expressions.validity import valid, valid_where
-from biggus.functions.elementwise import as_array, clip
+from biggus.functions.elementwise import as_array, clip, masked_elsewhere, valid_in_all
 from biggus.functions.joining import concatenate
 from biggus.functions.products import conjugate, tensordot
 from biggus.functions.reshaping import at_least_2d
@@ -37,7 +34,7 @@ def _average(
             normal_axes(axis, array.ndim)  # also where NumPy's sums take axis 0 of no axes
         factors = _weights(array, axis, as_array(weights))
         if array.masked:  # missing values have no weight
-            factors = _masked_elsewhere(factors, _valid(array, factors))
+            factors = masked_elsewhere(factors, valid_in_all(array, factors))
         kinds = (array.dtype, factors.dtype)
         dtype = (
             np.result_type(*kinds, "f8") if array.dtype.kind in "iub" else np.result_type(*kinds)
@@ -67,16 +64,6 @@ def _weights(array: Array, axis: Any, weights: Array) -> Array:
     turned = weights.transpose(order)
     key = tuple([slice(None) if one in axes else None for one in range(array.ndim)])
     return broadcast_to(turned[key], array.shape)
-
-
-def _valid(*arrays: Array) -> Array:
-    """Return where no array of one shape has a missing value."""
-    return reduce(operator.and_, [Array.from_node(valid(one.node)) for one in arrays])
-
-
-def _masked_elsewhere(array: Array, there: Array) -> Array:
-    """Return values that are missing where a condition is false."""
-    return Array.from_node(valid_where(array.node, there.node))
 
 
 @implements(np.cov)
@@ -123,9 +110,9 @@ def cov(
     other = off if weights is None else off * weights
     products = tensordot(off, conjugate(other), ([1], [1]))
     if values.masked:
-        present = _valid(values).astype(np.float64)
+        present = valid_in_all(values).astype(np.float64)
         pairs = tensordot(present, present, ([1], [1])) - by
-        return np.squeeze(_masked_elsewhere(products / pairs, pairs > 0))  # type: ignore[return-value]
+        return np.squeeze(masked_elsewhere(products / pairs, pairs > 0))  # type: ignore[return-value]
     return np.squeeze(np.multiply(products, 1 / factor) if factor > 0 else products * np.inf)  # type: ignore[return-value]
 
 
@@ -136,8 +123,8 @@ def _variables(arrays: list[Array], rowvar: bool) -> list[Array]:
         turned = [arrays[0].ndim != 1, *[one.shape[0] != 1 for one in rows[1:]]]
         rows = [one.T if turn else one for one, turn in zip(rows, turned, strict=True)]
     if len({one.shape for one in rows}) < len(rows) and any(one.masked for one in rows):
-        there = _valid(*rows)
-        rows = [_masked_elsewhere(one, there) for one in rows]
+        there = valid_in_all(*rows)
+        rows = [masked_elsewhere(one, there) for one in rows]
     return rows
 
 

@@ -78,3 +78,16 @@ def test_searchsorted_keeps_missing_values():
     found = np.searchsorted([1, 2], lazy(values)[1])
     assert isinstance(found, biggus.Array)
     assert found.masked_array().mask.tolist() == [False, False, True, False]
+
+
+@pytest.mark.parametrize("mode", ["raise", "wrap", "clip"])
+def test_choose_leaves_out_missing_numbers_and_missing_values_that_are_chosen(mode):
+    random = np.random.default_rng(1)
+    numbers = np.ma.masked_equal(random.integers(0, 4, (4, 5)), 3)  # 3 is out of bounds
+    first, second = np.ma.masked_less(random.random((2, 4, 5)), 0.5)
+    for a, choices in [(numbers, [first, 7, second]), (numbers.filled(1), [first, second, 0.5])]:
+        theirs = np.ma.choose(a, choices, mode=mode)
+        given = [lazy(one)[1] if np.ndim(one) else one for one in choices]
+        ours = np.choose(lazy(a)[1], given, mode=mode).masked_array()
+        np.testing.assert_array_equal(ours.mask, np.ma.getmaskarray(theirs))
+        np.testing.assert_array_equal(ours.filled(0), theirs.filled(0))

@@ -63,6 +63,12 @@ def test_function_is_lazy_and_matches_numpy(name, shape):
         check(CALLS[name], values, name in EXACT)
 
 
+@pytest.mark.parametrize("dtype", ["f4", "f8", "u1"])
+def test_histograms_of_no_values_have_the_edges_of_numpy(dtype):
+    check(lambda a: np.histogramdd(a, 3), np.zeros((0, 2), dtype))
+    check(lambda a: np.histogram2d(a, a, [3, [1, 2]]), np.zeros(0, dtype))
+
+
 @settings(max_examples=15)
 @given(st.lists(st.integers(0, 9)), st.integers(0, 12), st.booleans())
 def test_bincount(numbers, least, weighted):

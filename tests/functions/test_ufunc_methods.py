@@ -47,3 +47,9 @@ def test_initial_value_of_empty_or_excluded_values(name):
                 lambda a, keywords=keywords, where=where: function(a, where=where, **keywords),
                 values,
             )
+
+
+@pytest.mark.parametrize("axis", [0, -1, 1, -3])
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3)])
+def test_accumulate_along_any_axis(axis, shape):
+    check(lambda a: np.subtract.accumulate(a, axis), np.ones(shape))
