@@ -30,6 +30,7 @@ from biggus.errors import GoneError, MismatchError, OpenError, OptionError
 from biggus.graph import Elementwise
 from biggus.labels import Labels, labels_of
 from biggus.labels.attributes import counted_in
+from biggus.labels.axes import numbered
 from biggus.labels.times import Recount, TimeUnits, calendar_named, comparable, time_units
 from biggus.sources import studying
 
@@ -51,7 +52,7 @@ _IDLE: Mapping[str, Any] = {"scale_factor": 1, "add_offset": 0, "_Unsigned": "fa
 def open_many(
     locations: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     variable: str | None = None,
-    axis: int = 0,
+    axis: int | str = 0,
     stack: bool = False,
     *,
     mismatch: str = "raise",
@@ -73,8 +74,8 @@ def open_many(
         The name of the variable, as in :func:`open`.  It may be appended to the pattern
         (``"era5_*.nc::t2m"``) or to the locations; a name that is given with one location
         alone holds for all.
-    axis : int, optional
-        The axis along which to join.
+    axis : int or str, optional
+        The axis along which to join, by its number or its name.
     stack : bool, optional
         Whether to stack along a new first axis instead.
     mismatch : {"raise", "ignore"}, optional
@@ -185,7 +186,10 @@ class JoinedMember(NamedTuple):
 
 
 def joined(
-    members: Sequence[JoinedMember], axis: int = 0, stack: bool = False, mismatch: str = "raise"
+    members: Sequence[JoinedMember],
+    axis: int | str = 0,
+    stack: bool = False,
+    mismatch: str = "raise",
 ) -> Array:
     """Join opened arrays as :func:`open_many` does, after checking that they mean the same.
 
@@ -197,6 +201,7 @@ def joined(
     if mismatch not in MISMATCHES:
         raise OptionError(f"mismatch is 'raise' or 'ignore', not {mismatch!r}")
     arrays = [member.array for member in members]
+    number = numbered(arrays[0].node, axis)
     if mismatch == "raise":
         arrays = list(_agreeing(members))
     dtypes = {array.dtype: member for array, member in zip(arrays, members, strict=True)}
@@ -204,13 +209,13 @@ def joined(
         listing = ", ".join(f"{dtype} of {member.name}" for dtype, member in dtypes.items())
         _log.info("joined by promotion: %s", listing)
     try:
-        whole = ArrayStack(arrays) if stack else LinearMosaic(arrays, axis=axis)
+        whole = ArrayStack(arrays) if stack else LinearMosaic(arrays, axis=number)
     except ValueError as error:
         if type(error) is not ValueError:
             raise
         raise ValueError(_with_names(str(error), members)) from None
     if mismatch == "raise":
-        _check_coordinates(members, axis, stack)
+        _check_coordinates(members, number, stack)
     return whole
 
 

@@ -369,6 +369,18 @@ def test_different_axis_orders_raise_unless_mismatch_is_ignored(folder):
     assert biggus.open_many("*.nc", "v", mismatch="ignore").shape == (6, 3, 3)
 
 
+def test_axis_may_be_a_name(folder):
+    for number, name in enumerate(("a.nc", "b.nc")):
+        with netcdf.Dataset(name, "w") as file:
+            for dim, n in {"t": 2, "x": 3 + number}.items():
+                file.createDimension(dim, n)
+            file.createVariable("v", "f4", ("t", "x"))[:] = number
+    assert biggus.open_many("*.nc", "v", axis="x").shape == (2, 7)
+    assert main(["stats", "*.nc", "v", "--join-axis", "x"]) == 0
+    with pytest.raises(ValueError, match="no axis named 'y'; there are t, x"):
+        biggus.open_many("*.nc", "v", axis="y")
+
+
 def test_shape_mismatch_error_names_the_files(folder):
     write_hdf5(folder / "a.h5", np.zeros((2, 3)))
     write_hdf5(folder / "b.h5", np.zeros((2, 4)))

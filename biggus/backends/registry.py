@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 
 GROUP = "biggus.backends"
 
+_OTHER_CONTENT = {
+    b"<!doctype html": "it is a web page (HTML), such as a server sends instead of a file",
+    b"<html": "it is a web page (HTML), such as a server sends instead of a file",
+    b"version https://git-lfs": "it is a pointer of Git LFS: fetch the file itself by git lfs pull",
+}
+"""What files are that begin like this, in lower case."""
+
 _one_at_a_time = threading.RLock()  # so that a process has one instance of each backend
 
 _log = logging.getLogger("biggus.backends")
@@ -105,6 +112,7 @@ def backend_for(location: Location) -> Backend:
     OpenError
         If no backend recognises it.
     """
+    _check_content(location)
     best: Backend | None = None
     surest = Backend.UNCLAIMED
     for backend in _loadable():
@@ -130,13 +138,29 @@ def backend_for(location: Location) -> Backend:
     if location.is_directory and not os.access(location.path, os.R_OK | os.X_OK):
         raise OpenError(location.public, "permission denied: the folder cannot be looked into")
     if location.is_directory:
-        raise OpenError(location.public, "the folder holds no store that biggus knows")
+        raise OpenError(
+            location.public,
+            "the folder holds no store that biggus knows; to join the files in it, give "
+            f"biggus.open_many or biggus stats a pattern such as {location.path / '*.nc'}",
+        )
     if not location.head and not location.path.exists():
         raise GoneError(location.public, "there is no such file or folder")
     raise OpenError(
         location.public,
         f"no backend knows its format; name its backend ({', '.join(backend_names())})",
     )
+
+
+def _check_content(location: Location) -> None:
+    """Raise an OpenError that says what a file is, if it is none that holds arrays."""
+    head = location.known_head
+    if head:
+        start = head[:64].lstrip().lower()
+        for mark, what in _OTHER_CONTENT.items():
+            if start.startswith(mark):
+                raise OpenError(location.public, what)
+    elif not location.scheme and location.path.is_file() and not location.path.stat().st_size:
+        raise OpenError(location.public, "the file is empty")
 
 
 @cache

@@ -42,10 +42,10 @@ def add_locations(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--join-axis",
-        type=int,
+        type=_axis,
         default=0,
-        metavar="N",
-        help="the axis along which several are joined (default: 0)",
+        metavar="AXIS",
+        help="the axis along which several are joined, by number or name (default: 0)",
     )
     parser.add_argument(
         "--join-mismatch",
@@ -54,6 +54,14 @@ def add_locations(parser: argparse.ArgumentParser) -> None:
         help="if files have different units that cannot be converted: stop with an error (raise, "
         "the default), or join the numbers as they are (ignore)",
     )
+
+
+def _axis(text: str) -> int | str:
+    """Return the number of an axis, or its name."""
+    try:
+        return int(text)
+    except ValueError:
+        return text
 
 
 @dataclasses.dataclass

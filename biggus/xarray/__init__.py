@@ -3,6 +3,11 @@
 Importing this module adds the accessor ``biggus`` to datasets and data arrays.
 """
 
+from biggus.support.extras import needing
+
+with needing("xarray", "xarray", "biggus.xarray"):
+    import xarray as _xarray  # noqa: F401 - the modules below need it
+
 from biggus.xarray.accessor import Accessor
 from biggus.xarray.engine import Engine
 from biggus.xarray.opening import open

@@ -35,8 +35,17 @@ def test_unknown_backend_names_raise():
         (lambda d: d / "missing.xyz", GoneError, "no such file"),
         (lambda d: d / "missing", GoneError, "no such file"),
         (lambda d: write_file(d, "a.xyz", b"garbage"), OpenError, "no backend knows its format"),
-        (lambda d: write_file(d, "a.xyz", b""), OpenError, "no backend knows its format"),
-        (lambda d: d, OpenError, "no store"),
+        *(
+            (lambda d, name=name, text=text: write_file(d, name, text), OpenError, message)
+            for name in ("a.xyz", "a.npy", "a.nc", "a.h5", "a.zarr")
+            for text, message in (
+                (b"", "the file is empty"),
+                (b"\n <!DOCTYPE HTML><html>404 Not Found", "a web page"),
+                (b"<html><head></head></html>", "a web page"),
+                (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "git lfs pull"),
+            )
+        ),
+        (lambda d: d, OpenError, r"no store.*a pattern such as .*\*\.nc"),
         (lambda d: "gopher://host/a", OpenError, "gopher"),
     ],
 )

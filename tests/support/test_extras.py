@@ -22,6 +22,7 @@ USES = {
     ),
     "tqdm": "biggus.set_options(progress=True); a.mean().ndarray()",
     "hypothesis": "from biggus.testing.strategies import boxes; boxes((3,))",
+    "xarray": "import biggus.xarray",
     "matplotlib": "from biggus.cli.demo.story import require_packages as r; r()",
 }
 SAVES = {

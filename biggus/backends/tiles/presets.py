@@ -64,7 +64,7 @@ def preset_named(text: str) -> Preset:
     MissingDependencyError
         If xyzservices is not installed.
     """
-    with needing("xyzservices", "tiles", "tile servers by their names"):
+    with needing("xyzservices", "tiles", "opening a tile server by its name"):
         import xyzservices.providers
     name = text.partition(":")[2].strip("/")
     try:
