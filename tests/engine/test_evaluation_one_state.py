@@ -141,13 +141,13 @@ def test_values_fetched_by_another_evaluation_belong_to_the_same_state(path, tmp
         files, "SETTLED_SECONDS", 1e9
     )  # nothing is stored; concurrent reads share values
     a = opened(path, cache=biggus.Cache(tmp_path / "cache"), chunks=ROW)
-    missed = cached.Cached._missed
+    fetch_missing = cached.Cached._fetch_missing
     fetching = threading.Event()
 
     def until_joined(self, wanted):
         if fetching.is_set():
-            return missed(self, wanted)
-        found = missed(self, wanted)
+            return fetch_missing(self, wanted)
+        found = fetch_missing(self, wanted)
         fetching.set()
         give_up = time.monotonic() + 120
         while not any(flight.shared for flight in list(cached._flights._flights.values())):
@@ -156,7 +156,7 @@ def test_values_fetched_by_another_evaluation_belong_to_the_same_state(path, tmp
         overwrite(path)
         return found
 
-    monkeypatch.setattr(cached.Cached, "_missed", until_joined)
+    monkeypatch.setattr(cached.Cached, "_fetch_missing", until_joined)
     with ThreadPoolExecutor(1) as other:
         first = other.submit(a[0].ndarray)
         assert fetching.wait(60)
