@@ -30,6 +30,8 @@ _OTHER_CONTENT = {
 
 _one_at_a_time = threading.RLock()  # so that a process has one instance of each backend
 
+_instances: dict[str, Backend] = {}
+
 _log = logging.getLogger("biggus.backends")
 
 
@@ -55,12 +57,14 @@ def backend_named(name: str) -> Backend:
     OptionError
         If none has that name, or its module cannot be loaded.
     """
-    with between_forks(), _one_at_a_time:
-        return _instance(name)
+    if name not in _instances:
+        with between_forks(), _one_at_a_time:
+            if name not in _instances:
+                _instances[name] = _made(name)
+    return _instances[name]
 
 
-@cache
-def _instance(name: str) -> Backend:
+def _made(name: str) -> Backend:
     try:
         entry = _entries()[name]
     except KeyError:

@@ -8,11 +8,10 @@ So a fork waits until no thread is inside such code.
 from __future__ import annotations
 
 import concurrent.futures.thread  # noqa: F401 - registers its fork handlers before ours
-import contextlib
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 _log = logging.getLogger("biggus.support.forks")
 
@@ -47,22 +46,25 @@ class ForkGate:
         self._forking = 0
         self._changed = threading.Condition(threading.RLock())
 
-    @contextlib.contextmanager
-    def entered(self) -> Iterator[None]:
-        """Hold off forks for the length of the block."""
+    def __enter__(self) -> None:
         thread = threading.get_ident()
         with self._changed:
             if self._forking and thread not in self._inside:
                 self._changed.wait_for(lambda: not self._forking, PRECEDENCE_SECONDS)
             self._inside[thread] = self._inside.get(thread, 0) + 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                entries = self._inside.pop(thread, 1) - 1
-                if entries > 0:
-                    self._inside[thread] = entries
+
+    def __exit__(self, *_: object) -> None:
+        thread = threading.get_ident()
+        with self._changed:
+            entries = self._inside.pop(thread, 1) - 1
+            if entries > 0:
+                self._inside[thread] = entries
+            if self._forking:
                 self._changed.notify_all()
+
+    def entered(self) -> ForkGate:
+        """Return a context in which forks wait: the gate itself."""
+        return self
 
     def _close(self) -> None:
         self._changed.acquire()
