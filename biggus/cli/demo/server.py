@@ -1,9 +1,9 @@
 """A tile server on the loopback interface, in another process.
 
 ``python -m biggus.cli.demo.server`` prints its port when it is ready, and
-serves ``/{z}/{x}/{y}.jpg`` and ``.png`` until its standard input is closed; so
-it never outlives the process that started it, however that one ends.
-``/requests`` tells which tiles were asked for.
+serves ``/{z}/{x}/{y}.jpg`` until its standard input is closed, so that it never
+outlives the process that started it.  ``/requests`` lists the tiles that were
+requested.
 """
 
 from __future__ import annotations
@@ -123,17 +123,12 @@ class Earth:
             return self._levels[-1]
 
 
-def encode(pixels: Pixels, suffix: str) -> bytes:
-    """Return pixels as the bytes of a JPEG (``"jpg"``) or a PNG (``"png"``) file."""
+def encode(pixels: Pixels) -> bytes:
+    """Return pixels as the bytes of a JPEG file."""
     import PIL.Image
 
     file = io.BytesIO()
-    how: dict[str, Any] = (
-        {"format": "PNG", "compress_level": 6}
-        if suffix == "png"
-        else {"format": "JPEG", "quality": 92, "subsampling": 0}
-    )
-    PIL.Image.fromarray(pixels).save(file, **how)
+    PIL.Image.fromarray(pixels).save(file, format="JPEG", quality=92, subsampling=0)
     return file.getvalue()
 
 
@@ -163,8 +158,7 @@ def _halved(picture: Pixels) -> Pixels:
     return ((total + 2) // 4).astype(np.uint8)
 
 
-_TILE = re.compile(r"/(\d{1,2})/(\d{1,6})/(\d{1,6})\.(jpg|png)")
-_MEDIA = {"jpg": "image/jpeg", "png": "image/png"}
+_TILE = re.compile(r"/(\d{1,2})/(\d{1,6})/(\d{1,6})\.jpg")
 _START_SECONDS = 60
 _STOP_SECONDS = 10
 
@@ -204,15 +198,14 @@ class _Handler(BaseHTTPRequestHandler):
             return
         with self.server.lock:
             self.server.requests.append(self.path)
-        zoom, x, y = map(int, match.groups()[:3])
-        suffix = match[4]
+        zoom, x, y = map(int, match.groups())
         try:
-            body = encode(self.server.earth.tile(zoom, x, y), suffix)
+            body = encode(self.server.earth.tile(zoom, x, y))
         except LookupError:
             self._send(HTTPStatus.NOT_FOUND, b"", {})
             return
         headers = {
-            "Content-Type": _MEDIA[suffix],
+            "Content-Type": "image/jpeg",
             "ETag": f'"{hashlib.sha256(body).hexdigest()[:32]}"',
             "Cache-Control": "public, max-age=86400",
         }
