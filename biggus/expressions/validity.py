@@ -1,4 +1,4 @@
-"""Masks as values: nodes of where values are valid, and values masked by such nodes."""
+"""Masks as values: steps that return where values are valid, and that mask values."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from biggus.graph import BaseStep, Elementwise, Node
+from biggus.graph import BaseStep
 from biggus.sources.base import Values
 
 
@@ -36,13 +36,3 @@ class ValidWhere(BaseStep):
         shape = np.broadcast_shapes(values.shape, there.shape)
         mask = ~np.broadcast_to(there, shape)
         return np.ma.MaskedArray(np.broadcast_to(values, shape), mask=mask)
-
-
-def valid(node: Node) -> Node:
-    """Return the node of where values are not missing."""
-    return Elementwise(Valid(), node)
-
-
-def valid_where(node: Node, there: Node) -> Node:
-    """Return the node of values that are masked where another node is false."""
-    return Elementwise(ValidWhere(node.dtype), node, there)

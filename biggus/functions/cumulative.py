@@ -14,9 +14,8 @@ import numpy as np
 
 from biggus.array import Array, implements
 from biggus.expressions.cumulative import Running, wide_of
-from biggus.expressions.validity import valid, valid_where
 from biggus.functions.along import lined
-from biggus.functions.elementwise import as_array, where
+from biggus.functions.elementwise import as_array, masked_elsewhere, valid_in_all, where
 from biggus.functions.joining import concatenate
 from biggus.functions.rearranging import along, along_or_flat, of_an_axis
 from biggus.functions.reshaping import reshape
@@ -52,7 +51,7 @@ def _running(name: str) -> Callable[..., Array]:
             values = where(np.isnan(values), array.dtype.type(neutral), values)
         totals = _accumulated(values.astype(kind), place, product)
         if array.masked:
-            totals = Array.from_node(valid_where(totals.node, valid(array.node)))
+            totals = masked_elsewhere(totals, valid_in_all(array))
         return totals
 
     return run

@@ -11,7 +11,8 @@ import numpy as np
 from biggus import expressions
 from biggus.adapt import node_of
 from biggus.array import Array, implements
-from biggus.expressions.validity import valid, valid_where
+from biggus.expressions.validity import Valid, ValidWhere
+from biggus.graph import Elementwise
 from biggus.statistics.signatures import NOT_GIVEN, refuse
 
 if TYPE_CHECKING:
@@ -179,9 +180,11 @@ isinf = _test(np.isinf, "infinite", "array([False, False,  True])")
 
 def valid_in_all(*arrays: Array) -> Array:
     """Return where no array has a missing value."""
-    return reduce(operator.and_, [Array.from_node(valid(one.node)) for one in arrays])
+    return reduce(
+        operator.and_, [Array.from_node(Elementwise(Valid(), one.node)) for one in arrays]
+    )
 
 
 def masked_elsewhere(array: Array, there: Array) -> Array:
     """Return values that are missing where a condition is false."""
-    return Array.from_node(valid_where(array.node, there.node))
+    return Array.from_node(Elementwise(ValidWhere(array.dtype), array.node, there.node))

@@ -14,9 +14,8 @@ import numpy as np
 
 from biggus import options
 from biggus.array import Array, implements
-from biggus.expressions.validity import valid, valid_where
 from biggus.functions.axes import moveaxis
-from biggus.functions.elementwise import as_array
+from biggus.functions.elementwise import as_array, masked_elsewhere, valid_in_all
 from biggus.functions.joining import stack
 from biggus.functions.rearranging import diagonal
 from biggus.functions.reshaping import ravel, reshape
@@ -47,9 +46,9 @@ def _of_valid(a: Array, b: Array) -> Array:
 
     An element is missing if one factor is missing in each of its products.
     """
-    counts = _times(*[Array.from_node(valid(one.node)).astype(np.float32) for one in (a, b)])
+    counts = _times(*[valid_in_all(one).astype(np.float32) for one in (a, b)])
     product = _times(a.filled(0), b.filled(0))
-    return Array.from_node(valid_where(product.node, (counts > 0).node))
+    return masked_elsewhere(product, counts > 0)
 
 
 def _product_dtype(a: Array, b: Array) -> np.dtype[Any]:
