@@ -171,18 +171,34 @@ def _naming(labels: Labels, place: Place, there: Any) -> Labels:
     mapping = labels.grid_mapping
     if mapping is not None and sibling(place, mapping.name) in there:
         attributes["grid_mapping"] = mapping.name.rpartition("/")[2]
-    _name_saved(attributes, place, there)
+    _name_saved(attributes, place, there, _external(labels))
     return replace(labels, attributes=attributes)
 
 
-def _name_saved(attributes: dict[str, Any], place: Place, there: Any) -> None:
-    """Leave out ancillary variables and formula terms that are not saved."""
+def _external(labels: Labels) -> Sequence[str]:
+    """Return the cell measures that are in other files, as an attribute of the group says."""
+    names = labels.group_attributes.get("external_variables")
+    return names.split() if isinstance(names, str) else ()
+
+
+def _name_saved(
+    attributes: dict[str, Any], place: Place, there: Any, external: Sequence[str] = ()
+) -> None:
+    """Leave out ancillary variables, cell measures and formula terms that are not saved."""
     ancillary = attributes.get("ancillary_variables")
     if isinstance(ancillary, str):
         saved = [name for name in ancillary.split() if sibling(place, name) in there]
         attributes["ancillary_variables"] = " ".join(saved)
         if not saved:
             del attributes["ancillary_variables"]
+    measures = attributes.get("cell_measures")
+    if isinstance(measures, str):
+        words = measures.split()
+        named = zip(words[::2], words[1::2], strict=False)
+        kept = [pair for pair in named if pair[1] in external or sibling(place, pair[1]) in there]
+        attributes["cell_measures"] = " ".join(word for pair in kept for word in pair)
+        if not kept:
+            del attributes["cell_measures"]
     terms = attributes.get("formula_terms")
     if isinstance(terms, str):
         names = [word for word in terms.split() if not word.endswith(":")]

@@ -345,7 +345,9 @@ def test_dataset_and_mapping_are_saved_under_the_names_of_their_arrays(source, t
 
 def test_only_saved_variables_are_named(source, tmp_path):
     with netCDF4.Dataset(source, "a") as file:
+        file.external_variables = "areacella"
         file["tas"].ancillary_variables = "quality count"
+        file["tas"].cell_measures = "area: areacella volume: count"
         file["y"].formula_terms = "a: quality b: count"
         for name in ("quality", "count"):
             file.createVariable(name, "f8", ("y",))[:] = 0
@@ -356,3 +358,6 @@ def test_only_saved_variables_are_named(source, tmp_path):
         with netCDF4.Dataset(path) as file:
             assert getattr(file["tas"], "ancillary_variables", "").split() == saved[1:]
             assert hasattr(file["y"], "formula_terms") is (len(saved) == 3)
+            volume = " volume: count" if len(saved) == 3 else ""
+            assert file["tas"].cell_measures == "area: areacella" + volume
+            assert file.external_variables == "areacella"
