@@ -40,12 +40,12 @@ def test_repr_slicing_joining_and_pickling_read_nothing(unread):
         stacked[:, 0, None, 1:, [0, 3]].T.astype("i2"),
         (5, *stacked[:, 0, None, 1:, [0, 3]].T.shape),
     )
-    repr(view)
-    view._repr_html_()
-    pickle.loads(pickle.dumps(view))
-    copy.copy(view), copy.deepcopy(view)
-    list(view)
-    hasattr(view, "chunks")
+    assert repr(view).startswith("<biggus.Array shape=(5, ")
+    assert "int16" in view._repr_html_()
+    for same in (pickle.loads(pickle.dumps(view)), copy.copy(view), copy.deepcopy(view)):
+        assert (same.shape, same.dtype) == (view.shape, view.dtype)
+    assert [row.shape for row in view] == [view.shape[1:]] * 5
+    assert hasattr(view, "chunks")
 
 
 def test_repr(unread):

@@ -64,7 +64,8 @@ USES = {
 @pytest.mark.parametrize("use", USES.values(), ids=[name.replace(" ", "-") for name in USES])
 def test_file_is_released_after_use(path, use):
     use(biggus.open(path, "v"))
-    write_file(path)
+    write_file(path)  # raises an error while the file is open for reading
+    np.testing.assert_array_equal(biggus.open(path, "v").ndarray(), VALUES)
 
 
 def test_file_is_released_after_saving(path, tmp_path):
@@ -72,6 +73,7 @@ def test_file_is_released_after_saving(path, tmp_path):
     biggus.save([a - a.mean(axis=0)], [tmp_path / "out.npy"])
     del a
     write_file(path)
+    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), VALUES - VALUES.mean(axis=0))
 
 
 @pytest.mark.in_pairs

@@ -6,6 +6,7 @@ import copy
 import gc
 import pickle
 import sys
+import weakref
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 
@@ -104,7 +105,11 @@ def test_deep_expression_is_pickled_and_copied(lazy, expected):
 def test_deep_expression_is_freed_without_recursion(link):
     gc.disable()
     try:
-        chain(biggus.ArrayAdapter(VALUES), link, NUMBER)
+        values = VALUES.copy()
+        alive = weakref.ref(values)
+        chain(biggus.ArrayAdapter(values), link, NUMBER)
+        del values
+        assert alive() is None
     finally:
         gc.enable()
 

@@ -15,6 +15,7 @@ def test_unix_sockets_are_allowed(tmp_path, monkeypatch):
         served.bind("s")
         served.listen()
         one.connect("s")
+        assert one.getpeername() == "s"
 
 
 def test_open_sockets_cannot_connect_or_bind():

@@ -1,6 +1,5 @@
 """JPEG images with missing parts that have an end marker."""
 
-import contextlib
 import io
 
 import numpy as np
@@ -113,10 +112,14 @@ def test_jpeg_without_a_frame_raises():
 
 def test_truncated_header_raises_no_other_error():
     whole = jpeg(ROUGH, progressive=True, restart_marker_rows=1)
+    refused = 0
     for stop in range(0, len(whole), 7):
         for data in (whole[:stop], whole[:stop] + END):
-            with contextlib.suppress(CutOffError):
+            try:
                 lengthened(data)
+            except CutOffError:
+                refused += 1
+    assert refused
 
 
 @pytest.mark.parametrize(

@@ -216,4 +216,6 @@ def test_undrawable_arrays_raise(array, kind) -> None:
 
 def test_all_missing_and_constant_arrays_can_be_drawn() -> None:
     for values in (np.full((4, 5), np.nan), np.ma.masked_all((4, 5)), np.full((4, 5), 7)):
-        biggus.quicklook(biggus.ArrayAdapter(values)).canvas.draw()
+        figure = biggus.quicklook(biggus.ArrayAdapter(values))
+        figure.canvas.draw()
+        assert figure.axes[0].images[0].get_array().shape == (4, 5)

@@ -11,6 +11,7 @@ import pytest
 import biggus
 
 matplotlib = pytest.importorskip("matplotlib")
+pytest.importorskip("matplotlib.dates")
 netCDF4 = pytest.importorskip("netCDF4")
 pytest.importorskip("cftime")
 
@@ -127,9 +128,11 @@ def test_datetime64_coordinates_of_zarr(tmp_path) -> None:
         group.create_array("time", data=days, dimension_names=("time",))
     group.create_array("v", data=np.ones((8, 3)), dimension_names=("time", "x"))
     array = biggus.open(tmp_path / "dates.zarr", "v")
-    for shown in (array, array[:, 0]):
+    for shown, name in ((array, "yaxis"), (array[:, 0], "xaxis")):
         figure = biggus.quicklook(shown)
         figure.canvas.draw()
+        axis = getattr(figure.axes[0], name)
+        assert isinstance(axis.get_major_formatter(), matplotlib.dates.ConciseDateFormatter)
 
 
 ALL_MISSING = "all values are missing"
