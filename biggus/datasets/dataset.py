@@ -147,7 +147,7 @@ class Dataset(Mapping[str, "Array"]):
         indexers : mapping of str to int, slice or list of int, optional
             The indices, by the name of the axis.
         drop : bool, optional
-            Whether to leave out the coordinates of axes that an integer selects from.
+            Whether to leave out coordinates of which integers select a single value.
         **by_name : int, slice or list of int
             Further indices.
 
@@ -172,7 +172,7 @@ class Dataset(Mapping[str, "Array"]):
         variables, dims = {}, {}
         for name, array in self._group.variables.items():
             own = self._group.dims[name]
-            if drop and name in self._coords and gone.intersection(own):
+            if drop and name in self._coords and own and gone.issuperset(own):
                 continue
             key = tuple([indexers.get(dim, slice(None)) for dim in own])
             variables[name] = array.oindex[key] if own else array
@@ -202,7 +202,7 @@ class Dataset(Mapping[str, "Array"]):
         tolerance : number or timedelta, optional
             The greatest distance to the value that `method` selects.
         drop : bool, optional
-            Whether to leave out the coordinates of axes that a single value selects from.
+            Whether to leave out coordinates of which single values select a single value.
         **by_name : scalar, slice or list
             Further values.
 

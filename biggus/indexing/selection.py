@@ -343,10 +343,12 @@ class Selection:
 
 
 def _empty(m: AxisMap, key: Selection) -> AxisMap:
-    """Return the map that an empty `key` makes of a map; dims of slices remain dims of the axis."""
+    """Return the map that an empty `key` makes of a map: no positions, but the dim of the axis."""
     if type(m) is DimensionMap and type(key.maps[m.dim]) is DimensionMap:
         return _affine(key.maps[m.dim], m.start, m.step)
-    return ConstantMap(0)
+    dims = tuple({dim for each in dims_of(m) for dim in dims_of(key.maps[each])})
+    positions = np.zeros(key.shape[dims[0]] if dims else 0, np.intp)
+    return ArrayMap(dims, positions) if len(dims) == 1 else ConstantMap(0)
 
 
 def _affine(m: AxisMap, start: int, step: int) -> AxisMap:

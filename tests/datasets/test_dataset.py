@@ -105,6 +105,23 @@ def test_attributes_iteration_and_selection_match_xarray(path, look):
         assert look(biggus.open_dataset(path)) == look(right)
 
 
+@pytest.mark.parametrize(
+    "at", [{"lat": 0}, {"lat": 0, "lon": 1}, {"lat": [0]}, {"time": 0}], ids=str
+)
+def test_dropping_leaves_coordinates_of_other_axes_as_xarray_does(path, at):
+    xr = pytest.importorskip("xarray")
+    with netCDF4.Dataset(path, "a") as file:
+        file.createVariable("area", "f8", ("lat", "lon"))[:] = np.ones((3, 4))
+        file["t"].coordinates = "height area"
+    with xr.open_dataset(path, decode_times=False) as right:
+        for part in (at, {**at, "time": slice(0)}):
+            theirs = right.isel(part, drop=True)
+            ours = biggus.open_dataset(path).isel(part, drop=True)
+            assert {name: a.dims for name, a in ours.variables.items()} == {
+                name: a.dims for name, a in theirs.variables.items()
+            }
+
+
 @pytest.mark.parametrize("method", ["nearest", "pad", "ffill", "backfill", "bfill"])
 @pytest.mark.parametrize("tolerance", [None, 2.0, 6])
 def test_sel_with_method_and_tolerance_matches_xarray(path, method, tolerance):

@@ -30,6 +30,10 @@ DIMS = {
     "mask of one value": (lambda a: a[[True, False, False, False]], ("time", "lat", "lon")),
     "new axis and an index": (lambda a: a[None, [3]], ("dim_0", "time", "lat", "lon")),
     "part of nothing": (lambda a: a[4:][:, ::-1], ("time", "lat", "lon")),
+    "part of nothing by arrays": (
+        lambda a: a[4:].oindex[:, [2], [0, 1]][:, :, ::-1],
+        ("time", "lat", "lon"),
+    ),
     "pairs of one": (lambda a: a[:, [2], [1]], ("time", "dim_1")),
     "pairs": (lambda a: a[:, [2, 0], [1, 1]], ("time", "dim_1")),
     "mean": (lambda a: a.mean(1), ("time", "lon")),
