@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from biggus import engine
 from biggus.adapt import holds_several, node_of, several
+from biggus.array import Array
 from biggus.engine.running import start_workers
 from biggus.errors import MissingDependencyError, OutputError
-from biggus.labels import Labels, encoding_of
+from biggus.labels import Labels, encoding_of, labels_of_all
 from biggus.sinks.blocks import Guarded, WriteGate
 from biggus.sinks.companions import companions_of, shared_group_attributes
 from biggus.sinks.inputs import Inputs
@@ -178,7 +179,7 @@ def _saved(
 def paired(arrays: Any, targets: Any) -> tuple[list[Node], list[Any]]:
     """Return the nodes of the arrays, and the list of their targets."""
     if isinstance(arrays, Mapping) and isinstance(targets, (str, os.PathLike)):
-        arrays, store = dict(arrays), os.fspath(targets)
+        arrays, store = {**arrays, **_coordinates_alone(arrays)}, os.fspath(targets)
         targets = [f"{store}::{name}" for name in arrays]
         arrays = list(arrays.values())
     if not holds_several(arrays):
@@ -194,6 +195,17 @@ def paired(arrays: Any, targets: Any) -> tuple[list[Node], list[Any]]:
             raise ValueError(f"{name_of(target)} is the target of two arrays")
         seen.add(id(target))
     return [node_of(array) for array in arrays], targets
+
+
+def _coordinates_alone(dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the coordinates of a dataset that are none of its arrays', such as those of stations.
+
+    The coordinates of arrays are saved beside them.
+    """
+    coords = {n: a for n, a in getattr(dataset, "coords", {}).items() if isinstance(a, Array)}
+    found = labels_of_all(map(node_of, dataset.values()), coordinates=True) if coords else []
+    beside = {each.name.rpartition("/")[2] for labels in found for each in labels.coordinates}
+    return {name: array for name, array in coords.items() if name not in beside}
 
 
 def _by_path(places: dict[int, Place]) -> dict[Path, list[int]]:

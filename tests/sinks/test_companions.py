@@ -361,3 +361,28 @@ def test_only_saved_variables_are_named(source, tmp_path):
             volume = " volume: count" if len(saved) == 3 else ""
             assert file["tas"].cell_measures == "area: areacella" + volume
             assert file.external_variables == "areacella"
+
+
+@pytest.mark.parametrize("target", ["out.nc", "out.zarr", "out.h5"])
+def test_coordinates_that_no_array_has_are_saved_with_a_dataset(tmp_path, target):
+    """Such as those of the stations, beside values along observations (CF conventions, 9)."""
+    path = tmp_path / "ragged.nc"
+    with netCDF4.Dataset(path, "w") as file:
+        for name, length in {"station": 3, "obs": 9, "level": 2, "length": 4}.items():
+            file.createDimension(name, length)
+        file.createVariable("lat", "f8", ("station",))[:] = [1, 2, 3]
+        file.createVariable("level", "f8", ("level",))[:] = [10, 20]
+        file.createVariable("time", "f8", ("obs",))[:] = np.arange(9)
+        names = file.createVariable("station_name", "S1", ("station", "length"))
+        names[:] = netCDF4.stringtochar(np.array(["Kiel", "Ulm", "Bonn"], "S4"))
+        humidity = file.createVariable("humidity", "f4", ("obs",), fill_value=-9)
+        humidity[:] = np.ma.masked_less(np.arange(9), 2)
+        humidity.coordinates = "time lat station_name"
+    ds = biggus.open_dataset(path)
+    biggus.save(ds, tmp_path / target)
+    saved = biggus.open_dataset(tmp_path / target)
+    assert set(saved.variables) == set(ds.variables)
+    for name, array in ds.variables.items():
+        np.testing.assert_array_equal(saved[name].masked_array(), array.masked_array())
+    biggus.save(ds[["humidity"]], tmp_path / f"one_{target}")
+    assert set(biggus.variables(tmp_path / f"one_{target}")) == {"humidity", "time"}
