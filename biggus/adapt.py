@@ -79,7 +79,7 @@ def adapted(
     if source is None:
         for needed in ("shape", "dtype", "__getitem__"):
             if not hasattr(obj, needed):
-                raise TypeError(f"a {type(obj).__name__} object has no {needed}")
+                raise TypeError(f"an object of type {type(obj).__name__} has no {needed}")
         if plain and not masked:
             _plain_types.add(type(obj))
             return _plain_leaf(obj)

@@ -17,6 +17,7 @@ from biggus.reductions.along import Ranked
 from biggus.sources.base import Values, box_shape
 from biggus.statistics.registry import ENTRIES
 from biggus.support.hidden_warnings import hidden_messages, hiding
+from biggus.support.similar import did_you_mean
 
 ENDS = ("first", "last", "nanfirst", "nanlast")
 """Statistics of windows that have no function of their own."""
@@ -138,7 +139,7 @@ def of_windows(
     row = ENTRIES.get(name)
     known = row is not None and (row.signature is not None or name in ENDS)
     if not known:
-        raise ValueError(f"there is no {name!r} of windows")
+        raise ValueError(f"there is no {name!r} of windows{did_you_mean(name, ENTRIES)}")
     step = OfWindows(name, node, factors, parameters)
     shape = tuple(
         [

@@ -17,6 +17,7 @@ from biggus.statistics.base import Accumulator, Aggregator, Statistic
 from biggus.statistics.layout import RUN, SHORT, Run, RunLayout
 from biggus.statistics.registry import ENTRIES
 from biggus.statistics.runs import partials
+from biggus.support.similar import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -314,8 +315,10 @@ class OfGroups(Statistic):
 def grouped(array: ArrayKind, groups: Groups, func: str, **parameters: Any) -> Statistic:
     """Make a statistic of each group."""
     row = ENTRIES.get(func)
+    if row is None:
+        raise ValueError(f"there is no statistic {func!r}{did_you_mean(func, ENTRIES)}")
     inner = None
-    if row is not None and not row.ranked and row.name != array.name:
+    if not row.ranked and row.name != array.name:
         # There is a value in each group, even if there are no groups.
         shape = tuple([n or int(axis in array.axes) for axis, n in enumerate(array.shape)])
         inner = row.make(array._replace(name=func, shape=shape), **parameters)

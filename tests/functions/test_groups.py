@@ -137,6 +137,14 @@ def test_results_do_not_depend_on_memory_or_workers():
     np.testing.assert_array_equal(found[0], found[1])
 
 
+def test_misspelt_statistic_suggests_one():
+    array = biggus.ones((2, 4))
+    with pytest.raises(ValueError, match="no statistic 'maen'; did you mean 'mean'"):
+        biggus.groupby_reduce(array, [0, 1, 0, 1], "maen")
+    with pytest.raises(ValueError, match="no 'maen' of windows; did you mean 'mean'"):
+        biggus.coarsen(array, {0: 2}, "maen")
+
+
 @pytest.mark.parametrize(
     ("labels", "func", "keywords"),
     [
@@ -152,7 +160,7 @@ def test_results_do_not_depend_on_memory_or_workers():
 )
 def test_invalid_arguments_raise(labels, func, keywords):
     source, array = lazy(np.ones((2, 4)))
-    with pytest.raises(ValueError, match=r"labels|in one pass|one axis"):
+    with pytest.raises(ValueError, match=r"labels|no statistic|in one pass|one axis"):
         biggus.groupby_reduce(array, labels, func, **keywords)
     assert not source.boxes
 
