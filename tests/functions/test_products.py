@@ -181,6 +181,10 @@ def test_missing_values_have_no_weight_in_averages(axis, keepdims):
             np.testing.assert_allclose(found[~missing], np.ma.asarray(other)[~missing])
 
 
+@pytest.mark.skipif(
+    np.lib.NumpyVersion(np.__version__) < "2.1.0",
+    reason="numpy.ma returned covariances of too few pairs",
+)
 @pytest.mark.parametrize("rowvar", [True, False])
 @pytest.mark.parametrize("other", ["none", "masked", "plain", "shorter"])
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
