@@ -51,8 +51,9 @@ def open(
     locations : str or os.PathLike, or iterable of them
         A path, a glob pattern, a URL, or several of them.
     concat_dim : str, optional
-        The dimension along which to join several datasets, in the order given.  By default
-        they are joined by their coordinates.
+        The dimension along which to join several datasets, in the order given; along a new
+        dimension, all variables but the coordinates are stacked.  By default datasets are
+        joined by their coordinates.
     group : str, optional
         The path of a group; by default the root.
     backend, cache, options : optional
@@ -98,7 +99,9 @@ def open(
     parts = [xr.open_dataset(path, **opening) for path in paths]
     try:
         if concat_dim is not None:
-            joined: xr.Dataset = xr.combine_nested(parts, concat_dim, **{**_JOINING, **keywords})
+            new = all(concat_dim not in part.dims for part in parts)
+            how_joined = {**_JOINING, **({"data_vars": "all"} if new else {}), **keywords}
+            joined: xr.Dataset = xr.combine_nested(parts, concat_dim, **how_joined)
         else:
             joined = xr.combine_by_coords(_with_values(parts), **{**_JOINING, **keywords})  # type: ignore[assignment]
     except xr.AlignmentError as error:

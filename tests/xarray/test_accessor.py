@@ -47,6 +47,18 @@ def test_open(paths, tmp_path):
         biggus.xarray.open(tmp_path / "none*.nc")
 
 
+def test_members_are_stacked_along_a_new_dimension(paths):
+    made = biggus.xarray.open([paths[0], paths[0]], concat_dim="member")
+    assert isinstance(made["v"].variable._data, biggus.Array)
+    one = xr.open_dataset(paths[0]).load()
+    assert made["v"].dims == ("member", "time", "x")
+    assert set(made.coords) == set(one.coords)
+    for member in range(2):
+        xr.testing.assert_identical(made.isel(member=member).load(), one)
+    with pytest.raises(ValueError, match="exact"):
+        biggus.xarray.open(paths[:2], concat_dim="member")  # other times
+
+
 def recorded():
     source = RecordingSource(ArraySource(VALUES, chunks=(2, 6)))
     return source, xr.DataArray(biggus.ArrayAdapter(source), dims=("y", "x"), name="v")
