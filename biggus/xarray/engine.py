@@ -8,7 +8,6 @@ import numpy as np
 from xarray import Dataset, Variable
 from xarray.backends.common import AbstractDataStore, BackendArray, BackendEntrypoint
 from xarray.backends.store import StoreBackendEntrypoint
-from xarray.conventions import decode_cf_variables
 from xarray.core import indexing
 from xarray.core.indexing import ExplicitlyIndexed
 
@@ -16,7 +15,6 @@ from biggus.array import Array
 from biggus.datasets import Group, Opening, groups_at, names_of, record_at
 from biggus.labels import encoding_of, labels_of
 from biggus.labels.attributes import STRUCTURE
-from biggus.xarray.indexes import wants_indexes, with_indexes
 
 if TYPE_CHECKING:
     import os
@@ -63,7 +61,7 @@ class Engine(BackendEntrypoint):
             "use_cftime": use_cftime,
             "decode_timedelta": decode_timedelta,
         }
-        return _dataset(opened, decoding, indexed=wants_indexes())
+        return _dataset(opened, decoding)
 
     def open_groups_as_dict(  # type: ignore[override]
         self,
@@ -108,37 +106,17 @@ def _group_at(location: Any, opening: Opening, path: str, dropped: Iterable[str]
     return opened
 
 
-def _dataset(group: Group, decoding: Mapping[str, Any], indexed: bool = False) -> Dataset:
-    """Return the decoded dataset of a group; `indexed` says whether it has default indexes."""
+def _dataset(group: Group, decoding: Mapping[str, Any]) -> Dataset:
     # The decoder looks at dropped variables, too: others may be decoded as they say.
-    how = {"drop_variables": set(group.dropped), **decoding}
-    store = _Store(group)
-    if indexed:
-        dataset = _indexed(store, how)
-    else:
-        dataset = StoreBackendEntrypoint().open_dataset(store, **how)
+    dataset = StoreBackendEntrypoint().open_dataset(
+        _Store(group), drop_variables=set(group.dropped), **decoding
+    )
     for name, variable in dataset.variables.items():
         if name not in dataset.dims or variable.ndim != 1:
             lazy = LazyVariable(
                 variable.dims, _lazy(variable), variable.attrs, variable.encoding, fastpath=True
             )
             dataset._variables[name] = lazy  # noqa: SLF001 - assignment would wrap the array
-    return dataset
-
-
-def _indexed(store: _Store, how: Mapping[str, Any]) -> Dataset:
-    """Return the decoded dataset of a store, with the default indexes of xarray."""
-    loaded = store.load()  # type: ignore[no-untyped-call] # xarray has no types there
-    variables, attributes, named = decode_cf_variables(*loaded, **how)
-    coordinates = {
-        name: variable
-        for name, variable in variables.items()
-        if name in named or variable.dims == (name,)
-    }
-    data = {name: each for name, each in variables.items() if name not in coordinates}
-    dataset = Dataset(data, with_indexes(coordinates), attributes)
-    dataset.set_close(store.close)
-    dataset.encoding = store.get_encoding()
     return dataset
 
 
