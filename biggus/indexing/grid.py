@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import operator
 from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
@@ -53,13 +54,15 @@ class Edges(ABC):
     @property
     def lengths(self) -> int | tuple[int, ...]:
         """The lengths of all pieces; or their one length, where only the last may be shorter."""
-        bounds = map(self.bounds, range(self.count))
-        return tuple([stop - start for start, stop in bounds])
+        return tuple(self._lengths())
 
     @property
     def longest(self) -> int:
         """The length of the longest piece; 0 if there is none."""
-        return max((b - a for a, b in map(self.bounds, range(self.count))), default=0)
+        return max(self._lengths(), default=0)
+
+    def _lengths(self) -> Iterator[int]:
+        return map(operator.sub, self.offsets[1:], self.offsets)
 
     def touching(self, s: slice) -> range:
         """Return the numbers of the pieces from the first to the last position of a slice."""
