@@ -1,4 +1,4 @@
-"""The names of biggus: of its tests, classes and constants; and the lengths of its files."""
+"""The names of biggus: of its tests, classes and constants; and rules for the text of files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OF_NO_MODULE = {
     "test_docs": "examples and links in the documents",
     "test_fake_plugin": "a package of somebody else's",
     "fake_plugin/tests/test_grid": "the tests of that package, as its author has them",
-    "test_names": "names, and the lengths of files",
+    "test_names": "names, and rules for the text of files",
     "test_packaging": "what pyproject.toml, tox.ini and the like say of one another",
     "test_reference": "the pages of the reference",
     "test_tutorial": "the notebook in the guide",
@@ -105,3 +105,11 @@ def test_no_file_is_longer_than_400_lines() -> None:
     paths = [*PACKAGE.rglob("*.py"), *(ROOT / "tests").rglob("*.py")]
     lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in paths}
     assert not [path for path, lines in lengths.items() if lines > 400]
+
+
+def test_programs_under_a_limit_of_file_sizes_keep_no_bytecode() -> None:
+    limit, guards = "RLIMIT_FSIZE", ('"-B"', "PYTHONDONTWRITEBYTECODE")
+    texts = {path: path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py")}
+    limited = [path for path, text in texts.items() if limit in text]
+    assert len(limited) > 1
+    assert not [path for path in limited if not any(guard in texts[path] for guard in guards)]

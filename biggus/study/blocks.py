@@ -117,7 +117,7 @@ class replay:  # noqa: N801 - used as a context manager, as `record` is
     >>> biggus.replay("no.biggus")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ...
-    biggus.errors.StudyError: there is no bundle ...no.biggus
+    biggus.errors.StudyError: there is no study ...no.biggus
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

@@ -28,7 +28,8 @@ def test_refusal_of_the_system_is_its_text_alone(tmp_path):
     for package in ("h5py", "netCDF4", "zarr"):
         pytest.importorskip(package)
     targets = ["a.npy", "a.h5::v", "a.nc::v", "a.zarr::v"]
-    command = [sys.executable, "-c", LIMITED, *targets]
+    # -B: modules that Python compiles under the limit would be cut off at it.
+    command = [sys.executable, "-B", "-c", LIMITED, *targets]
     done = subprocess.run(
         command, check=True, cwd=tmp_path, stdout=subprocess.PIPE, text=True, timeout=60
     )

@@ -6,7 +6,6 @@ from stores, but here they only decode.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +50,7 @@ class ZarrPythonDecoder:
     ) -> None:
         with between_forks():
             from zarr.core.array import create_codec_pipeline
-            from zarr.core.array_spec import ArrayConfig
+            from zarr.core.array_spec import ArrayConfig, ArraySpec
             from zarr.core.buffer import default_buffer_prototype
 
         self.shape = shape
@@ -62,10 +61,13 @@ class ZarrPythonDecoder:
             if pipeline is not None:
                 codecs = iter(self._pipeline)  # type: ignore[call-overload] # it lists its codecs
                 self._pipeline = pipeline.from_codecs(list(codecs))
-        spec = metadata.get_chunk_spec(
-            (0,) * len(shape), ArrayConfig.from_dict({}), default_buffer_prototype()
+        self._spec = ArraySpec(
+            shape,
+            metadata.dtype,
+            metadata.fill_value,
+            ArrayConfig.from_dict({}),
+            default_buffer_prototype(),
         )
-        self._spec = dataclasses.replace(spec, shape=shape)
         self._is_blosc = is_blosc
 
     def decode_into(self, data: Buffer, out: npt.NDArray[Any]) -> bool:
