@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from biggus.functions.elementwise import isnan as isnan, round as round, where as where
     from biggus.functions.groups import groupby_reduce as groupby_reduce
     from biggus.functions.joining import concatenate as concatenate, stack as stack
+    from biggus.functions.largest import topk as topk
     from biggus.functions.reshaping import ravel as ravel, reshape as reshape
     from biggus.functions.statistics import all as all, any as any, argmax as argmax
     from biggus.functions.statistics import argmin as argmin, count as count
@@ -79,6 +80,7 @@ _later = {
         "biggus.functions.elementwise": ("clip", "isfinite", "isinf", "isnan", "round", "where"),
         "biggus.functions.groups": ("groupby_reduce",),
         "biggus.functions.joining": ("concatenate", "stack"),
+        "biggus.functions.largest": ("topk",),
         "biggus.functions.reshaping": ("ravel", "reshape"),
         "biggus.functions.statistics": (
             *("all", "any", "argmax", "argmin", "count", "count_nonzero", "histogram", "max"),

@@ -8,7 +8,7 @@ from biggus.array.handlers import further_modules
 from biggus.functions import axes, elementwise, joining, numpy_handlers, reshaping, statistics
 
 LATER = (
-    *("along", "comparing", "counting", "cumulative", "distinct", "fitting", "fourier"),
+    *("along", "comparing", "counting", "creating", "cumulative", "distinct", "fitting", "fourier"),
     *("indices", "linear", "neighbours", "nonzero", "products", "rearranging", "spacing"),
     *("trimming", "ufunc_methods", "weighing", "writing"),
 )
