@@ -232,7 +232,7 @@ def _computed(several: Sequence[Labels], step: Step) -> Labels:
 
 @rule.register(Reduce)
 @rule.register(AlongAxes)
-def _of_statistic(node: Reduce | AlongAxes, _: bool) -> Rule:
+def _of_statistic(node: Reduce | AlongAxes, coordinates: bool) -> Rule:
     labels = yield node.operand
     name = node.name if isinstance(node, Reduce) else getattr(node.function, "name", "")
     axes, keepdims = node.axes, node.keepdims
@@ -254,11 +254,16 @@ def _of_statistic(node: Reduce | AlongAxes, _: bool) -> Rule:
             if each.axes == (axis,) and each.name == labels.dims[axis]
         ]
         remaining += [each for each in over if each is not None]
+    reduced = [labels.dims[axis] for axis in axes]
+    if coordinates:
+        # Cell methods name an axis that is gone by its coordinate (CF conventions, section 7.3).
+        known = {None, *(each.name for each in labels.coordinates)}
+        reduced = [dim for dim in reduced if keepdims or dim in known]
     return replace(
         labels,
         # The function adds axes at the end.
         dims=(*dims, *[None] * (len(node.shape) - len(dims))),
-        attributes=after_statistic(labels.attributes, name, [labels.dims[axis] for axis in axes]),
+        attributes=after_statistic(labels.attributes, name, reduced),
         coordinates=tuple(remaining),
         statistics=(*labels.statistics, name) if name else labels.statistics,
         decoded=True,
