@@ -41,7 +41,7 @@ from biggus.labels.attributes import (
 )
 from biggus.labels.coordinate import Coordinate, joined, selected
 from biggus.labels.labels import Labels
-from biggus.labels.spanning import spanning
+from biggus.labels.spanning import spans_of
 from biggus.labels.times import Recount
 from biggus.reductions.rolled import Rolled
 
@@ -238,27 +238,19 @@ def _of_statistic(node: Reduce | AlongAxes, coordinates: bool) -> Rule:
     axes, keepdims = node.axes, node.keepdims
     remaining = [each for each in labels.coordinates if not set(each.axes) & set(axes)]
     dims = [dim for axis, dim in enumerate(labels.dims) if keepdims or axis not in axes]
+    reduced = [labels.dims[axis] for axis in axes]
     if not keepdims:
+        before = [sum(other < axis for other in axes) for axis in range(len(labels.dims))]
         remaining = [
-            replace(
-                each,
-                axes=tuple([axis - sum(other < axis for other in axes) for axis in each.axes]),
-            )
+            replace(each, axes=tuple([axis - before[axis] for axis in each.axes]))
             for each in remaining
         ]
+        if coordinates:
+            # An axis that is gone has the name of its coordinate (CF conventions, section 7.3).
+            known = {None, *(each.name for each in labels.coordinates)}
+            reduced = [dim for dim in reduced if dim in known]
     if is_of_all(name):
-        over = [
-            spanning(each, keepdims)
-            for each in labels.coordinates
-            for axis in axes
-            if each.axes == (axis,) and each.name == labels.dims[axis]
-        ]
-        remaining += [each for each in over if each is not None]
-    reduced = [labels.dims[axis] for axis in axes]
-    if coordinates:
-        # Cell methods name an axis that is gone by its coordinate (CF conventions, section 7.3).
-        known = {None, *(each.name for each in labels.coordinates)}
-        reduced = [dim for dim in reduced if keepdims or dim in known]
+        remaining += spans_of(labels, axes, keepdims)
     return replace(
         labels,
         # The function adds axes at the end.

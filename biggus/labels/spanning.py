@@ -14,12 +14,24 @@ from biggus.reductions import reduction
 
 if TYPE_CHECKING:
     from biggus.labels.coordinate import Coordinate
+    from biggus.labels.labels import Labels
 
 _GONE = frozenset(["climatology", "valid_min", "valid_max", "valid_range", "actual_range"])
 """Attributes of a coordinate that do not hold for its middle."""
 
 
-def spanning(each: Coordinate, keepdims: bool) -> Coordinate | None:
+def spans_of(labels: Labels, axes: tuple[int, ...], keepdims: bool) -> list[Coordinate]:
+    """Return the coordinates of a statistic along some axes, from those that axes are named by."""
+    over = [
+        _spanning(each, keepdims)
+        for each in labels.coordinates
+        for axis in axes
+        if each.axes == (axis,) and each.name == labels.dims[axis]
+    ]
+    return [each for each in over if each is not None]
+
+
+def _spanning(each: Coordinate, keepdims: bool) -> Coordinate | None:
     """Return the middle of a coordinate, with bounds; None if its values are not numbers.
 
     The bounds are the outermost bounds of the coordinate, or its least and greatest value.  With
