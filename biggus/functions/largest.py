@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def topk(a: Any, k: int, axis: int | str = -1) -> Array:
-    """Return the largest values along an axis, largest first, as :func:`dask.array.topk`.
+    """Return the largest values along an axis, largest first, as ``dask.array.topk``.
 
     Parameters
     ----------
