@@ -21,7 +21,7 @@ _PARTS = (
     {
         "@id": "manifest.json",
         "@type": "File",
-        "name": "What is in it, where from, and with which digests",
+        "name": "The sources that were read, their locations, and the digests of chunks",
         "encodingFormat": "application/json",
     },
     {
@@ -34,7 +34,7 @@ _TERMS = {
     "@id": "#license",
     "@type": "CreativeWork",
     "name": "The licenses of what it was made from",
-    "description": "For the chunks in it hold the licenses of where they come from.",
+    "description": "The chunks are under the licenses of the data that they come from.",
 }
 
 
@@ -77,8 +77,8 @@ def _root(receipt: str, arrays: int, origins: list[dict[str, str]]) -> dict[str,
         "@type": "Dataset",
         "name": "What a result was made from, recorded by biggus",
         "description": (
-            f"The chunks of {arrays} arrays that a program read, as they were stored, and "
-            "what it takes to run it again on them alone: biggus replay. Dates are fixed, so "
+            f"The chunks of {arrays} arrays that a program read, as they were stored. With "
+            "biggus replay, the program runs again on these chunks alone. Dates are fixed, so "
             "that equal studies are equal files."
         ),
         "datePublished": _date(),
