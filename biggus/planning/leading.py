@@ -73,6 +73,7 @@ def shared_scans_of(
         led.update(id(each.reduction) for each in interleaved)
     rest = [reduction for reduction in reductions if id(reduction) not in led]
     groups = [*grouped(rest, outputs, memory), *separate]
+    followers = set(map(id, separate))
     leaders: dict[int, list[int]] = {}  # by the id of a node, the numbers of the scans that read it
     for group in sorted(groups, key=lambda group: -math.prod(group.shape)):
         numbers = {number: None for key in group.read_regions for number in leaders.get(key, ())}
@@ -84,9 +85,9 @@ def shared_scans_of(
         else:
             for key in group.read_regions:
                 leaders.setdefault(key, []).append(len(found))
-            if any(group is each for each in separate):
-                group = _with_own_blocks(group)  # noqa: PLW2901 - its leader would have cut it
-            found.append(SharedScan(group))
+            # The leader of a follower would have decided on its blocks.
+            lead = _with_own_blocks(group) if id(group) in followers else group
+            found.append(SharedScan(lead))
     return found
 
 
