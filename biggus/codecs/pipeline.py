@@ -54,7 +54,7 @@ def _inflate(data: Any, size: int | None, out: Room) -> Any:  # noqa: ARG001 - a
     return inflate(data, size)
 
 
-def _unshuffle(width: int, data: Any, size: int | None, out: Room) -> Any:  # noqa: ARG001
+def _unshuffle(width: int, data: Any, size: int | None, out: Room) -> Any:  # noqa: ARG001 - an Undo
     return unshuffle(data, width, np.empty(len(data), np.uint8) if out is None else out)
 
 

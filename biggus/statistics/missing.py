@@ -156,7 +156,7 @@ def nan_of(values: AnyArray) -> AnyArray:
     """Return where values are NaN or NaT, as a scratch array."""
     nan = scratch("nan", values.shape, _BOOL)
     if values.dtype.kind == "O":
-        np.copyto(nan, values != values, casting="unsafe")  # noqa: PLR0124
+        np.copyto(nan, values != values, casting="unsafe")  # noqa: PLR0124 - NaN alone
         return nan
     return np.isnan(values, out=nan)
 

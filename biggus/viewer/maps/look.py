@@ -223,7 +223,7 @@ class Look(NamedTuple):
         numbers = array.dtype.kind in "iuf" and not (flags or self.coloured)
         if numbers and rows != columns and left < _FEW_PIXELS:
             means = coarsen(array, {0: rows, 1: columns}, "nanmean", boundary="pad")
-            with warnings.catch_warnings():
+            with warnings.catch_warnings():  # all values of a window may be missing
                 warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)
                 return engine.evaluate(means.node), (rows, columns)
         method = "mode" if flags else "mean"
