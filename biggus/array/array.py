@@ -206,6 +206,12 @@ class Array(Operators, Statistics, Methods, Labelled, Missing, Scalars, Dispatch
         -------
         Array
             A lazy view.
+
+        Examples
+        --------
+        >>> import biggus
+        >>> biggus.zeros((2, 3, 4)).transpose(2, 0, 1).shape
+        (4, 2, 3)
         """
         ndim = self.ndim
         if not axes or (len(axes) == 1 and axes[0] is None):
@@ -241,6 +247,12 @@ class Array(Operators, Statistics, Methods, Labelled, Missing, Scalars, Dispatch
         -------
         Array
             A lazy array of the same values.
+
+        Examples
+        --------
+        >>> import biggus
+        >>> biggus.zeros((100, 60)).rechunk((10, -1)).grid
+        (10, 60)
         """
         return Array.from_node(rechunked(self.node, given_chunks(chunks, self.shape)))
 
@@ -274,6 +286,12 @@ class Array(Operators, Statistics, Methods, Labelled, Missing, Scalars, Dispatch
         TypeError
             If the cast is not allowed, or the length of strings or the unit of times would
             depend on the values.
+
+        Examples
+        --------
+        >>> import biggus, numpy as np
+        >>> biggus.ArrayAdapter(np.array([1.5, 2.5])).astype("i2").ndarray()
+        array([1, 2], dtype=int16)
         """
         new = np.dtype(dtype)
         if new == self.dtype:
@@ -315,6 +333,15 @@ class Array(Operators, Statistics, Methods, Labelled, Missing, Scalars, Dispatch
         --------
         masked_array : The values with a mask.
         biggus.ndarrays : Evaluate several arrays together.
+
+        Examples
+        --------
+        >>> import biggus, numpy as np
+        >>> a = biggus.ArrayAdapter(np.ma.masked_equal([1.0, 2.0, 3.0], 2.0), masked=True)
+        >>> a.ndarray()
+        array([ 1., nan,  3.])
+        >>> a.ndarray(fill=0)
+        array([1., 0., 3.])
         """
         return filling.filled(engine.evaluate(self.node), fill)
 
@@ -330,6 +357,13 @@ class Array(Operators, Statistics, Methods, Labelled, Missing, Scalars, Dispatch
         ------
         SourceError
             If a read fails.
+
+        Examples
+        --------
+        >>> import biggus, numpy as np
+        >>> a = biggus.ArrayAdapter(np.ma.masked_equal([1, 2, 3], 2), masked=True)
+        >>> a.masked_array().mask
+        array([False,  True, False])
         """
         return filling.masked(engine.evaluate(self.node))
 

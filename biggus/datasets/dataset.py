@@ -160,6 +160,16 @@ class Dataset(Mapping[str, "Array"]):
         ------
         ValueError
             If there is no such axis.
+
+        Examples
+        --------
+        >>> import biggus, numpy as np, pathlib, tempfile, zarr
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "a.zarr"
+        >>> _ = zarr.open_group(path).create_array(
+        ...     "v", data=np.arange(6).reshape(2, 3), dimension_names=("time", "x")
+        ... )
+        >>> biggus.open_dataset(path).isel(time=0, x=slice(1, 3)).v.ndarray()
+        array([1, 2])
         """
         indexers = {**(indexers or {}), **by_name}
         sizes = self.sizes
@@ -217,6 +227,18 @@ class Dataset(Mapping[str, "Array"]):
             If there is no such axis, or the coordinate has no such value.
         ValueError
             If `method` is given for an axis without a coordinate.
+
+        Examples
+        --------
+        >>> import biggus, numpy as np, pathlib, tempfile, zarr
+        >>> group = zarr.open_group(pathlib.Path(tempfile.mkdtemp()) / "a.zarr")
+        >>> for name, values in (("lat", [50, 51, 52]), ("t", [7.5, 8.5, 9.5])):
+        ...     _ = group.create_array(name, data=np.array(values), dimension_names=("lat",))
+        >>> dataset = biggus.open_dataset(group.store.root)
+        >>> dataset.sel(lat=slice(51, 52)).t.ndarray()
+        array([8.5, 9.5])
+        >>> dataset.sel(lat=51.2, method="nearest").t.ndarray()
+        array(8.5)
         """
         group, positions = self._group, {}
         for dim, label in {**(indexers or {}), **by_name}.items():
