@@ -65,7 +65,8 @@ class ZarrPythonDecoder:
             shape,
             metadata.dtype,
             metadata.fill_value,
-            ArrayConfig.from_dict({}),
+            # Format 2 has the order of values in its metadata, format 3 in its codecs.
+            ArrayConfig.from_dict({"order": getattr(metadata, "order", "C")}),
             default_buffer_prototype(),
         )
         self._is_blosc = is_blosc

@@ -13,6 +13,7 @@ from biggus.backends.zarr.backend import ZarrBackend
 from biggus.sources.base import read, whole
 
 zarr = pytest.importorskip("zarr")
+numcodecs = pytest.importorskip("numcodecs")
 
 from zarr.core.codec_pipeline import BatchedCodecPipeline
 
@@ -22,6 +23,7 @@ ARRAYS = {
     "chunks": {"chunks": (3, 4)},
     "shards": {"chunks": (2, 5), "shards": (4, 10)},
     "format 2": {"chunks": (3, 4), "zarr_format": 2},
+    "format 2, order F": {"chunks": (3, 4), "zarr_format": 2, "order": "F"},
 }
 DTYPES = ["f8", "T"]
 """biggus decodes the first itself; zarr-python decodes the second."""
@@ -105,6 +107,26 @@ def test_unsuitable_pipeline_is_replaced_by_the_default(tmp_path, monkeypatch, n
             type(zarr.open_array(tmp_path / "a.zarr")._async_array.codec_pipeline)
             is FailingForStores
         )
+
+
+@pytest.mark.parametrize("configured_order", ["C", "F"])
+@pytest.mark.parametrize("filters", [[], [numcodecs.CRC32()]], ids=["known", "unknown"])
+@pytest.mark.parametrize("dtype", [*DTYPES, "S2", [("a", "i4"), ("b", "f8")]], ids=str)
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_order_is_that_of_the_metadata(tmp_path, order, dtype, filters, configured_order):
+    array = zarr.create_array(
+        tmp_path / "a.zarr",
+        shape=SHAPE,
+        chunks=(3, 4),
+        dtype=str if dtype == "T" else np.dtype(dtype),
+        zarr_format=2,
+        order=order,
+        filters=filters if filters and dtype != "T" else "auto",
+    )
+    array[...] = values = np.arange(70).reshape(SHAPE).astype(dtype)
+    with zarr.config.set({"array.order": configured_order}):
+        source = BACKEND.open(Location(tmp_path / "a.zarr"), "/")
+        np.testing.assert_array_equal(read(source, whole(SHAPE)), values)
 
 
 def test_unknown_codec_raises_with_a_configured_pipeline(tmp_path):
