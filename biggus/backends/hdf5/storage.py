@@ -46,11 +46,23 @@ def storage_of(dataset: Any, properties: Any) -> Storage | None:
             return None
         chunks = tuple(properties.get_chunk())
         pipeline = Pipeline(stages, math.prod(chunks) * dtype.itemsize)
-        # In some releases of libhdf5, offsets of chunks count from the end of a user block.
-        file = h5py().h5i.get_file_id(dataset.id)
-        moved = file.get_create_plist().get_userblock() != 0
-        return ChunkedStorage(shape, dtype, chunks, pipeline, moved)
+        return ChunkedStorage(shape, dtype, chunks, pipeline, not offsets_are_reliable(dataset.id))
     return None
+
+
+def offsets_are_reliable(dataset: Any) -> bool:
+    """Return whether libhdf5 returns the offset of each chunk.
+
+    `dataset` is an h5py DatasetID.  The caller holds the lock.
+    """
+    # In some releases of libhdf5, offsets of chunks count from the end of a user block.
+    if h5py().h5i.get_file_id(dataset).get_create_plist().get_userblock():
+        return False
+    # libhdf5 gives the offset of another chunk, or none, if the index is an extensible array whose
+    # unlimited axis is not the first.  It reads the right chunk.
+    unlimited: int = h5py().h5s.UNLIMITED
+    most: tuple[int, ...] = dataset.get_space().get_simple_extent_dims(True)
+    return most[1:].count(unlimited) != 1 or most[0] == unlimited
 
 
 def offset_of(dataset: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> int | None:

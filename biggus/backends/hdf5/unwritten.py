@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus.backends.hdf5.files import h5py
+from biggus.backends.hdf5.lookup import read_one
 from biggus.indexing.grid import Grid, box_shape
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def read_chunk_by_chunk(dataset: Any, box: Box) -> npt.NDArray[Any] | None:
     unwritten = False
     for part in Grid(dataset.shape, dataset.chunks).parts(box):
         corner = tuple([s.start for s in part.chunk])
-        if dataset.id.get_chunk_info_by_coord(corner).byte_offset is None:
+        if read_one(dataset, corner) is None:
             unwritten = True
             continue
         values[part.outer] = dataset[

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from biggus.backends.hdf5.files import h5py
-from biggus.backends.hdf5.storage import offset_of, plain_dtype
+from biggus.backends.hdf5.storage import offset_of, offsets_are_reliable, plain_dtype
 from biggus.backends.netcdf.h5py_files import opened_briefly
 from biggus.backends.netcdf.hdf5_datasets import FAILURES, HIDDEN
 
@@ -119,7 +119,7 @@ class Glance:
         properties = dataset.get_create_plist()
         if properties.get_layout() != h5py().h5d.CHUNKED or properties.get_nfilters():
             return []
-        if self._file.get_create_plist().get_userblock() or dataset.get_num_chunks() > _MOST_CHUNKS:
+        if not offsets_are_reliable(dataset) or dataset.get_num_chunks() > _MOST_CHUNKS:
             return []
         chunks = [dataset.get_chunk_info(number) for number in range(dataset.get_num_chunks())]
         chunks.sort(key=lambda chunk: chunk.chunk_offset)

@@ -21,6 +21,7 @@ INDEXES = {
     "single": {"libver": "latest", "single": True},
     "fixed": {"libver": "latest"},
     "extensible": {"libver": "latest", "maxshape": (None, 7)},
+    "extensible-later": {"libver": "latest", "maxshape": (11, None)},
     "btree2": {"libver": "latest", "maxshape": (None, None)},
 }
 FILTERS = {
@@ -140,9 +141,12 @@ FILLS = {
 @pytest.mark.parametrize("libver", ["earliest", "latest"])
 @pytest.mark.parametrize("chunks", [(4, 3), None], ids=["chunked", "contiguous"])
 @pytest.mark.parametrize("written", [True, False], ids=["some", "none"])
-def test_values_never_written(tmp_path, fill: str, libver: str, chunks, written: bool) -> None:
+@pytest.mark.parametrize("user_block", [0, 512])
+def test_values_never_written(
+    tmp_path, fill: str, libver: str, chunks, written: bool, user_block: int
+) -> None:
     path = str(tmp_path / "a.h5")
-    with h5py.File(path, "w", libver=libver) as file:
+    with h5py.File(path, "w", libver=libver, userblock_size=user_block) as file:
         properties = plist(**FILLS[fill])
         if chunks:
             properties.set_chunk(chunks)

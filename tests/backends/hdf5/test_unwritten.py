@@ -13,14 +13,16 @@ WRITTEN = [((0, 0), "a"), ((3, 4), "é"), ((6, 2), "")]
 KEYS = [np.s_[:], np.s_[::-1, 1:], np.s_[::3, ::2], np.s_[2:3, 3:4], np.s_[[0, 6, 3], 4]]
 
 
+@pytest.mark.parametrize("most", [None, (None, 5), (7, None), (None, None)], ids=str)
 @pytest.mark.parametrize("compression", [None, "gzip"])
 @pytest.mark.parametrize("fill", [None, "", "none", "é"])
-def test_unwritten_strings_of_hdf5(tmp_path, fill, compression):
+def test_unwritten_strings_of_hdf5(tmp_path, fill, compression, most):
     expected = np.full((7, 5), fill or "", object)
-    with h5py.File(tmp_path / "a.h5", "w") as file:
+    with h5py.File(tmp_path / "a.h5", "w", libver="latest" if most else None) as file:
         made = file.create_dataset(
             *("v", (7, 5), h5py.string_dtype()),
             chunks=(2, 3),
+            maxshape=most,
             fillvalue=fill,
             compression=compression,
         )
