@@ -7,7 +7,6 @@ and axes with other coordinates are refused.
 
 from __future__ import annotations
 
-import contextlib
 import glob
 import logging
 import os
@@ -25,7 +24,7 @@ from biggus.backends.siblings import places_of
 from biggus.caching import chosen_cache
 from biggus.cf import PACKING
 from biggus.construct import ArrayStack, LinearMosaic
-from biggus.datasets import Opening, first_difference, records_at
+from biggus.datasets import disagreements
 from biggus.errors import GoneError, MismatchError, OpenError, OptionError
 from biggus.graph import Elementwise
 from biggus.labels import Labels, labels_of
@@ -81,9 +80,9 @@ def open_many(
     mismatch : {"raise", "ignore"}, optional
         What to do if units, calendars, the order of named axes or the coordinates of axes
         differ, or the packing of values that are not decoded: raise an error, or join the
-        numbers unchanged.  Coordinates are compared in local NetCDF files: those of all axes but
-        the joined one, and in a stack those that are no times.  They may differ by less than a
-        hundredth of their spacing.
+        numbers unchanged.  Coordinates are the variables that have the names of axes.  Those of
+        all axes but the joined one are read and compared; those of times are not if `stack`.
+        They may differ by less than a hundredth of their spacing.
     **options
         Further arguments of :func:`open`.
 
@@ -123,11 +122,11 @@ def open_many(
         if isinstance(locations, (set, frozenset)):
             raise TypeError("the order of the locations matters: pass a list of them, not a set")
         named = variables_named(locations, variable)
-    members = [
-        JoinedMember(open(path, name, **options), path, name, options) for path, name in named
-    ]
-    if not members:
+    if not named:
         raise OpenError("no locations", "the list of locations is empty")
+    members = (
+        JoinedMember(open(path, name, **options), path, name, options) for path, name in named
+    )
     return joined(members, axis, stack, mismatch)
 
 
@@ -186,7 +185,7 @@ class JoinedMember(NamedTuple):
 
 
 def joined(
-    members: Sequence[JoinedMember],
+    members: Iterable[JoinedMember],
     axis: int | str = 0,
     stack: bool = False,
     mismatch: str = "raise",
@@ -200,10 +199,13 @@ def joined(
     """
     if mismatch not in MISMATCHES:
         raise OptionError(f"mismatch is 'raise' or 'ignore', not {mismatch!r}")
-    arrays = [member.array for member in members]
-    number = numbered(arrays[0].node, axis)
     if mismatch == "raise":
+        members = _on_one_grid(members, axis, stack)
         arrays = list(_agreeing(members))
+    else:
+        members = list(members)
+        arrays = [member.array for member in members]
+    number = numbered(members[0].array.node, axis)
     dtypes = {array.dtype: member for array, member in zip(arrays, members, strict=True)}
     if len(dtypes) > 1:
         listing = ", ".join(f"{dtype} of {member.name}" for dtype, member in dtypes.items())
@@ -214,8 +216,6 @@ def joined(
         if type(error) is not ValueError:
             raise
         raise ValueError(_with_names(str(error), members)) from None
-    if mismatch == "raise":
-        _check_coordinates(members, number, stack)
     return whole
 
 
@@ -266,28 +266,27 @@ def _agreeing(members: Sequence[JoinedMember]) -> Iterator[Array]:
         )
 
 
-def _check_coordinates(members: Sequence[JoinedMember], axis: int, stack: bool) -> None:
-    """Raise a `MismatchError` if the coordinates of other axes than the joined one differ.
+def _on_one_grid(
+    members: Iterable[JoinedMember], axis: int | str, stack: bool
+) -> Sequence[JoinedMember]:
+    """Return the members, after comparing the coordinates of all axes but the joined one.
 
-    Only local files that have records of their groups are compared: their coordinates cost little.
+    Raises
+    ------
+    MismatchError
+        If coordinates differ.
     """
-    first = members[0]
-    labels = labels_of(first.array.node)
-    dims = list(labels.dims)
-    if not stack:
-        del dims[axis]
-    names = [dim for dim in dims if dim is not None]
-    options = dict(first.options)
-    opening = Opening(options.pop("backend", None), options.pop("cache", None), False, {})
-    if not names or not options.keys() <= {"decode", "chunks"}:
-        return
-    group = labels.name.rpartition("/")[0]
-    locations = [member.location for member in members]
-    # A file that is gone has no record, though its values may be cached.
-    with contextlib.suppress(OpenError):
-        found = first_difference(records_at(locations, opening, group), names, times=not stack)
-        if found is not None:
-            raise MismatchError(first.name, members[found.number].name, found.text)
+    opened: list[JoinedMember] = []
+
+    def arrays() -> Iterator[Array]:
+        for member in members:
+            opened.append(member)
+            yield member.array
+
+    given = None if stack else axis
+    for first, other, difference in disagreements(arrays(), given, times=not stack):
+        raise MismatchError(opened[first].name, opened[other].name, difference)
+    return opened
 
 
 def _counts(meaning: Mapping[str, str]) -> TimeUnits | None:

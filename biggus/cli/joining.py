@@ -6,6 +6,7 @@ import dataclasses
 import glob
 import os
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from biggus.backends import Location
@@ -51,8 +52,8 @@ def add_locations(parser: argparse.ArgumentParser) -> None:
         "--join-mismatch",
         choices=MISMATCHES,
         default="raise",
-        help="if files have different units that cannot be converted: stop with an error (raise, "
-        "the default), or join the numbers as they are (ignore)",
+        help="if files have other coordinates or units, which cannot be converted: stop with an "
+        "error (raise, the default), or join the numbers as they are (ignore)",
     )
 
 
@@ -109,14 +110,14 @@ def open_joined(arguments: argparse.Namespace) -> Joined:
     locations, selection = _split(arguments.words)
     variable, key = split_selection(selection)
     named = list(_named(locations, variable or None))
-    opened = [open_variable(arguments, Location(path), name) for path, name in named]
-    first = opened[0]
-    if len(opened) > 1:
+    first = open_variable(arguments, Location(named[0][0]), named[0][1])
+    if len(named) > 1:
         opening = opening_options(arguments)
-        members = [
-            JoinedMember(each.array, path, variable, opening)
-            for each, (path, variable) in zip(opened, named, strict=True)
-        ]
+        arrays = (open_variable(arguments, Location(path), name).array for path, name in named[1:])
+        members = (
+            JoinedMember(array, path, variable, opening)
+            for array, (path, variable) in zip(chain([first.array], arrays), named, strict=True)
+        )
         try:
             array = joined(members, arguments.join_axis, mismatch=arguments.join_mismatch)
             first = first._replace(array=array)
@@ -126,7 +127,7 @@ def open_joined(arguments: argparse.Namespace) -> Joined:
                 "--join-mismatch ignore joins the numbers as they are"
             ) from error
         except (TypeError, ValueError) as error:
-            raise MisfitError(f"cannot join {len(opened)} arrays: {error}") from error
+            raise MisfitError(f"cannot join {len(named)} arrays: {error}") from error
     public = [Location(path).public for path, _ in named]
     first = at_key(first, key)
     return Joined(public, named[0][1] or first.array.name, first)

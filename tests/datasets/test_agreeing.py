@@ -1,34 +1,72 @@
-"""Files whose axes have other coordinates are not joined."""
+"""Joined files have the same coordinates along all axes but the joined one."""
 
 import numpy as np
 import pytest
+from zarr_server import serving
 
 import biggus
+from biggus.datasets import agreeing, disagreements
 from biggus.errors import MismatchError
+from biggus.sources.base import Source
 
+h5py = pytest.importorskip("h5py")
 netCDF4 = pytest.importorskip("netCDF4")
+zarr = pytest.importorskip("zarr")
 
 HOURS = "hours since 2000-01-01"
 
 
 def write(path, number, lat, attributes=None, times=None):
-    """Write `v` along time and latitude to a NetCDF file, in a group if the path names one."""
+    """Write `v` along time and latitude to a file, in a group if the path names one."""
     path, _, group = str(path).partition("::")
+    times = np.arange(2) + 2 * number if times is None else np.asarray(times)
+    values = {"time": times, "lat": np.asarray(lat), "v": np.full((2, len(lat)), number, "f8")}
+    given = {name: dict((attributes or {}).get(name, {})) for name in values}
+    given["time"].setdefault("units", HOURS)
+    WRITERS[path.rpartition(".")[2]](path, group, values, given)
+    return path
+
+
+def write_netcdf(path, group, values, given):
     with netCDF4.Dataset(path, "w") as file:
         place = file.createGroup(group) if group else file
-        coordinates = {"time": np.arange(2) + 2 * number if times is None else times, "lat": lat}
-        for name, values in zip(coordinates, map(np.asarray, coordinates.values()), strict=True):
-            place.createDimension(name, len(values))
-            given = {"units": HOURS} if name == "time" else {}
-            given.update((attributes or {}).get(name, {}))
-            fill = given.pop("_FillValue", None)
-            made = place.createVariable(name, values.dtype, (name,), fill_value=fill)
+        for name, each in values.items():
+            dims = (name,) if each.ndim == 1 else ("time", "lat")
+            if each.ndim == 1:
+                place.createDimension(name, len(each))
+            fill = given[name].pop("_FillValue", None)
+            kind = each.dtype if each.dtype.kind != "U" else str
+            made = place.createVariable(name, kind, dims, fill_value=fill)
             made.set_auto_maskandscale(False)
-            made[:] = values
-            made.setncatts(given)
-        made = place.createVariable("v", "f8", ("time", "lat"))
-        made[:] = number
-    return path
+            made[:] = each
+            made.setncatts(given[name])
+
+
+def write_hdf5(path, group, values, given):
+    with h5py.File(path, "w") as file:
+        place = file.create_group(group) if group else file
+        for name, each in values.items():
+            place[name] = each.astype("O") if each.dtype.kind == "U" else each
+            place[name].attrs.update(given[name])
+            if each.ndim == 1:
+                place[name].make_scale(name)
+        for axis, name in enumerate(("time", "lat")):
+            place["v"].dims[axis].attach_scale(place[name])
+
+
+def write_zarr(path, group, values, given):
+    place = zarr.open_group(path, mode="w", path=group or None)
+    for name, each in values.items():
+        dims = (name,) if each.ndim == 1 else ("time", "lat")
+        made = place.create_array(
+            name, shape=each.shape, dtype=each.dtype, dimension_names=dims, attributes=given[name]
+        )
+        made[...] = each
+
+
+WRITERS = {"nc": write_netcdf, "h5": write_hdf5, "zarr": write_zarr}
+
+FORMATS = pytest.mark.parametrize("suffix", WRITERS)
 
 
 LAT = np.array([0.0, 0.1, 0.2])
@@ -51,29 +89,32 @@ OTHER = {
 }
 
 
+@FORMATS
 @pytest.mark.parametrize("kind", SAME)
-def test_coordinates_that_mean_the_same_are_joined(tmp_path, kind):
+def test_coordinates_that_mean_the_same_are_joined(tmp_path, kind, suffix):
     lat, attributes = SAME[kind]
     first = (LAT, {}) if kind != "missing" else (lat, attributes)
     paths = [
-        write(tmp_path / "0.nc", 0, *first),
-        write(tmp_path / "1.nc", 1, lat, attributes),
+        write(tmp_path / f"0.{suffix}", 0, *first),
+        write(tmp_path / f"1.{suffix}", 1, lat, attributes),
     ]
     assert biggus.open_many(paths, "v").shape == (4, 3)
 
 
+@FORMATS
 @pytest.mark.parametrize("group", ["", "::inner"])
 @pytest.mark.parametrize("kind", OTHER)
-def test_other_coordinates_raise_unless_mismatch_is_ignored(tmp_path, kind, group):
+def test_other_coordinates_raise_unless_mismatch_is_ignored(tmp_path, kind, group, suffix):
     lat, attributes, message = OTHER[kind]
     paths = [
-        write(f"{tmp_path}/{n}.nc{group}", n, values, given)
+        write(f"{tmp_path}/{n}.{suffix}{group}", n, values, given)
         for n, (values, given) in enumerate([(LAT, {}), (LAT, {}), (lat, attributes)])
     ]
     name = f"{group.strip(':')}/v"
     with pytest.raises(MismatchError, match=message) as raised:
         biggus.open_many(paths, name)
-    assert "2.nc" in raised.value.other
+    assert f"0.{suffix}" in raised.value.first
+    assert f"2.{suffix}" in raised.value.other
     assert biggus.open_many(paths, name, mismatch="ignore").shape == (6, 3)
     assert biggus.open_many(paths, name, axis=1, mismatch="ignore").shape == (2, 9)
 
@@ -107,6 +148,85 @@ def test_times_of_a_stack_may_differ(tmp_path):
     write(paths[1], 1, LAT + 1)
     with pytest.raises(MismatchError, match="lat is"):
         biggus.open_many(paths, "v", stack=True)
+
+
+@pytest.mark.parametrize("suffix", ["nc", "h5"])
+def test_text_is_compared(tmp_path, suffix):
+    stations = [["a", "b", "c"], ["a", "b", "c"], ["a", "é", "c"]]
+    paths = [write(tmp_path / f"{n}.{suffix}", n, names) for n, names in enumerate(stations)]
+    assert biggus.open_many(paths[:2], "v").shape == (4, 3)
+    with pytest.raises(MismatchError, match="lat is b and é"):
+        biggus.open_many(paths, "v")
+
+
+def test_times_without_units_differ_in_a_stack_alone(tmp_path):
+    paths = [write(tmp_path / f"{n}.h5", n, LAT, {"time": {"units": ""}}) for n in range(2)]
+    assert biggus.open_many(paths, "v", stack=True).shape == (2, 2, 3)
+    with pytest.raises(MismatchError, match="time is 0 and 2"):
+        biggus.open_many(paths, "v", axis="lat")
+
+
+def test_a_stack_of_coordinates_is_not_compared_with_itself(tmp_path):
+    paths = [write(tmp_path / f"{n}.h5", n, LAT + n) for n in range(2)]
+    assert biggus.open_many(paths, "lat", stack=True)[1].ndarray().tolist() == (LAT + 1).tolist()
+
+
+class Noted(Source):
+    """Counts up along an axis of its name, has others beside it, and notes what is read."""
+
+    def __init__(self, dims, shape, beside=(), start=0):
+        self.dims, self.shape, self.dtype, self.name = dims, shape, np.dtype("f8"), dims[-1]
+        self.beside = {each.name: each for each in beside}
+        self.start, self.boxes = start, []
+
+    def sibling(self, name):
+        return self.beside.get(name)
+
+    def __getitem__(self, box):
+        self.boxes.append(box)
+        return self.start + np.arange(self.shape[0], dtype="f8")[box]
+
+
+def test_only_small_coordinates_of_other_axes_are_read_each_once():
+    large = agreeing.LARGEST // 8 + 1
+    lengths = {"time": 4, "lat": 3, "cell": large}
+
+    def opened():
+        for n in range(20):
+            beside = [Noted((name,), (n,)) for name, n in lengths.items()]
+            beside[1].start = n == 18
+            made.append(Noted(("time", "lat", "cell", "v"), (4, 3, large, 2), beside))
+            yield biggus.ArrayAdapter(made[-1])
+
+    made = []
+    assert list(disagreements(opened(), 0)) == [(0, 18, "lat is 0 and 1 at [0]")]
+    assert len(made) == 20
+    assert not any(each.boxes for each in made)
+    whole = {"time": [], "cell": [], "lat": [(slice(0, 3, 1),)]}
+    assert all(each.beside[name].boxes == whole[name] for each in made for name in lengths)
+    made = []
+    first = next(disagreements(opened(), "time"))
+    assert (first.other, len(made)) == (18, 20)
+
+
+def test_remote_coordinates_are_read_once_and_cached(tmp_path):
+    for n in range(3):
+        write(tmp_path / f"{n}.zarr", n, LAT)
+    cache = biggus.Cache(tmp_path / "cache")
+    with serving(tmp_path) as server:
+        urls = [f"{server.url}/{n}.zarr" for n in range(3)]
+        chunks = []
+        for _ in range(2):
+            server.requests.clear()
+            biggus.open_many(urls, "v", cache=cache)
+            chunks.append(sorted(path for path, _ in server.requests if "/c/" in path))
+        assert chunks == [[f"/{n}.zarr/lat/c/0" for n in range(3)], []]
+        biggus.open_many(urls, "v", cache=cache, mismatch="ignore")
+        write(tmp_path / "3.zarr", 3, LAT + 1)
+        with pytest.raises(MismatchError, match="lat is 0 and 1") as raised:
+            biggus.open_many([*urls, f"{server.url}/3.zarr"], "v", cache=cache)
+    assert "0.zarr" in raised.value.first
+    assert "3.zarr" in raised.value.other
 
 
 def test_deleted_files_are_known_from_the_cache(tmp_path):

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from biggus.backends.netcdf.extents import End
     from biggus.backends.netcdf.packed import PackedFacts
 
+_SMALL_BESIDE = 2**16
+"""The most bytes of a variable beside another, such as a coordinate, that its library reads."""
+
 
 class _VariableSource(Source):
     """Base class of the sources of netCDF variables."""
@@ -273,7 +276,12 @@ class NetCDFSource(_VariableSource, DirectSource):
         with hdf5_lock, datasets.visit(self.path), opening_named(self.path):
             if known_in(opened_at(self.path).dataset, place) is None:
                 return None
-            return NetCDFSource(self.path, place, self.decode)
+            source = NetCDFSource(self.path, place, self.decode)
+            facts = source.facts
+            small = math.prod(facts.shape) * facts.dtype.itemsize <= _SMALL_BESIDE
+            # Opening the file by a second library would take longer than reading a coordinate.
+            source._looked = small and facts.dtype != object and not facts.may_end
+            return source
 
     def group_attributes(self) -> dict[str, Any]:
         """Return the attributes of the file and of all groups down to the variable."""
