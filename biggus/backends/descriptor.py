@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from biggus.backends.signature import FileSignature
+from biggus.support.once import once
 
 _TELLS_AT_HAND = hasattr(os, "RWF_NOWAIT")
 
@@ -57,8 +58,18 @@ class Descriptor:
             theirs = os.fstat(file.id.get_vfd_handle())
         except (OSError, NotImplementedError):
             return None
-        same = os.path.samestat(theirs, os.fstat(descriptor._fd))
-        return descriptor if same else None
+        return descriptor if descriptor.is_of(FileSignature.of(theirs)) else None
+
+    @once
+    def _identity(self) -> tuple[int, int]:
+        return self.signature()[:2]
+
+    def is_of(self, signature: FileSignature) -> bool:
+        """Return whether this is the file with a signature, in whatever state it is now.
+
+        While the file is open, no other file gets its inode.
+        """
+        return signature[:2] == self._identity
 
     def signature(self) -> FileSignature:
         """Return the signature of the file as it is now."""

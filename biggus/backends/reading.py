@@ -7,13 +7,15 @@ one by one.  Beside the result this takes at most `MOST_TOGETHER` bytes.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from biggus.codecs.scratch import scratch
-from biggus.indexing.grid import Box, flat_range, strides_of
+
+if TYPE_CHECKING:
+    from biggus.indexing.grid import Box
 
 MOST_TOGETHER = 2**20
 """The most bytes of a read of which some are dropped."""
@@ -56,49 +58,46 @@ def read_plain(
     OSError
         If the values cannot be read, or are missing.
     """
-    first, stop = flat_range(box, shape)
-    itemsize = out.itemsize
-    start, span = offset + first * itemsize, (stop - first) * itemsize
+    start = offset
+    span = stride = out.itemsize
+    steps = []
+    for n, s, count in zip(shape[::-1], box[::-1], out.shape[::-1], strict=True):
+        start += s.start * stride
+        step = s.step * stride
+        span += (count - 1) * step
+        steps.append(step)
+        stride *= n
+    steps.reverse()
+    _read_spread(stored, start, span, steps, out)
+
+
+def _read_spread(
+    stored: Bytes, start: int, span: int, steps: list[int], out: npt.NDArray[Any]
+) -> None:
+    """Read values that lie `steps` bytes apart along each axis, within `span` bytes at `start`."""
     if span == out.nbytes and out.flags.c_contiguous:
         stored.read_into(out.reshape(-1).view(np.uint8).data, start)
         return
     axis = next((i for i, n in enumerate(out.shape) if n > 1), None)
     if axis is not None:
-        strides = strides_of(shape)
-        pace = box[axis].step * strides[axis] * itemsize
-        inner = span - (out.shape[axis] - 1) * pace
+        count, pace = out.shape[axis], steps[axis]
+        inner = span - (count - 1) * pace
         together = 1
         if inner <= MOST_TOGETHER and pace - inner <= _FAR:
             together = 1 + (MOST_TOGETHER - inner) // pace
-        if together == 1 and out.flags.c_contiguous and inner * out.shape[axis] == out.nbytes:
+        if together == 1 and out.flags.c_contiguous and inner * count == out.nbytes:
             data = out.reshape(-1).view(np.uint8).data
-            for number in range(out.shape[axis]):
+            for number in range(count):
                 row = data[number * inner : (number + 1) * inner]
                 stored.read_into(row, start + number * pace)
             return
-        if together < out.shape[axis]:
-            _read_in_parts(stored, offset, shape, box, out, axis, together)
+        if together < count:
+            before = (slice(None),) * axis
+            for first in range(0, count, together):
+                part = out[(*before, slice(first, first + together))]
+                part_span = inner + (part.shape[axis] - 1) * pace
+                _read_spread(stored, start + first * pace, part_span, steps, part)
             return
     room = scratch("plain", span)
     stored.read_into(room.data, start)
-    steps = [s.step * n * itemsize for s, n in zip(box, strides_of(shape), strict=True)]
     out[...] = np.ndarray(out.shape, out.dtype, room, 0, steps)
-
-
-def _read_in_parts(
-    stored: Bytes,
-    offset: int,
-    shape: tuple[int, ...],
-    box: Box,
-    out: npt.NDArray[Any],
-    axis: int,
-    together: int,
-) -> None:
-    """Read `together` indices along `axis` at a time."""
-    s = box[axis]
-    for done in range(0, out.shape[axis], together):
-        start = s.start + done * s.step
-        stop = min(s.stop, start + together * s.step)
-        piece = (*box[:axis], slice(start, stop, s.step), *box[axis + 1 :])
-        where = (*(slice(None),) * axis, slice(done, done + together))
-        read_plain(stored, offset, shape, piece, out[where])

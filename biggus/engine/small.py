@@ -87,10 +87,14 @@ def _one_box(node: Node, keeps_chunks: bool) -> Values | None:
     source = base.source
     if source.masked:
         return None
-    if keeps_chunks and selection is not None and type(source) is MemoryCached:
-        values = source.selected(selection)
-        if values is not None:
-            return _finished(node, source, values, steps) if steps else values.copy()  # in C order
+    if type(source) is MemoryCached:
+        if not (keeps_chunks and source.keeps_chunks):
+            source = source.source
+        elif selection is not None:
+            values = source.selected(selection)
+            if values is not None:
+                # A copy is in C order.
+                return _finished(node, source, values, steps) if steps else values.copy()
     found = _box(selection, node.shape)
     return None if found is None else _read(node, source, *found, steps)
 

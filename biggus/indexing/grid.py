@@ -307,7 +307,8 @@ def strides_of(shape: tuple[int, ...]) -> list[int]:
     >>> strides_of((2, 3, 4))
     [12, 4, 1]
     """
-    return [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
+    strides = list(itertools.accumulate(reversed(shape), operator.mul, initial=1))
+    return strides[-2::-1]
 
 
 def flat_range(box: Box, shape: tuple[int, ...]) -> tuple[int, int]:

@@ -91,6 +91,11 @@ class MemoryCached(Wrapper):
             return None
         return KeyedGrid(source) if source.decodes_chunks else None
 
+    @property
+    def keeps_chunks(self) -> bool:
+        """Whether decoded chunks are kept, if the options allow it."""
+        return self._layout is not None
+
     def __getitem__(self, box: Box) -> Values:
         layout = self._layout
         if layout is None or not chunk_memory.limit:

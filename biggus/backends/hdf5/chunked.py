@@ -248,7 +248,9 @@ class ChunkedStorage(Storage):
         Returns whether it did.
         """
         shape = self.storage_chunks
-        if len(shape) < 2 or not out.size or any(s.step != 1 for s in inner):
+        if out.nbytes < _SMALL or len(shape) < 2:  # first, as there may be very many tiny chunks
+            return False
+        if any(s.step != 1 for s in inner):
             return False
         if out.nbytes // len(out) < _SMALL or not out[0].flags.c_contiguous:
             return False

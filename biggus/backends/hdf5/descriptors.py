@@ -37,7 +37,7 @@ def descriptor_of(path: str, signature: FileSignature) -> Descriptor | None:
     """
     try:
         descriptor = descriptors.get(path, lambda: Descriptor(path))
-        if signature_of(path) == signature == descriptor.signature():
+        if signature_of(path) == signature and descriptor.is_of(signature):
             return descriptor
     except (OSError, OpenError):
         pass

@@ -132,10 +132,12 @@ class HDF5Source(DatasetSource):
         self._direct_signature = signature
         key = (self.path, signature, self.dataset)
         dataset = partial(self._unchanged, signature, opened)
-        release = partial(hdf5_files.files.discard, self._key)
         return storage, OpenForRead(
-            self.path, descriptor, signature, key, dataset, self._read, release
+            self.path, descriptor, signature, key, dataset, self._read, self._release
         )
+
+    def _release(self) -> None:
+        hdf5_files.files.discard(self._key)
 
     def _unchanged(self, signature: FileSignature, opened: hdf5_files.OpenDataset | None) -> Any:
         """Return the h5py Dataset, opened again if necessary; an error if the file has changed.

@@ -29,7 +29,7 @@ def write_file(path, values, layout):
     with hdf5_lock, h5py.File(path, "w") as file:
         for name, length in zip("xy", SHAPE, strict=True):
             file.create_dataset(name, data=np.arange(length)).make_scale(name)
-        stored = file.create_dataset("v", data=values, **LAYOUTS[layout])
+        stored = file.create_dataset("v", data=values, **LAYOUTS.get(layout, {}))
         for dim, name in zip(stored.dims, "xy", strict=True):
             dim.attach_scale(file[name])
     return str(path)
@@ -72,3 +72,16 @@ def test_replaced_file_is_read_again(tmp_path, open_source, values, layout, pick
     if pickled:
         source = pickle.loads(pickle.dumps(source))
     np.testing.assert_array_equal(read(source, whole(SHAPE)), values + 1)
+
+
+@pytest.mark.parametrize("layout", [*LAYOUTS, "contiguous"])
+def test_source_of_a_new_file_does_not_read_the_open_file_that_it_replaced(
+    tmp_path, open_source, values, layout
+):
+    path = write_file(tmp_path / "a.h5", values, layout)
+    earlier = open_source(path)
+    np.testing.assert_array_equal(read(earlier, whole(SHAPE)), values)
+    Path(write_file(tmp_path / "b.h5", values + 1, layout)).replace(path)
+    for source in open_source(path), earlier:
+        for _ in range(2):
+            np.testing.assert_array_equal(read(source, whole(SHAPE)), values + 1)
