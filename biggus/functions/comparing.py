@@ -134,22 +134,6 @@ def _piecewise(
 # Of dtypes -----------------------------------------------------------------------------------
 
 
-def _astype(
-    x: Any,
-    dtype: Any,
-    /,
-    *,
-    copy: bool = True,  # ignored: results are always new arrays
-    device: Any = None,  # there is one
-) -> Array:
-    array = as_array(x)
-    return array.astype(dtype)
-
-
-if hasattr(np, "astype"):  # since NumPy 2.1
-    implements(np.astype)(_astype)
-
-
 @implements(np.can_cast)
 def _can_cast(from_: Any, to: Any, casting: Any = "safe") -> bool:
     dtype = from_.dtype if isinstance(from_, Array) else from_

@@ -6,6 +6,7 @@ NumPy calls a handler with all arguments but `like`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from biggus.construct import ArrayAdapter, full
 def _created(function: Callable[..., Any]) -> Callable[..., Array]:
     """Return a handler that adapts the array that NumPy creates."""
 
+    @wraps(function)
     def create(*arguments: Any, **keywords: Any) -> Array:
         return ArrayAdapter(np.asarray(function(*arguments, **keywords)))
 
@@ -34,6 +36,7 @@ for _function in (
 def _converted(function: Callable[..., Any]) -> Callable[..., Array]:
     """Return a handler that adapts an array_like object; a lazy array stays lazy."""
 
+    @wraps(function)
     def convert(a: Any, dtype: Any = None, *arguments: Any, **keywords: Any) -> Array:
         if not isinstance(a, Array):
             return ArrayAdapter(function(a, dtype, *arguments, **keywords))
@@ -54,6 +57,7 @@ for _conversion in (
 def _constant(function: Callable[..., Any]) -> Callable[..., Array]:
     """Return a handler for arrays of one value, which take no memory."""
 
+    @wraps(function)
     def create(shape: Any, *arguments: Any, **keywords: Any) -> Array:
         one = function((), *arguments, **keywords)
         return full(shape, one[()], one.dtype)
@@ -66,6 +70,7 @@ implements(np.ones)(_constant(np.ones))
 
 
 @implements(np.full)
+@wraps(np.full)
 def _full(
     shape: Any, fill_value: Any, dtype: npt.DTypeLike | None = None, *more: Any, **keywords: Any
 ) -> Array:

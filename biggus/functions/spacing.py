@@ -26,7 +26,6 @@ def _spaced(name: str) -> Callable[..., Any]:
         options = call.arguments
         ends = [as_array(options.pop(end)) for end in ("start", "stop")]
         axis, with_step = options.pop("axis"), options.pop("retstep", False)
-        options.pop("device", None)  # there is one
         if np.ndim(options.get("base", 0)):
             raise TypeError(f"{name} of lazy ends has one base: call .ndarray() first")
         options["num"] = operator.index(options["num"])
