@@ -1,4 +1,4 @@
-"""Masks as values: steps that return where values are valid, and that mask values."""
+"""Masks as values: steps that return where values are valid, and that mask or unmask values."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Valid(BaseStep):
 
 
 class ValidWhere(BaseStep):
-    """Masks values where a condition is false."""
+    """Masks further values: those where a condition is false."""
 
     masked = True
     key = "valid where"
@@ -32,7 +32,20 @@ class ValidWhere(BaseStep):
         self.dtype = dtype
 
     def __call__(self, values: Values, there: Values) -> Values:
-        """Return values, masked where `there` is false."""
-        shape = np.broadcast_shapes(values.shape, there.shape)
-        mask = ~np.broadcast_to(there, shape)
-        return np.ma.MaskedArray(np.broadcast_to(values, shape), mask=mask)
+        """Return values, masked where they were before and where `there` is false."""
+        mask = np.ma.getmaskarray(values) | ~there
+        return np.ma.MaskedArray(np.broadcast_to(np.ma.getdata(values), mask.shape), mask=mask)
+
+
+class Unmasked(BaseStep):
+    """Returns values, also those under a mask."""
+
+    fills = True
+    key = "unmasked"
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self.dtype = dtype
+
+    def __call__(self, values: Values) -> Values:
+        """Return values without their mask."""
+        return np.ma.getdata(values)

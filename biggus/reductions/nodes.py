@@ -13,7 +13,18 @@ import numpy as np
 from biggus.adapt import node_of
 from biggus.expressions import applied, operand
 from biggus.expressions.apply import Apply, Slot
-from biggus.graph import AlongAxes, Cast, Elementwise, Leaf, Node, Reduce, View, select, spread_to
+from biggus.expressions.validity import Unmasked, ValidWhere
+from biggus.graph import (
+    AlongAxes,
+    Cast,
+    Elementwise,
+    Leaf,
+    Node,
+    Reduce,
+    View,
+    select,
+    spread_to,
+)
 from biggus.indexing.selection import Selection
 from biggus.reductions.along import Ranked
 from biggus.reductions.rolled import rolled
@@ -185,8 +196,13 @@ def _is_zero(value: Any) -> bool:
     return isinstance(value, (int, float, np.generic)) and bool(value == 0)
 
 
-_NEUTRAL = {"sum": 0, "nansum": 0, "prod": 1, "nanprod": 1, "any": False, "all": True}
-"""The values that do not change a statistic; they replace excluded values."""
+_OF_NONE = frozenset(
+    [
+        *("sum", "nansum", "prod", "nanprod", "any", "all"),
+        *("mean", "nanmean", "var", "nanvar", "std", "nanstd"),
+    ]
+)
+"""The statistics of which there is one of no values, such as 0 or NaN."""
 
 _FIRST = {
     "sum": np.add,
@@ -200,11 +216,7 @@ _FIRST = {
 }
 """The functions that combine a statistic with its initial value."""
 
-_SPREADS = {"mean", "var", "std"}
-
-_NAN_TWINS = {"nanmean", "nanvar", "nanstd"}
-
-_PARTIAL = {*_NEUTRAL, *_FIRST, *_SPREADS, *_NAN_TWINS}
+_PARTIAL = {*_OF_NONE, *_FIRST}
 """The statistics that support ``where=`` or ``initial=``."""
 
 
@@ -213,15 +225,15 @@ def excluding(
 ) -> Node:
     """Return the node of a statistic of the values where a condition holds.
 
-    Excluded values are replaced by a neutral value; or masked, if there is none and values can be
-    missing.
+    Excluded values are masked.  Where no value is included, the result is the statistic of no
+    values, or it is missing if values of the array can be missing.
 
     Parameters
     ----------
-    make : callable
-        Makes the node of a statistic by its name.
     name : str
+        The name of the statistic.
     a : Node
+        The values.
     where : array_like of bool, or True
         Whether each value is included.
     initial : scalar or None
@@ -236,68 +248,33 @@ def excluding(
     TypeError
         If `initial` cannot be a value of this statistic.
     """
-    has_initial = initial is not NOT_GIVEN and initial is not None
-    if where is not True and where is not NOT_GIVEN:
-        condition = operand(where)
-        where = condition if isinstance(condition, Node) else node_of(condition)
-        neutral = _NEUTRAL.get(name, initial if has_initial else None)
-        if isinstance(neutral, bool) and a.dtype.kind != "O":
-            a = _cast(a, np.dtype(bool))  # of strings, no value is neutral
-        if a.masked and neutral is None:
-            missing = np.ma.MaskedArray(np.zeros((), a.dtype), mask=True)
-            return reduction(name, _chosen(where, a, operand(missing)), *arguments, **keywords)
-        if name in _NAN_TWINS and a.dtype.kind in "fc":
-            return reduction(name, _chosen(where, a, a.dtype.type(np.nan)), *arguments, **keywords)
-        plain = name.removeprefix("nan")
-        if plain in _SPREADS:
-            return _spread(plain, a, where, *arguments, **keywords)
-        if neutral is None:
+    first = None if initial is NOT_GIVEN or initial is None else np.asarray(initial)
+    if first is not None and first.ndim:
+        raise ValueError("initial must be a scalar")
+    if first is not None and 0 in a.shape and name not in _OF_NONE:
+        # Without an initial value, extremes of no values are errors.
+        only = node_of(np.array(initial, native_order(a.dtype)))
+        return spread_to(only, reduction("any", a, *arguments, **keywords).shape)
+    if where is True or where is NOT_GIVEN:
+        result = reduction(name, a, *arguments, **keywords)
+    else:
+        if not (a.masked or first is not None or name in _OF_NONE):
             raise ValueError(
                 f"reduction operation {name!r} does not have an identity, so to use a where mask "
                 "one has to specify 'initial'"
             )
-        a = _chosen(where, a, np.asarray(neutral).astype(a.dtype)[()])
-    if not has_initial:
-        return reduction(name, a, *arguments, **keywords)
-    first = np.asarray(initial)
-    if first.ndim:
-        raise ValueError("initial must be a scalar")
-    if 0 in a.shape and name not in _NEUTRAL:
-        # Without an initial value, extremes of no values are errors.
-        only = node_of(np.array(initial, native_order(a.dtype)))
-        return spread_to(only, reduction("any", a, *arguments, **keywords).shape)
-    result = reduction(name, a, *arguments, **keywords)
+        condition = operand(where)
+        condition = condition if isinstance(condition, Node) else node_of(condition)
+        if name in ("any", "all") and a.dtype.kind != "O":
+            a = _cast(a, np.dtype(bool))
+        included = Elementwise(ValidWhere(a.dtype), a, condition)
+        result = reduction(name, included, *arguments, **keywords)
+        if not a.masked:
+            # Under the mask are the statistics of no values.
+            result = Elementwise(Unmasked(result.dtype), result)
+    if first is None:
+        return result
     return _cast(applied(_FIRST[name], [result, np.array(initial, result.dtype)[()]]), result.dtype)
-
-
-def _spread(name: str, a: Node, where: Node, *arguments: Any, **keywords: Any) -> Node:
-    """Return the mean, variance or standard deviation of some values."""
-    dtype = reduction(name, a, *arguments, **keywords).dtype
-    correction = keywords.pop("correction", NOT_GIVEN)
-    ddof = keywords.pop("ddof", 0)
-    if correction is not NOT_GIVEN and correction is not None:
-        ddof = correction
-    keywords.pop("dtype", None)
-    exact = np.dtype(np.complex128 if a.dtype.kind == "c" else np.float64)
-    values = _cast(a, exact)
-    chosen = _chosen(where, values, exact.type(0))
-    counted = _cast(spread_to(where, chosen.shape), np.dtype(bool))
-    count = reduction("sum", counted, *arguments, **keywords)
-    if name == "mean":
-        total = reduction("sum", chosen, *arguments, **keywords)
-        return _cast(applied(np.true_divide, [total, count]), dtype)
-    broad = {**keywords, "keepdims": True}
-    total, number = [reduction("sum", one, *arguments, **broad) for one in (chosen, counted)]
-    off = applied(np.subtract, [values, applied(np.true_divide, [total, number])])
-    squares = applied(np.square, [applied(np.absolute, [off])])
-    squares = reduction("sum", _chosen(where, squares, 0.0), *arguments, **keywords)
-    freedom = applied(np.maximum, [applied(np.subtract, [count, ddof]), 0])
-    variance = applied(np.true_divide, [squares, freedom])
-    return _cast(applied(np.sqrt, [variance]) if name == "std" else variance, dtype)
-
-
-def _chosen(where: Node, node: Node, other: Any) -> Node:
-    return applied(np.where, [where, node, other])
 
 
 def _cast(node: Node, dtype: np.dtype[Any]) -> Node:
