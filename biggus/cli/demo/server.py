@@ -20,7 +20,7 @@ import threading
 import urllib.request
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +38,12 @@ PICTURE = "shadedrelief.jpg"
 
 Pixels = npt.NDArray[np.uint8]
 
+_BESIDE = 4
+"""The columns of the other side that are added at each side of the picture."""
+
+_ROWS = 2 * TILE
+"""The rows of the part of the picture from which those of a tile are chosen."""
+
 
 class Earth:
     """Tiles of a picture of the Earth, at any zoom level from 0 to 9.
@@ -46,8 +52,8 @@ class Earth:
 
     The picture is equirectangular: its rows are evenly spaced in latitude, its columns in
     longitude.  A map tile is Web Mercator: its columns are evenly spaced in longitude too, its
-    rows are not.  So a tile is the product of two one-dimensional resamplings, one along each
-    axis, and each is a small table of positions and weights.
+    rows are not.  So the part of the picture is resampled evenly, with more rows than the tile
+    has, and the rows of the tile are chosen among these.
 
     Parameters
     ----------
@@ -64,8 +70,12 @@ class Earth:
     """
 
     def __init__(self, picture: Pixels) -> None:
-        self._levels = [picture]
-        self._lock = threading.Lock()
+        import PIL.Image
+
+        self._height, self._width = picture.shape[:2]
+        # A few columns of the other side at each side make tiles fit together at the date line.
+        around = np.pad(picture, ((0, 0), (_BESIDE, _BESIDE), (0, 0)), "wrap")
+        self._image = PIL.Image.fromarray(around)
 
     @classmethod
     def installed(cls) -> Earth:
@@ -87,40 +97,21 @@ class Earth:
         side = 2**zoom if 0 <= zoom <= MAX_ZOOM else 0
         if not (0 <= x < side and 0 <= y < side):
             raise LookupError(f"there is no tile z={zoom} x={x} y={y}")
-        picture = self._level(zoom)
-        height, width = picture.shape[:2]
-        middles = (np.arange(TILE) + 0.5) / TILE
-        across = (x + middles) / side
+        import PIL.Image
+
+        left, right = (_BESIDE + self._width * edge / side for edge in (x, x + 1))
         # Gudermann's function: from the Mercator ordinate to the latitude.
-        latitude = np.arctan(np.sinh(np.pi * (1 - 2 * (y + middles) / side)))
-        down = 0.5 - latitude / np.pi
-        columns, column_weights = _cubic(across * width - 0.5)
-        rows, row_weights = _cubic(down * height - 0.5)
-        columns %= width  # wrap at the date line
-        rows = rows.clip(0, height - 1)
-        # First along the rows, then along the columns: of four neighbours each.
-        narrow = np.take(picture, columns.ravel(), axis=1)[rows.min() : rows.max() + 1]
-        narrow = narrow.reshape(len(narrow), TILE, 4, 3).astype(np.float32)
-        narrow = np.einsum("rcnb,cn->rcb", narrow, column_weights, optimize=False)
-        tall = narrow[rows - rows.min()]
-        values = np.einsum("rncb,rn->rcb", tall, row_weights, optimize=False)
-        pixels: Pixels = np.rint(values).clip(0, 255).astype(np.uint8)
-        return pixels
-
-    def _level(self, zoom: int) -> Pixels:
-        """Return the picture, halved until its pixels are about as large as the tile's.
-
-        Interpolating between pixels that are far smaller would take single
-        ones and leave out those between them.
-        """
-        wanted = TILE * 2**zoom
-        with self._lock:
-            for level in self._levels:
-                if level.shape[1] < 2 * wanted:
-                    return level
-            while self._levels[-1].shape[1] >= 2 * wanted and min(self._levels[-1].shape[:2]) > 1:
-                self._levels.append(_halved(self._levels[-1]))
-            return self._levels[-1]
+        ordinates = (y + np.array([0, 1, *(np.arange(TILE) + 0.5) / TILE])) / side
+        latitudes = np.arctan(np.sinh(np.pi * (1 - 2 * ordinates)))
+        top, bottom, *rows = (0.5 - latitudes / np.pi) * self._height
+        part = self._image.resize(
+            (TILE, _ROWS),
+            PIL.Image.Resampling.BICUBIC,
+            (left, float(top), right, float(bottom)),
+            reducing_gap=3,
+        )
+        places = (np.array(rows) - top) / (bottom - top) * _ROWS
+        return np.asarray(part)[places.astype(np.intp)]
 
 
 def encode(pixels: Pixels) -> bytes:
@@ -130,32 +121,6 @@ def encode(pixels: Pixels) -> bytes:
     file = io.BytesIO()
     PIL.Image.fromarray(pixels).save(file, format="JPEG", quality=92, subsampling=0)
     return file.getvalue()
-
-
-def _cubic(positions: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Return for each position its four neighbours and their weights (Catmull and Rom's)."""
-    floor = np.floor(positions)
-    t = (positions - floor).astype(np.float32)
-    weights = np.stack(
-        [
-            ((2 - t) * t - 1) * t / 2,
-            ((3 * t - 5) * t * t + 2) / 2,
-            ((4 - 3 * t) * t + 1) * t / 2,
-            (t - 1) * t * t / 2,
-        ],
-        axis=-1,
-    )
-    return floor.astype(np.intp)[:, None] + np.arange(-1, 3), weights
-
-
-def _halved(picture: Pixels) -> Pixels:
-    """Return the means of blocks of 2 by 2 pixels; an odd last row or column is left out."""
-    rows, columns = picture.shape[0] // 2 * 2, picture.shape[1] // 2 * 2
-    even = picture[:rows, :columns]
-    total = even[::2, ::2].astype(np.uint16)
-    for part in (even[1::2, ::2], even[::2, 1::2], even[1::2, 1::2]):
-        total += part
-    return ((total + 2) // 4).astype(np.uint8)
 
 
 _TILE = re.compile(r"/(\d{1,2})/(\d{1,6})/(\d{1,6})\.jpg")

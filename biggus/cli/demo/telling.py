@@ -7,9 +7,8 @@ import hashlib
 import time
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from biggus.errors import BiggusError
+from biggus.study.receipts import chunk_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,12 +74,4 @@ def digest(*arrays: Any) -> str:
     >>> digest(np.zeros(2)) == digest(np.zeros(2)), digest(np.zeros(2)) == digest(np.zeros(3))
     (True, False)
     """
-    result = hashlib.sha256()
-    for array in arrays:
-        result.update(f"{array.dtype.str}{array.shape}".encode())
-        if isinstance(array, np.ma.MaskedArray):
-            result.update(np.ma.getmaskarray(array).tobytes())
-            # Masked values have no meaning.
-            array = array.filled(0)  # noqa: PLW2901
-        result.update(array.tobytes())
-    return result.hexdigest()
+    return hashlib.sha256("".join(map(chunk_digest, arrays)).encode()).hexdigest()
