@@ -43,7 +43,7 @@ def add_locations(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--join-axis",
-        type=_axis,
+        type=axis_of,
         default=0,
         metavar="AXIS",
         help="the axis along which several are joined, by number or name (default: 0)",
@@ -57,7 +57,7 @@ def add_locations(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _axis(text: str) -> int | str:
+def axis_of(text: str) -> int | str:
     """Return the number of an axis, or its name."""
     try:
         return int(text)

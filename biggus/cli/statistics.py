@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import biggus
-from biggus.cli.joining import MisfitError
+from biggus.cli.joining import MisfitError, axis_of
 from biggus.cli.usage import UsageError
 from biggus.functions import statistics as functions
-from biggus.labels import labels_of
+from biggus.labels import numbered
+from biggus.sources.normal import normal_axes
 from biggus.support.similar import did_you_mean
 
 if TYPE_CHECKING:
@@ -82,30 +83,12 @@ def axes_of(arguments: argparse.Namespace, opened: Opened) -> tuple[int, ...] | 
     """Return the axes to reduce; None for all."""
     if arguments.axis is None:
         return None
-    known, rank = labels_of(opened.array.node).dims, opened.array.ndim
-    dims = list(map(str, known)) if None not in known else []
-    axes = []
-    for word in map(str.strip, arguments.axis.split(",")):
-        if word in dims:
-            axes.append(dims.index(word))
-            continue
-        try:
-            axes.append(range(rank)[int(word)])
-        except ValueError:
-            names = f" ({', '.join(dims)})" if dims else ""
-            hint = did_you_mean(word, dims)
-            raise MisfitError(
-                f"there is no axis {word!r}{hint}; give its number or its name{names}"
-            ) from None
-        except IndexError:
-            raise MisfitError(
-                f"there is no axis {word}: the axes of the array have the numbers 0 to {rank - 1}"
-                if rank
-                else f"there is no axis {word}: the array has no axes"
-            ) from None
-    if len(set(axes)) != len(axes):
-        raise MisfitError(f"an axis is named twice in {arguments.axis!r}")
-    return tuple(sorted(axes))
+    node = opened.array.node
+    words = [axis_of(word.strip()) for word in arguments.axis.split(",")]
+    try:
+        return tuple(sorted(normal_axes(numbered(node, words), len(node.shape))))
+    except (TypeError, ValueError) as error:
+        raise MisfitError(f"--axis {arguments.axis}: {error}") from None
 
 
 def _names(text: str | None) -> list[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.exceptions import AxisError
 
 from biggus.labels.following import labels_of
+from biggus.support.similar import did_you_mean
 
 if TYPE_CHECKING:
     from biggus.graph import Node
@@ -29,7 +30,8 @@ def numbered(node: Node, axis: Any) -> Any:
             return axis  # the caller refuses it
         if dims.count(axis) != 1:
             problem = "no axis" if axis not in dims else "more than one axis"
-            raise AxisError(f"there is {problem} named {axis!r}; there are {', '.join(dims)}")
+            hint = "" if axis in dims else did_you_mean(axis, dims)
+            raise AxisError(f"there is {problem} named {axis!r}{hint}; there are {', '.join(dims)}")
         return dims.index(axis)
     if isinstance(axis, (tuple, list)) and any(isinstance(one, str) for one in axis):
         return tuple([numbered(node, one) for one in axis])

@@ -81,7 +81,7 @@ def test_cached_results_are_not_counted(run_plan, capsys, settled):
         (["a.h5"], 1, "it has: v, w"),
         (["a.h5::v", "b.h5::w"], 1, "cannot join"),
         (["a.h5::v", "--statistics", "mean,mode"], 2, "no statistic 'mode'"),
-        (["a.h5::v", "--axis", "2"], 1, "no axis 2"),
+        (["a.h5::v", "--axis", "2"], 1, "axis 2 is out of bounds"),
         (["a.h5::v", "--memory", "1 kB"], 1, "memory"),
         (["a.h5::v", "--out", "b.nc"], 2, "unrecognized"),
         ([], 2, "required"),
