@@ -111,7 +111,8 @@ class Earth:
             reducing_gap=3,
         )
         places = (np.array(rows) - top) / (bottom - top) * _ROWS
-        return np.asarray(part)[places.astype(np.intp)]
+        pixels: Pixels = np.asarray(part)[places.astype(np.intp)]
+        return pixels
 
 
 def encode(pixels: Pixels) -> bytes:
