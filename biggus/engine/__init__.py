@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from biggus.engine.concurrent_reads import WAITING_THREADS
     from biggus.engine.dry_run import estimate
     from biggus.engine.evaluation import evaluate, evaluate_all, store
+    from biggus.engine.reducing import reduced
     from biggus.engine.writing import Writer
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "estimate",
     "evaluate",
     "evaluate_all",
+    "reduced",
     "store",
 ]
 
@@ -33,5 +35,6 @@ __getattr__ = later(
         "WAITING_THREADS": ".concurrent_reads",
         "Writer": ".writing",
         "estimate": ".dry_run",
+        "reduced": ".reducing",
     },
 )

@@ -7,7 +7,7 @@ import math
 import time
 from typing import TYPE_CHECKING, Any
 
-from biggus import options
+from biggus import engine, options
 from biggus.adapt import leaf_of, node_of
 from biggus.array import Array
 from biggus.caching import chosen_cache
@@ -134,6 +134,8 @@ def kept_overviews(
     Pyramid or None
         None if there is no pyramid, or the data have changed since.
     """
+    if node_of(array).needs_reduction:
+        return None
     try:
         overview = _Overview(array, axes, method)
     except TypeError:
@@ -208,7 +210,7 @@ class _Overview:
     """
 
     def __init__(self, array: Any, axes: tuple[int, int] | None, method: str | None) -> None:
-        node = node_of(array)
+        node = engine.reduced(node_of(array))  # else each tile would go through the data again
         ndim = len(node.shape)
         self.finest = Array.from_node(node)
         rows, columns = picture_axes(node.shape) if axes is None else axes

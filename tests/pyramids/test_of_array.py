@@ -268,3 +268,28 @@ def test_coarsened_keeps_only_the_returned_level(monkeypatch) -> None:
     found, _ = coarsened(biggus.ones((4000, 1500), dtype="f4"), 600)
     assert [each.shape for each in held] == [found.shape] == [(500, 188)]
     assert found.ndarray().min() == found.ndarray().max() == 1
+
+
+@pytest.mark.parametrize(
+    "compute",
+    [
+        lambda a: a.mean(axis=0),
+        lambda a: a[1] - a.mean(axis=0),
+        lambda a: (a - a.mean(axis=0)).max(axis=0)[::-1],
+        lambda a: np.median(a, axis=0) / a.std(),
+        lambda a: np.cumsum(a, axis=0)[1],
+    ],
+)
+@pytest.mark.parametrize("token", [None, "some"])
+def test_computed_array_has_a_pyramid_and_is_read_once_for_each_statistic(compute, token, tmp_path):
+    values = np.random.default_rng(0).normal(size=(3, 600, 520))
+    source = RecordingSource(ArraySource(values, (1, 600, 520), token))
+    with biggus.set_options(cache=biggus.Cache(tmp_path / "cache"), chunk_memory=0):
+        pyramid = biggus.overviews(compute(biggus.ArrayAdapter(source)))
+        assert len(source.boxes) <= 9
+        check(pyramid, compute(values))
+
+
+def test_statistic_has_no_kept_overviews(tmp_path) -> None:
+    with biggus.set_options(cache=biggus.Cache(tmp_path / "cache")):
+        assert kept_overviews(biggus.zeros((2, 600, 520)).mean(axis=0)) is None

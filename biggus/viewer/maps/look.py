@@ -104,6 +104,8 @@ class Look(NamedTuple):
     ----------
     array : Array
         The array, of one to three axes, and one more for colours.
+    values : Array
+        The array with its statistics computed, because maps and tiles are read one by one.
     meaning : Labels
         The labels of the array.
     picked : sequence of str
@@ -113,6 +115,7 @@ class Look(NamedTuple):
     """
 
     array: Array
+    values: Array
     meaning: Labels
     picked: Sequence[str]
     how: How
@@ -146,7 +149,8 @@ class Look(NamedTuple):
                 f"an array of shape {array.shape} cannot be drawn: select elements of its axes "
                 "until at most three are left, as in array[0, 5]"
             )
-        return cls(squeezed, meaning, picked, how)
+        values = Array.from_node(engine.reduced(squeezed.node))
+        return cls(squeezed, values, meaning, picked, how)
 
     @property
     def coloured(self) -> bool:
@@ -187,7 +191,7 @@ class Look(NamedTuple):
 
     def _line(self, heading: str, size: tuple[float, float] | None) -> Figure:
         """Draw the figure of a series, or of a profile if the axis is a depth or a pressure."""
-        along, values = self.meaning.along(0), engine.evaluate(self.array.node)
+        along, values = self.meaning.along(0), engine.evaluate(self.values.node)
         if along is not None and along.downward and along.values().dtype.kind in "iuf":
             fig = new_figure(size or (5.0, 6.0), heading)
             draw_profile(fig.add_subplot(), values, self.meaning, along)
@@ -216,7 +220,7 @@ class Look(NamedTuple):
 
         The factors are equal, unless few rows or columns would be left.
         """
-        array = self._one(number)
+        array = self.values if number is None else self.values[number]
         rows, columns = (_factor(n) for n in array.shape[:2])
         flags = flags_of(self.meaning.attributes)
         left = min(array.shape[:2]) // max(rows, columns)
@@ -235,11 +239,9 @@ class Look(NamedTuple):
         fields = [self.field(number) for number in numbers]
         first, factors = fields[0]
         rows, columns = first.shape[:2]
-        meaning = labels_of(self._one(numbers[0]).node, coordinates=True)
+        first_map = self.array if numbers[0] is None else self.array[numbers[0]]
+        meaning = labels_of(first_map.node, coordinates=True)
         return [values for values, _ in fields], grid_of(meaning, (rows, columns), factors)
-
-    def _one(self, number: int | None) -> Array:
-        return self.array if number is None else self.array[number]
 
     def colours(self, fields: Sequence[Any]) -> Colours:
         """Return the colours that all maps share."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ matplotlib = pytest.importorskip("matplotlib")
 netCDF4 = pytest.importorskip("netCDF4")
 
 from biggus.labels import Coordinate
+from biggus.testing import ArraySource, RecordingSource
 from biggus.viewer.maps import film
 
 SST = (
@@ -93,6 +96,17 @@ def test_mean_over_an_axis_keeps_other_coordinates(ocean) -> None:
     ax, _ = map_of(figure)
     assert np.allclose(ax.get_ylim(), (-90, 90))
     assert "mean tos" in figure._suptitle.get_text()
+
+
+@pytest.mark.parametrize("maps", [False, True])
+def test_statistics_are_computed_once_for_all_maps(maps) -> None:
+    source = RecordingSource(ArraySource(np.random.default_rng(0).random((3, 300, 400))))
+    array = biggus.ArrayAdapter(source, chunks=(3, 100, 100))
+    with biggus.set_options(chunk_memory=0):
+        figure = biggus.quicklook(array - array.mean(axis=0) if maps else array.mean(axis=0))
+    size = sum(math.prod(s.stop - s.start for s in box) for box in source.boxes)
+    assert size == source.shape[0] * 120_000 * (1 + maps)
+    assert len([ax for ax in figure.axes if ax.images or ax.collections]) >= 1 + 2 * maps
 
 
 def test_missing_values_have_a_colour_outside_the_colormap(ocean) -> None:
