@@ -139,6 +139,12 @@ COMPUTING = {
     "idxmin of a line": lambda a: a[1, 2].idxmin(skipna=False),
     "idxmax of missing values": lambda a: a.where(a > 99)[0, 0].idxmax(fill_value=-1.0),
     "polyfit": lambda a: a.polyfit("time", 1)["polyfit_coefficients"],
+    "polyfit of missing values": lambda a: a.polyfit("time", 1, skipna=True)[
+        "polyfit_coefficients"
+    ],
+    "residuals of missing values": lambda a: a.polyfit("time", 2, skipna=True, full=True)[
+        "polyfit_residuals"
+    ],
     "polyfit of all": lambda a: a.fillna(0.0).polyfit("time", 2, skipna=False)[
         "polyfit_coefficients"
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import warnings
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from biggus.testing import ArraySource, RecordingSource, UnreadableSource
 
 xr = pytest.importorskip("xarray")
 pytest.importorskip("scipy")
+pytest.importorskip("biggus.xarray")
 
 _spec = importlib.util.spec_from_file_location(
     "operations", Path(__file__).with_name("operations.py")
@@ -86,6 +88,15 @@ def test_operation_shows_no_warning_that_in_memory_arrays_do_not_show(name):
 
 def test_most_operations_are_lazy():
     assert len(OPERATIONS) - len(LOADS) >= 160
+
+
+def test_polyfit_of_missing_values_reads_each_value_once():
+    source = RecordingSource(ArraySource(VALUES, chunks=(2, 3, 4)))
+    lazy = wrapped(biggus.ArrayAdapter(source)).polyfit("time", 1, skipna=True)
+    source.clear()
+    with biggus.set_options(chunk_memory=0):
+        lazy.compute()
+    assert sum(math.prod(s.stop - s.start for s in box) for box in source.boxes) == VALUES.size
 
 
 def test_loading_operation_above_the_memory_raises():
