@@ -39,11 +39,11 @@ from biggus.labels.attributes import (
     is_of_all,
     of_others,
 )
+from biggus.labels.blocks import labels_of_blocks
 from biggus.labels.coordinate import Coordinate, joined, selected
 from biggus.labels.labels import Labels
 from biggus.labels.spanning import spans_of
 from biggus.labels.times import Recount
-from biggus.reductions.rolled import Rolled
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -299,34 +299,7 @@ def _of_gufunc(node: Gufunc, _: bool) -> Rule:
 
 @rule.register(Blockwise)
 def _of_blocks(node: Blockwise, _: bool) -> Rule:
-    """Return the labels of a function of blocks, which has the axes of the operands."""
-    several = yield from answers(node.children)
-    names: list[list[str | None]] = [[] for _ in node.shape]
-    coordinates: list[Coordinate] = []
-    for labels, child, reaches in zip(several, node.children, node.reaches, strict=True):
-        places = {axis: each.axis for axis, each in enumerate(reaches) if each.axis is not None}
-        for axis, place in places.items():
-            names[place].append(labels.dims[axis])
-        same = {axis for axis in places if child.shape[axis] == node.shape[places[axis]]}
-        remaining = [
-            replace(each, axes=tuple([places[axis] for axis in each.axes]))
-            for each in labels.coordinates
-            if set(each.axes) <= same
-        ]
-        coordinates = max(coordinates, remaining, key=len)
-    dims = [next((name for name in each if name is not None), None) for each in names]
-    known = Labels(tuple(dims), coordinates=tuple(coordinates), decoded=True)
-    if not isinstance(node.function, Rolled):
-        return known
-    first, statistic = several[0], node.function.name
-    attributes = after_statistic(first.attributes, statistic, [None])
-    return replace(
-        known,
-        name=first.name,
-        place=first.place,
-        attributes=attributes,
-        statistics=(*first.statistics, statistic),
-    )
+    return labels_of_blocks(node, (yield from answers(node.children)))
 
 
 @rule.register(Mosaic)

@@ -142,13 +142,13 @@ def _beside(labels: Labels, place: Place) -> Iterator[Companion]:
         return
     for each in labels.coordinates:
         own = labels_of(each.node)
-        dims = (*[labels.dims[a] for a in each.axes], *own.dims[len(each.axes) :])
+        dims = (*[labels.named[a] for a in each.axes], *own.dims[len(each.axes) :])
         about = replace(own, attributes=each.attributes, dims=dims)
         yield Companion(each.node, sibling(place, each.name), about)
         if each.bounds is not None:
             name, attributes, node = each.bounds
             about = labels_of(node)
-            dims = (*[labels.dims[a] for a in each.axes], about.dims[-1] or "bnds")
+            dims = (*[labels.named[a] for a in each.axes], about.dims[-1] or "bnds")
             yield Companion(
                 node, sibling(place, name), replace(about, attributes=attributes, dims=dims)
             )
