@@ -69,11 +69,17 @@ class Scalars(Lazy):
 
 
 _READ = "read it, with .ndarray() or .masked_array(), or several at once with biggus.ndarrays"
-_DATASET = "a Dataset, from biggus.open_dataset, selects by coordinates"
+_DATASET = "a Dataset, from biggus.open_dataset, has it"
 _CALLED = {
     **dict.fromkeys(("compute", "load", "persist", "to_numpy", "values"), _READ),
-    **dict.fromkeys(("coords", "isel", "sel"), _DATASET),
+    **dict.fromkeys(("coords", "isel", "sel", "sizes", "to_xarray"), _DATASET),
+    **dict.fromkeys(("to_hdf5", "to_netcdf", "to_zarr", "store"), "biggus.save writes it"),
+    **dict.fromkeys(
+        ("coarsen", "map_blocks", "map_overlap", "topk"), "call that function of biggus"
+    ),
+    **dict.fromkeys(("groupby", "resample"), "biggus.groupby_reduce has groups"),
     "chunk": "call .rechunk(...)",
+    "chunksize": "the attribute grid holds the shape of the chunks",
     "plot": "biggus.quicklook, imshow and plot draw it",
 }
 """Attributes of arrays of xarray and dask, and their alternatives."""
