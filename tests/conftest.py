@@ -259,6 +259,42 @@ class Recorded:
 
 
 @pytest.fixture
+def interrupted_everywhere():
+    """A function that calls another again and again, interrupted at the next moment each time.
+
+    It takes the function, the file in whose functions interrupts come, and a function to call
+    after each interrupt.  The moments are those at which the interpreter looks for signals: at
+    the start of a function, and after the call of one that is written in C.
+    """
+
+    def call(function, file, check):
+        for last in range(1_000):
+            moments = 0
+
+            def profile(frame, event, _):
+                nonlocal moments
+                if event in ("call", "c_return") and frame.f_code.co_filename == file:
+                    moments += 1
+                    if moments > last:  # noqa: B023 - called within this round
+                        raise KeyboardInterrupt
+
+            previous = sys.getprofile()
+            sys.setprofile(profile)
+            try:
+                function()
+            except KeyboardInterrupt:
+                sys.setprofile(previous)
+                check()
+            else:
+                sys.setprofile(previous)
+                assert moments <= last
+                return
+        raise AssertionError("it has too many moments")
+
+    return call
+
+
+@pytest.fixture
 def times_read():
     """Return a function that lists how many times elements of a `Recorded` source were read.
 

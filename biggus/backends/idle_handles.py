@@ -149,10 +149,12 @@ class _Main:
                 self._pending = False  # too many calls are pending; it is tried again later
 
     def _work(self, _: Any) -> int:
-        if self._pending:
-            self._task()
-        # No other thread may run between this and the end, so the task is kept until the next.
-        self._pending = False
+        try:
+            if self._pending:
+                self._task()
+        finally:  # the task may be interrupted
+            # No other thread may run between this and the end, so the task is kept until the next.
+            self._pending = False
         return 0
 
 

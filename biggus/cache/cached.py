@@ -6,6 +6,7 @@ import hashlib
 import logging
 import math
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -275,9 +276,8 @@ class Cached(Wrapper):
         if missing:
 
             def make(places: list[int]) -> list[tuple[Values, bytes | None, watching.Watch]]:
-                wanted = [missing[i] for i in places]
-                with watching.apart() as watch:
-                    chunks_made = self._fetch_missing([(keys[i], chunks[i]) for i in wanted])
+                wanted = [(keys[missing[i]], chunks[missing[i]]) for i in places]
+                chunks_made, watch = watching.watched(partial(self._fetch_missing, wanted))
                 return [(*each, watch) for each in chunks_made]
 
             flights = [(self.cache.path, keys[place], self._offline()) for place in missing]

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import math
 import threading
+from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -107,11 +108,15 @@ def store(nodes: Sequence[Node], writers: Sequence[Writer]) -> None:
         If reading or writing fails; nothing more is written then.
     """
     try:
-        with interruptible(), deadlines.evaluation(), watching.evaluation() as watch:
-            _Evaluation(nodes, writers).checked_run()
-            watch.end()  # before targets are closed
+        with interruptible(), deadlines.evaluation():
+            watching.evaluated(partial(_stored, nodes, writers))
     except OfflineError as error:
         raise with_all_missing(error, nodes) from error.__cause__
+
+
+def _stored(nodes: Sequence[Node], writers: Sequence[Writer]) -> None:
+    _Evaluation(nodes, writers).checked_run()
+    watching.current().end()  # before targets are closed
 
 
 class _Evaluation(Passes["Result | Spilled"]):

@@ -10,6 +10,7 @@ import itertools
 import sys
 import threading
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from biggus import options
@@ -198,8 +199,7 @@ class _Sent:
         self._shipped = _shipped_options()
 
     def run(self, tasks: Iterator[Task]) -> None:
-        with watching.evaluation() as self._watch:
-            self._run(tasks)
+        watching.evaluated(partial(self._run, tasks))
 
     def _run(self, tasks: Iterator[Task]) -> None:
         under_way: dict[Future[_Returned], Task] = {}
@@ -232,7 +232,7 @@ class _Sent:
             done = _first_done(list(under_way))
         while done:
             task, (computed, machine, seen) = _taken(done.pop(), under_way)
-            self._watch.join_of(machine, seen)
+            watching.current().join_of(machine, seen)
             self._take(task, computed)
 
 
@@ -290,9 +290,9 @@ def compute_elsewhere(task: Task, shipped: dict[str, Any]) -> _Returned:
     dict
         The states of the files that were read.
     """
-    with (
-        options.set_options(executor=None, progress=False, **shipped),
-        deadlines.evaluation(),
-        watching.evaluation() as watch,
-    ):
-        return compute(task), watching.this_machine(), watch.seen
+    with options.set_options(executor=None, progress=False, **shipped), deadlines.evaluation():
+        return watching.evaluated(partial(_computed_and_seen, task))
+
+
+def _computed_and_seen(task: Task) -> _Returned:
+    return compute(task), watching.this_machine(), watching.current().seen

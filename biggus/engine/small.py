@@ -7,6 +7,7 @@ are read from one source in one box, or computed from arrays in memory.
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from biggus import options
@@ -106,8 +107,7 @@ def _read(node: Node, source: Source, box: Box, key: Any, steps: list[Step]) -> 
         if source.io_bound:
             return None
         # A read in several parts must see one state of the file.
-        with watching.evaluation():
-            values = read(source, box)
+        values = watching.evaluated(partial(read, source, box))
     elif type(source) is not MemoryCached and not source.in_memory:
         values = checked(source, box, values)
     if key is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -278,8 +279,7 @@ class MemoryCached(Wrapper):
             self._warn(layout, box)
 
         def decode() -> tuple[Values, watching.Watch]:
-            with watching.apart() as watch:
-                values, validator = self.source.fetch(chunk)
+            (values, validator), watch = watching.watched(partial(self.source.fetch, chunk))
             if not self.source.owns_data:
                 values = values.copy()
             chunk_memory.keep(key, values, validator)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -128,8 +129,7 @@ class Recording(Substitutes):
     def _read(self, source: Source, chunk: Box) -> Values:
         """Read a chunk, and check that its file is in the state that is recorded."""
         try:
-            with watching.apart() as watch:
-                values = read(source, chunk)
+            values, watch = watching.watched(partial(read, source, chunk))
             with self._watching:
                 self._watch.join(watch.seen)
         except SourceChangedError as error:

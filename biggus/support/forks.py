@@ -11,7 +11,11 @@ import concurrent.futures.thread  # noqa: F401 - registers its fork handlers bef
 import logging
 import os
 import threading
+import time
+import weakref
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
 
 _log = logging.getLogger("biggus.support.forks")
 
@@ -22,9 +26,16 @@ PRECEDENCE_SECONDS = 1.0
 """How long a thread waits before it enters while a fork is pending.  It does not wait longer,
 for a thread inside may be waiting for this one."""
 
+_PAUSE_SECONDS = 0.0005
+"""How often a fork looks whether the threads have left, and threads whether a fork is over."""
+
 
 class ForkGate:
     """A gate around code that no fork may interrupt; any number of threads may be inside.
+
+    Each thread has a lock of its own, and a fork takes the locks of all other threads.  The
+    interpreter enters and leaves its own locks in one step.  An interrupt of a context manager
+    written in Python may come before it has counted a thread in or out.
 
     Examples
     --------
@@ -42,43 +53,59 @@ class ForkGate:
             )
 
     def _reset(self) -> None:
-        self._inside: dict[int, int] = {}
+        self._own = threading.local()
+        self._adding = threading.Lock()
+        self._locks: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._taken: list[Any] = []
         self._forking = 0
-        self._changed = threading.Condition(threading.RLock())
 
-    def __enter__(self) -> None:
-        thread = threading.get_ident()
-        with self._changed:
-            if self._forking and thread not in self._inside:
-                self._changed.wait_for(lambda: not self._forking, PRECEDENCE_SECONDS)
-            self._inside[thread] = self._inside.get(thread, 0) + 1
-
-    def __exit__(self, *_: object) -> None:
-        thread = threading.get_ident()
-        with self._changed:
-            entries = self._inside.pop(thread, 1) - 1
-            if entries > 0:
-                self._inside[thread] = entries
-            if self._forking:
-                self._changed.notify_all()
-
-    def entered(self) -> ForkGate:
-        """Return a context in which forks wait: the gate itself."""
-        return self
+    def entered(self) -> AbstractContextManager[bool]:
+        """Return a context in which forks wait: the lock of this thread."""
+        try:
+            lock = self._own.lock
+        except AttributeError:
+            lock = threading.RLock()
+            with self._adding:
+                self._locks.add(lock)
+            self._own.lock = lock
+        if self._forking and not lock._is_owned():  # noqa: SLF001 - no other way
+            until = time.monotonic() + PRECEDENCE_SECONDS
+            while self._forking and time.monotonic() < until:
+                time.sleep(_PAUSE_SECONDS)
+        entered: AbstractContextManager[bool] = lock
+        return entered
 
     def _close(self) -> None:
-        self._changed.acquire()
         self._forking += 1
-        if not self._changed.wait_for(self._empty, PATIENCE_SECONDS):
-            _log.debug("a fork went ahead although other threads were inside the gate")
-        self._forking -= 1
-        self._changed.notify_all()
+        try:
+            until = time.monotonic() + PATIENCE_SECONDS
+            while not self._take_all():
+                if time.monotonic() >= until:
+                    _log.debug("a fork went ahead although other threads were inside the gate")
+                    break
+                time.sleep(_PAUSE_SECONDS)
+        finally:
+            self._forking -= 1
 
-    def _empty(self) -> bool:
-        return not self._inside.keys() - {threading.get_ident()}
+    def _take_all(self) -> bool:
+        """Take the locks of all other threads, or none; return whether they are taken."""
+        if not self._take(self._adding):  # another thread forks, or is about to enter
+            return False
+        own = getattr(self._own, "lock", None)
+        if all(self._take(lock) for lock in list(self._locks) if lock is not own):
+            return True
+        self._open()
+        return False
+
+    def _take(self, lock: Any) -> bool:
+        taken: bool = lock.acquire(blocking=False)
+        if taken:
+            self._taken.append(lock)
+        return taken
 
     def _open(self) -> None:
-        self._changed.release()
+        while self._taken:
+            self._taken.pop().release()
 
 
 def in_children(begin_anew: Callable[[], object]) -> None:

@@ -73,7 +73,9 @@ class WaitingThreads(Executor):
 
     def _reset(self) -> None:
         self._queue: SimpleQueue[Callable[[], None]] = SimpleQueue()
-        self._idle = threading.Semaphore(0)
+        # One item for each idle thread.  A semaphore is written in Python: an interrupt between
+        # two of its steps would leave it locked for ever.
+        self._idle: SimpleQueue[None] = SimpleQueue()
         self._starting = threading.Lock()
         self._count = 0
         self._calls = 0
@@ -91,7 +93,9 @@ class WaitingThreads(Executor):
         """Call `function` in a thread; cancelling the future takes it out of the queue."""
         future: Future[Result] = Future()
         self._queue.put(partial(_call, future, partial(function, *args, **kwargs)))
-        if not self._idle.acquire(blocking=False):
+        try:
+            self._idle.get_nowait()
+        except Empty:
             with self._starting:
                 if self._count < self.most:
                     self._count += 1
@@ -123,7 +127,7 @@ class WaitingThreads(Executor):
             try:
                 call = self._queue.get_nowait()
             except Empty:
-                self._idle.release()
+                self._idle.put(None)
                 call = self._queue.get()
             with self._changed:
                 self._calls += 1

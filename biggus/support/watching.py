@@ -84,7 +84,7 @@ _current: contextvars.ContextVar[Watch | None] = contextvars.ContextVar(
 )
 
 
-_began: dict[int, float] = {}
+_began: dict[Watch, float] = {}
 """When each running evaluation of this process began, on the monotonic clock."""
 
 in_children(_began.clear)  # evaluations of the parent's threads do not continue there
@@ -104,48 +104,53 @@ def under_way_since() -> float | None:
     return min(list(_began.values()), default=None)
 
 
+def current() -> Watch:
+    """Return the innermost watch; the caller is in an evaluation."""
+    watch = _current.get()
+    assert watch is not None
+    return watch
+
+
 def of_evaluation() -> Watch | None:
     """Return the watch of the whole evaluation, which identifies it; None outside of one."""
     return _outermost.get()
 
 
-class evaluation:  # noqa: N801 - used as a context manager
-    """A with block whose reads are watched; within another evaluation it is a part of that."""
+def evaluated(evaluate: Callable[[], T]) -> T:
+    """Return the result of an evaluation whose reads are watched.
 
-    def __enter__(self) -> Watch:
-        known = _current.get()
-        self._mark = None
-        if known is None:
-            known = Watch()
-            self._mark = _current.set(known)
-            self._mark_outermost = _outermost.set(known)
-            _began[id(known)] = time.monotonic()
-        self._watch = known
-        return known
+    Within another evaluation it is a part of that.  The call runs in a copy of the context, so
+    that an interrupt at any moment leaves no watch behind in the context of the caller: later
+    evaluations would take themselves for parts of the one that was interrupted.
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self._mark is not None:
-            _current.reset(self._mark)
-            _outermost.reset(self._mark_outermost)
-            _began.pop(id(self._watch), None)
-            if kind is None:
-                self._watch.end()
+    Raises
+    ------
+    SourceChangedError
+        If a file has changed.
+    """
+    if _current.get() is not None:
+        return evaluate()
+    watch, context = Watch(), contextvars.copy_context()
+    context.run(_current.set, watch)
+    context.run(_outermost.set, watch)
+    try:
+        _began[watch] = time.monotonic()
+        result = context.run(evaluate)
+    finally:
+        _began.pop(watch, None)  # in one step: an interrupt comes before it or after it
+    watch.end()
+    return result
 
 
-class apart:  # noqa: N801 - used as a context manager
-    """A with block whose reads are watched separately; see `join`."""
-
-    def __enter__(self) -> Watch:
-        watch = Watch()
-        self._mark = _current.set(watch)
-        return watch
-
-    def __exit__(self, *_: object) -> None:
-        _current.reset(self._mark)
+def watched(read: Callable[[], T]) -> tuple[T, Watch]:
+    """Return the result of reads that are watched separately, and their watch; see `join`."""
+    watch, context = Watch(), contextvars.copy_context()
+    context.run(_current.set, watch)
+    return context.run(read), watch
 
 
 def join(watch: Watch) -> None:
-    """Add what was watched `apart` to this evaluation; outside of one, check the files now.
+    """Add what was `watched` separately to this evaluation; outside of one, check the files now.
 
     Raises
     ------
@@ -170,8 +175,7 @@ def begun_again(evaluate: Callable[[], T]) -> T:
     retries = options.current().retry_changed if _current.get() is None else 0
     while True:
         try:
-            with evaluation():
-                return evaluate()
+            return evaluated(evaluate)
         except SourceChangedError as error:
             if not retries:
                 raise

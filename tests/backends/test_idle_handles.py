@@ -1,5 +1,6 @@
 """Idle files are closed although arrays over them exist."""
 
+import contextlib
 import cProfile
 import gc
 import threading
@@ -54,13 +55,17 @@ def test_handles_used_by_an_evaluation_stay_open_until_its_end(pool, monkeypatch
     monkeypatch.setattr("biggus.backends.files.time.monotonic", lambda: now)
     pool.get("before", lambda: "A")
     now = 100.5
-    with watching.evaluation():
+
+    def evaluate():
+        nonlocal now
         pool.get("meanwhile", lambda: "B")
         now = 200.0
         assert pool.due() == 101
         pool.close_idle()
         assert pool.closed == ["A"]
         assert pool.due() is None
+
+    watching.evaluated(evaluate)
     assert pool.due() == 101.5
     pool.close_idle()
     assert pool.closed == ["A", "B"]
@@ -303,3 +308,19 @@ def test_no_reference_cycle_keeps_a_file_open(kind, tmp_path):
         assert open_files_in(tmp_path) == []
     finally:
         gc.enable()
+
+
+def test_main_thread_is_called_again_after_an_interrupted_call():
+    main = idle_handles._Main()
+    calls = []
+
+    def interrupted():
+        calls.append("interrupted")
+        raise KeyboardInterrupt
+
+    for task in interrupted, lambda: calls.append("again"):
+        main._task, main._pending = task, True
+        with contextlib.suppress(KeyboardInterrupt):
+            main._work(None)
+        assert not main._pending
+    assert calls == ["interrupted", "again"]

@@ -121,6 +121,24 @@ def test_waiting_fork_precedes_later_threads(monkeypatch):
     assert order == ["fork", "thread"]
 
 
+def test_interrupt_at_any_moment_leaves_the_gate_empty(interrupted_everywhere):
+    gate = ForkGate()
+
+    def enter():
+        with gate.entered(), gate.entered():
+            pass
+
+    def check():
+        def fork():
+            assert gate._take_all()
+            gate._open()
+
+        _, done = in_a_thread(fork)
+        assert done.wait(WAIT_SECONDS)
+
+    interrupted_everywhere(enter, forks.__file__, check)
+
+
 def test_once_computes_per_instance_without_blocking_others():
     class Thing:
         computed = 0

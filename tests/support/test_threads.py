@@ -41,6 +41,20 @@ def test_sequential_tasks_reuse_one_thread():
     assert len(seen) <= 2
 
 
+def test_pool_works_after_an_interrupt_at_any_moment(interrupted_everywhere):
+    pool = WaitingThreads(1_000)
+    pool.submit(int).result()
+
+    def check():
+        assert pool.submit(pow, 2, 5).result(30) == 32
+
+    def submit():
+        with interruptible():
+            pool.submit(int)
+
+    interrupted_everywhere(submit, threading.__file__, check)
+
+
 def test_cancelled_task_never_starts():
     pool = WaitingThreads(1)
     go = threading.Event()

@@ -5,6 +5,7 @@ excused if the writer paused halfway for so long that a reader could not notice;
 machine does that, and nothing else here depends on time.
 """
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import biggus
 from biggus.backends import files, settling
 from biggus.backends.files import SOON_SETTLED_SECONDS
 from biggus.errors import SourceChangedError
+from biggus.support import watching
 
 N = 500_000
 PIECES = 8
@@ -164,3 +166,19 @@ def test_no_result_mixes_two_states(name, tmp_path, monkeypatch):
     give_up = time.monotonic() + 120
     while [next(results) for _ in range(4)] != last:
         assert time.monotonic() < give_up
+
+
+@pytest.mark.parametrize("call", [watching.evaluated, watching.watched])
+def test_interrupt_at_any_moment_leaves_no_watch(call, interrupted_everywhere):
+    def check():
+        assert watching.of_evaluation() is None
+        assert watching.agrees("a", 1)
+        assert watching.agrees("a", 2)  # no watch compares these states
+        assert watching.under_way_since() is None
+
+    def read():
+        with contextlib.suppress(SourceChangedError):
+            watching.see("a", 1)
+
+    interrupted_everywhere(lambda: call(read), watching.__file__, check)
+    check()

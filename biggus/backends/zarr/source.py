@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from biggus import options
@@ -252,11 +253,7 @@ class ZarrSource(Source):
         record = Record(encoded={} if encoded else None)
         started = time.perf_counter()
         try:
-            with watching.evaluation():
-                self._check_metadata()
-                results = self._reader.read(boxes, record, out)
-                # Chunks are absent by design only if the metadata still exist.
-                self._check_metadata(thoroughly=bool(record.absent))
+            results = watching.evaluated(partial(self._read_checked, boxes, record, out))
         except SourceChangedError as error:
             raise error.read_as(self.name, _named(boxes)) from None
         except (SourceError, DeadlineError):
@@ -274,6 +271,16 @@ class ZarrSource(Source):
                 1e3 * (time.perf_counter() - started),
             )
         return results, record
+
+    def _read_checked(
+        self, boxes: Sequence[Box], record: Record, out: npt.NDArray[Any] | None
+    ) -> list[Values]:
+        """Read boxes of an array that is the one that was opened, before and after the read."""
+        self._check_metadata()
+        results = self._reader.read(boxes, record, out)
+        # Chunks are absent by design only if the metadata still exist.
+        self._check_metadata(thoroughly=bool(record.absent))
+        return results
 
     def _check_metadata(self, *, thoroughly: bool = False) -> None:
         """Check that the array still exists, and is the one that was opened, or has grown."""
