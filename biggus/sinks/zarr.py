@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import math
+import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,9 +20,10 @@ from biggus.sinks.missing import MaskFiller
 from biggus.sinks.new import NewArray, NewStore, Target, strings
 from biggus.support.extras import needing
 from biggus.support.forks import between_forks
+from biggus.support.threads import WaitingThreads, interruptible
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     import numpy.typing as npt
@@ -74,20 +76,23 @@ class NewZarrStore(NewStore):
             "attributes": {**new.attributes, "_ARRAY_DIMENSIONS": list(new.dims)},
         }
         how.update(_codecs(new))
-        if not new.name:
-            array = zarr.create_array(store=self.path, zarr_format=2, **how)
-        else:
+
+        def create() -> Any:
+            if not new.name:
+                return zarr.create_array(store=self.path, zarr_format=2, **how)
             if self._group is None:
                 self._group = zarr.create_group(store=self.path, zarr_format=2)
             folder, _, name = new.name.rpartition("/")
             group = self._group.require_group(folder) if folder else self._group
-            array = group.create_array(name, **how)
-        return _Array(self.path / new.name, array, how, new)
+            return group.create_array(name, **how)
+
+        return _Array(self.path / new.name, _to_its_end(create), how, new)
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Set attributes of the group."""
         if self._group is not None:
-            self._group.attrs.update({n: plain_value(value) for n, value in attributes.items()})
+            plain = {name: plain_value(value) for name, value in attributes.items()}
+            _to_its_end(lambda: self._group.attrs.update(plain))
 
     def close(self) -> None:
         """Consolidate the metadata of all arrays, for reading over a network."""
@@ -95,8 +100,33 @@ class NewZarrStore(NewStore):
             with between_forks():
                 import zarr
 
-            zarr.consolidate_metadata(self._group.store)
+            _to_its_end(lambda: zarr.consolidate_metadata(self._group.store))
             self._group = None
+
+
+_library_calls = WaitingThreads(1)
+
+
+def _to_its_end(call: Callable[[], Any]) -> Any:
+    """Return the result of a call of zarr-python, which has ended even if this is interrupted.
+
+    zarr-python writes in a thread of its own, which does not stop when its caller is interrupted:
+    it would write files of a store that is being removed.
+    """
+    wanted, running = [call], threading.Lock()
+
+    def run() -> Any:
+        with running:
+            return [each() for each in wanted]
+
+    try:
+        with interruptible():
+            [result] = _library_calls.submit(run).result()
+    except BaseException:
+        wanted.clear()  # if it has not begun, it never will
+        with running:
+            raise
+    return result
 
 
 def _codecs(new: NewArray) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """What errors say of output that the system refuses to write."""
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -57,3 +59,26 @@ def test_failure_on_a_nearly_full_disk_tells_the_room(free, told, tmp_path, monk
         fail()
     room = f"; only {biggus.options.format_bytes(free)} are free on the disk of {tmp_path}"
     assert str(caught.value).endswith(room if told else "HDF error")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals to threads")
+def test_nothing_is_left_of_a_store_whose_creation_is_interrupted(tmp_path, monkeypatch):
+    zarr = pytest.importorskip("zarr")
+    create, removed = zarr.create_array, threading.Event()
+
+    def slow(**how):
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        removed.wait(0.05)  # a store that is removed before the end of this call is made again
+        return create(**how)
+
+    def remove(path):
+        removed.set()
+        unpatched(path)
+
+    unpatched = placing._remove
+    monkeypatch.setattr(zarr, "create_array", slow)
+    monkeypatch.setattr(placing, "_remove", remove)
+    with pytest.raises(KeyboardInterrupt):
+        biggus.save(biggus.ones((4, 5)), tmp_path / "a.zarr")
+    assert removed.is_set()
+    assert list(tmp_path.iterdir()) == []
