@@ -8,7 +8,7 @@ from biggus.support.extras import needing
 with needing("xarray", "xarray", "biggus.xarray"):
     import xarray as _xarray  # noqa: F401 - the modules below need it
 
-import biggus.xarray.fitting  # noqa: F401 - it extends a function of xarray
+import biggus.xarray.extending  # noqa: F401 - it extends functions of xarray
 from biggus.xarray.accessor import Accessor
 from biggus.xarray.engine import Engine
 from biggus.xarray.opening import open

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from xarray.core import indexing, variable
+from xarray.core import indexing
 from xarray.namedarray.parallelcompat import ChunkManagerEntrypoint
 
 from biggus.array import Array
@@ -233,21 +233,6 @@ class Region:
         )
         with self.lock:
             self.target[moved] = values
-
-
-def _is_lazy_scalar(key: Any) -> bool:
-    """Tell whether a key is a lazy array without axes, which selects one element."""
-    return (isinstance(key, Array) and key.ndim == 0) or _is_dask_scalar(key)
-
-
-# `idxmax` and `idxmin` of one line index a coordinate with a lazy position.  xarray drops the
-# dimension of such a key only if the key is an integer, or a collection of dask without axes.
-# It looks at the key alone, before it asks the indexed values (`PickedLazily`), so neither they nor
-# a chunk manager can tell.  An array with `__dask_graph__` would pass, but dask would take it for
-# its own everywhere.  So this function of xarray is extended; in a release without it, `idxmax` of
-# one line raises an error, and of more dimensions it works.
-_is_dask_scalar = getattr(variable, "is_0d_dask_array", lambda _: False)
-setattr(variable, "is_0d_dask_array", _is_lazy_scalar)  # noqa: B010 - no public name of xarray
 
 
 class PickedLazily(indexing.ExplicitlyIndexedNDArrayMixin):
