@@ -206,12 +206,6 @@ class Array(Operators, Statistics, Methods, Labelled, Missing, Scalars, Dispatch
         -------
         Array
             A lazy view.
-
-        Examples
-        --------
-        >>> import biggus
-        >>> biggus.zeros((2, 3, 4)).transpose(2, 0, 1).shape
-        (4, 2, 3)
         """
         ndim = self.ndim
         if not axes or (len(axes) == 1 and axes[0] is None):
