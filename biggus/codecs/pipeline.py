@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from biggus.codecs import fletcher32
 from biggus.codecs.deflate import inflate
 from biggus.codecs.scratch import scratch
-from biggus.codecs.shuffle import MERGED, unshuffle, unshuffle_part
+from biggus.codecs.shuffle import unshuffle
 
 Room: TypeAlias = "npt.NDArray[np.uint8] | None"
 """An array that may be used for decoded bytes."""
@@ -44,9 +44,6 @@ class Stage:
     copies: bool = True
     """Whether decoded bytes are a copy; if not, they are a part of the encoded ones."""
 
-    shuffled: int = 0
-    """The number of bytes of the elements whose bytes are shuffled; 0 if none are."""
-
 
 def _inflate(data: Any, size: int | None, out: Room) -> Any:  # noqa: ARG001 - an Undo
     if size is None:
@@ -71,7 +68,7 @@ FLETCHER32 = Stage(_verify, longer=fletcher32.BYTES, copies=False)
 
 def shuffle(width: int) -> Stage:
     """Return the byte shuffle of elements of `width` bytes."""
-    return Stage(partial(_unshuffle, width), longer=0, fills=True, shuffled=width)
+    return Stage(partial(_unshuffle, width), longer=0, fills=True)
 
 
 def _undone(stage: Stage, data: Any, size: int | None, out: Room) -> Any:
@@ -148,43 +145,6 @@ class Pipeline:
             return data
         out[:] = np.frombuffer(data, np.uint8)
         return out
-
-    def decode_parts(
-        self,
-        data: Any,
-        mask: int,
-        itemsize: int,
-        parts: Iterable[tuple[int, npt.NDArray[np.uint8]]],
-    ) -> bool:
-        """Decode parts of a chunk's values, if that is less work than decoding all of them.
-
-        Parameters
-        ----------
-        data, mask
-            As in `decode`.
-        itemsize : int
-            The number of bytes of an element.
-        parts : iterable of tuple
-            For each part its first element, and the array for its bytes.
-
-        Returns
-        -------
-        bool
-            Whether the parts were decoded; if not, nothing was done.
-
-        Raises
-        ------
-        ValueError
-            If the chunk is damaged.
-        """
-        steps = self._checked_steps(data, mask)
-        if not steps or steps[-1][0].shuffled != itemsize or itemsize not in MERGED:
-            return False
-        for stage, size in steps[:-1]:
-            data = _undone(stage, data, size, None)
-        for start, out in parts:
-            unshuffle_part(data, itemsize, start, out)
-        return True
 
     def _checked_steps(self, data: Any, mask: int) -> tuple[tuple[Stage, int | None], ...]:
         steps, size = self._steps(mask) if mask else self._unmasked

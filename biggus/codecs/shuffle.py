@@ -22,9 +22,6 @@ from contending for the GIL."""
 _LEAST_BYTES = 2**13
 """Below this a transposed copy is faster than merging."""
 
-MERGED = 2, 4, 8
-"""The sizes of elements, in bytes, that are merged in pairs."""
-
 
 def unshuffle(data: Any, width: int, out: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """Undo the shuffle of elements of `width` bytes.
@@ -60,7 +57,7 @@ def unshuffle(data: Any, width: int, out: npt.NDArray[np.uint8]) -> npt.NDArray[
     target = out[:length]
     if length < _LEAST_BYTES:
         target.reshape(count, width)[...] = planes.T
-    elif width in MERGED:
+    elif width in (2, 4, 8):
         _merge_all(planes, target.view(f"u{width}"))
     else:
         elements = target.reshape(count, width)
@@ -68,31 +65,6 @@ def unshuffle(data: Any, width: int, out: npt.NDArray[np.uint8]) -> npt.NDArray[
             elements[:, byte] = plane
     out[length:] = source[length:]
     return out
-
-
-def unshuffle_part(data: Any, width: int, start: int, out: npt.NDArray[np.uint8]) -> None:
-    """Undo the shuffle of some elements among many.
-
-    Parameters
-    ----------
-    data : buffer
-        All shuffled bytes, a multiple of `width`.
-    width : int
-        The number of bytes of an element, one of `MERGED`.
-    start : int
-        The first element to decode.
-    out : ndarray of uint8
-        The array for the bytes of consecutive elements.
-
-    Examples
-    --------
-    >>> out = np.empty(4, "u1")
-    >>> unshuffle_part(b"acebdf", 2, 1, out)
-    >>> out.tobytes()
-    b'cdef'
-    """
-    planes = np.frombuffer(data, np.uint8).reshape(width, -1)
-    _merge_all(planes[:, start : start + out.size // width], out.view(f"u{width}"))
 
 
 def _merge_all(planes: npt.NDArray[np.uint8], out: npt.NDArray[Any]) -> None:

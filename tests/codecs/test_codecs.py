@@ -179,27 +179,6 @@ def test_pipeline_skips_the_stages_in_the_filter_mask(order, into: bool) -> None
         assert bytes(found) == data
 
 
-@pytest.mark.parametrize("width", [2, 4, 8])
-@pytest.mark.parametrize("order", ORDERS, ids="-".join)
-def test_decode_parts_matches_decode_or_declines(order, width: int) -> None:
-    values = np.random.default_rng(3).integers(0, 9, 4096, "u1").view(f"u{width}")
-    stages = [shuffle(width) if name == "shuffle" else STAGES[name] for name in order]
-    pipeline = Pipeline(stages, values.nbytes)
-    stored = values.tobytes()
-    for name in order:
-        stored = shuffled(stored, width) if name == "shuffle" else stored_by(name, stored)
-    found = np.zeros_like(values)
-    starts = (5, 100), (100, 101), (300, 512)
-    parts = [(start, found[start:stop].view("u1")) for start, stop in starts]
-    done = pipeline.decode_parts(stored, 0, width, parts)
-    assert done == (order[:1] == ("shuffle",))
-    expected = np.zeros_like(values)
-    for start, stop in starts if done else ():
-        expected[start:stop] = values[start:stop]
-    assert np.array_equal(found, expected)
-    assert not pipeline.decode_parts(stored, 0, 16 // width + 1, parts)
-
-
 @pytest.mark.parametrize("order", [o for o in ORDERS if "deflate" not in o], ids="-".join)
 @pytest.mark.parametrize("more", [-1, 1])
 def test_pipeline_refuses_stored_bytes_of_another_length(order, more: int) -> None:

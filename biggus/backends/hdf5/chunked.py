@@ -238,30 +238,9 @@ class ChunkedStorage(Storage):
             read_plain(opening.descriptor, chunk.offset, self.storage_chunks, inner, out)
         elif out.flags.c_contiguous and is_all(inner, self.storage_chunks):
             self.pipeline.decode(chunk.data, chunk.mask, out.reshape(-1).view(np.uint8))
-        elif not self._place_parts(chunk, inner, out):
+        else:
             data = self.pipeline.decode(chunk.data, chunk.mask)
             out[...] = np.ndarray(self.storage_chunks, self.dtype, data)[inner]
-
-    def _place_parts(self, chunk: StoredChunk, inner: Box, out: npt.NDArray[Any]) -> bool:
-        """Decode only the wanted part of a chunk into `out`, if it consists of long runs.
-
-        Returns whether it did.
-        """
-        shape = self.storage_chunks
-        if out.nbytes < _SMALL or len(shape) < 2:  # first, as there may be very many tiny chunks
-            return False
-        if any(s.step != 1 for s in inner):
-            return False
-        if out.nbytes // len(out) < _SMALL or not out[0].flags.c_contiguous:
-            return False
-        if not is_all(inner[2:], shape[2:]):
-            return False
-        step = math.prod(shape[2:])
-        parts = (
-            ((plane * shape[1] + inner[1].start) * step, target.reshape(-1).view(np.uint8))
-            for plane, target in enumerate(out, inner[0].start)
-        )
-        return self.pipeline.decode_parts(chunk.data, chunk.mask, self.dtype.itemsize, parts)
 
     def peak_bytes(self, box: Box) -> int:
         result = math.prod(box_shape(box)) * self.dtype.itemsize

@@ -47,6 +47,5 @@ def _access() -> Any:
     """Return the properties for opening files, the same as in `biggus.backends.hdf5.files`."""
     library = h5py()
     access = library.h5p.create(library.h5p.FILE_ACCESS)
-    if hasattr(access, "set_file_locking"):
-        access.set_file_locking(True, ignore_when_disabled=True)
+    access.set_file_locking(True, ignore_when_disabled=True)
     return access

@@ -85,8 +85,10 @@ def facts_of(variable: Any, strings: bool) -> PackedFacts:
             kind = "S" if encoding in {"none", "None", "bytes"} else "U"
             dtype = np.dtype(f"{kind}{shape[-1]}")
             shape, dims, chunks = shape[:-1], dims[:-1], chunks and chunks[:-1]
-        elif dtype.itemsize == 1 and dtype.kind in "iu" and _unfilled(variable):
-            attributes.setdefault("_NoFill", "true")
+        elif isinstance(datatype, np.dtype) and dtype in ("i1", "u1"):
+            unfilled = variable.get_fill_value() is None
+            if unfilled:  # no value of a byte means missing
+                attributes.setdefault("_NoFill", "true")
     unlimited = tuple(dimension.unlimited for dimension in dimensions)
     # In classic files all variables are as long as the unlimited dimension.
     extends = variable.group().data_model.startswith("NETCDF4")
@@ -126,16 +128,6 @@ def attributes_of(variable: Any) -> dict[str, Any]:
         except (AttributeError, KeyError, RuntimeError, ValueError) as error:
             log.debug("leaving out the attribute %s, which cannot be read: %s", name, error)
     return attributes
-
-
-def _unfilled(variable: Any) -> bool:
-    """Return whether unwritten values are not filled, so that no value of a byte means missing."""
-    if not isinstance(variable.datatype, np.dtype):
-        return False
-    if hasattr(type(variable), "get_fill_value"):
-        return variable.get_fill_value() is None
-    # Before netCDF4-python 1.7.2 only the repr of the variable tells.
-    return str(variable).endswith("filling off")
 
 
 def read_packed(variable: Any, box: Box, facts: PackedFacts, end: End | None) -> Values:

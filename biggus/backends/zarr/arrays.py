@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from biggus.codecs.pipeline import DamagedChunkError
-from biggus.errors import OpenError
+from biggus.errors import BiggusError, GoneError, OpenError
 from biggus.support.extras import needing
 from biggus.support.forks import between_forks
 
@@ -64,12 +64,8 @@ def parse_metadata(fields: Mapping[str, Any], public: str) -> Any:
     with between_forks():
         from zarr.core.array import parse_array_metadata
 
-    try:
-        with quietly():
-            return parse_array_metadata(dict(fields))
-    except Exception as error:  # any kind, as the document may be invalid in any way
-        problem = f"zarr-python cannot read this array: {reason(error)}"
-        raise OpenError(public, problem) from error
+    with opening_of(public, "zarr-python cannot read this array: "), quietly():
+        return parse_array_metadata(dict(fields))
 
 
 def reason(error: Exception) -> str:
@@ -79,3 +75,21 @@ def reason(error: Exception) -> str:
     text = (str(error).strip().splitlines() or [""])[0]
     ours = isinstance(error, (OSError, DamagedChunkError)) and text
     return text if ours else f"{type(error).__name__}: {text}"
+
+
+@contextlib.contextmanager
+def opening_of(public: str, problem: str = "") -> Iterator[None]:
+    """Turn errors within a with block into errors of opening the store `public`.
+
+    `problem` is put before the reason.
+    """
+    try:
+        yield
+    except BiggusError:
+        raise
+    except FileNotFoundError:
+        raise GoneError(public, "there is no such store") from None
+    except ConnectionError as error:
+        raise GoneError(public, str(error)) from None
+    except Exception as error:
+        raise OpenError(public, problem + reason(error)) from error

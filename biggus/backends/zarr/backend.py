@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import zipfile
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -10,14 +9,15 @@ from urllib.parse import urlsplit
 
 from biggus.backends.base import Backend, Resolution
 from biggus.backends.zarr import metadata as zarr_metadata
+from biggus.backends.zarr.arrays import opening_of
 from biggus.backends.zarr.multiscale import resolutions
 from biggus.backends.zarr.opening import ZarrOptions, open_source, store_at, store_name
-from biggus.backends.zarr.store import METADATA_NAMES, ZarrStore
-from biggus.errors import BiggusError, GoneError, OpenError
+from biggus.backends.zarr.store import METADATA_NAMES
+from biggus.errors import BiggusError
 from biggus.support.forks import between_forks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from biggus.backends.location import Location
     from biggus.sources.base import Source
@@ -65,16 +65,20 @@ class ZarrBackend(Backend):
         return self.BY_SUFFIX if named else self.UNCLAIMED
 
     def variables(self, location: Location, **options: Any) -> tuple[str, ...]:
-        with _metadata_of(location, options) as (store, zarr_format):
-            return zarr_metadata.list_arrays(store, location.public, zarr_format)
+        parsed = ZarrOptions.of(location, options)
+        store = store_at(location, parsed)
+        with opening_of(location.public):
+            return zarr_metadata.list_arrays(store, location.public, parsed.zarr_format)
 
     def resolutions(self, location: Location, group: str, **options: Any) -> tuple[Resolution, ...]:
         return resolutions(self.attributes(location, group, **options))
 
     def attributes(self, location: Location, group: str, **options: Any) -> Mapping[str, Any]:
         path = zarr_metadata.array_path(location.public, group)
-        with _metadata_of(location, options) as (store, zarr_format):
-            return zarr_metadata.read_group(store, path, zarr_format) or {}
+        parsed = ZarrOptions.of(location, options)
+        store = store_at(location, parsed)
+        with opening_of(location.public):
+            return zarr_metadata.read_group(store, path, parsed.zarr_format) or {}
 
     def open(self, location: Location, variable: str, **options: Any) -> Source:
         """Return the source of one array.
@@ -124,25 +128,6 @@ class ZarrBackend(Backend):
             from biggus.backends.zarr.adopted import adopt_array
 
         return adopt_array(obj)
-
-
-@contextlib.contextmanager
-def _metadata_of(
-    location: Location, options: dict[str, Any]
-) -> Iterator[tuple[ZarrStore, int | None]]:
-    """Give a store and the wanted format; errors of reading its metadata name the location."""
-    parsed = ZarrOptions.of(location, options)
-    store = store_at(location, parsed)
-    try:
-        yield store, parsed.zarr_format
-    except BiggusError:
-        raise
-    except FileNotFoundError:
-        raise GoneError(location.public, "there is no such store") from None
-    except ConnectionError as error:
-        raise GoneError(location.public, str(error)) from None
-    except Exception as error:
-        raise OpenError(location.public, f"its metadata cannot be read: {error}") from error
 
 
 def _is_zipped_store(location: Location) -> bool:

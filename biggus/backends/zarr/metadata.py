@@ -98,23 +98,17 @@ def read_array(store: ZarrStore, path: str, zarr_format: int | None) -> ArrayDoc
         If a document is invalid.
     """
     prefix = f"{path}/" if path else ""
-    fields, forbidden = _read_format_3(store, prefix + "zarr.json", zarr_format)
-    if fields is not None:
-        if fields.get("node_type") != "array":
-            return None
-        return ArrayDocument(3, (prefix + "zarr.json",), fields)
-    if zarr_format in (None, 2):
-        fields = _read_json(store, prefix + ".zarray")
-        if fields is not None:
-            attributes = _read_json(store, prefix + ".zattrs")
-            fields = {**fields, "attributes": attributes or {}}
-            if not fields.get("filters"):
-                # The specification does not allow an empty list, but stores have it.
-                fields["filters"] = None
-            return ArrayDocument(2, (prefix + ".zarray", prefix + ".zattrs"), fields)
-    if forbidden is not None:
-        raise forbidden
-    return None
+    name, fields = _first_document(store, prefix, zarr_format, ".zarray")
+    if name == "zarr.json":
+        is_array = fields.get("node_type") == "array"
+        return ArrayDocument(3, (prefix + name,), fields) if is_array else None
+    if not name:
+        return None
+    fields = {**fields, "attributes": _read_json(store, prefix + ".zattrs") or {}}
+    if not fields.get("filters"):
+        # The specification does not allow an empty list, but stores have it.
+        fields["filters"] = None
+    return ArrayDocument(2, (prefix + ".zarray", prefix + ".zattrs"), fields)
 
 
 def read_group(store: ZarrStore, path: str, zarr_format: int | None) -> Mapping[str, Any] | None:
@@ -128,14 +122,10 @@ def read_group(store: ZarrStore, path: str, zarr_format: int | None) -> Mapping[
         If a document is invalid.
     """
     prefix = f"{path}/" if path else ""
-    fields, forbidden = _read_format_3(store, prefix + "zarr.json", zarr_format)
-    if fields is not None:
+    name, fields = _first_document(store, prefix, zarr_format, ".zgroup")
+    if name == "zarr.json":
         return fields.get("attributes") or {} if fields.get("node_type") == "group" else None
-    if zarr_format in (None, 2) and _read_json(store, prefix + ".zgroup") is not None:
-        return _read_json(store, prefix + ".zattrs") or {}
-    if forbidden is not None:
-        raise forbidden
-    return None
+    return _read_json(store, prefix + ".zattrs") or {} if name else None
 
 
 def list_arrays(store: ZarrStore, location: str, zarr_format: int | None) -> tuple[str, ...]:
@@ -169,25 +159,18 @@ def list_arrays(store: ZarrStore, location: str, zarr_format: int | None) -> tup
 
 def _list_unlistable(store: ZarrStore, location: str, zarr_format: int | None) -> tuple[str, ...]:
     """List the arrays of a store that cannot list its keys, by its consolidated metadata."""
-    fields, forbidden = _read_format_3(store, "zarr.json", zarr_format)
-    if fields is not None:
-        if fields.get("node_type") == "array":
-            return (ROOT,)
-        consolidated = (fields.get("consolidated_metadata") or {}).get("metadata") or {}
-        arrays = [k for k, v in consolidated.items() if v.get("node_type") == "array"]
-        return _listed(arrays) if consolidated else _walked(store, location, zarr_format)
-    fields = _read_json(store, ".zmetadata")
-    if fields is not None:
+    name, fields = _first_document(store, "", zarr_format, ".zmetadata", ".zarray", ".zgroup")
+    if not name:
+        raise GoneError(location, "there is no Zarr metadata there (zarr.json, .zarray, .zgroup)")
+    if name == ".zarray" or fields.get("node_type") == "array":
+        return (ROOT,)
+    if name == ".zmetadata":
         consolidated = fields.get("metadata") or {}
         arrays = [k.rpartition("/")[0] for k in consolidated if k.rpartition("/")[2] == ".zarray"]
-        return _listed(arrays) if consolidated else _walked(store, location, zarr_format)
-    if _read_json(store, ".zarray") is not None:
-        return (ROOT,)
-    if _read_json(store, ".zgroup") is not None:
-        return _walked(store, location, zarr_format)
-    if forbidden is not None:
-        raise forbidden
-    raise GoneError(location, "there is no Zarr metadata there (zarr.json, .zarray, .zgroup)")
+    else:
+        consolidated = (fields.get("consolidated_metadata") or {}).get("metadata") or {}
+        arrays = [k for k, v in consolidated.items() if v.get("node_type") == "array"]
+    return _listed(arrays) if consolidated else _walked(store, location, zarr_format)
 
 
 def _listed(arrays: Iterable[str]) -> tuple[str, ...]:
@@ -215,31 +198,34 @@ def _walked(store: ZarrStore, location: str, zarr_format: int | None) -> tuple[s
 
 def _kind_of(store: ZarrStore, path: str, zarr_format: int | None) -> Any:
     """Return ``"array"`` or ``"group"``; None if neither is there."""
-    fields, _ = _read_format_3(store, f"{path}/zarr.json", zarr_format)
-    if fields is not None:
-        return fields.get("node_type")
-    if zarr_format == 3:
-        return None
-    if _read_json(store, f"{path}/.zarray") is not None:
-        return "array"
-    return "group" if _read_json(store, f"{path}/.zgroup") is not None else None
+    name, fields = _first_document(store, f"{path}/", zarr_format, ".zarray", ".zgroup")
+    return {".zarray": "array", ".zgroup": "group"}.get(name, fields.get("node_type"))
 
 
-def _read_format_3(
-    store: ZarrStore, key: str, zarr_format: int | None
-) -> tuple[dict[str, Any] | None, ForbiddenError | None]:
-    """Read a document of format 3, unless `zarr_format` is 2; return it or a ForbiddenError.
+def _first_document(
+    store: ZarrStore, prefix: str, zarr_format: int | None, *names: str
+) -> tuple[str, dict[str, Any]]:
+    """Return the name and fields of the first document that exists; an empty name if none does.
 
-    Some servers respond so if it does not exist; then there may be one of format 2.
+    The documents are zarr.json, and then `names`, those of format 2.
     """
-    if zarr_format == 2:
-        return None, None
-    try:
-        return _read_json(store, key), None
-    except ForbiddenError as error:
-        if zarr_format == 3:
-            raise
-        return None, error
+    forbidden = None
+    if zarr_format != 2:
+        try:
+            fields = _read_json(store, prefix + "zarr.json")
+        except ForbiddenError as error:
+            # Some servers respond so if it does not exist; then there may be one of format 2.
+            forbidden = error
+        else:
+            if fields is not None:
+                return "zarr.json", fields
+    for name in names if zarr_format != 3 else ():
+        fields = _read_json(store, prefix + name)
+        if fields is not None:
+            return name, fields
+    if forbidden is not None:
+        raise forbidden
+    return "", {}
 
 
 def _read_json(store: ZarrStore, key: str) -> dict[str, Any] | None:

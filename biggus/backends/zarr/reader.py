@@ -162,17 +162,18 @@ class ArrayReader:
         wanted: list[Part],
         record: Record,
     ) -> None:
-        with self._shards.opened(key, sharding) as shard:
-            if shard is None:
+        with self._shards.opened(key, sharding) as opened:
+            if opened is None:
                 record.met(key, None)
                 for part in wanted:
                     part.out[...] = self.fill
                 return
-            located = list(self._located(sharding, shard.index, wanted))
+            index, reading = opened
+            located = list(self._located(sharding, index, wanted))
             # In the order of their offsets, so that near ones are fetched together.
             located.sort(key=itemgetter(0))
             spans = [chunk.span(part.inner, *place) for place, part in located]
-            get = shard.reading(spans)
+            get = reading(spans)
             for (place, part), span in zip(located, spans, strict=True):
                 if chunk.in_pieces(span):
                     chunk.read_pieces(get, key, place[0], part.inner, part.out)
@@ -182,7 +183,7 @@ class ArrayReader:
                         raise OSError(f"{key} appeared or disappeared while it was read")
                     refuse_short(key, fetched.data, span)
                     self._place(chunk, fetched.data, part, record)
-            record.met(key, Fetched(b"", shard.index.tag, shard.index.good_for))
+            record.met(key, Fetched(b"", index.tag, index.good_for))
 
     def _located(
         self, sharding: Sharding, index: ShardIndex, wanted: list[Part]

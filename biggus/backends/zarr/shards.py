@@ -13,7 +13,7 @@ import contextlib
 import functools
 import itertools
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from biggus.backends.zarr.ranges import MOST_AHEAD, Ahead, Range
 from biggus.backends.zarr.record import refuse_short
@@ -52,6 +52,9 @@ class ShardChangedError(OSError):
         super().__init__(f"{key} was changed while it was read")
 
 
+Reading: TypeAlias = "Callable[[Iterable[Span]], Get]"
+"""Returns a function that reads spans of a shard, those given, best in ascending order."""
+
 _indices: RecentValues[ShardIndex] = RecentValues(32 * 2**20)
 in_children(_indices.reset)
 _flights: SingleFlight[ShardIndex | None] = SingleFlight()
@@ -71,37 +74,11 @@ class Shards:
         self.store = store
 
     @contextlib.contextmanager
-    def opened(self, key: str, sharding: Sharding) -> Iterator[Shard | None]:
-        """Open a shard for a with block; None if it does not exist."""
+    def opened(self, key: str, sharding: Sharding) -> Iterator[tuple[ShardIndex, Reading] | None]:
+        """Open a shard for a with block: give its index and how to read it; None without one."""
         with self.store.opened(key) as get:
             index = _index(key, get(sharding.span), sharding)
-            yield None if index is None else Shard(index, get)
-
-
-class Shard:
-    """A local shard.
-
-    Parameters
-    ----------
-    index : ShardIndex
-        The index of the shard.
-    get : callable
-        Reads a span of the shard.
-    """
-
-    def __init__(self, index: ShardIndex, get: Get) -> None:
-        self.index = index
-        self._get = get
-
-    def reading(self, spans: Iterable[Span]) -> Get:
-        """Return a function that reads spans of the shard.
-
-        Parameters
-        ----------
-        spans : iterable
-            The spans that will be read, best in ascending order.
-        """
-        return self._get
+            yield None if index is None else (index, lambda _: get)
 
 
 class FetchedShards(Shards):
@@ -118,8 +95,8 @@ class FetchedShards(Shards):
         self._number = next(_numbers)
 
     @contextlib.contextmanager
-    def opened(self, key: str, sharding: Sharding) -> Iterator[Shard | None]:
-        """Open a shard for a with block; None if it does not exist.
+    def opened(self, key: str, sharding: Sharding) -> Iterator[tuple[ShardIndex, Reading] | None]:
+        """Open a shard as `Shards.opened` does.
 
         Its reads raise a `ShardChangedError` if it has changed since its index was read.
         """
@@ -129,7 +106,10 @@ class FetchedShards(Shards):
         if index is None:
             index = fetch()
         try:
-            yield None if index is None else FetchedShard(index, again, key, self.store)
+            if index is None:
+                yield None
+            else:
+                yield index, FetchedShard(index, again, key, self.store).reading
         except ShardChangedError:
             _indices.forget(place)
             raise
@@ -146,7 +126,7 @@ class FetchedShards(Shards):
         return index
 
 
-class FetchedShard(Shard):
+class FetchedShard:
     """A shard on a server.
 
     Parameters

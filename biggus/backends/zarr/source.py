@@ -11,7 +11,7 @@ from biggus import options
 from biggus.backends.http.client import OFFLINE
 from biggus.backends.siblings import sibling_of
 from biggus.backends.zarr import metadata as zarr_metadata
-from biggus.backends.zarr.arrays import import_zarr, parse_metadata, reason
+from biggus.backends.zarr.arrays import import_zarr, opening_of, parse_metadata, reason
 from biggus.backends.zarr.compressed import codecs_of, compression_of
 from biggus.backends.zarr.conventions import CONVENTIONS, cf_attributes, follows_cf
 from biggus.backends.zarr.expected import expected
@@ -26,7 +26,6 @@ from biggus.backends.zarr.reader import array_reader
 from biggus.backends.zarr.record import Record
 from biggus.backends.zarr.store import ForbiddenError, ZarrStore
 from biggus.errors import (
-    BiggusError,
     DeadlineError,
     GoneError,
     OfflineError,
@@ -49,6 +48,8 @@ if TYPE_CHECKING:
     from biggus.backends.zarr.metadata import ArrayDocument
 
 log = logging.getLogger("biggus.backends.zarr")
+
+_INVALID = "its metadata are invalid: "
 
 
 class ZarrSource(Source):
@@ -109,10 +110,11 @@ class ZarrSource(Source):
         import_zarr()
         self.store = store
         self._reopen = reopen
-        document = open_document(store, public, path, zarr_format)
+        with opening_of(public):
+            document = _document(store, public, path, zarr_format)
+            self._signature = store.signature(document.keys[0])
         self.document = document
         self._structure = document.structure
-        self._signature = _signature(store, public, document)
         self.name = f"{public}::{path or zarr_metadata.ROOT}"
         self.token = f"zarr:{public}{store.variant}|{path}|v{document.zarr_format}"
         self.remote = store.remote
@@ -120,10 +122,8 @@ class ZarrSource(Source):
         self._zarr_format = zarr_format
         self.attributes = document.attributes
         _refuse_pickles(document, public)
-        try:
+        with opening_of(public, _INVALID):
             edges = rectilinear_edges(document.fields)
-        except Exception as error:
-            raise OpenError(public, f"its metadata are invalid: {reason(error)}") from error
         fields = document.fields
         if edges is not None:
             # zarr-python may not support the grid.
@@ -131,16 +131,12 @@ class ZarrSource(Source):
             shape = grid.shape if grid.regular else grid.largest
             fields = regular_fields(fields, shape, grid.largest)
         metadata = parse_metadata(fields, public)
-        try:
+        with opening_of(public, _INVALID):
             self._take(fields, metadata, edges, pipeline)
             self.dims = document.dims
             if decode and follows_cf(document, self.dtype):
                 self.attributes = cf_attributes(document, self.dtype, self.fill_value)
                 self.conventions = CONVENTIONS
-        except BiggusError:
-            raise
-        except Exception as error:
-            raise OpenError(public, f"its metadata are invalid: {reason(error)}") from error
 
     def _take(
         self,
@@ -298,30 +294,19 @@ class ZarrSource(Source):
         self._signature = signature
 
 
-def open_document(
-    store: ZarrStore, public: str, path: str, zarr_format: int | None
-) -> ArrayDocument:
-    """Read the document of an array; raises only errors of opening."""
+def _document(store: ZarrStore, public: str, path: str, zarr_format: int | None) -> ArrayDocument:
+    """Return the document of an array; if there is none, the error names the arrays there are."""
+    document = zarr_metadata.read_array(store, path, zarr_format)
+    if document is not None:
+        return document
     try:
-        document = zarr_metadata.read_array(store, path, zarr_format)
-        if document is not None:
-            return document
-        try:
-            available = zarr_metadata.list_arrays(store, public, zarr_format)
-        except GoneError:
-            raise
-        except OpenError:
-            if store.metadata_keys() is not None:
-                raise
-            available = ()
-    except BiggusError:
+        available = zarr_metadata.list_arrays(store, public, zarr_format)
+    except GoneError:
         raise
-    except FileNotFoundError:
-        raise GoneError(public, "there is no such store") from None
-    except ConnectionError as error:
-        raise GoneError(public, str(error)) from None
-    except Exception as error:
-        raise OpenError(public, reason(error)) from error
+    except OpenError:
+        if store.metadata_keys() is not None:
+            raise
+        available = ()
     raise VariableError(public, f"there is no array {path or zarr_metadata.ROOT!r}", available)
 
 
@@ -338,13 +323,6 @@ def _may_be_there(store: ZarrStore, name: str, path: str, zarr_format: int | Non
         return False  # some servers respond so if it does not exist
     except Exception:  # noqa: BLE001 - opening the array raises it again
         return True
-
-
-def _signature(store: ZarrStore, public: str, document: ArrayDocument) -> object:
-    try:
-        return store.signature(document.keys[0])
-    except FileNotFoundError:
-        raise GoneError(public, "there is no such store") from None
 
 
 def _refuse_pickles(document: ArrayDocument, public: str) -> None:
