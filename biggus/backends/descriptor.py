@@ -36,8 +36,7 @@ class Descriptor:
 
     def __init__(self, path: str) -> None:
         self._fd = -1
-        flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-        self._fd = os.open(path, flags)
+        self._fd = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         self._lock = threading.Lock()
 
     @classmethod

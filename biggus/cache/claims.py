@@ -20,7 +20,7 @@ from pathlib import Path
 
 from biggus.cache.writers import FLAGS
 from biggus.support import deadlines
-from biggus.support.forks import between_forks
+from biggus.support.file_locks import fcntl
 
 NAME = "claims"
 
@@ -141,28 +141,24 @@ class Claims:
 
     def _locked(self, key: str) -> bool | None:
         """Lock the byte of a chunk; False if another process has it, None without file locks."""
+        if fcntl is None:
+            return None
         try:
-            with between_forks():
-                import fcntl
             descriptor = self._file()
             try:
                 fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _place(key))
             except (BlockingIOError, PermissionError):
                 return False
-        except (ImportError, OSError):
+        except OSError:
             return None
         return True
 
     def _unlock(self, key: str) -> None:
-        with contextlib.suppress(ImportError, OSError):
-            with between_forks():
-                import fcntl
-            if self._descriptor is not None:
+        with contextlib.suppress(OSError):
+            if fcntl is not None and self._descriptor is not None:
                 fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, _place(key))
 
     def _recorded_owner(self, key: str) -> int | None:
-        with between_forks():
-            import fcntl
         wanted = _LOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, _place(key), 1, 0)
         try:
             lock = fcntl.fcntl(self._file(), fcntl.F_GETLK, wanted)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 NAME = "cleared"
 
-_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT
 
 
 class Clearing:

@@ -18,7 +18,8 @@ from biggus.cache.ledger import (
     LedgerError,
     hex_of,
 )
-from biggus.cache.writers import FLAGS, lock
+from biggus.cache.writers import FLAGS
+from biggus.support.file_locks import lock
 from biggus.support.forks import between_forks
 
 NAME = "evicting"

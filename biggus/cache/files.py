@@ -34,9 +34,7 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[0-9a-f]{2}/[0-9a-f]{38}")
 _UNFINISHED = re.compile(r"[0-9a-f]{38}\.(?P<writer>[^.]*)\.[0-9a-f-]+")
 # Non-blocking, lest opening a pipe in the place of an entry waits for ever.
-_READ_ONLY = os.O_RDONLY
-for _flag in ("O_BINARY", "O_CLOEXEC", "O_NONBLOCK"):
-    _READ_ONLY |= getattr(os, _flag, 0)
+_READ_ONLY = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 _READ_ONLY_ERRORS = errno.EACCES, errno.EPERM, errno.EROFS
 _BLOCK_BYTES = 4096
 _SECTOR_BYTES = 512
@@ -103,24 +101,15 @@ class Files:
             if not stat.S_ISREG(state.st_mode):
                 raise OSError("it is not a regular file")
             size = state.st_size
-            start = b""
-            if announced is not None:
-                start = os.read(descriptor, head)
-                named = announced(start)
-                if named != size:
-                    raise OSError(f"damaged: {size} bytes, and not {named}")
-            buffer = np.empty(size, np.uint8)
-            with open(descriptor, "rb", buffering=0, closefd=False) as file:
-                view, done = buffer.data, len(start)
-                view[:done] = start
-                while done < size:
-                    count = file.readinto(view[done:])
-                    if not count:
-                        return buffer[:done]
-                    done += count
+            with open(descriptor, "rb", closefd=False) as file:
+                if announced is not None:
+                    named = announced(file.peek(head)[:head])
+                    if named != size:
+                        raise OSError(f"damaged: {size} bytes, and not {named}")
+                buffer = np.empty(size, np.uint8)
+                return buffer[: file.readinto(buffer.data)]
         finally:
             os.close(descriptor)
-        return buffer
 
     def head(self, key: str, size: int = 4096) -> bytes | None:
         """Return the first `size` bytes of the file of `key`, or None if it cannot be read."""

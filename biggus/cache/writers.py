@@ -10,9 +10,9 @@ import contextlib
 import os
 from pathlib import Path
 
-from biggus.support.forks import between_forks
+from biggus.support.file_locks import lock
 
-FLAGS = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+FLAGS = os.O_RDWR | getattr(os, "O_NONBLOCK", 0)
 """The flags with which a file is opened to be locked."""
 
 
@@ -83,25 +83,6 @@ def lives(folder: Path, name: str) -> bool:
     finally:
         os.close(descriptor)
     return False
-
-
-def lock(descriptor: int, *, exclusively: bool) -> None:
-    """Lock an open file until it is closed.
-
-    Raises
-    ------
-    BlockingIOError
-        If it is locked already.
-    OSError
-        If there are no file locks.
-    """
-    try:
-        with between_forks():
-            import fcntl
-    except ImportError as error:
-        raise OSError("no locks of files") from error
-    kind = fcntl.LOCK_EX if exclusively else fcntl.LOCK_SH
-    fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
 
 
 def _runs(name: str) -> bool:

@@ -115,7 +115,7 @@ class ChunkMemory:
         self._recent: OrderedDict[Hashable, Chunk] = OrderedDict()
         self._repeated: OrderedDict[Hashable, Chunk] = OrderedDict()
         self._known: OrderedDict[Hashable, LastUse] = OrderedDict()  # of chunks not held
-        self._recent_bytes = self._repeated_bytes = 0
+        self._bytes = 0
         self._clock = 0  # counts the bytes of repeated uses
         self._allowed: dict[object, int] = {}
         self._hits = self._misses = 0
@@ -142,17 +142,12 @@ class ChunkMemory:
     def find(self, key: Hashable, *, counts_miss: bool = True) -> Chunk | None:
         """Return a chunk if it is held; the caller checks whether it is still valid."""
         with self._lock:
-            chunk = self._repeated.get(key)
-            if chunk is not None:
-                self._repeated.move_to_end(key)
-            else:
-                chunk = self._recent.pop(key, None)
-                if chunk is None:
-                    self._misses += counts_miss
-                    return None
-                self._recent_bytes -= chunk.nbytes
-                self._repeated[key] = chunk
-                self._repeated_bytes += chunk.nbytes
+            chunk = self._repeated.get(key) or self._recent.pop(key, None)
+            if chunk is None:
+                self._misses += counts_miss
+                return None
+            self._repeated[key] = chunk
+            self._repeated.move_to_end(key)
             self._clock += chunk.nbytes
             chunk.last_use = self._clock
             self._hits += 1
@@ -197,8 +192,9 @@ class ChunkMemory:
         with self._lock:
             self._drop(key)
             last_use = self._known.pop(key, None)
-            before = None if last_use is None else last_use.at
+            before = None
             if last_use is not None:
+                before = last_use.at
                 self._clock += chunk.nbytes
             if not self._make_room(chunk.nbytes, limit, before):
                 self._note(key, self._clock)
@@ -206,12 +202,11 @@ class ChunkMemory:
             if copy:
                 chunk.values = values.copy()
                 _freeze(chunk.values)
+            self._bytes += chunk.nbytes
             if before is None:
                 self._recent[key] = chunk
-                self._recent_bytes += chunk.nbytes
             else:
                 self._repeated[key] = chunk
-                self._repeated_bytes += chunk.nbytes
                 chunk.last_use = self._clock
             return True
 
@@ -232,7 +227,7 @@ class ChunkMemory:
         with self._lock:
             return ChunkMemoryStats(
                 len(self),
-                self._recent_bytes + self._repeated_bytes,
+                self._bytes,
                 limit,
                 self._hits,
                 self._misses,
@@ -245,7 +240,7 @@ class ChunkMemory:
         """
         if nbytes > limit:
             return False
-        while self._recent_bytes + self._repeated_bytes + nbytes > limit:
+        while self._bytes + nbytes > limit:
             oldest = next(iter(self._repeated), None)
             oldest_use = None if oldest is None else self._repeated[oldest].last_use
             # A chunk that was used after the last use of the new one has a shorter reuse
@@ -261,7 +256,7 @@ class ChunkMemory:
         return True
 
     def _shrink(self, limit: int) -> None:
-        while self._recent_bytes + self._repeated_bytes > limit:
+        while self._bytes > limit:
             self._evict(next(iter(self._recent or self._repeated)))
 
     def _evict(self, key: Hashable) -> None:
@@ -270,14 +265,10 @@ class ChunkMemory:
 
     def _drop(self, key: Hashable) -> int | None:
         """Drop a chunk if it is held; return its last use, None if it is recent."""
-        chunk = self._recent.pop(key, None)
-        if chunk is not None:
-            self._recent_bytes -= chunk.nbytes
-            return None
-        chunk = self._repeated.pop(key, None)
+        chunk = self._recent.pop(key, None) or self._repeated.pop(key, None)
         if chunk is None:
             return None
-        self._repeated_bytes -= chunk.nbytes
+        self._bytes -= chunk.nbytes
         return chunk.last_use
 
     def _note(self, key: Hashable, at: int, scan: ScanPass | None = None) -> None:

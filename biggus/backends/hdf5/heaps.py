@@ -10,9 +10,9 @@ collections and references are checked before libhdf5 reads them.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
+from pathlib import Path
 from struct import Struct
 
 from biggus.backends.hdf5.headers import VARIABLE
@@ -133,11 +133,8 @@ def start_of(path: str, size: int) -> bytes:
     OSError
         If the file cannot be read.
     """
-    fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
-    try:
-        return os.read(fd, size if size <= MOST_BYTES else 8)
-    finally:
-        os.close(fd)
+    with Path(path).open("rb", buffering=0) as file:
+        return file.read(size if size <= MOST_BYTES else 8)
 
 
 def check_heaps(path: str, size: int, data: bytes | None = None) -> bool:

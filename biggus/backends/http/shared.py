@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from biggus.support.file_locks import fcntl, lock
 from biggus.support.forks import between_forks
 
 log = logging.getLogger("biggus.backends.http")
@@ -112,7 +113,7 @@ def _own(process: int) -> tuple[threading.Lock, dict[str, float]]:  # noqa: ARG0
 
 def _opened(path: Path) -> int | None:
     try:
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
         return os.open(path, flags, 0o600)
     except OSError as error:
         log.debug("requests are not counted over processes: %s", error)
@@ -122,27 +123,22 @@ def _opened(path: Path) -> int | None:
 def _close(file: int) -> None:
     """Unlock and close a file."""
     # Closing alone would not unlock it if a forked child has it open too.
-    with contextlib.suppress(ImportError, OSError):
-        with between_forks():
-            import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_UN)
+    if fcntl is not None:
+        with contextlib.suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_UN)
     os.close(file)
 
 
 def _lock(file: int, *, wait: bool) -> bool:
     """Lock a file; return whether it is locked now."""
-    try:
-        with between_forks():
-            import fcntl
-    except ImportError:
+    if fcntl is None:
         return _lock_by_msvcrt(file, wait=wait)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        lock(file, exclusively=True, wait=wait)
     except BlockingIOError:
         return False
-    except OSError:  # a file system without locks
-        return True
+    except OSError:
+        pass  # a file system without locks
     return True
 
 

@@ -26,7 +26,7 @@ from biggus.backends.netcdf.h5py_files import without_locks
 from biggus.backends.netcdf.hdf5_datasets import FAILURES
 from biggus.backends.settling import look_again, settled_signature
 from biggus.backends.signature import FileSignature
-from biggus.support.forks import between_forks
+from biggus.support.file_locks import lock
 from biggus.support.once import once
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ def record_alike(path: str, request: Hashable) -> RecordedGroup | None:
                     examples.sort(key=lambda each: each is not example)  # the next may be like it
                     look_again([(path, signature)])
                     return record
-    except (*FAILURES, ImportError):
+    except FAILURES:
         pass  # the libraries raise an error, if it is one
     return None
 
@@ -245,15 +245,11 @@ def _opened(path: str) -> Iterator[int]:
     Raises
     ------
     OSError
-        If it cannot be opened, or a program is writing to it.
-    ImportError
-        If the system has no such locks.
+        If it cannot be opened or locked; a program may be writing to it.
     """
-    with between_forks():
-        import fcntl
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        lock(descriptor, exclusively=False)
         yield descriptor
     finally:
         os.close(descriptor)

@@ -12,12 +12,17 @@ from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 from biggus.backends.base import Backend, Choice, RecordedGroup, SourceRecord
+from biggus.backends.hdf5.files import files
 from biggus.backends.location import Location, holds_hdf5
 from biggus.backends.native import hdf5_lock
 from biggus.backends.netcdf.classic import MARKS
+from biggus.backends.netcdf.dimensions import asked_once
+from biggus.backends.netcdf.files import dataset_at, datasets, names_in, netcdf4
+from biggus.backends.netcdf.packed import attributes_of
+from biggus.backends.netcdf.recorded import recalled, records_of
+from biggus.backends.netcdf.source import HeldSource, NetCDFSource
 from biggus.backends.pieces import opening_named
 from biggus.sources.base import Source
-from biggus.support.forks import between_forks
 
 _SUFFIXES = {".nc", ".nc4", ".cdf"}
 
@@ -48,9 +53,6 @@ class NetCDFBackend(Backend):
         OpenError
             If it is not a netCDF file, or damaged; `GoneError` if it does not exist.
         """
-        with between_forks():
-            from biggus.backends.netcdf.files import dataset_at, datasets, names_in
-
         path = os.path.realpath(location.path)
         with hdf5_lock, datasets.visit(path), opening_named(str(location.path)):
             return tuple(names_in(dataset_at(path)))
@@ -78,16 +80,9 @@ class NetCDFBackend(Backend):
         VariableError
             If it has no such variable.
         """
-        with between_forks():
-            from biggus.backends.netcdf.source import NetCDFSource
-
         return NetCDFSource(str(location.path), variable, decode=decode)
 
     def attributes(self, location: Location, group: str, **options: Any) -> dict[str, Any]:
-        with between_forks():
-            from biggus.backends.netcdf.files import dataset_at, datasets
-            from biggus.backends.netcdf.packed import attributes_of
-
         path = os.path.realpath(location.path)
         with hdf5_lock, datasets.visit(path), opening_named(str(location.path)):
             item = dataset_at(path)
@@ -100,22 +95,13 @@ class NetCDFBackend(Backend):
     def records(  # type: ignore[override]  # with named options
         self, locations: Sequence[Location], group: str, wanted: Choice, *, decode: bool = True
     ) -> list[RecordedGroup | None]:
-        with between_forks():
-            from biggus.backends.netcdf.recorded import records_of
         return records_of([each.real_path for each in locations], group, wanted, decode)
 
     def recalled(self, location: Location, variable: str, record: SourceRecord) -> Source:
-        with between_forks():
-            from biggus.backends.netcdf.recorded import recalled
         return recalled(location.real_path, variable, record)
 
     @contextlib.contextmanager
     def visit(self, location: Location, **options: Any) -> Iterator[None]:
-        with between_forks():
-            from biggus.backends.hdf5.files import files
-            from biggus.backends.netcdf.dimensions import asked_once
-            from biggus.backends.netcdf.files import datasets
-
         path = os.path.realpath(location.path)
         with asked_once(), datasets.visit(path), files.visit(path):  # h5py opens it too
             yield
@@ -133,10 +119,6 @@ class NetCDFBackend(Backend):
         TypeError
             If it is a Dataset, or a variable of an MFDataset.
         """
-        with between_forks():
-            from biggus.backends.netcdf.files import netcdf4
-            from biggus.backends.netcdf.source import HeldSource
-
         library = netcdf4()
         if isinstance(obj, library.Variable):
             return HeldSource(obj)

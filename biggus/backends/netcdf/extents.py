@@ -149,11 +149,9 @@ class Unstrided:
 class Unsure:
     """A netCDF4 variable whose end is unknown.
 
-    The library correctly reads boxes that are longer than one along at most one unlimited axis,
-    which is the last of these, without a stride, and along no axis before it.  Of other boxes it
-    returns all stored values and the fill value for the rest, in any order.  So where the end of a
-    box equals its last value throughout, the order does not matter, and before that the variable
-    does not end.
+    The library correctly reads boxes that are longer than one along no unlimited axis; or along
+    the last of them alone, without a stride, and along no axis before it.  So other boxes are read
+    in such parts.
 
     Parameters
     ----------
@@ -168,62 +166,20 @@ class Unsure:
     def __init__(self, variable: Any, unlimited: Sequence[int], dtype: np.dtype[Any]) -> None:
         self.variable = variable
         self.unlimited = unlimited
-        self.last = unlimited[-1]
         self.dtype = dtype
 
     def __getitem__(self, box: Box) -> Any:
-        single_axes = self._single_axes(box)
         counts = box_shape(box)
-        if all(counts[axis] == 1 for axis in single_axes):
-            return self._read(box)
+        single_axes, last = self.unlimited, self.unlimited[-1]
+        before = range(last)
+        if box[last].step == 1 and _product(counts, before) < _product(counts, self.unlimited):
+            single_axes = before
+        if _product(counts, single_axes) == 1:
+            return self.variable[box]
         values = np.empty(counts, self.dtype)
         for piece, where in _one_by_one(box, single_axes):
-            values[where] = self._read(piece)
+            values[where] = self.variable[piece]
         return values
-
-    def _single_axes(self, box: Box) -> Sequence[int]:
-        """Return the axes along which indices are read one by one."""
-        counts = box_shape(box)
-        if counts[self.last] > 1 and box[self.last].step == 1:
-            if self.dtype.kind in "iufS":
-                return self.unlimited[:-1]
-            before = range(self.last)  # values of other kinds are not compared
-            if _product(counts, before) < _product(counts, self.unlimited):
-                return before
-        return self.unlimited
-
-    def _read(self, box: Box) -> Any:
-        """Read a box that is longer than one along no unlimited axis but the last."""
-        counts = box_shape(box)
-        if counts[self.last] == 1 or _product(counts, range(self.last)) == 1:
-            return self.variable[box]
-        # The library returns a single value correctly.
-        fill = self.variable[tuple(slice(s.stop - 1, s.stop, 1) for s in box)]
-        extent = [s.stop for s in box]
-        extent[self.last] = box[self.last].start + self._other_count(box, fill)
-        return Ended(self.variable, End(tuple(extent), fill), self.dtype)[box]
-
-    def _other_count(self, box: Box, fill: npt.NDArray[Any]) -> int:
-        """Return the stop of the values other than `fill` along the last unlimited axis."""
-        high, step, differs = box_shape(box)[self.last], 1, False
-        while high and step:
-            first = max(0, high - step)
-            if self._is_all(fill, self._part(box, first, high)):
-                high = first
-            else:
-                differs = True
-            step = step // 2 if differs else 2 * step
-        return high
-
-    def _is_all(self, fill: npt.NDArray[Any], box: Box) -> bool:
-        """Return whether all values of a box equal `fill`, bit by bit."""
-        bits = np.dtype(f"V{self.dtype.itemsize}")
-        return bool((self.variable[box].view(bits) == fill.view(bits)).all())
-
-    def _part(self, box: Box, first: int, stop: int) -> Box:
-        start = box[self.last].start
-        part = slice(start + first, start + stop, 1)
-        return (*box[: self.last], part, *box[self.last + 1 :])
 
 
 def _one_by_one(box: Box, axes: Sequence[int]) -> Iterator[tuple[Box, Box]]:

@@ -169,7 +169,7 @@ def read_packed(variable: Any, box: Box, facts: PackedFacts, end: End | None) ->
     return _cleaned(values).view(facts.dtype) if facts.dtype.kind == "V" else values
 
 
-def read_bytes(facts: PackedFacts, box: Box, end: End | None) -> int:
+def read_bytes(facts: PackedFacts, box: Box) -> int:
     """Return the known part of the memory that `read_packed` takes besides its result."""
     box, dtype, chunks = _stored_box(box, facts), facts.given_dtype, facts.stored_chunks
     result = math.prod(box_shape(box)) * dtype.itemsize
@@ -182,9 +182,7 @@ def read_bytes(facts: PackedFacts, box: Box, end: End | None) -> int:
     once = slabs + slabs // 2 if slabs else result
     if dtype.hasobject:
         once = min(math.prod(s.stop - s.start for s in box) * dtype.itemsize, MOST_WASTE * result)
-    # Looking for the end of a variable takes values and comparisons of them.
-    looked = 0 if end is not None or not facts.may_end else 3 * once
-    return chunk + copies + once + looked
+    return chunk + copies + once
 
 
 def _stored_box(box: Box, facts: PackedFacts) -> Box:

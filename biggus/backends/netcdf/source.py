@@ -69,7 +69,7 @@ class _VariableSource(Source):
         storage = self.storage
         if storage is not None:
             return storage.peak_bytes(box)
-        return super().peak_bytes(box) + read_bytes(self.facts, box, self._end)
+        return super().peak_bytes(box) + read_bytes(self.facts, box)
 
     def _take(self, name: str, facts: PackedFacts) -> None:
         self.name = name

@@ -9,12 +9,14 @@ from urllib.parse import urlsplit
 
 from biggus.backends.base import Backend, Resolution
 from biggus.backends.zarr import metadata as zarr_metadata
+from biggus.backends.zarr.adopted import adopt_array
 from biggus.backends.zarr.arrays import opening_of
+from biggus.backends.zarr.encoding import ZarrEncoding
 from biggus.backends.zarr.multiscale import resolutions
 from biggus.backends.zarr.opening import ZarrOptions, open_source, store_at, store_name
+from biggus.backends.zarr.remote import variant_of
 from biggus.backends.zarr.store import METADATA_NAMES
 from biggus.errors import BiggusError
-from biggus.support.forks import between_forks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,23 +112,14 @@ class ZarrBackend(Backend):
         parsed = ZarrOptions.of(location, options)
         variant = ""
         if location.scheme:
-            with between_forks():
-                from biggus.backends.zarr.remote import variant_of
-
             variant = variant_of(location, parsed.of_store)
         path = None if variable is None else zarr_metadata.array_path(location.public, variable)
         return [store_name(location), path, parsed.zarr_format, variant]
 
     def encoding(self, fields: Mapping[str, Any]) -> Encoding:
-        with between_forks():
-            from biggus.backends.zarr.encoding import ZarrEncoding
-
         return ZarrEncoding(**fields)
 
     def adopt(self, obj: Any) -> Source | None:
-        with between_forks():
-            from biggus.backends.zarr.adopted import adopt_array
-
         return adopt_array(obj)
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from biggus.backends.location import Location
 from biggus.backends.pieces import opening_named
 from biggus.backends.zarr import metadata as zarr_metadata
+from biggus.backends.zarr.remote import RemoteZarrSource, refuse_unknown, remote_store, variant_of
 from biggus.backends.zarr.source import ZarrSource
 from biggus.backends.zarr.store import FolderStore, ZarrStore, ZipStore
 from biggus.errors import BackendOptionError, GoneError, OpenError
 from biggus.sources.base import Source
-from biggus.support.forks import between_forks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,9 +43,6 @@ class ZarrOptions(NamedTuple):
             raise TypeError(f"zarr_format is 2 or 3, not {zarr_format!r}")
         decode = bool(of_store.pop("decode", True))
         if location.scheme:
-            with between_forks():
-                from biggus.backends.zarr.remote import refuse_unknown
-
             fresh_for = _seconds(of_store.pop("fresh_for", None))
             stale_if_error = _seconds(of_store.pop("stale_if_error", None))
             refuse_unknown(of_store)
@@ -70,9 +67,6 @@ def open_source(text: str, variable: str, options: tuple[tuple[str, Any], ...]) 
     with opening_named(name):
         if not location.scheme:
             return ZarrSource(*arguments)
-        with between_forks():
-            from biggus.backends.zarr.remote import RemoteZarrSource, variant_of
-
         store.variant = variant_of(location, parsed.of_store)
         return RemoteZarrSource(parsed.fresh_for, parsed.stale_if_error, *arguments)
 
@@ -102,9 +96,6 @@ def store_at(location: Location, options: ZarrOptions) -> ZarrStore:
         If it is neither a folder nor a zip file.
     """
     if location.scheme:
-        with between_forks():
-            from biggus.backends.zarr.remote import remote_store
-
         return remote_store(location, **options.of_store)
     if location.is_directory:
         return FolderStore(location.path)
