@@ -93,22 +93,7 @@ def _numbered(labels: Any) -> tuple[npt.NDArray[Any], npt.NDArray[np.intp]]:
     values = np.ma.getdata(labels)
     if values.dtype.kind in "fcmM":
         missing |= np.isnan(values)
-    groups, places = _ranked(values[~missing])
+    groups, places = np.unique(values[~missing], return_inverse=True)
     numbers = np.full(values.shape, len(groups), np.intp)
     numbers[~missing] = places
     return groups, numbers
-
-
-def _ranked(values: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[np.intp]]:
-    """Return the sorted distinct values, and the index of each value among them."""
-    if values.dtype.kind in "iu" and values.size:
-        low, high = int(values.min()), int(values.max())
-        if high - low < 2 * values.size:  # a small range of integers needs no sorting
-            wide: Any = np.int64 if values.dtype.kind == "i" else np.uint64
-            offsets = (values.astype(wide) - wide(low)).astype(np.intp)
-            there = np.zeros(high - low + 1, bool)
-            there[offsets] = True
-            groups = (np.flatnonzero(there).astype(wide) + wide(low)).astype(values.dtype)
-            return groups, (np.cumsum(there) - 1)[offsets]
-    groups, places = np.unique(values, return_inverse=True)
-    return groups, places.reshape(-1)

@@ -20,7 +20,7 @@ from biggus.functions.elementwise import as_array, where
 from biggus.functions.joining import stack
 from biggus.functions.reshaping import ravel
 from biggus.functions.steps import FunctionStep
-from biggus.graph import BaseStep, BlockPlace, Blockwise, Reach
+from biggus.graph import BlockPlace, Blockwise, Reach
 from biggus.indexing.grid import (
     DEFAULT_CHUNK_BYTES,
     Grid,
@@ -139,18 +139,10 @@ def _places(place: BlockPlace, block: Values) -> Values:
     return places
 
 
-class _Chosen(BaseStep):
-    """The values of a piece where a condition is not zero."""
-
-    def __init__(self, values: Array) -> None:
-        self.dtype = values.dtype
-        self.masked = values.masked
-        self.key = f"{self.dtype!r} where it is not zero"
-
-    def __call__(self, place: BlockPlace, *blocks: Values) -> Values:
-        condition, values = blocks
-        chosen: Values = values[_not_zero(condition)]
-        return chosen
+def _chosen(place: BlockPlace, condition: Values, values: Values) -> Values:
+    """Return the values of a piece where a condition is not zero."""
+    chosen: Values = values[_not_zero(condition)]
+    return chosen
 
 
 @implements(np.flatnonzero)
@@ -191,4 +183,5 @@ def extract(condition: Any, arr: Any) -> Array:
     size = math.prod(finder.shape)
     if finder.known is not None or size > values.size:
         return values[_flatnonzero(condition) if finder.known is None else finder.known]
-    return finder.of_each(_Chosen(values), [values[:size]])
+    step = FunctionStep(_chosen, values.dtype, masked=values.masked)
+    return finder.of_each(step, [values[:size]])

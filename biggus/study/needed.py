@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextvars
-import itertools
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from biggus import engine, options
@@ -157,36 +154,24 @@ class _Job(NamedTuple):
     place: Place
 
 
-def _digests(listed: Iterable[Listed]) -> Iterator[tuple[int, Place, str]]:
+def _digests(listed: Sequence[Listed]) -> Iterator[tuple[int, Place, str]]:
     """Yield the digest of each chunk; a few chunks are read at a time."""
     largest = max((_largest(each) for each in listed), default=0)
     most = max(1, min(_AT_ONCE, options.current().memory // max(1, _COPIES * largest)))
-    jobs = itertools.chain.from_iterable(
-        (_Job(number, studying.to_read(each.source), place) for place in sorted(each.places))
+    jobs = [
+        _Job(number, studying.to_read(each.source), place)
         for number, each in enumerate(listed)
-    )
-    under_way: deque[tuple[_Job, Any]] = deque()
-    try:
-        for job in jobs:
-            # The reads see the caller's options.
-            context = contextvars.copy_context()
-            under_way.append((job, _readers.submit(context.run, _digest, job)))
-            if len(under_way) >= most:
-                yield _settled(*under_way.popleft())
-        while under_way:
-            yield _settled(*under_way.popleft())
-    finally:
-        for _, future in under_way:
-            future.cancel()
+        for place in sorted(each.places)
+    ]
+    for start in range(0, len(jobs), most):
+        together = jobs[start : start + most]
+        for job, digest in zip(together, _readers.each(_digest, together), strict=True):
+            yield job.number, job.place, digest
 
 
 def _largest(listed: Listed) -> int:
     sizes = (listed.source.peak_bytes(box_at(place)) for place in listed.places)
     return max(sizes, default=0)
-
-
-def _settled(job: _Job, future: Any) -> tuple[int, Place, str]:
-    return job.number, job.place, future.result()
 
 
 def _digest(job: _Job) -> str:

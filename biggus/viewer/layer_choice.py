@@ -89,10 +89,7 @@ def _crowded(plane: Plane, view: ScreenView) -> bool:
 
 def _step(elements: float) -> int:
     """Return the greatest power of two that is not above `elements`."""
-    step = 1
-    while 2 * step <= elements:
-        step *= 2
-    return step
+    return 1 << max(0, int(elements).bit_length() - 1)
 
 
 def ancestor(layers: Layers, view: ScreenView, below: Layer) -> Layer | None:

@@ -154,11 +154,7 @@ class Series:
 
 def _step(values: float) -> int:
     """Return the length of blocks for some number of values per pixel: at most half of it."""
-    step = 1
-    if values > CROWDED:
-        while 4 * step <= values:
-            step *= 2
-    return step
+    return 1 << max(0, int(values / 2).bit_length() - 1) if values > CROWDED else 1
 
 
 def _read(array: Array, step: int) -> npt.NDArray[Any]:
