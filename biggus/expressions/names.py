@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 
 _TRUSTED = frozenset({"numpy", "scipy", "_operator", "operator", "biggus"})
 """Packages whose functions are identified by their names."""
+
+_DECODING = "xarray.coding."
+"""Modules whose functions are identified by their names and the version of xarray."""
 
 _UFUNCS = ("numpy", "numpy.strings", "scipy.special")
 """Modules that are searched for ufuncs that have no ``__module__``."""
@@ -22,10 +25,12 @@ def name_of(function: Callable[..., Any]) -> str | None:
     name = getattr(function, "__name__", "")
     own = getattr(function, "__module__", None)
     for module in _UFUNCS if own is None else (own,):
-        if module.partition(".")[0] in _TRUSTED:
+        decodes = module.startswith(_DECODING)
+        if decodes or module.partition(".")[0] in _TRUSTED:
             named = getattr(sys.modules.get(module), name, None)
             if named is function:
-                return f"{module}.{name}"
+                version = f" of xarray {sys.modules['xarray'].__version__}" if decodes else ""
+                return f"{module}.{name}{version}"
     return None
 
 
@@ -36,6 +41,10 @@ def call_of(
 
     None if one of them has no text.
     """
+    if isinstance(function, partial):
+        arguments = [*map(text_of, function.args), *arguments]
+        keywords = {**function.keywords, **keywords}
+        function = function.func
     name, parts = name_of(function), list(arguments)
     for word, value in sorted(keywords.items()):
         text = text_of(value)

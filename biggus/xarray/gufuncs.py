@@ -13,7 +13,7 @@ import numpy as np
 from biggus.array import Array
 from biggus.construct import ArrayAdapter
 from biggus.graph import Gufunc
-from biggus.xarray.steps import Mapped
+from biggus.xarray.steps import CoreFunction
 
 _MOST_TRIED = 64 * 2**20
 """The most bytes of an array that a function is called with to find the dtype of its result."""
@@ -66,8 +66,7 @@ def apply_gufunc(
     results = []
     for number, core in enumerate(outputs):
         which = number if len(outputs) > 1 else None
-        blocks = (None,) * len(nodes)
-        step = Mapped(function, blocks, keywords, dtypes[number], which, shapes, whole)
+        step = CoreFunction(function, dtypes[number], keywords, which, shapes=shapes, cores=whole)
         lengths = tuple([sizes[name] for name in core])
         results.append(Array.from_node(Gufunc(step, nodes, whole, lengths)))
     return tuple(results) if len(outputs) > 1 else results[0]

@@ -22,6 +22,8 @@ from biggus.array.callers import asked_by
 from biggus.backends.native import hdf5_lock
 from biggus.construct import ArrayAdapter
 from biggus.errors import MemoryBudgetError
+from biggus.expressions import applied
+from biggus.expressions.apply import Apply, Slot
 from biggus.functions.axes import moveaxis
 from biggus.graph import Elementwise
 from biggus.options import current, format_bytes
@@ -30,7 +32,6 @@ from biggus.sources.normal import normal_axes
 from biggus.together import ndarrays
 from biggus.xarray import namespace
 from biggus.xarray.gufuncs import apply_gufunc
-from biggus.xarray.steps import Mapped
 
 
 class ChunkManager(ChunkManagerEntrypoint[Any]):
@@ -88,8 +89,9 @@ class ChunkManager(ChunkManagerEntrypoint[Any]):
             if keywords.pop(name, None) is not None:
                 raise NotImplementedError(f"{name}= of a lazy array")
         arrays = [one for one in args if isinstance(one, Array)]
-        places = [None if isinstance(one, Array) else one for one in args]
-        step = Mapped(func, tuple(places), keywords, np.dtype(dtype))
+        slots = map(Slot, range(len(arrays)))
+        places = [next(slots) if isinstance(one, Array) else one for one in args]
+        step = Apply(func, tuple(places), keywords, np.dtype(dtype), None, False, {})
         return Array.from_node(Elementwise(step, *[one.node for one in arrays]))
 
     def apply_gufunc(
@@ -257,8 +259,7 @@ class PickedLazily(indexing.ExplicitlyIndexedNDArrayMixin):
         (key,) = indexer.tuple
         if not isinstance(key, Array):
             return self.array[np.asarray(key)]
-        step = Mapped(self.array.take, (None,), {}, self.array.dtype)
-        return Array.from_node(Elementwise(step, key.node))
+        return Array.from_node(applied(np.take, [self.array, key.node]))
 
     _oindex_get = _vindex_get
 
