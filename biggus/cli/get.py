@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from biggus.backends.location import split_location
-from biggus.cli.bars import progress_bar
 from biggus.cli.opening import add_opening, open_selected, settings
 from biggus.cli.outputs import PICTURES
 from biggus.cli.resources import add_resources, resources
@@ -64,7 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
         known = ", ".join([*PICTURES, *STORES])
         raise OutputError(f"cannot write {path}: name it with one of {known}")
     message = None
-    with settings(arguments), progress_bar() as bar, resources(arguments, progress=bar or False):
+    with settings(arguments), resources(arguments):
         array = filled(open_selected(arguments).array, arguments.fill)
         if write is None:
             save_to([array], [output], arguments.overwrite)

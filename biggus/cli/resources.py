@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 from collections.abc import Iterator
-from typing import Any
 
 from biggus import options
+from biggus.cli.bars import progress_bar
 from biggus.cli.usage import UsageError
 from biggus.errors import MemoryBudgetError, OptionError
 
@@ -25,8 +25,8 @@ def add_resources(parser: argparse.ArgumentParser) -> None:
 
 
 @contextlib.contextmanager
-def resources(arguments: argparse.Namespace, **more: Any) -> Iterator[None]:
-    """Set memory and workers as the arguments say, and other options, during the block.
+def resources(arguments: argparse.Namespace) -> Iterator[None]:
+    """Set memory and workers as the arguments say, and show a progress bar, during the block.
 
     Raises
     ------
@@ -37,11 +37,12 @@ def resources(arguments: argparse.Namespace, **more: Any) -> Iterator[None]:
     """
     limits = {name: getattr(arguments, name) for name in ("memory", "workers")}
     changes = {name: value for name, value in limits.items() if value is not None}
-    try:
-        chosen = options.set_options(**changes, **more)
-    except OptionError as error:
-        raise UsageError(str(error)) from None
-    with chosen:
+    with contextlib.ExitStack() as stack:
+        bar = stack.enter_context(progress_bar())
+        try:
+            stack.enter_context(options.set_options(**changes, progress=bar or False))
+        except OptionError as error:
+            raise UsageError(str(error)) from None
         try:
             yield
         except MemoryBudgetError as error:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from biggus.cli.bars import progress_bar
 from biggus.cli.opening import add_opening, open_selected, settings
 from biggus.cli.resources import add_resources, resources
 from biggus.cli.saving import add_fill, add_overwrite, filled, save_to
@@ -48,7 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
     *arguments.words, output = arguments.words
     if not arguments.words:
         raise UsageError("name the file or store to write: biggus save LOCATION [VARIABLE] OUT")
-    with settings(arguments), progress_bar() as bar, resources(arguments, progress=bar or False):
+    with settings(arguments), resources(arguments):
         array = filled(open_selected(arguments).array, arguments.fill)
         if arguments.dtype is not None:
             array = array.astype(arguments.dtype)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import biggus
-from biggus.cli.bars import progress_bar
 from biggus.cli.facts import dtype_text, shape_text
 from biggus.cli.joining import add_locations, open_joined
 from biggus.cli.opening import settings
@@ -61,12 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Print statistics of the array that the arguments name."""
     started = time.perf_counter()
-    with (
-        settings(arguments),
-        progress_bar() as bar,
-        resources(arguments, progress=bar or False),
-        warnings.catch_warnings(),
-    ):
+    with settings(arguments), resources(arguments), warnings.catch_warnings():
         # The mean of no values, or of NaN alone, is NaN, and is printed.
         warnings.simplefilter("ignore", RuntimeWarning)
         joined = open_joined(arguments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -18,24 +19,21 @@ from biggus.functions.steps import of_cores
 from biggus.sources.normal import normal_axis
 
 
-def _refuse_vectors(array: Array) -> None:
-    if array.ndim < 2:
-        raise np.linalg.LinAlgError(
-            f"{array.ndim}-dimensional array given. Array must be at least two-dimensional"
-        )
-
-
 def of_matrices(name: str) -> Callable[..., Any]:
     """Return the lazy counterpart of a function of `numpy.linalg` of one matrix or a stack."""
     function, label = getattr(np.linalg, name), f"linalg.{name}"
+    signature = inspect.signature(function)
 
     def apply(a: Any, *arguments: Any, **keywords: Any) -> Any:
         array = as_array(a)
         if name == "matrix_rank" and array.ndim < 2:
             return (array != 0).any().astype(np.intp)
-        _refuse_vectors(array)
-        if arguments:
-            raise TypeError(f"{label} of a lazy array takes its options by name")
+        if array.ndim < 2:
+            raise np.linalg.LinAlgError(
+                f"{array.ndim}-dimensional array given. Array must be at least two-dimensional"
+            )
+        _, *options = signature.bind(a, *arguments, **keywords).arguments.items()
+        keywords = dict(options)
         # NumPy is called with a matrix of this shape, to find results and errors.
         probed: Any = function(np.eye(*array.shape[-2:], dtype=array.dtype), **keywords)
         several = isinstance(probed, tuple)
@@ -54,7 +52,7 @@ def of_matrices(name: str) -> Callable[..., Any]:
 
 for _name in (
     *("det", "slogdet", "inv", "cholesky", "eigh", "eigvalsh", "qr"),
-    *("svd", "svdvals", "cond", "matrix_rank"),
+    *("svd", "svdvals", "cond", "matrix_power", "matrix_rank"),
 ):
     if hasattr(np.linalg, _name):
         implements(getattr(np.linalg, _name))(of_matrices(_name))
@@ -196,12 +194,3 @@ def _matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
 def _with_fractions(x: Any) -> Array:
     array = as_array(x)
     return array if array.dtype.kind in "fc" else array.astype(np.float64)
-
-
-@implements(np.linalg.matrix_power)
-def _matrix_power(a: Any, n: int) -> Any:
-    array = as_array(a)
-    _refuse_vectors(array)
-    probe = np.linalg.matrix_power(np.eye(*array.shape[-2:], dtype=array.dtype), n)
-    power = np.linalg.matrix_power
-    return of_cores("linalg.matrix_power", power, [array], [2], probe.shape, probe.dtype, {"n": n})

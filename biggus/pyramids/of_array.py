@@ -105,17 +105,13 @@ def overviews(
     chosen = _cache(cache)
     if chosen is None:
         return _all_in_memory(overview, "there is no cache to keep them")
-    levels = [chosen.wrap(source) for source in overview.sources]
+    levels, between = overview.cached(chosen)
     if not _is_kept(chosen, levels[-1]):
         _build(overview.reducer, chosen, levels)
-    between = overview.between(levels)
-    if between is None:
-        return overview.pyramid(levels)
-    cached = chosen.wrap(between)
-    if not _is_kept(chosen, cached):
-        for part in cached.grid.parts(whole(cached.shape)):
-            cached.fetch(part.chunk)
-    return overview.pyramid(levels, cached)
+    if between is not None and not _is_kept(chosen, between):
+        for part in between.grid.parts(whole(between.shape)):
+            between.fetch(part.chunk)
+    return overview.pyramid(levels, between)
 
 
 def kept_overviews(
@@ -145,13 +141,11 @@ def kept_overviews(
     chosen = None if overview.reducer.made_of is None else _cache(cache)
     if chosen is None:
         return None
-    levels = [chosen.wrap(source) for source in overview.sources]
+    levels, between = overview.cached(chosen)
     if not _is_kept(chosen, levels[-1]):
         return None
-    between = overview.between(levels)
-    cached = None if between is None else chosen.wrap(between)
-    there = cached is not None and _is_kept(chosen, cached)
-    return overview.pyramid(levels, cached if there else None)
+    there = between is not None and _is_kept(chosen, between)
+    return overview.pyramid(levels, between if there else None)
 
 
 def coarsened(
@@ -219,6 +213,12 @@ class _Overview:
         self.reducer = Reducer(node, self.layout, averaging_of(node.dtype, method))
         count = 0 if 0 in node.shape else self.layout.levels
         self.sources = [OverviewSource(self.reducer, level) for level in range(1, count + 1)]
+
+    def cached(self, cache: Cache) -> tuple[list[Cached], Cached | None]:
+        """Return the levels, and the extra one if there is to be one, with a cache around each."""
+        levels = [cache.wrap(source) for source in self.sources]
+        between = self.between(levels)
+        return levels, None if between is None else cache.wrap(between)
 
     def between(self, levels: Sequence[Source]) -> BetweenSource | None:
         """Return the source of an extra level, computed from these, if there is to be one."""

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from biggus.array import Array
-    from biggus.sources.base import Values
 
 
 def write_png(path: Path, array: Array) -> str | None:
@@ -48,13 +47,15 @@ def write_png(path: Path, array: Array) -> str | None:
             "of shape (rows, columns), or uint8 of shape (rows, columns, 3 or 4), with a key"
         )
     values = all_values(array)
-    missing = np.ma.getmaskarray(values)
-    data, description = _shades(np.ma.getdata(values), missing)
-    if missing.any() or (kind == "f" and np.isnan(np.ma.getdata(values)).any()):
-        data = _with_alpha(data, missing, values)
-    if data.ndim == 3 and data.shape[2] == 1:
-        data = data[:, :, 0]
-    PIL.Image.fromarray(np.ascontiguousarray(data)).save(path, format="PNG")
+    data, missing = np.ma.getdata(values), np.ma.getmaskarray(values)
+    if kind == "f":
+        missing = missing | np.isnan(data)
+    pixels, description = _shades(data, missing)
+    if missing.any():
+        pixels = _with_alpha(pixels, missing)
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[:, :, 0]
+    PIL.Image.fromarray(np.ascontiguousarray(pixels)).save(path, format="PNG")
     return description
 
 
@@ -81,18 +82,13 @@ def _shades(
 
 
 def _with_alpha(
-    data: npt.NDArray[np.uint8], missing: npt.NDArray[np.bool_], values: Values
+    pixels: npt.NDArray[np.uint8], missing: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.uint8]:
-    """Return the pixels with an alpha channel: 0 where a value is missing or NaN."""
-    if values.dtype.kind == "f":
-        missing = missing | np.isnan(np.ma.getdata(values))
-    if data.ndim == 3:
-        missing = np.any(missing, axis=2, keepdims=True)[:, :, 0]
-        if data.shape[2] in (2, 4):
-            data = data.copy()
-            data[missing, -1] = 0
-            return data
-    else:
-        data = data[:, :, None]
-    alpha = np.where(missing, np.uint8(0), np.uint8(255))[:, :, None]
-    return np.concatenate([data, alpha], axis=2)
+    """Return the pixels with an alpha channel: 0 where a value is missing."""
+    if pixels.ndim == 3:
+        missing = np.logical_or.reduce(missing, axis=2)
+        if pixels.shape[2] in (2, 4):
+            pixels = pixels.copy()
+            pixels[missing, -1] = 0
+            return pixels
+    return np.dstack([pixels, np.where(missing, np.uint8(0), np.uint8(255))])
