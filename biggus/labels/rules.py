@@ -235,6 +235,9 @@ def _computed(several: Sequence[Labels], step: Step) -> Labels:
 def _of_statistic(node: Reduce | AlongAxes, coordinates: bool) -> Rule:
     labels = yield node.operand
     name = node.name if isinstance(node, Reduce) else getattr(node.function, "name", "")
+    grouped = name == "grouped"
+    if grouped:
+        name = node.parameters["func"]
     axes, keepdims = node.axes, node.keepdims
     remaining = [each for each in labels.coordinates if not set(each.axes) & set(axes)]
     dims = [dim for axis, dim in enumerate(labels.dims) if keepdims or axis not in axes]
@@ -249,13 +252,14 @@ def _of_statistic(node: Reduce | AlongAxes, coordinates: bool) -> Rule:
             # An axis that is gone has the name of its coordinate (CF conventions, section 7.3).
             known = {None, *(each.name for each in labels.coordinates)}
             reduced = [dim for dim in reduced if dim in known]
-    if is_of_all(name):
+    if is_of_all(name) and not grouped:
         remaining += spans_of(labels, axes, keepdims)
     return replace(
         labels,
         # The function adds axes at the end.
         dims=(*dims, *[None] * (len(node.shape) - len(dims))),
-        attributes=after_statistic(labels.attributes, name, reduced),
+        # No cell method says which values a group has.
+        attributes=after_statistic(labels.attributes, name, [None] if grouped else reduced),
         coordinates=tuple(remaining),
         statistics=(*labels.statistics, name) if name else labels.statistics,
         decoded=True,
@@ -327,9 +331,11 @@ def _of_tiles(node: Mosaic, _: bool) -> Rule:
             whole = joined(others, each.axes.index(node.axis))
             if whole is not None:
                 coordinates.append(whole)
+    places = len({each.place for each in several})
     return replace(
         first,
         dims=_first_known([each.dims for each in several]),
+        place=f"{first.place} and {places - 1} more" if places > 1 else first.place,
         attributes=_shared(counted_alike([each.attributes for each in several])),
         group_attributes=_shared([each.group_attributes for each in several]),
         coordinates=tuple(coordinates),

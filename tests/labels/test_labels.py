@@ -54,6 +54,15 @@ def test_dims(name):
     assert make(A).dims == dims
 
 
+def test_statistics_of_groups_have_name_units_and_other_coordinates():
+    groups, _ = biggus.groupby_reduce(A, [0, 1, 0, 1], "std", axis="time")
+    assert groups.dims == ("lat", "lon", "dim_2")
+    assert groups.attrs == K
+    assert labels_of(groups.node).statistics == ("std",)
+    variances, _ = biggus.groupby_reduce(A, [0, 1, 0, 1], "var", axis="time")
+    assert variances.units is None
+
+
 def test_axes_without_names_are_numbered():
     assert biggus.zeros((2, 3)).dims == ("dim_0", "dim_1")
     assert biggus.zeros((2, 3)).attrs == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -81,6 +82,14 @@ def test_title_and_labels_name_the_variable(ocean) -> None:
     ax = figure.axes[0]
     assert any("N" in label.get_text() for label in ax.get_yticklabels())
     assert any("W" in label.get_text() for label in ax.get_xticklabels())
+
+
+def test_title_counts_the_files_that_are_joined(ocean, tmp_path) -> None:
+    paths = [shutil.copy(ocean, tmp_path / f"{n}.nc") for n in range(3)]
+    for options in ({"axis": "time"}, {"stack": True}):
+        joined = biggus.open_many(paths, "tos", **options)
+        map_of_all = joined.mean(axis=tuple(range(joined.ndim - 2)))
+        assert "0.nc and 2 more " in biggus.quicklook(map_of_all)._suptitle.get_text()
 
 
 def test_slice_of_a_mosaic_has_coordinates(ocean) -> None:
