@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from biggus import engine
 from biggus.adapt import node_of, several
-from biggus.array import filling
+from biggus.array import Array, filling
 from biggus.errors import ReadLimitError
 from biggus.options import format_bytes, parse_size
 
@@ -104,13 +104,13 @@ def masked_arrays(
     return [filling.masked(values) for values in engine.evaluate_all(_allowed(arrays, max_bytes))]
 
 
-def plan(arrays: Iterable[Any], *, max_bytes: int | str | None = None) -> Plan:
-    """Plan the evaluation of several arrays together, without reading anything.
+def plan(arrays: Array | Iterable[Any], *, max_bytes: int | str | None = None) -> Plan:
+    """Plan the evaluation of an array, or of several together, without reading anything.
 
     Parameters
     ----------
-    arrays : iterable of Array or array_like
-        The arrays, as for :func:`ndarrays`.
+    arrays : Array, or iterable of Array or array_like
+        One array, or several as for :func:`ndarrays`.
     max_bytes : int or str, optional
         The most bytes that may be read.
 
@@ -140,7 +140,8 @@ def plan(arrays: Iterable[Any], *, max_bytes: int | str | None = None) -> Plan:
     >>> len(plan.passes), plan.read_bytes
     (2, 8000000)
     """
-    return _estimated([node_of(array) for array in several(arrays)], max_bytes)
+    together = [arrays] if isinstance(arrays, Array) else several(arrays)
+    return _estimated([node_of(array) for array in together], max_bytes)
 
 
 def _allowed(arrays: Iterable[Any], max_bytes: int | str | None) -> list[Node]:

@@ -22,6 +22,7 @@ from biggus.array.statistics import Statistics
 from biggus.graph import Cast, Elementwise, Field, Node, completed, rechunked, select
 from biggus.indexing.keys import basic_selection, numpy_selection, orthogonal_selection
 from biggus.indexing.selection import Selection
+from biggus.labels import numbered
 from biggus.options import format_bytes
 from biggus.sources.normal import given_chunks, normal_axes
 from biggus.support.forks import between_forks
@@ -194,13 +195,13 @@ class Array(Operators, Statistics, Methods, Labelled, Missing, Scalars, Dispatch
         """
         return OrthogonalIndexer(self)
 
-    def transpose(self, *axes: SupportsIndex | Sequence[SupportsIndex] | None) -> Array:
+    def transpose(self, *axes: SupportsIndex | str | Sequence[SupportsIndex | str] | None) -> Array:
         """Permute the axes, as :meth:`numpy.ndarray.transpose`.
 
         Parameters
         ----------
-        *axes : int, or tuple of int
-            The axes in their new order; by default they are reversed.
+        *axes : int or str, or tuple of them
+            The axes in their new order, by number or name; by default they are reversed.
 
         Returns
         -------
@@ -214,6 +215,7 @@ class Array(Operators, Statistics, Methods, Labelled, Missing, Scalars, Dispatch
             numbers: Any = axes
             if len(axes) == 1 and np.ndim(axes[0]):  # type: ignore[arg-type]
                 numbers = axes[0]
+            numbers = numbered(self.node, tuple(numbers))
             if len(numbers) != ndim:
                 raise ValueError("axes don't match array")
             if any(isinstance(axis, bool) for axis in numbers):

@@ -13,10 +13,11 @@ from biggus.adapt import holds_several, node_of, several
 from biggus.array import Array
 from biggus.graph import GridMosaicNode, Mosaic, Node, select
 from biggus.indexing.selection import Selection
+from biggus.labels import numbered
 from biggus.sources.normal import given_shape, normal_dtype, refuse_names
 
 
-def LinearMosaic(arrays: Iterable[Any], axis: int = 0) -> Array:
+def LinearMosaic(arrays: Iterable[Any], axis: int | str = 0) -> Array:
     """Join arrays along an existing axis; a lazy :func:`numpy.concatenate`.
 
     Parameters
@@ -25,8 +26,8 @@ def LinearMosaic(arrays: Iterable[Any], axis: int = 0) -> Array:
         The arrays, at least one.  Anything that :class:`ArrayAdapter` takes is adapted.  The
         arrays must have the same shape, except along `axis`.  Dtypes are promoted as in
         :func:`numpy.concatenate`.
-    axis : int, optional
-        The axis along which to join.
+    axis : int or str, optional
+        The axis along which to join, by number or by its name in the first array.
 
     Returns
     -------
@@ -54,10 +55,11 @@ def LinearMosaic(arrays: Iterable[Any], axis: int = 0) -> Array:
     rank = len(nodes[0].shape)
     if not rank:
         raise ValueError("zero-dimensional arrays cannot be joined; stack them")
-    refuse_names(axis)
-    if isinstance(axis, bool) or not hasattr(axis, "__index__"):
+    number = numbered(nodes[0], axis)
+    refuse_names(number)
+    if isinstance(number, bool) or not hasattr(number, "__index__"):
         raise TypeError(f"an axis is an integer, the number of an axis, not {axis!r}")
-    return Array.from_node(Mosaic(nodes, normalize_axis_index(axis, rank)))
+    return Array.from_node(Mosaic(nodes, normalize_axis_index(number, rank)))
 
 
 def ArrayStack(arrays: Iterable[Any]) -> Array:

@@ -47,15 +47,15 @@ def broadcast_to(array: Any, shape: int | Sequence[int]) -> Array:
     return Array.from_node(select(node, Selection.broadcast(node.shape, target)))
 
 
-def transpose(array: Any, axes: Sequence[int] | None = None) -> Array:
+def transpose(array: Any, axes: Sequence[int | str] | None = None) -> Array:
     """Permute the axes of an array; a lazy :func:`numpy.transpose`.
 
     Parameters
     ----------
     array : Array or array_like
         The array to transpose.
-    axes : sequence of int, optional
-        The axes in their new order; by default they are reversed.
+    axes : sequence of int or str, optional
+        The axes in their new order, by number or name; by default they are reversed.
 
     Returns
     -------

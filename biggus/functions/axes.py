@@ -11,6 +11,7 @@ from biggus.array import Array, implements
 from biggus.construct import broadcast_to, transpose
 from biggus.functions.elementwise import as_array
 from biggus.functions.reshaping import ravel
+from biggus.labels import numbered
 from biggus.sources.normal import normal_axes, normal_axis
 from biggus.statistics.signatures import refuse
 
@@ -23,9 +24,9 @@ def _transpose(a: Any, axes: Sequence[int] | None = None) -> Array:
 
 
 @implements(np.swapaxes)
-def _swapaxes(a: Array, axis1: int, axis2: int) -> Array:
+def _swapaxes(a: Array, axis1: int | str, axis2: int | str) -> Array:
     order = list(range(a.ndim))
-    one, other = normal_axis(axis1, a.ndim), normal_axis(axis2, a.ndim)
+    one, other = [normal_axis(numbered(a.node, axis), a.ndim) for axis in (axis1, axis2)]
     order[one], order[other] = order[other], order[one]
     return a.transpose(order)
 
@@ -33,7 +34,7 @@ def _swapaxes(a: Array, axis1: int, axis2: int) -> Array:
 @implements(np.moveaxis)
 def moveaxis(a: Array, source: Any, destination: Any) -> Array:
     """Move axes to other places, as :func:`numpy.moveaxis`."""
-    sources = normal_axes(source, a.ndim, "source")
+    sources = normal_axes(numbered(a.node, source), a.ndim, "source")
     places = normal_axes(destination, a.ndim, "destination")
     if len(sources) != len(places):
         raise ValueError("source and destination name as many axes as one another")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def concatenate(
     arrays: Iterable[Any],
     /,
-    axis: int | None = 0,
+    axis: int | str | None = 0,
     out: None = None,
     *,
     dtype: npt.DTypeLike | None = None,
@@ -37,8 +37,8 @@ def concatenate(
     ----------
     arrays : iterable of Array or array_like
         The arrays, at least one.  They must have the same shape, except along `axis`.
-    axis : int or None, optional
-        The axis along which to join.  If None, the arrays are flattened first.
+    axis : int, str or None, optional
+        The axis along which to join, by number or name.  If None, the arrays are flattened first.
     out : None
         Not supported; it is here for NumPy's signature.
     dtype : dtype, optional

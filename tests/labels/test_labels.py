@@ -45,6 +45,13 @@ DIMS = {
     "joined": (lambda a: biggus.LinearMosaic([a, a], axis=2), ("time", "lat", "lon")),
     "stacked": (lambda a: biggus.ArrayStack([a, a]), ("dim_0", "time", "lat", "lon")),
     "moved": (lambda a: np.moveaxis(a, 0, -1), ("lat", "lon", "time")),
+    "moved by name": (lambda a: np.moveaxis(a, "time", -1), ("lat", "lon", "time")),
+    "swapped by name": (lambda a: a.swapaxes("time", "lon"), ("lon", "lat", "time")),
+    "transposed by name": (lambda a: a.transpose("lat", "lon", 0), ("lat", "lon", "time")),
+    "transposed by names": (
+        lambda a: biggus.transpose(a, ["lat", "time", "lon"]),
+        ("lat", "time", "lon"),
+    ),
 }
 
 
@@ -61,6 +68,15 @@ def test_statistics_of_groups_have_name_units_and_other_coordinates():
     assert labels_of(groups.node).statistics == ("std",)
     variances, _ = biggus.groupby_reduce(A, [0, 1, 0, 1], "var", axis="time")
     assert variances.units is None
+
+
+@pytest.mark.parametrize("join", [biggus.LinearMosaic, biggus.concatenate, np.concatenate])
+def test_arrays_are_joined_along_a_named_axis(join):
+    assert join([A, A[:, :2]], axis="lat").shape == (4, 5, 5)
+    with pytest.raises(np.exceptions.AxisError, match="time, lat, lon"):
+        join([A, A], axis="latitude")
+    with pytest.raises(TypeError, match="does not know the names"):
+        join([biggus.zeros(3), biggus.zeros(3)], axis="lat")
 
 
 def test_axes_without_names_are_numbered():
