@@ -236,7 +236,7 @@ def _of_statistic(node: Reduce | AlongAxes, coordinates: bool) -> Rule:
     labels = yield node.operand
     name = node.name if isinstance(node, Reduce) else getattr(node.function, "name", "")
     grouped = name == "grouped"
-    if grouped:
+    if isinstance(node, Reduce) and grouped:
         name = node.parameters["func"]
     axes, keepdims = node.axes, node.keepdims
     remaining = [each for each in labels.coordinates if not set(each.axes) & set(axes)]

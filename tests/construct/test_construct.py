@@ -103,7 +103,7 @@ def test_text_and_mappings_raise(item):
 
 @pytest.mark.parametrize(
     "take",
-    [biggus.ndarrays, biggus.masked_arrays, biggus.plan, biggus.LinearMosaic, biggus.ArrayStack],
+    [biggus.ndarrays, biggus.masked_arrays, biggus.LinearMosaic, biggus.ArrayStack],
 )
 def test_non_sequences_raise(take):
     for wrong in (biggus.ones((2, 3)), {1, 2}, frozenset(), 3, None):

@@ -173,6 +173,11 @@ def test_plan_of_a_window_into_an_endless_array():
     assert window.sum().ndarray() == 0
 
 
+def test_plan_of_one_array_is_that_of_a_list_of_it():
+    mean = biggus.ArrayAdapter(UnreadableSource((64, 64))).mean(axis=0)
+    assert str(biggus.plan(mean)) == str(biggus.plan([mean]))
+
+
 @pytest.mark.parametrize("rows", [500, 5_000])
 def test_plan_memory_does_not_grow_with_tasks(rows, traced_peak):
     a = biggus.ArrayAdapter(
