@@ -46,29 +46,37 @@ class HostGate:
 
     def __init__(self) -> None:
         self.inside = 0
-        self._changed = threading.Condition()
-        self._queue: deque[object] = deque()
+        self._lock = threading.Lock()
+        self._queue: deque[tuple[int, threading.Lock]] = deque()
+        """The limit of each waiting thread, and a lock that is released to admit it."""
         self._held_until = 0.0
         self._down_until = 0.0
 
     @contextmanager
     def passing(self, limit: int) -> Iterator[None]:
         """Wait until fewer than `limit` threads are inside, and enter for a with block."""
-        ticket = object()
-        with self._changed:
-            self._queue.append(ticket)
-            try:
-                self._changed.wait_for(lambda: self._queue[0] is ticket and self.inside < limit)
-                self.inside += 1
-            finally:
-                self._queue.remove(ticket)
-                self._changed.notify_all()
+        turn = threading.Lock()
+        turn.acquire()
+        waiting = limit, turn
+        with self._lock:
+            self._queue.append(waiting)
+            self._admit()
         try:
+            turn.acquire()
             yield
         finally:
-            with self._changed:
-                self.inside -= 1
-                self._changed.notify_all()
+            with self._lock:
+                if waiting in self._queue:  # interrupted
+                    self._queue.remove(waiting)
+                else:
+                    self.inside -= 1
+                self._admit()
+
+    def _admit(self) -> None:
+        """Admit those whose turn it is; waking the others would take longer than a request."""
+        while self._queue and self.inside < self._queue[0][0]:
+            self.inside += 1
+            self._queue.popleft()[1].release()
 
     def hold(self, seconds: float) -> None:
         """Delay further requests of all threads by that long."""

@@ -48,7 +48,8 @@ def passing(host: str, most: int, per_second: float | None = None) -> Iterator[N
     """
     folder = _folder(os.getpid())
     name = hashlib.blake2b(host.encode(), digest_size=12).hexdigest()
-    place = None if folder is None else _place(folder, name, most)
+    ours = _places_of(os.getpid(), name)
+    place = None if folder is None else _place(folder, name, most, ours)
     try:
         if per_second is not None:
             wait = None if folder is None else _turn(folder / f"{name}.turn", 1 / per_second)
@@ -56,21 +57,35 @@ def passing(host: str, most: int, per_second: float | None = None) -> Iterator[N
         yield
     finally:
         if place is not None:
-            _close(place)
+            number, file = place
+            _close(file)
+            ours.discard(number)
 
 
-def _place(folder: Path, name: str, most: int) -> int | None:
-    """Wait for one of the places at a host, and return its locked file."""
+def _place(folder: Path, name: str, most: int, ours: set[int]) -> tuple[int, int] | None:
+    """Wait for one of the places at a host; return its number and its locked file.
+
+    `ours` has the places of this process, which are not tried; the new one is added.
+    """
     start = os.getpid() % most
     while True:
-        for number in range(most):
-            place = _opened(folder / f"{name}.{(start + number) % most}")
-            if place is None:
+        for number in (*range(start, most), *range(start)):
+            if number in ours:
+                continue
+            file = _opened(folder / f"{name}.{number}")
+            if file is None:
                 return None
-            if _lock(place, wait=False):
-                return place
-            os.close(place)  # not `_close`: another process has the lock
+            if _lock(file, wait=False):
+                ours.add(number)
+                return number, file
+            os.close(file)  # not `_close`: another process has the lock
         time.sleep(_PAUSE_SECONDS)
+
+
+@cache
+def _places_of(process: int, name: str) -> set[int]:  # noqa: ARG001 - a child has none
+    """Return the places at a host that a process has."""
+    return set()
 
 
 def _turn(path: Path, seconds: float) -> float | None:

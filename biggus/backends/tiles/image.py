@@ -90,11 +90,12 @@ def decode_image(
             raise ImageError(f"the image is {width} x {height} pixels, not {size} x {size}{hint}")
         _check_depth(image, data, bands, dtype)
         _load(image)
+        pixels = np.asarray(image)
         if image.format == "JPEG" and not whole:
-            _check_jpeg(data, image)
+            _check_jpeg(data, pixels)
         if dtype.itemsize == 2:
-            return np.asarray(image).astype(np.uint16, copy=False)  # mode I has 16 bits in 32
-        return _as_bands(image, bands)
+            return pixels.astype(np.uint16, copy=False)  # mode I has 16 bits in 32
+        return _as_bands(image, pixels, bands)
 
 
 def _opened(data: bytes) -> ImageFile:
@@ -147,7 +148,7 @@ def _check_png(data: bytes) -> None:
         start = stop + 4
 
 
-def _check_jpeg(data: bytes, image: Image.Image) -> None:
+def _check_jpeg(data: bytes, pixels: npt.NDArray[Any]) -> None:
     """Raise an error for an incomplete image, whose missing part the decoder has made up."""
     try:
         longer = lengthened(data)
@@ -157,7 +158,7 @@ def _check_jpeg(data: bytes, image: Image.Image) -> None:
         return
     with _opened(longer) as other:
         _load(other)
-        if not np.array_equal(np.asarray(image), np.asarray(other)):
+        if not np.array_equal(pixels, np.asarray(other)):
             raise BrokenImageError(str(CutOffError("a part of its pixels")))
 
 
@@ -211,10 +212,10 @@ def _load(image: Image.Image) -> None:
         raise BrokenImageError(f"the image cannot be decoded: {_reason(error)}") from error
 
 
-def _as_bands(image: Image.Image, bands: int) -> npt.NDArray[Any]:
+def _as_bands(image: Image.Image, pixels: npt.NDArray[Any], bands: int) -> npt.NDArray[Any]:
     mode = _MODES[bands]
     if image.mode == mode and "transparency" not in image.info:
-        return np.asarray(image)
+        return pixels
     if "transparency" in image.info or image.mode in {"LA", "RGBA"}:
         values = np.asarray(image.convert("RGBA"))
         if bands == 4:

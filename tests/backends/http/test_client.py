@@ -241,6 +241,13 @@ def test_gate_serves_waiters_in_turn():
     assert gate.inside == 0
 
 
+def test_gate_takes_the_limit_of_each_waiter():
+    gate = HostGate()
+    with gate.passing(1), gate.passing(2), gate.passing(3):
+        assert gate.inside == 3
+    assert gate.inside == 0
+
+
 INTERRUPTED = """
 import os, sys, threading
 from concurrent.futures import ThreadPoolExecutor

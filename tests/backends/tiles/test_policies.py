@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import subprocess
@@ -311,6 +312,16 @@ def test_clock_set_back_does_not_block_requests(own_folder, monkeypatch) -> None
     now = time.time()
     monkeypatch.setattr("biggus.backends.http.shared.time.time", lambda: now - 86400.0)
     assert request_passes("host", 1, 1000)
+
+
+def test_request_does_not_try_the_places_of_its_own_process(own_folder, monkeypatch) -> None:
+    tried, opened = [], shared._opened
+    monkeypatch.setattr(shared, "_opened", lambda path: tried.append(path.name) or opened(path))
+    with contextlib.ExitStack() as inside:
+        for _ in range(8):
+            inside.enter_context(shared.passing("host", 8))
+    assert len(tried) == len(set(tried)) == 8
+    assert request_passes("host", 8)
 
 
 def test_limits_per_process_without_a_shared_folder(own_folder, monkeypatch) -> None:
