@@ -29,12 +29,17 @@ class LibraryLock:
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """Take the lock, as `threading.RLock` does."""
-        taken = self._lock.acquire(blocking, timeout)
-        if taken:
-            self._depth += 1
+        try:
+            taken = self._lock.acquire(blocking, timeout)
+            if taken:
+                self._depth += 1
+        except BaseException:  # an interrupt, perhaps just after the lock was taken
+            if not self._depth and _has(self._lock):
+                self._lock.release()
+            raise
         return taken
 
-    def release(self) -> None:
+    def release(self, *_: object) -> None:
         """Release the lock; run queued tasks before the last release."""
         try:
             if self._depth == 1 and self._tasks:
@@ -45,12 +50,9 @@ class LibraryLock:
         if self._tasks:  # queued meanwhile by a thread that found the lock taken
             self._attend()
 
-    def __enter__(self) -> None:
-        self._lock.acquire()
-        self._depth += 1
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
+    # Not functions of their own: at the start of each function an interrupt would leave the lock
+    # taken.  One such moment remains, the start of `release`.
+    __enter__, __exit__ = acquire, release
 
     def soon(self, task: Callable[[], object]) -> None:
         """Run `task` under the lock, now or when it is free.  Never waits or raises."""

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from biggus.backends import native
 from biggus.backends.native import LibraryLock
 
 
@@ -33,6 +34,21 @@ def test_lock_is_reentrant(lock, in_other_thread):
     in_other_thread(lock.release)
     with pytest.raises(RuntimeError):
         LibraryLock().release()
+
+
+def test_interrupt_while_the_lock_is_taken_leaves_it_free(
+    lock, in_other_thread, interrupted_everywhere
+):
+    def is_free():
+        return in_other_thread(lambda: lock.acquire(False) and not lock.release())
+
+    def check():
+        assert is_free()
+
+    interrupted_everywhere(lock.acquire, native.__file__, check)
+    assert not is_free()
+    lock.release()
+    assert is_free()
 
 
 def test_tasks_run_at_once_if_the_lock_is_free(lock, in_other_thread):
