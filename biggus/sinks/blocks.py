@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from operator import setitem
 from typing import TYPE_CHECKING, Any
 
 from biggus.errors import BiggusError, MaskedValueError, OutputError, format_box
@@ -67,7 +68,9 @@ class Assigning:
         """Assign a block."""
         converted = self._convert(values)
         with self._lock:
-            self.target[box] = converted
+            # A call, after which the interpreter looks for interrupts.  An assignment would leave
+            # them to the start of the function that releases the lock, which would stay taken.
+            setitem(self.target, box, converted)
 
 
 class WriteGate:

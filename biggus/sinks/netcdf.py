@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import setitem
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -152,7 +153,7 @@ class _Variable(Assigning):
         """Assign a block."""
         converted = self._convert(values)
         with self._lock:
-            self.target[box or ...] = converted
+            setitem(self.target, box or ..., converted)  # a call, as in `Assigning`
 
 
 def _filters(new: NewArray) -> dict[str, Any]:

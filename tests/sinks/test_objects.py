@@ -1,12 +1,15 @@
 """Saving into objects assigns the values of NumPy, each chunk whole and once."""
 
+import signal
 import threading
 
 import numpy as np
 import pytest
 
 import biggus
+from biggus.backends.native import LibraryLock
 from biggus.errors import MaskedValueError, OutputError
+from biggus.sinks.blocks import Assigning
 from biggus.testing import ArraySource, RecordingSource
 
 h5py = pytest.importorskip("h5py")
@@ -340,3 +343,23 @@ def test_array_and_its_parts_are_read_once(monkeypatch):
         times[box] += 1
     assert len(source.boxes) == 20
     assert (times == 1).all()
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs timers")
+def test_interrupt_during_an_assignment_leaves_the_lock_of_the_library_free():
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    values = np.zeros((1, 1_000_000))
+    lock = LibraryLock()
+    writer = Assigning(values.astype(complex), "a", values.shape, None, np.asarray, lock)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):  # noqa: PT012 - raised in any of these
+            signal.setitimer(signal.ITIMER_REAL, 0.001)
+            for _ in range(1_000):  # one takes longer
+                writer.write((slice(0, 1), slice(0, 1_000_000)), values)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert not lock._depth
