@@ -186,16 +186,13 @@ class OutputExistsError(OutputError):
     ----------
     path : str
         The path of the target.
-    remedy : str
-        The argument or option that overwrites it.
     """
 
-    _made_of = ("path", "remedy")
+    _made_of = ("path",)
 
-    def __init__(self, path: str, remedy: str = "overwrite=True") -> None:
-        super().__init__(f"cannot write {path}: it is there already; {remedy} replaces it")
+    def __init__(self, path: str) -> None:
+        super().__init__(f"cannot write {path}: it is there already; overwrite=True replaces it")
         self.path = path
-        self.remedy = remedy
 
 
 class OfflineError(SourceError):
@@ -249,22 +246,7 @@ class MaskedValueError(BiggusError, ValueError):
 
 
 class MemoryBudgetError(BiggusError, MemoryError):
-    """An operation needs more memory than the ``memory`` option allows.
-
-    Parameters
-    ----------
-    problem : str
-        What needs how much memory; ``{remedy}`` in it is replaced by `remedy`.
-    remedy : str
-        The call or option that allows more memory.
-    """
-
-    _made_of = ("problem", "remedy")
-
-    def __init__(self, problem: str, remedy: str = "biggus.set_options(memory=...)") -> None:
-        super().__init__(problem.replace("{remedy}", remedy))
-        self.problem = problem
-        self.remedy = remedy
+    """An operation needs more memory than the ``memory`` option allows."""
 
 
 class DeadlineError(BiggusError, TimeoutError):

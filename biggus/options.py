@@ -120,6 +120,19 @@ def format_bytes(nbytes: int) -> str:
     return f"{amount:.4g} {unit}"
 
 
+def format_size(nbytes: int) -> str:
+    """Format a size that a user gave: with a decimal unit if that is short, as users write it.
+
+    Examples
+    --------
+    >>> format_size(parse_size("20 GB")), format_size(parse_size("1.5 GiB"))
+    ('20 GB', '1.5 GiB')
+    """
+    power = max(0, min(4, (len(str(nbytes)) - 1) // 3))
+    decimal = f"{nbytes / 1000**power:.4g} {('B', 'kB', 'MB', 'GB', 'TB')[power]}"
+    return decimal if power and parse_size(decimal) == nbytes else format_bytes(nbytes)
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 

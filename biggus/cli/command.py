@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from biggus.cli.usage import BY_SIGNAL, UsageError, common_options
+from biggus.cli.wording import in_options
 from biggus.errors import BiggusError
 from biggus.sinks.placing import remove_unfinished
 from biggus.support.reasons import reason_of
@@ -77,7 +78,9 @@ def _run(arguments: argparse.Namespace) -> int:
     except BrokenPipeError:
         _forget_output()
         return NO_READER
-    except (BiggusError, MemoryError) as error:
+    except BiggusError as error:
+        return _failed(in_options(str(error)), FAILED)
+    except MemoryError as error:
         return _failed(error, FAILED)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
@@ -112,6 +115,7 @@ def _parsed(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Na
     if words and (not hasattr(arguments, "words") or any(map(_is_option, words))):
         hint = "; a program follows two dashes: -- python study.py"
         runs = argv[0] in _RUNNING and not _is_option(words[0])
+        parser.prog += f" {argv[0]}"
         parser.error(f"unrecognized arguments: {' '.join(words)}{hint if runs else ''}")
     if words:
         arguments.words.extend(words)

@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> None:
             save_to([array], [output], arguments.overwrite)
         else:
             pixels = arguments.pixels or arguments.raw
-            with replacing(path, arguments.overwrite, "--overwrite") as temporary:
+            with replacing(path, arguments.overwrite) as temporary:
                 message = write(temporary, array, str(path), pixels, suffix)
     print(f"{output}: shape {array.shape}, {array.dtype}, {format_bytes(array.nbytes)}")
     if message:

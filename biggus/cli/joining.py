@@ -121,11 +121,8 @@ def open_joined(arguments: argparse.Namespace) -> Joined:
         try:
             array = joined(members, arguments.join_axis, mismatch=arguments.join_mismatch)
             first = first._replace(array=array)
-        except MismatchError as error:
-            raise MisfitError(
-                f"cannot join {error.first} and {error.other}: {error.difference}; "
-                "--join-mismatch ignore joins the numbers as they are"
-            ) from error
+        except MismatchError:
+            raise
         except (TypeError, ValueError) as error:
             raise MisfitError(f"cannot join {len(named)} arrays: {error}") from error
     public = [Location(path).public for path, _ in named]

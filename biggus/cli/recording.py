@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run a program, and write a bundle of what it reads."""
-    bundling = Bundling(arguments.output, arguments.overwrite, "--overwrite")
+    bundling = Bundling(arguments.output, arguments.overwrite)
     try:
         environment = {**os.environ, RECORD: str(bundling.folder)}
         environment.pop(REPLAY, None)

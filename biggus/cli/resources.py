@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from biggus import options
 from biggus.cli.bars import progress_bar
 from biggus.cli.usage import UsageError
-from biggus.errors import MemoryBudgetError, OptionError
+from biggus.errors import OptionError
 
 
 def add_resources(parser: argparse.ArgumentParser) -> None:
@@ -32,18 +32,14 @@ def resources(arguments: argparse.Namespace) -> Iterator[None]:
     ------
     UsageError
         If an argument has an invalid value.
-    MemoryBudgetError
-        If the memory does not suffice; the message names the argument that allows more.
     """
-    limits = {name: getattr(arguments, name) for name in ("memory", "workers")}
-    changes = {name: value for name, value in limits.items() if value is not None}
     with contextlib.ExitStack() as stack:
         bar = stack.enter_context(progress_bar())
-        try:
-            stack.enter_context(options.set_options(**changes, progress=bar or False))
-        except OptionError as error:
-            raise UsageError(str(error)) from None
-        try:
-            yield
-        except MemoryBudgetError as error:
-            raise MemoryBudgetError(error.problem, "--memory") from error
+        stack.enter_context(options.set_options(progress=bar or False))
+        for name in ("memory", "workers"):
+            value = getattr(arguments, name)
+            try:
+                stack.enter_context(options.set_options(**({} if value is None else {name: value})))
+            except OptionError as error:
+                raise UsageError(f"argument --{name}: {error}") from None
+        yield

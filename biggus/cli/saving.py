@@ -10,7 +10,8 @@ import numpy as np
 from biggus import engine, options
 from biggus.backends.location import split_location
 from biggus.construct import ArrayAdapter
-from biggus.errors import MaskedValueError, OutputError, OutputExistsError
+from biggus.errors import MaskedValueError, OutputError
+from biggus.options import format_bytes, format_size
 from biggus.sinks.locations import store_class
 from biggus.sinks.npy import NpyStore
 from biggus.sinks.saving import save
@@ -71,8 +72,8 @@ def all_values(array: Array) -> Values:
     limit = options.current().memory
     if array.nbytes > limit:
         raise OutputError(
-            f"{array.nbytes:,} bytes at once are more than the {limit:,} that are allowed; "
-            "select fewer, or write .nc, .zarr or .h5"
+            f"{format_bytes(array.nbytes)} at once are more than the memory option allows "
+            f"({format_size(limit)}): select fewer values, or write .nc, .zarr or .h5"
         )
     return engine.evaluate(array.node)
 
@@ -86,15 +87,13 @@ def save_to(arrays: list[Any], targets: list[str], overwrite: bool, pack: bool =
     Raises
     ------
     OutputError
-        As of `biggus.save`; if the output exists, the message names the argument to replace it.
+        As of `biggus.save`.
     MaskedValueError
         If the output cannot represent missing values; the message names the argument to fill them.
     """
     try:
         ready = list(map(_for, targets, arrays))
         save(ready, list(map(_named, targets, arrays)), overwrite=overwrite, pack=pack)
-    except OutputExistsError as error:
-        raise OutputExistsError(error.path, "--overwrite") from error
     except MaskedValueError as error:
         raise MaskedValueError(f"{error}; here --fill VALUE does so") from error
 

@@ -169,7 +169,7 @@ def _save(shown: Pyramid, title: str, path: Path, overwrite: bool) -> None:
     size = (8.0, 6.4) if panned.grid is None else map_size(panned.grid, 1, 1)
     figure = new_figure(size, panned.title(title))
     image = panned.draw(figure)
-    with replacing(path, overwrite, "--overwrite") as temporary:
+    with replacing(path, overwrite) as temporary:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "parts of the image are shown as missing")
             figure.savefig(temporary, format=path.suffix.lower()[1:], dpi=DOTS_PER_INCH)

@@ -50,11 +50,9 @@ class Running(BaseStep):
     def of_slab(self, values: Any, base: Any) -> Any:
         """Return the running results along the middle axis."""
         wide = wide_of(self.dtype)
-        if self.product:
-            first = values[:, :1].astype(wide)
-            others = values[:, 1:].astype(wide)
-            first = first if base is None else first * base
-            return np.multiply.accumulate(np.concatenate([first, others], 1), axis=1)
+        if self.product:  # of integers, which may be multiplied in any order
+            total = np.multiply.accumulate(values, axis=1, dtype=wide)
+            return total if base is None else total * base
         values = values.astype(wide, copy=False)
         if wide.kind not in "fc":
             total = np.add.accumulate(values, axis=1, dtype=wide)

@@ -2,6 +2,7 @@
 
 The first pass reduces whole blocks; the second accumulates each block from the result of those
 before it.  The length of blocks, and so each bit of the results, depends on shape and chunks alone.
+Products of floating values are computed by NumPy, in whole lines.
 """
 
 from __future__ import annotations
@@ -49,7 +50,12 @@ def _running(name: str) -> Callable[..., Array]:
         values = array.filled(neutral)
         if name.startswith("nan") and array.dtype.kind in "fc":
             values = where(np.isnan(values), array.dtype.type(neutral), values)
-        totals = _accumulated(values.astype(kind), place, product)
+        values = values.astype(kind)
+        if product and kind.kind in "fc":
+            # After an overflow or a zero, products depend on the order of the factors.
+            totals = lined(values, place, np.cumprod)
+        else:
+            totals = _accumulated(values, place, product)
         if array.masked:
             totals = masked_elsewhere(totals, valid_in_all(array))
         return totals

@@ -27,7 +27,7 @@ _unfinished: set[Path] = set()
 
 
 @contextlib.contextmanager
-def replacing(path: Path, force: bool = False, hint: str = "overwrite=True") -> Iterator[Path]:
+def replacing(path: Path, force: bool = False) -> Iterator[Path]:
     """Yield a temporary path, and rename it to `path` at the end.
 
     The temporary file or folder is beside `path`.  Its name begins with a dot and ends in
@@ -40,20 +40,18 @@ def replacing(path: Path, force: bool = False, hint: str = "overwrite=True") -> 
         The path of a file, or of the folder of a Zarr store.
     force : bool
         Whether to replace an existing file or store.
-    hint : str
-        The argument or option that sets `force`, for the error message.
 
     Raises
     ------
     OutputError
         If `path` exists and must not be replaced, or writing fails.
     """
-    check_place(path, force, hint)
+    check_place(path, force)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.partial")
     _unfinished.add(temporary)
     try:
         yield temporary
-        check_place(path, force, hint)
+        check_place(path, force)
         if path.is_dir():
             # A folder cannot be replaced in one step.
             old = temporary.with_suffix(".old")
@@ -80,14 +78,14 @@ def remove_unfinished() -> None:
             _remove(temporary)
 
 
-def check_place(path: Path, force: bool, hint: str = "overwrite=True") -> None:
+def check_place(path: Path, force: bool) -> None:
     """Raise an OutputError if `path` cannot be created, or exists and must not be replaced."""
     if not path.parent.is_dir():
         raise OutputError(f"cannot write {path}: there is no folder {path.parent}")
     if not os.path.lexists(path):
         return
     if not force:
-        raise OutputExistsError(str(path), hint)
+        raise OutputExistsError(str(path))
     if path.is_dir() and not any((path / mark).exists() for mark in _STORE_MARKS):
         raise OutputError(f"cannot write {path}: it is a folder without a Zarr store")
 

@@ -34,8 +34,6 @@ class Bundling:
         The path of the bundle.
     overwrite : bool
         Whether to replace an existing file.
-    hint : str
-        The argument that allows replacing it, for errors.
 
     Raises
     ------
@@ -43,12 +41,10 @@ class Bundling:
         If nothing can be written there.
     """
 
-    def __init__(
-        self, path: str | os.PathLike[str], overwrite: bool, hint: str = "overwrite=True"
-    ) -> None:
+    def __init__(self, path: str | os.PathLike[str], overwrite: bool) -> None:
         self.path = Path(path).expanduser().absolute()
-        self._force, self._hint = overwrite, hint
-        check_place(self.path, overwrite, hint)
+        self._force = overwrite
+        check_place(self.path, overwrite)
         if self.path.is_dir():
             raise OutputError(f"cannot write {self.path}: it is a folder")
         try:
@@ -70,7 +66,7 @@ class Bundling:
         temporary = self.folder / "bundle"
         try:
             manifest = write(temporary, Gathered(self.folder))
-            check_place(self.path, self._force, self._hint)
+            check_place(self.path, self._force)
             temporary.replace(self.path)
         except OSError as error:
             if isinstance(error, OutputError):

@@ -24,8 +24,8 @@ _hidden: ContextVar[frozenset[str]] = ContextVar("hidden", default=frozenset())
 
 
 def hidden_messages() -> frozenset[str]:
-    """Return the messages of statistics that the warning filters in force ignore."""
-    return frozenset(filter(_is_ignored, (MEAN_OF_NONE, ALL_NAN, TOO_FEW)))
+    """Return the messages of statistics that `hiding` or the warning filters in force hide."""
+    return _hidden.get() | set(filter(_is_ignored, (MEAN_OF_NONE, ALL_NAN, TOO_FEW)))
 
 
 def _is_ignored(message: str) -> bool:
@@ -37,7 +37,7 @@ def _is_ignored(message: str) -> bool:
 
 
 def hiding(messages: frozenset[str]) -> AbstractContextManager[None]:
-    """Return a context in which `warn` does not show some messages."""
+    """Return a context in which `warn` and the operations called do not show some messages."""
     return within(_hidden, messages)
 
 

@@ -66,6 +66,21 @@ def test_cumsum_of_infinity_and_nan():
 
 
 @pytest.mark.usefixtures("short_blocks")
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "c8", "c16"])
+@pytest.mark.parametrize("name", ["cumprod", "nancumprod"])
+def test_products_after_overflows_zeros_and_nan_are_those_of_numpy(name, dtype):
+    random = np.random.default_rng(2)
+    limits = np.finfo(dtype)
+    special = [limits.max, -limits.max, limits.tiny, 0, -0.0, np.inf, np.nan]
+    lines = random.standard_normal((40, 100)).astype(dtype)
+    for line in lines:
+        line[random.integers(0, 100, 3)] = random.choice(special, 3)
+    found = getattr(np, name)(lazy(lines)[1], axis=1).ndarray()
+    np.testing.assert_array_equal(found, getattr(np, name)(lines, axis=1))
+
+
+@pytest.mark.usefixtures("short_blocks")
 @pytest.mark.parametrize("dtype", ["f8", "f4", "c16"])
 def test_cumsum_keeps_negative_zeros(dtype):
     line = np.repeat(np.array([-0.0, 1, -1, -0.0]), 9).astype(dtype)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -14,6 +13,7 @@ from biggus.array import Array
 from biggus.functions.coarsening import coarsen
 from biggus.labels import Labels, labels_of
 from biggus.pyramids.of_array import coarsened
+from biggus.support.hidden_warnings import MEAN_OF_NONE, hiding
 from biggus.viewer.maps import labels
 from biggus.viewer.maps.colours import Colours, colours_for, flags_of
 from biggus.viewer.maps.drawing import Drawn, draw_field, draw_line, draw_profile, new_figure
@@ -226,10 +226,9 @@ class Look(NamedTuple):
         left = min(array.shape[:2]) // max(rows, columns)
         numbers = array.dtype.kind in "iuf" and not (flags or self.coloured)
         if numbers and rows != columns and left < _FEW_PIXELS:
-            means = coarsen(array, {0: rows, 1: columns}, "nanmean", boundary="pad")
-            with warnings.catch_warnings():  # all values of a window may be missing
-                warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)
-                return engine.evaluate(means.node), (rows, columns)
+            with hiding(frozenset({MEAN_OF_NONE})):  # all values of a window may be missing
+                means = coarsen(array, {0: rows, 1: columns}, "nanmean", boundary="pad")
+            return engine.evaluate(means.node), (rows, columns)
         method = "mode" if flags else "mean"
         coarse, factor = coarsened(array, MOST_PIXELS, axes=(0, 1), method=method)
         return engine.evaluate(coarse.node), (factor, factor)
