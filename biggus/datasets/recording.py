@@ -64,7 +64,7 @@ class _Place(NamedTuple):
     def of(cls, location: Any, path: str, backend: str | None) -> _Place:
         where, _ = located(location, None)
         state = None if where.scheme else file_validator(str(where.path))
-        return cls(where, json.dumps(["record", 3, where.public, path, backend]), state)
+        return cls(where, json.dumps(["record", 4, where.public, path, backend]), state)
 
 
 def record_at(location: Any, opening: Opening, group: str) -> GroupRecord | None:
@@ -172,14 +172,16 @@ def _record(
     try:
         return {
             "backend": server.name,
-            "variables": {
+            "layouts": {
                 name: _layout(server, where, _full(path, name), each)
                 for name, each in variables.items()
             },
-            "said": {name: _attribute_text(each.attributes) for name, each in variables.items()},
+            "variable_attributes": {
+                name: _attribute_text(each.attributes) for name, each in variables.items()
+            },
             "attributes": _attribute_text(group.attributes),
             "own": {name: each.own for name, each in variables.items()},
-            "values": {name: encode_value(each) for name, each in group.values.items()},
+            "coordinate_values": {name: encode_value(each) for name, each in group.values.items()},
         }
     except (BiggusError, TypeError):
         return None  # opening the file raises the error, if it is one

@@ -81,9 +81,9 @@ class GroupRecord:
     ) -> None:
         self.location = location
         self.path = path
-        self.layouts: Mapping[str, str] = record["variables"]
-        self.attribute_texts: Mapping[str, str] = record["said"]
-        self.encoded_values: Mapping[str, Any] = record["values"]
+        self.layouts: Mapping[str, str] = record["layouts"]
+        self.attribute_texts: Mapping[str, str] = record["variable_attributes"]
+        self.encoded_values: Mapping[str, Any] = record["coordinate_values"]
         self._own: Mapping[str, list[Any]] = record["own"]
         self._backend: str = record["backend"]
         self._attributes: str = record["attributes"]

@@ -69,12 +69,14 @@ class Gathered:
         self.siblings.setdefault(token, {})[name] = token_found
 
     def _take_call(self, content: Any, _path: Path) -> None:
-        key = plain_json([content[name] for name in ("what", "said", "place", "text")])
+        key = plain_json(
+            [content[name] for name in ("function", "arguments", "location", "as_written")]
+        )
         known = self.calls.setdefault(key, content)
         if "error" in known:
             self.calls[key] = content  # the location was created in the meantime
         elif "error" not in content and known != content:
-            raise StudyError(f"{content['place']} changed while it was recorded")
+            raise StudyError(f"{content['location']} changed while it was recorded")
 
     def manifest(self) -> dict[str, Any]:
         """Return the manifest, in an order that does not depend on the order of reading."""

@@ -21,20 +21,22 @@ def names_of(where: Location) -> dict[str, str]:
     Returns
     -------
     dict
-        ``place``, the absolute location without credentials; ``text``, as the program wrote it;
-        and ``below``, its path relative to the working folder if it is below that.
+        ``location``, absolute and without credentials; ``as_written``, in the program; and
+        ``relative_path``, from the working folder if it is below that.
     """
     if where.scheme:
-        return {"place": where.public, "text": public_url(where.text)}
-    names = {"place": where.public, "text": where.text}
+        return {"location": where.public, "as_written": public_url(where.text)}
+    names = {"location": where.public, "as_written": where.text}
     with contextlib.suppress(ValueError, OSError):  # elsewhere, or the working folder is gone
-        names["below"] = where.path.relative_to(Path.cwd()).as_posix()
+        names["relative_path"] = where.path.relative_to(Path.cwd()).as_posix()
     return names
 
 
 def arguments_json(arguments: Sequence[Any]) -> list[Any]:
     """Return the other arguments of a call as JSON values, without credentials."""
-    return [_same_later(each) for each in without_secrets({"said": list(arguments)})["said"]]
+    return [
+        _same_later(each) for each in without_secrets({"arguments": list(arguments)})["arguments"]
+    ]
 
 
 def _same_later(value: Any) -> Any:

@@ -72,7 +72,7 @@ class Recording(Substitutes):
             self.note_source(answer)
             self.note("call", {**note, "source": answer.token})
         else:
-            self.note("call", {**note, "answer": encode_value(answer)})
+            self.note("call", {**note, "result": encode_value(answer)})
         return answer
 
     def note_opening(self, source: Source) -> None:
@@ -231,7 +231,7 @@ def _changed(source: Source, chunk: Box | None) -> StudyError:
 
 
 def _call_note(call: str, where: Any, arguments: Sequence[Any]) -> dict[str, Any]:
-    return {"what": call, "said": arguments_json(arguments), **names_of(where)}
+    return {"function": call, "arguments": arguments_json(arguments), **names_of(where)}
 
 
 _recordings: dict[str, Recording] = {}

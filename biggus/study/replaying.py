@@ -22,7 +22,7 @@ from biggus.support.once import once
 
 _Answer = TypeVar("_Answer")
 
-_NAMES = ("text", "below", "place")
+_NAMES = ("as_written", "relative_path", "location")
 """The names by which a location is looked up, in this order."""
 
 
@@ -125,7 +125,7 @@ class Replaying(Substitutes):
         self._calls: dict[tuple[str, str, str, str], dict[str, Any]] = {}
         try:
             for call in bundle.manifest["calls"]:
-                question = call["what"], plain_json(call["said"])
+                question = call["function"], plain_json(call["arguments"])
                 for name in _NAMES:
                     if name in call:
                         self._calls.setdefault((*question, name, call[name]), call)
@@ -158,19 +158,19 @@ class Replaying(Substitutes):
         try:
             if "source" in call:
                 return opened(self.bundle, call["source"])
-            if "answer" in call:
-                return decode_value(call["answer"])
+            if "result" in call:
+                return decode_value(call["result"])
             kind, arguments = call["error"]
             error = getattr(errors, kind)(*decode_value(arguments))
         except StudyError:
             raise
         except Exception as problem:
             raise StudyError(
-                f"cannot read {self.bundle.path}: its record of {call['place']} is invalid"
+                f"cannot read {self.bundle.path}: its record of {call['location']} is invalid"
             ) from problem
         if not isinstance(error, BiggusError):
             raise StudyError(
-                f"cannot read {self.bundle.path}: its record of {call['place']} is invalid"
+                f"cannot read {self.bundle.path}: its record of {call['location']} is invalid"
             )
         raise error
 

@@ -77,9 +77,9 @@ def _found(bundle: Bundle, token: str, sources: dict[str, Source | Finding]) -> 
 
 def _opened(call: dict[str, Any], origin: str) -> Source | Finding:
     try:
-        variable, backend, options_said = call["said"]
-        options = {name: _given(value) for name, value in options_said.items()}
-        array = api.open(call["place"], variable, backend=backend, cache=False, **options)
+        variable, backend, recorded_options = call["arguments"]
+        options = {name: _given(value) for name, value in recorded_options.items()}
+        array = api.open(call["location"], variable, backend=backend, cache=False, **options)
     except BiggusError as error:
         return Finding(origin, "", str(error))
     except (TypeError, ValueError, KeyError) as error:
@@ -148,9 +148,11 @@ def _names(bundle: Bundle, token: str) -> list[str]:
     names = [token]
     for call in bundle.manifest["calls"]:
         if call.get("source") == token:
-            arguments = plain_json(call["said"])
+            arguments = plain_json(call["arguments"])
             names += [
-                f"{name} {call[name]} {arguments}" for name in ("text", "below") if name in call
+                f"{name} {call[name]} {arguments}"
+                for name in ("as_written", "relative_path")
+                if name in call
             ]
     return names
 
