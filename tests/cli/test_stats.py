@@ -244,7 +244,7 @@ def test_cached_results_are_reused(run_stats, settled, capsys, monkeypatch):
         (["none*.h5::t"], 1, "no file matches"),
         (["none.h5::t"], 1, "none.h5"),
         (["part0.h5::t", "part6.h5::dates", "packed.nc"], 2, "name the variable"),
-        (["part0.h5::t", "packed.nc::tos"], 1, "cannot join"),
+        (["part0.h5::t", "packed.nc::tos"], 1, "--join-mismatch ignore joins"),
         (["part*.h5::t", "--join-axis", "3"], 1, "cannot join"),
         (["part*.h5::t", "--axis", "3"], 1, "--axis 3: axis 3 is out of bounds"),
         (["part*.h5::t", "--axis", "time"], 1, "does not know the names of its axes"),
