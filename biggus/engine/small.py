@@ -89,13 +89,13 @@ def _one_box(node: Node, keeps_chunks: bool) -> Values | None:
     if source.masked:
         return None
     if type(source) is MemoryCached:
-        if not (keeps_chunks and source.keeps_chunks):
-            source = source.source
-        elif selection is not None:
+        if keeps_chunks and selection is not None:
             values = source.selected(selection)
             if values is not None:
                 # A copy is in C order.
                 return _finished(node, source, values, steps) if steps else values.copy()
+        if not (keeps_chunks and source.keeps_chunks):
+            source = source.source
     found = _box(selection, node.shape)
     return None if found is None else _read(node, source, *found, steps)
 

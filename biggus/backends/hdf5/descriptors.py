@@ -8,12 +8,13 @@ Everything here is called with `hdf5_lock` held.
 
 from __future__ import annotations
 
+import os
+
 from biggus.backends.descriptor import Descriptor
 from biggus.backends.files import HandlePool
 from biggus.backends.hdf5.files import forget
 from biggus.backends.native import hdf5_lock
-from biggus.backends.signature import FileSignature, signature_of
-from biggus.errors import OpenError
+from biggus.backends.signature import FileSignature
 
 # Each source holds its path.  A descriptor is closed when the pool and all reads drop it.
 descriptors: HandlePool[Descriptor] = HandlePool(lambda _: None, hdf5_lock, guarded=True)
@@ -37,9 +38,10 @@ def descriptor_of(path: str, signature: FileSignature) -> Descriptor | None:
     """
     try:
         descriptor = descriptors.get(path, lambda: Descriptor(path))
-        if signature_of(path) == signature and descriptor.is_of(signature):
+        state = os.stat(path)  # noqa: PTH116 - half the time of Path.stat
+        if FileSignature.of(state) == signature and descriptor.is_of(signature):
             return descriptor
-    except (OSError, OpenError):
+    except OSError:
         pass
     descriptors.discard(path)
     forget(path)
