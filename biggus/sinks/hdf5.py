@@ -17,7 +17,7 @@ from biggus.support.extras import needing
 from biggus.support.forks import between_forks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from biggus.graph import Node
@@ -139,8 +139,14 @@ def assigning_to_dataset(dataset: Any, name: str, node: Node) -> Assigning:
             raise ValueError(f"cannot write {name}: its file is closed")
         if dataset.file.mode == "r":
             raise ValueError(f"cannot write {name}: its file is open for reading only")
-        filler = MaskFiller(_marker(dataset), into=dataset.dtype) if node.masked else MaskFiller()
-        return _assigning(dataset, name, filler)
+        dtype, shape, chunks = dataset.dtype, dataset.shape, dataset.chunks
+        filler = MaskFiller(_marker(dataset), into=dtype) if node.masked else MaskFiller()
+
+    def convert(values: Values) -> Any:
+        filled = filler(values)
+        return strings(filled) if dtype.kind == "O" else _marked(filled, dtype)
+
+    return Assigning(dataset, name, shape, chunks, convert, hdf5_lock)
 
 
 def _marker(dataset: Any) -> Any:
@@ -149,18 +155,6 @@ def _marker(dataset: Any) -> Any:
     if named is None or np.size(named) != 1 or dataset.dtype.kind not in "iufc":
         return None
     return np.ravel(named).astype(dataset.dtype)[0]
-
-
-def _assigning(dataset: Any, name: str, filler: Callable[[Values], Any]) -> Assigning:
-    """Return the writer to a dataset of the user; the caller holds the lock."""
-    dtype = dataset.dtype
-
-    def convert(values: Values) -> Any:
-        filled = filler(values)
-        return strings(filled) if dtype.kind == "O" else _marked(filled, dtype)
-
-    grid = None if dataset.chunks is None else tuple([int(n) for n in dataset.chunks])
-    return Assigning(dataset, name, tuple(dataset.shape), grid, convert, hdf5_lock)
 
 
 def _marked(values: Values, dtype: np.dtype[Any]) -> Values:

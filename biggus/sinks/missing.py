@@ -104,6 +104,9 @@ class FillingWriter(WriterWrapper):
         stored = strings(plain) if textual else plain.astype(self._new.dtype, copy=False)
         self._writer.write(box, stored)
 
+    def finish(self) -> None:
+        """Do nothing: there is no marker to choose."""
+
 
 def marker_for(node: Node, dtype: np.dtype[Any], packed: bool) -> Any:
     """Return the first marker of missing values of a node that are stored in `dtype`.

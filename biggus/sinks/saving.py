@@ -145,9 +145,15 @@ def _saved(
     for each in beside:
         places[len(nodes)], about[len(nodes)] = each.place, each.labels
         nodes.append(each.node)
-    together = _by_path(places)
+    together: dict[Path, list[int]] = {}
+    for number, place in places.items():
+        together.setdefault(place.path, []).append(number)
     for path, numbers in together.items():
-        _check_path(path, [places[number].name for number in numbers], inputs, overwrite)
+        names = [places[number].name for number in numbers]
+        check_names(path, names)
+        inputs.check_path(path)
+        check_place(path, overwrite)
+        check_nothing_lost(path, names)
     start_workers()
     with contextlib.ExitStack() as stack:
         # Entered first, so left last: all stores are closed before any is moved to its place.
@@ -173,7 +179,8 @@ def _saved(
         stack.callback(gate.shut)
         engine.store(nodes, [writers[number] for number in range(len(nodes))])
         for new, writer in created:
-            _settle(new, writer)
+            with _failures_of(new):
+                writer.finish()
 
 
 def paired(arrays: Any, targets: Any) -> tuple[list[Node], list[Any]]:
@@ -206,21 +213,6 @@ def _coordinates_alone(dataset: Mapping[str, Any]) -> dict[str, Any]:
     found = labels_of_all(map(node_of, dataset.values()), coordinates=True) if coords else []
     beside = {each.name.rpartition("/")[2] for labels in found for each in labels.coordinates}
     return {name: array for name, array in coords.items() if name not in beside}
-
-
-def _by_path(places: dict[int, Place]) -> dict[Path, list[int]]:
-    together: dict[Path, list[int]] = {}
-    for number, place in places.items():
-        together.setdefault(place.path, []).append(number)
-    return together
-
-
-def _check_path(path: Path, names: Sequence[str], inputs: Inputs, overwrite: bool) -> None:
-    """Check the path of a new store, before anything is read."""
-    check_names(path, names)
-    inputs.check_path(path)
-    check_place(path, overwrite)
-    check_nothing_lost(path, names)
 
 
 @contextlib.contextmanager
@@ -262,19 +254,6 @@ def _create(store: NewStore, new: NewArray) -> Marked | FillingWriter:
             if marked and isinstance(writer, Target)
             else FillingWriter(writer, new)
         )
-
-
-def _settle(new: NewArray, writer: Marked | FillingWriter) -> None:
-    """Choose the final missing-value marker of an array, now that all values have been seen.
-
-    Raises
-    ------
-    OutputError
-        If every value is in use, or the marker cannot be written.
-    """
-    if isinstance(writer, Marked):
-        with _failures_of(new):
-            writer.finish()
 
 
 @contextlib.contextmanager
