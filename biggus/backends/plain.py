@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy.typing as npt
@@ -57,9 +59,21 @@ def _cut(n: int, part: int, length: int) -> int | tuple[int, ...]:
     divisor = next(m for m in range(part, 0, -1) if n % m == 0)
     if 2 * divisor >= part:
         return divisor
+    return cut_lengths([n] * -(-length // n), part, length)
+
+
+def cut_lengths(lengths: Sequence[int], part: int, end: int) -> tuple[int, ...]:
+    """Cut each of the chunks along an axis into parts, the last of which may be shorter.
+
+    Examples
+    --------
+    >>> cut_lengths([5, 3], part=2, end=7)
+    (2, 2, 1, 2)
+    """
+    starts = (0, *itertools.accumulate(lengths))
     return tuple(
-        min(part, stop - start)
-        for chunk in range(0, length, n)
-        for stop in (min(chunk + n, length),)
-        for start in range(chunk, stop, part)
+        min(start + part, stop) - start
+        for begin, chunk_end in itertools.pairwise(starts)
+        for stop in (min(chunk_end, end),)
+        for start in range(begin, stop, part)
     )

@@ -253,20 +253,15 @@ class NetCDFSource(_VariableSource, DirectSource):
         shape, stored = tuple(netcdf_variable.shape), self.facts.stored_shape
         limits = zip(shape, stored, self.facts.unlimited, strict=False)
         fits = len(shape) == len(stored) and all(
-            now == then or (grows and now > then) for now, then, grows in limits
+            n == before or (grows and n > before) for n, before, grows in limits
         )
-        for name, then, now, same in (
-            ("shape", stored, shape, fits),
-            (
-                "dtype",
-                self.facts.stored_dtype,
-                netcdf_variable.dtype,
-                netcdf_variable.dtype == self.facts.stored_dtype,
-            ),
-        ):
-            if not same:
-                problem = f"its {name} was {then}, and is now {now}; open it again"
-                raise SourceError(self.name, box, problem)
+        then, now = self.facts.stored_dtype, netcdf_variable.dtype
+        if not fits:
+            problem = f"its shape was {stored}, and is now {shape}; open it again"
+            raise SourceError(self.name, box, problem)
+        if now != then:
+            problem = f"its dtype was {then}, and is now {now}; open it again"
+            raise SourceError(self.name, box, problem)
 
     def sibling(self, name: str) -> Source | None:
         """Return another variable of the file."""

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from biggus.errors import OpenError
 from biggus.support.extras import needing
-from biggus.support.forks import between_forks
+from biggus.support.similar import did_you_mean
 
 SCHEME = "xyz"
 
@@ -70,7 +70,9 @@ def preset_named(text: str) -> Preset:
     try:
         provider = _by_path(name, xyzservices.providers) or xyzservices.providers.query_name(name)
     except ValueError:
-        raise OpenError(text, _unknown(name, xyzservices.providers.flatten())) from None
+        hint = did_you_mean(name, xyzservices.providers.flatten(), "{}")
+        problem = f"xyzservices has no provider of that name{hint}"
+        raise OpenError(text, problem) from None
     fields_given = dict(provider)
     if fields_given.get("zoomOffset"):
         raise OpenError(text, "its zoom levels have an offset, which is not supported")
@@ -121,15 +123,6 @@ def _by_path(name: str, providers: Any) -> Any:
     for part in name.split("."):
         provider = provider.get(part) if isinstance(provider, dict) else None
     return provider if isinstance(provider, dict) and "url" in provider else None
-
-
-def _unknown(name: str, known: dict[str, Any]) -> str:
-    with between_forks():
-        import difflib
-
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
-    hint = f"; did you mean {', '.join(near)}?" if near else ""
-    return f"xyzservices has no provider of that name{hint}"
 
 
 def _secret(text: str, name: str, key: str) -> str:

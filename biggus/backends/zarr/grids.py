@@ -6,12 +6,11 @@ can be read as such an array.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
-from biggus.backends.plain import LARGEST
+from biggus.backends.plain import LARGEST, cut_lengths
 from biggus.indexing.grid import Chunks, Grid, Index
 
 Edges: TypeAlias = int | tuple[int, ...]
@@ -95,19 +94,8 @@ def parts_of_shards(grid: StoredGrid, chunks: tuple[int, ...], itemsize: int) ->
         counts[axis] //= factor
     lengths = [n * chunk for n, chunk in zip(counts, chunks, strict=True)]
     return tuple(
-        part if isinstance(edges, int) else _cut(edges, part, length)
+        part if isinstance(edges, int) else cut_lengths(edges, part, length)
         for edges, part, length in zip(grid.edges, lengths, grid.shape, strict=True)
-    )
-
-
-def _cut(edges: tuple[int, ...], part: int, length: int) -> tuple[int, ...]:
-    """Cut each edge into parts, the last of which may be shorter."""
-    starts = (0, *itertools.accumulate(edges))
-    return tuple(
-        min(start + part, stop) - start
-        for begin, end in itertools.pairwise(starts)
-        for stop in (min(end, length),)
-        for start in range(begin, stop, part)
     )
 
 
