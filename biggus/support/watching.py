@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextvars
 import logging
+import platform
 import time
 from collections.abc import Callable, Hashable
 from functools import partial
@@ -17,7 +18,7 @@ from typing import TypeAlias, TypeVar
 
 from biggus import options
 from biggus.errors import SourceChangedError
-from biggus.support.forks import between_forks, in_children
+from biggus.support.forks import in_children
 
 T = TypeVar("T")
 
@@ -229,7 +230,4 @@ def changed(path: str) -> SourceChangedError:
 
 def this_machine() -> str:
     """Return the name of the machine."""
-    with between_forks():
-        import platform
-
     return platform.node()

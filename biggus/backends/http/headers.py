@@ -6,9 +6,8 @@ import time
 from base64 import b64encode
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
 from urllib.parse import unquote, urlsplit, urlunsplit
-
-from biggus.support.forks import between_forks
 
 
 def retry_after(value: str | None, longest: float) -> float | None:
@@ -82,9 +81,6 @@ def split_credentials(url: str) -> tuple[str, dict[str, str]]:
 @lru_cache(maxsize=1)
 def user_agent() -> str:
     """Return the default ``User-Agent``: biggus and its version."""
-    with between_forks():
-        from importlib.metadata import PackageNotFoundError, version
-
     try:
         return f"biggus/{version('biggus')}"
     except PackageNotFoundError:  # not installed

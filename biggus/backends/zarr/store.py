@@ -252,12 +252,8 @@ def _read(file: int, size: int, span: Span) -> Fetched:
     os.lseek(file, start, os.SEEK_SET)
     wanted = max(0, stop - start)
     data = os.read(file, min(wanted, _LONGEST))
-    if len(data) < wanted:
-        parts = [data]
-        while data and (missing := wanted - sum(map(len, parts))) > 0:
-            data = os.read(file, min(missing, _LONGEST))
-            parts.append(data)
-        data = b"".join(parts)
+    while (missing := wanted - len(data)) and (more := os.read(file, min(missing, _LONGEST))):
+        data += more
     return Fetched(data)
 
 

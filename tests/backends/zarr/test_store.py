@@ -17,6 +17,7 @@ import pytest
 from zarr_samples import BACKEND, assert_same, create, open_zarr
 
 from biggus.backends.location import Location
+from biggus.backends.zarr.store import FolderStore
 from biggus.errors import BiggusError, GoneError, SourceError
 from biggus.sources.base import read, whole
 
@@ -276,3 +277,12 @@ def test_errors_name_the_source(tmp_path):
     with pytest.raises(BiggusError) as caught:
         source[whole((6,))]
     assert pickle.loads(pickle.dumps(caught.value)).source == source.name
+
+
+def test_long_objects_are_read_in_several_steps(tmp_path, monkeypatch):
+    monkeypatch.setattr("biggus.backends.zarr.store._LONGEST", 7)
+    data = bytes(range(100))
+    (tmp_path / "c").write_bytes(data)
+    store = FolderStore(tmp_path)
+    for span in ((None, None), (3, 90), (-20, None), (95, 200)):
+        assert store.get("c", span).data == data[slice(*span)]
