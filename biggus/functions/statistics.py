@@ -37,6 +37,10 @@ _PARAMETERS = {
         How to interpolate, as in :func:`numpy.quantile`.""",
     "keepdims": """keepdims : bool, optional
         Whether to keep the reduced axes, with length one.""",
+    "initial": """initial : float, optional
+        The value to begin with, as in :func:`numpy.sum` and :func:`numpy.max`.""",
+    "where": """where : Array or array_like of bool, optional
+        Which values to include; it is broadcast to the shape of `a`.""",
     "correction": """correction : float, optional
         Another name of `ddof`.""",
     "mdtol": """mdtol : float, optional
