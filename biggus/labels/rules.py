@@ -41,6 +41,7 @@ from biggus.labels.attributes import (
 )
 from biggus.labels.blocks import labels_of_blocks
 from biggus.labels.coordinate import Coordinate, joined, selected
+from biggus.labels.described import Described
 from biggus.labels.labels import Labels
 from biggus.labels.spanning import spans_of
 from biggus.labels.times import Recount
@@ -192,6 +193,8 @@ def names_through(selection: Selection, names: Sequence[str | None]) -> tuple[st
 
 @rule.register(Elementwise)
 def _of_step(node: Elementwise, _: bool) -> Rule:
+    if isinstance(node.step, Described):
+        return node.step.labels
     if isinstance(node.step, (*SAME_VALUES, Recount)):
         return _unpacked((yield node.children[0]), node.step)
     return _computed((yield from answers(node.children)), node.step)

@@ -112,7 +112,8 @@ def colours_for(
     low, high = (float(v) for v in np.percentile(finite, (_TAIL, 100 - _TAIL)))
     wanted = cmap or _named(attributes, name)
     both = low < 0 < high and min(-low, high) >= _BOTH_SIDES * max(-low, high)
-    if wanted is None:
+    difference = both and cmap is None and attributes.get("units") in ("K", "kelvin")
+    if wanted is None or difference:
         wanted = DIVERGING if both else SEQUENTIAL
     if wanted == DIVERGING and cmap is None:
         low, high = -max(-low, high), max(-low, high)

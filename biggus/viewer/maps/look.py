@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from biggus import engine
-from biggus.adapt import node_of
 from biggus.array import Array
 from biggus.functions.coarsening import coarsen
 from biggus.labels import Labels, labels_of
@@ -16,6 +15,7 @@ from biggus.pyramids.of_array import coarsened
 from biggus.support.hidden_warnings import MEAN_OF_NONE, hiding
 from biggus.viewer.maps import labels
 from biggus.viewer.maps.colours import Colours, colours_for, flags_of
+from biggus.viewer.maps.data_arrays import array_to_draw
 from biggus.viewer.maps.drawing import Drawn, draw_field, draw_line, draw_profile, new_figure
 from biggus.viewer.maps.fields import MOST_PIXELS, FieldGrid, grid_of
 
@@ -59,7 +59,7 @@ def quicklook(
 
     Parameters
     ----------
-    array : Array or array_like
+    array : Array, array_like or xarray.DataArray
         The array, of one to three axes; axes of length one do not count.
     title : str, optional
         The title; by default it names the store, the variable, and the selected coordinates.
@@ -93,7 +93,7 @@ def quicklook(
     >>> figure.axes[0].get_xlabel()
     'axis 1'
     """
-    look = Look.of(Array.from_node(node_of(array)), (cmap, vmin, vmax))
+    look = Look.of(array_to_draw(array), (cmap, vmin, vmax))
     return look.figure(title, coastlines, size)
 
 

@@ -106,3 +106,13 @@ def test_integer_colours_are_clipped(dtype) -> None:
     pixels = with_opacity(values.reshape(1, -1, 1).repeat(3, 2))
     expected = [min(max(int(value), 0), 255) for value in values]
     assert pixels[0].tolist() == [[each, each, each, 255] for each in expected]
+
+
+@pytest.mark.parametrize(
+    ("units", "cmap"), [("K", "RdBu_r"), ("kelvin", "RdBu_r"), ("degC", "inferno")]
+)
+def test_kelvin_on_both_sides_of_zero_are_differences(units, cmap) -> None:
+    about = {"standard_name": "air_temperature", "units": units}
+    assert colours_for(np.linspace(-5, 5, 9), about).cmap == cmap
+    assert colours_for(np.linspace(270, 300, 9), about).cmap == "inferno"
+    assert colours_for(np.linspace(-5, 5, 9), about, cmap="gray").cmap == "gray"

@@ -242,3 +242,22 @@ def test_all_missing_and_constant_arrays_can_be_drawn() -> None:
         figure = biggus.quicklook(biggus.ArrayAdapter(values))
         figure.canvas.draw()
         assert figure.axes[0].images[0].get_array().shape == (4, 5)
+
+
+@pytest.mark.parametrize("lazy", [True, False])
+def test_data_array_of_xarray_has_its_name_units_and_coordinates(ocean, lazy) -> None:
+    xr = pytest.importorskip("xarray")
+    pytest.importorskip("biggus.xarray")
+    with xr.open_dataset(ocean, engine="biggus") as dataset:
+        array = dataset["tos"].transpose("lon", "time", "lat")
+        mean = array.mean("time", keep_attrs=True).T
+        day = array.isel(time=1).T
+        figures = [biggus.quicklook(each if lazy else each.compute()) for each in (mean, day)]
+    for figure, right in zip(figures, (SST.mean(axis=0), SST[1]), strict=True):
+        ax, image = map_of(figure)
+        assert np.allclose(ax.get_ylim(), (-90, 90))
+        assert np.allclose(image.get_array(), right)
+        assert figure.axes[1].get_ylabel() == "sea surface temperature (K)"
+        assert figure._suptitle.get_text().startswith("tos")
+    assert "2004-02-01" in figures[1]._suptitle.get_text()
+    biggus.quicklook(array[:, 0, 0].drop_vars("lon").rename(None))
