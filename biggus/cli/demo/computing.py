@@ -20,7 +20,7 @@ from biggus.cli.demo.anomaly import LAST_YEARS, lazy_maps, maps_of_library, open
 from biggus.cli.demo.budget import BUDGET
 from biggus.cli.demo.pictures import picture
 from biggus.cli.demo.telling import DemoError, expect, say, timed
-from biggus.cli.demo.weather import maps_by_slabs, weather
+from biggus.cli.demo.weather import maps_by_slabs, on_globe, weather
 from biggus.cli.tables import table
 from biggus.options import format_bytes, parse_size
 
@@ -45,7 +45,7 @@ def _tell_of_climate(folder: Path, cache: biggus.Cache) -> None:
     print(f"  In {computed.seconds:.2f} s: the last decade is ", end="")
     print(f"{anomaly.min():.1f} to {anomaly.max():.1f} kelvin warmer than all years.")
     _compare(computed.value, maps_of_library(), "NumPy's maps of the same file")
-    title = "Air temperature, scenario E1: the last decade against all 240 years"
+    title = "Air temperature, scenario E1: mean of the last 10 years minus mean of all 240"
     picture(folder / "anomaly.png", wanted[-1], title=title, size=(9, 5))
 
 
@@ -68,10 +68,9 @@ def _tell_of_weather(folder: Path) -> None:
         computed, slabs.value, f"NumPy's maps, computed year by year in {slabs.seconds:.2f} s,"
     )
     _print_runs(report)
-    # The first row is the southernmost.
-    mean = biggus.ArrayAdapter(computed[0])[::-1]
-    title = f"Invented weather: the mean of 6,205 daily maps, 384 MiB, computed in {BUDGET}"
-    picture(folder / "weather.png", mean, title=title, size=(9, 5))
+    days, size = len(invented), format_bytes(invented.nbytes)
+    title = f"Invented weather: the mean of {days:,} daily maps, {size}, computed within {BUDGET}"
+    picture(folder / "weather.png", on_globe(computed[0]), title=title, size=(9, 5))
 
 
 def _in_a_process(store: Path) -> tuple[dict[str, Any], list[npt.NDArray[Any]]]:

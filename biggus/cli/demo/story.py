@@ -93,7 +93,8 @@ def _first_reading(server: TileServer, cache: biggus.Cache, folder: Path) -> Rea
     say("An ocean: three monthly files joined along time")
     ocean = timed(lambda: read_ocean(cache))
     _tell_of_ocean(ocean.value)
-    pictures.picture(folder / "ocean.png", ocean.value.array[ATLANTIC], size=(11, 4.4))
+    title = "Sea surface temperature of the Atlantic, monthly means"
+    pictures.picture(folder / "ocean.png", ocean.value.array[ATLANTIC], title=title, size=(11, 4))
 
     say("A climate: slices of 240 years of North America")
     climate = timed(lambda: read_climate(cache))

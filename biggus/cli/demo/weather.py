@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 import biggus
+from biggus.sources.memory import MemorySource
 
 YEAR = 365
 DAYS = 17 * YEAR
@@ -32,6 +33,18 @@ def weather() -> biggus.Array:
     warming = days * (pattern / np.float32(DAYS))
     temperature: biggus.Array = climate + season + fronts + warming
     return temperature
+
+
+def on_globe(values: npt.NDArray[Any]) -> biggus.Array:
+    """Return a map of the weather as an array with units and coordinates."""
+    source, latitude, longitude = map(MemorySource, (values, LATITUDE, LONGITUDE))
+    source.dims = ("latitude", "longitude")
+    source.attributes = {"long_name": "Temperature", "units": "degree_C"}
+    latitude.attributes = {"units": "degrees_north"}
+    longitude.attributes = {"units": "degrees_east"}
+    beside = {"latitude": latitude, "longitude": longitude}
+    source.sibling = beside.get  # type: ignore[method-assign] # of this source alone
+    return biggus.ArrayAdapter(source)
 
 
 def maps_by_slabs(store: Path) -> list[npt.NDArray[Any]]:
