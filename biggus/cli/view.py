@@ -76,10 +76,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _port(text: str) -> int:
     """Parse the number of a port."""
-    number = int(text)
-    if not 0 <= number < 2**16:
+    if not text.isdecimal() or int(text) >= 2**16:
         raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {text}")
-    return number
+    return int(text)
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -58,8 +58,8 @@ class PassPlan:
         if self.in_memory_bytes:
             in_memory = f", {format_bytes(self.in_memory_bytes)} in memory"
         text = (
-            f"{_number(self.tasks, 'task')}, {_number(self.requests, 'read')} of "
-            f"{format_bytes(self.read_bytes)}"
+            f"{_number(self.tasks, 'task')}, {format_bytes(self.read_bytes)} in "
+            f"{_number(self.requests, 'read')}"
             f" ({format_bytes(self.cached_bytes)} cached"
             f"{in_memory}), at most {format_bytes(self.peak_bytes)} of memory"
         )
