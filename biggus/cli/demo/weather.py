@@ -43,7 +43,7 @@ def on_globe(values: npt.NDArray[Any]) -> biggus.Array:
     latitude.attributes = {"units": "degrees_north"}
     longitude.attributes = {"units": "degrees_east"}
     beside = {"latitude": latitude, "longitude": longitude}
-    source.sibling = beside.get  # type: ignore[method-assign] # of this source alone
+    source.sibling = beside.get  # type: ignore[assignment] # of this source alone
     return biggus.ArrayAdapter(source)
 
 
