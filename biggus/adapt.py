@@ -12,7 +12,7 @@ from biggus.graph import Elementwise, Leaf, Node
 from biggus.sources.base import Chunks, Source
 from biggus.sources.foreign import foreign_source
 from biggus.sources.memory import MemorySource
-from biggus.sources.normal import normal_dtype, normal_shape
+from biggus.sources.normal import native_marked, normal_dtype, normal_shape
 from biggus.sources.wrappers import Annotated, ObjectSource
 from biggus.support.forks import between_forks
 
@@ -36,57 +36,63 @@ class Lazy:
     """The lazy expression behind the array."""
 
 
-def _plain_leaf(obj: Any) -> Leaf:
-    """Return the leaf of an object that no backend adopts."""
+def adapted(obj: Any) -> Node:
+    """Return the node of an object with ``shape``, ``dtype`` and ``__getitem__``."""
+    if type(obj) not in _plain_types:
+        if isinstance(obj, Lazy):
+            return obj.node
+        source = _known_source(obj)
+        if source is not None:
+            return leaf_of(caching(source, None))
+        _check_attributes(obj)
+        _plain_types.add(type(obj))
     shape = obj.shape
-    if type(shape) is tuple:
-        for n in shape:
-            if type(n) is not int or n < 0:
-                shape = normal_shape(shape)
-                break
-    else:
+    if type(shape) is not tuple:
         shape = normal_shape(shape)
+    for n in shape:
+        if type(n) is not int or n < 0:
+            shape = normal_shape(shape)
+            break
     dtype = obj.dtype
     if isinstance(dtype, type):
         try:
             dtype = _dtypes_of_types[dtype]
         except KeyError:
             dtype = _dtypes_of_types.setdefault(dtype, normal_dtype(dtype))
-    elif not isinstance(dtype, np.dtype):
-        dtype = normal_dtype(dtype)
+    else:
+        dtype = native_marked(dtype) if isinstance(dtype, np.dtype) else normal_dtype(dtype)
     return Leaf(obj, shape, dtype)
 
 
-def adapted(
+def annotated(
     obj: Any,
-    chunks: Chunks | None = None,
-    token: str | None = None,
-    cache: Cache | bool | None = None,
-    lock: contextlib.AbstractContextManager[Any] | None = None,
-    masked: bool = False,
+    chunks: Chunks | None,
+    token: str | None,
+    cache: Cache | bool | None,
+    lock: contextlib.AbstractContextManager[Any] | None,
+    masked: bool,
 ) -> Node:
-    """Return the node of an object; :class:`biggus.ArrayAdapter` has the same parameters."""
-    plain = chunks is None and token is None and cache is None and lock is None
-    if plain and not masked and type(obj) in _plain_types:
-        return _plain_leaf(obj)
+    """Return the node of an object; the parameters are those of :class:`biggus.ArrayAdapter`."""
     if token is not None and not isinstance(token, str):
         raise TypeError(f"a token is a string, not {token!r}")
+    plain = chunks is None and token is None and lock is None
     if isinstance(obj, Lazy):
-        if plain:
+        if plain and cache is None:
             return obj.node
         raise TypeError("this is a biggus Array already: pass chunks, token, ... to its sources")
     source = _known_source(obj)
     if source is None:
-        for needed in ("shape", "dtype", "__getitem__"):
-            if not hasattr(obj, needed):
-                raise TypeError(f"an object of type {type(obj).__name__} has no {needed}")
-        if plain and not masked:
-            _plain_types.add(type(obj))
-            return _plain_leaf(obj)
+        _check_attributes(obj)
         source = ObjectSource(obj, chunks, token, lock, masked)
-    elif chunks is not None or token is not None or lock is not None:
+    elif not plain:
         source = Annotated(source, chunks, token, lock)
     return leaf_of(caching(source, cache))
+
+
+def _check_attributes(obj: Any) -> None:
+    for needed in ("shape", "dtype", "__getitem__"):
+        if not hasattr(obj, needed):
+            raise TypeError(f"an object of type {type(obj).__name__} has no {needed}")
 
 
 def _known_source(obj: Any) -> Source | None:
@@ -105,7 +111,7 @@ def _known_source(obj: Any) -> Source | None:
 
 def leaf_of(source: Source, decode: bool = True) -> Node:
     """Return the node of a whole source; if `decode`, values are decoded as attributes say."""
-    leaf = Leaf(source, source.shape, source.dtype)
+    leaf = Leaf(source, source.shape, native_marked(source.dtype))
     conventions = source.conventions
     if decode and conventions is not None:
         with between_forks():
@@ -145,3 +151,9 @@ def node_of(obj: Any) -> Node:
     if isinstance(obj, (list, tuple, int, float, complex, np.generic)):
         obj = np.asarray(obj)
     return adapted(obj)
+
+
+def nodes_of(arrays: Any) -> list[Node]:
+    """Return the nodes of the arrays in an iterable; see :func:`several` and :func:`node_of`."""
+    # A mosaic may have 2^18 arrays, so `node_of` is only called for other objects.
+    return [array.node if isinstance(array, Lazy) else node_of(array) for array in several(arrays)]

@@ -6,7 +6,7 @@ from operator import attrgetter
 from typing import Any
 
 from biggus import engine
-from biggus.adapt import node_of
+from biggus.adapt import nodes_of
 from biggus.errors import CacheError, PolicyError
 from biggus.graph import Leaf, Node, ordered
 from biggus.sources.base import Box, Chunks, Values
@@ -42,7 +42,7 @@ def prefetch(*arrays: Any) -> None:
     >>> cache.stats().entries
     1
     """
-    nodes = [node_of(array) for array in arrays]
+    nodes = nodes_of(arrays)
     for node in ordered(nodes, attrgetter("read_from")):
         if not isinstance(node, Leaf) or node.source.in_memory:
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from biggus import engine
-from biggus.adapt import node_of, several
+from biggus.adapt import nodes_of
 from biggus.array import Array, filling
 from biggus.errors import ReadLimitError
 from biggus.options import format_bytes, format_size, parse_size
@@ -140,13 +140,13 @@ def plan(arrays: Array | Iterable[Any], *, max_bytes: int | str | None = None) -
     >>> len(plan.passes), plan.read_bytes
     (2, 8000000)
     """
-    together = [arrays] if isinstance(arrays, Array) else several(arrays)
-    return _estimated([node_of(array) for array in together], max_bytes)
+    together = [arrays] if isinstance(arrays, Array) else arrays
+    return _estimated(nodes_of(together), max_bytes)
 
 
 def _allowed(arrays: Iterable[Any], max_bytes: int | str | None) -> list[Node]:
     """Return the nodes of arrays, after checking that they need no more than `max_bytes`."""
-    nodes = [node_of(array) for array in several(arrays)]
+    nodes = nodes_of(arrays)
     if max_bytes is not None:
         _estimated(nodes, max_bytes)
     return nodes

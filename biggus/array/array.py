@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     Casting = Literal["no", "equiv", "safe", "same_kind", "unsafe"]
 
 
+_new = object.__new__  # looked up once, because a mosaic may join 2^18 arrays
+
+
 class Array(Operators, Statistics, Methods, Labelled, Missing, Scalars, Dispatch, Refusals):
     """A lazy n-dimensional array.
 
@@ -63,7 +66,7 @@ class Array(Operators, Statistics, Methods, Labelled, Missing, Scalars, Dispatch
     @staticmethod
     def from_node(node: Node) -> Array:
         """Return the array of a node."""
-        array = object.__new__(Array)
+        array: Array = _new(Array)
         array.node = node
         return array
 
@@ -363,8 +366,6 @@ class Array(Operators, Statistics, Methods, Labelled, Missing, Scalars, Dispatch
         """
         return filling.masked(engine.evaluate(self.node))
 
-    # Sequence
-
     def __len__(self) -> int:
         if not self.shape:
             raise TypeError("len() of unsized object")
@@ -375,10 +376,8 @@ class Array(Operators, Statistics, Methods, Labelled, Missing, Scalars, Dispatch
             raise TypeError("iteration over a 0-d array")
         return (self[i] for i in range(self.shape[0]))
 
-    # An array never changes, so copies share its node and its sources.
-
     def __copy__(self) -> Self:
-        return self
+        return self  # it never changes, so copies share its node and its sources
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from biggus.adapt import adapted
+from biggus.adapt import adapted, annotated
 from biggus.array import Array
 
 if TYPE_CHECKING:
@@ -66,4 +66,6 @@ def ArrayAdapter(
     >>> biggus.ArrayAdapter(np.zeros((2, 3)))[0].ndarray()
     array([0., 0., 0.])
     """
-    return Array.from_node(adapted(obj, chunks, token, cache, lock, masked))
+    if chunks is None and token is None and cache is None and lock is None and not masked:
+        return Array.from_node(adapted(obj))
+    return Array.from_node(annotated(obj, chunks, token, cache, lock, masked))

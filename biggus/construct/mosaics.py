@@ -9,7 +9,7 @@ from typing import Any
 import numpy.typing as npt
 from numpy.lib.array_utils import normalize_axis_index
 
-from biggus.adapt import holds_several, node_of, several
+from biggus.adapt import holds_several, node_of, nodes_of, several
 from biggus.array import Array
 from biggus.graph import GridMosaicNode, Mosaic, Node, select
 from biggus.indexing.selection import Selection
@@ -49,7 +49,7 @@ def LinearMosaic(arrays: Iterable[Any], axis: int | str = 0) -> Array:
     array([[0, 1, 2],
            [0, 1, 2]])
     """
-    nodes = [node_of(array) for array in several(arrays)]
+    nodes = nodes_of(arrays)
     if not nodes:
         raise ValueError("need at least one array to join")
     rank = len(nodes[0].shape)

@@ -14,7 +14,6 @@ from biggus.indexing.selection import ArrayMap, ConstantMap, DimensionMap, Selec
 from biggus.sources import studying
 from biggus.sources.base import Chunks, Source, Stream, read
 from biggus.sources.memory import MemorySource
-from biggus.sources.normal import native_marked
 from biggus.sources.scattered import Stored, cut_scattered
 from biggus.sources.stream import streamed
 from biggus.sources.wrappers import ObjectSource
@@ -51,7 +50,7 @@ class Leaf(Node):
     def __init__(self, origin: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         self.origin = origin
         self.shape = shape
-        self.dtype = dtype if dtype.byteorder == "=" else native_marked(dtype)
+        self.dtype = dtype
 
     @property
     def source(self) -> Source:
@@ -122,7 +121,7 @@ class Leaf(Node):
         # Values in memory are cut out: no others are kept alive, or sent to other processes.
         box, local = selection.bounding_box()
         values = read(source, box).copy()
-        return select(Leaf(MemorySource(values), values.shape, values.dtype), local)
+        return select(Leaf(MemorySource(values), values.shape, self.dtype), local)
 
     def parts(
         self, selection: Selection, out_selection: Selection, steps: Steps = None

@@ -17,7 +17,7 @@ from biggus.graph.leaf import Leaf
 from biggus.graph.pieces import NodePart, Steps
 from biggus.graph.step import Cast, Maskable
 from biggus.graph.view import select
-from biggus.graph.walk import any_answer
+from biggus.graph.walk import any_answer, ordered
 from biggus.indexing.grid import Edges, Grid, IrregularEdges, Lengths, RegularEdges
 from biggus.indexing.reduction_blocks import (
     LARGEST,
@@ -53,7 +53,6 @@ class Mosaic(Node):
     """
 
     __slots__ = (
-        "_masked",
         "_streams",
         "axis",
         "children",
@@ -62,6 +61,7 @@ class Mosaic(Node):
         "edges",
         "fill_value",
         "known_grid",
+        "known_masked",
         "needs_reduction",
         "shape",
     )
@@ -72,9 +72,10 @@ class Mosaic(Node):
         shapes = {tile.shape for tile in tiles}
         if len(shapes) > 1:
             _check_shapes(tiles, axis)
-        if len(tiles) <= _SPLICED and any(type(tile) is Mosaic for tile in tiles):
+        kinds = set(map(type, tiles))
+        if Mosaic in kinds and len(tiles) <= _SPLICED:
             tiles = _spliced(tiles, axis, dtype)
-            shapes = {tile.shape for tile in tiles}
+            shapes, kinds = {tile.shape for tile in tiles}, set(map(type, tiles))
         first = tiles[0].shape
         if len(shapes) == 1 and first[axis] > 0:
             length = first[axis] * len(tiles)
@@ -90,20 +91,23 @@ class Mosaic(Node):
         self.known_grid = UNKNOWN
         self.needs_reduction = self.combined = False
         # There may be 2^18 leaves, so their other metadata are only computed on first use.
-        self._masked: bool | None = None
+        self.known_masked: bool | None = None
         self._streams: bool | None = None
-        if set(map(type, tiles)) != {Leaf}:
+        if kinds != {Leaf}:
             self.needs_reduction = any(tile.needs_reduction for tile in tiles)
             self.combined = any(tile.combined for tile in tiles)
-            self._masked = any(tile.masked for tile in tiles)
             self._streams = all(tile.streams and tile.dtype == dtype for tile in tiles)
+        if not kinds <= {Leaf, Mosaic}:
+            self.known_masked = any(tile.masked for tile in tiles)
 
     @property
     def masked(self) -> bool:  # type: ignore[override]
         """Whether values of a tile can be missing."""
-        if self._masked is None:
-            self._masked = not _all_plain(self.tiles) and any(tile.masked for tile in self.tiles)
-        return self._masked
+        if self.known_masked is None:
+            for node in ordered([self], _unknown_mosaics):
+                plain = _all_plain(node.tiles)
+                node.known_masked = not plain and any(tile.masked for tile in node.tiles)
+        return bool(self.known_masked)
 
     @property
     def tiles(self) -> tuple[Node, ...]:
@@ -290,6 +294,11 @@ class GridMosaicNode(Node):
         if tile.masked and not self.masked:
             raise SourceError(name, None, "can have values missing; pass masked=True to GridMosaic")
         return tile
+
+
+def _unknown_mosaics(mosaic: Mosaic) -> list[Mosaic]:
+    """Return the tiles that are mosaics whose `masked` has not been computed."""
+    return [tile for tile in mosaic.tiles if type(tile) is Mosaic and tile.known_masked is None]
 
 
 def _all_plain(tiles: Sequence[Node]) -> bool:

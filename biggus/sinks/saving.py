@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from biggus import engine
-from biggus.adapt import holds_several, node_of, several
+from biggus.adapt import holds_several, node_of, nodes_of, several
 from biggus.array import Array
 from biggus.engine.running import start_workers
 from biggus.errors import MissingDependencyError, OutputError
@@ -201,7 +201,7 @@ def paired(arrays: Any, targets: Any) -> tuple[list[Node], list[Any]]:
         if not isinstance(target, (str, os.PathLike)) and id(target) in seen:
             raise ValueError(f"{name_of(target)} is the target of two arrays")
         seen.add(id(target))
-    return [node_of(array) for array in arrays], targets
+    return nodes_of(arrays), targets
 
 
 def _coordinates_alone(dataset: Mapping[str, Any]) -> dict[str, Any]:

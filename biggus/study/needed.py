@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from biggus import engine, options
-from biggus.adapt import node_of, several
+from biggus.adapt import nodes_of, several
 from biggus.errors import StudyError
 from biggus.sources import studying
 from biggus.sources.base import Box, Source, Values, read
@@ -80,7 +80,7 @@ def receipt(arrays: Iterable[Any]) -> str:
 
 def needed_for(arrays: Iterable[Any], needed: Needed) -> list[Listed]:
     """Return the sources that arrays need, each with the places of its chunks; reads nothing."""
-    nodes = [node_of(array) for array in arrays]
+    nodes = nodes_of(arrays)
     # Which chunks are needed does not depend on how the evaluation is carried out.
     plainly = options.set_options(
         keep_partials=False, executor=None, progress=False, memory=_ANY_MEMORY
