@@ -14,13 +14,12 @@ import numpy as np
 
 from biggus import options
 from biggus.engine.partial_cache import partial_cache_of
-from biggus.engine.passes import Passes
+from biggus.engine.passes import Passes, Prepared
 from biggus.engine.repeated import Repeated
 from biggus.engine.running import most_at_once
 from biggus.graph import AlongAxes, Combination, Gufunc, Leaf, Node, Read, Reduce, key_of, pieces_of
 from biggus.indexing.grid import Grid
 from biggus.indexing.selection import Selection
-from biggus.planning.leading import shared_scans_of
 from biggus.planning.report import PassPlan, Plan
 from biggus.planning.schedule import Schedule
 from biggus.sources.base import Box, Chunks, Source, Values, box_shape, holds
@@ -52,7 +51,7 @@ def estimate(nodes: Sequence[Node], grids: Sequence[Chunks | None] | None = None
     MemoryBudgetError
         If it cannot be computed in the memory that the options allow.
     """
-    estimate = _Estimate(nodes, [None] * len(nodes) if grids is None else grids)
+    estimate = _Estimate(Prepared(nodes), [None] * len(nodes) if grids is None else grids)
     estimate.run()
     if grids is not None:
         return Plan(estimate.found, 0)
@@ -60,9 +59,9 @@ def estimate(nodes: Sequence[Node], grids: Sequence[Chunks | None] | None = None
     return Plan(estimate.found, sum(sizes))
 
 
-def check(nodes: Sequence[Node], grids: Sequence[Chunks | None]) -> None:
+def check(prepared: Prepared, grids: Sequence[Chunks | None]) -> None:
     """Raise a MemoryBudgetError if some pass does not fit into memory."""
-    _Checked(nodes, grids).run()
+    _Checked(prepared, grids).run()
 
 
 class _Checked(Passes["Reduce | AlongAxes | Gufunc"]):
@@ -79,7 +78,7 @@ class _Checked(Passes["Reduce | AlongAxes | Gufunc"]):
         return True
 
     def make(self, reductions: Sequence[Reduction], outputs: Sequence[Output]) -> Wanted:
-        for scan in shared_scans_of(reductions, outputs, self.memory):
+        for scan in self.scans(reductions, outputs):
             scan.at_once(1)
         return {}
 
@@ -93,14 +92,14 @@ class _Checked(Passes["Reduce | AlongAxes | Gufunc"]):
 class _Estimate(_Checked):
     """Counts what all tasks would do."""
 
-    def __init__(self, nodes: Sequence[Node], grids: Sequence[Chunks | None]) -> None:
-        super().__init__(nodes, grids)
+    def __init__(self, prepared: Prepared, grids: Sequence[Chunks | None]) -> None:
+        super().__init__(prepared, grids)
         self.found: list[PassPlan] = []
         self._left: dict[int, int] = {}  # passes that a reduction still needs, by its id
         self._written = 0  # bytes that the next pass writes to scratches
 
     def make(self, reductions: Sequence[Reduction], outputs: Sequence[Output]) -> Wanted:
-        scans = shared_scans_of(reductions, outputs, self.memory)
+        scans = self.scans(reductions, outputs)
         if scans:
             self.found.append(_estimated(scans))
             self.found[-1].scratch_bytes = self._written

@@ -16,7 +16,7 @@ from biggus.engine.dry_run import check
 from biggus.engine.merging import Merging
 from biggus.engine.missing import with_all_missing
 from biggus.engine.partial_cache import partial_cache_of
-from biggus.engine.passes import Passes
+from biggus.engine.passes import Passes, Prepared
 from biggus.engine.reading import block
 from biggus.engine.result import Result
 from biggus.engine.running import run
@@ -27,7 +27,6 @@ from biggus.errors import OfflineError
 from biggus.graph import AlongAxes, Elementwise, Gufunc, Leaf, Node, Reduce, View, ordered
 from biggus.indexing.reduction_blocks import BLOCK
 from biggus.indexing.selection import Selection
-from biggus.planning.leading import shared_scans_of
 from biggus.planning.rechunking import Gathering, Gatherings, Rechunking, Rewriting
 from biggus.planning.rewriting import is_in_memory
 from biggus.sources.base import Box, Chunks, Values, whole
@@ -130,9 +129,11 @@ class _Evaluation(Passes["Result | Spilled"]):
     """
 
     def __init__(self, nodes: Sequence[Node], writers: Sequence[Writer | None]) -> None:
-        super().__init__(nodes, [None if writer is None else writer.grid for writer in writers])
+        grids = [None if writer is None else writer.grid for writer in writers]
+        super().__init__(Prepared(nodes), grids)
         self._writers = writers
         self._results: dict[int, Result] = {}  # by the number of the node
+        self._given: set[int] = set()  # the ids of results whose values have been returned
         self._outputs_in_memory = {
             id(node) for node, writer in zip(self.nodes, writers, strict=True) if writer is None
         }
@@ -142,17 +143,18 @@ class _Evaluation(Passes["Result | Spilled"]):
         """Compute all nodes; if some pass does not fit into memory, raise before reading."""
         writing = any(grid is not None for grid in self._grids)
         if writing or any(_is_nested(node) or self.gatherings(node) for node in self.nodes):
-            check(self.nodes, self._grids)
+            check(self.prepared, self._grids)
         self.run()
 
     def values(self, number: int) -> Values:
         """Return the values of a node, which nothing else refers to."""
-        result = self._results.get(number)
-        if result is None:
-            result = Result(self.nodes[number])  # without elements
+        if number not in self._results:
+            self._results[number] = Result(self.nodes[number])  # without elements
+        result = self._results[number]
         values = result.values()
-        before = [self._results.get(other) for other in range(number)]
-        return values.copy() if result in before else values
+        given = id(result) in self._given
+        self._given.add(id(result))
+        return values.copy() if given else values
 
     def target(self, node: Reduce | AlongAxes | Gufunc) -> Result | Spilled:
         nbytes = math.prod(node.shape) * node.dtype.itemsize
@@ -199,7 +201,7 @@ class _Evaluation(Passes["Result | Spilled"]):
         if _needs_no_plan(reductions, outputs):
             self._compute_here(reductions[0], mergings[id(reductions[0])])
         else:
-            self._run_scans(shared_scans_of(reductions, outputs, self.memory), mergings)
+            self._run_scans(self.scans(reductions, outputs), mergings)
         return _all_further(mergings.values())
 
     def _merging(self, reduction: Reduction) -> Merging:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from biggus import options
 from biggus.graph import AlongAxes, Gufunc, Node, Reduce, ordered
 from biggus.planning.jobs import Output, Reduction, Wanted, reductions_over
+from biggus.planning.leading import shared_scans_of
 from biggus.planning.rechunking import Gathering, Gatherings, held_bytes, placed
 from biggus.planning.rewriting import CommonSubexpressions, pushdown, reductions_of, substituted
 from biggus.sources.chunk_memory import scan_pass
@@ -22,10 +23,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from biggus.planning.rechunking import Rechunking, Rewriting
+    from biggus.planning.shared_scans import SharedScan
     from biggus.sources.base import Chunks
 
 Target = TypeVar("Target")
 """The type of objects that the values of a reduction are written to."""
+
+
+class Prepared:
+    """Expressions prepared for computing, and the plan of their first pass once it is made.
+
+    An evaluation shares them with the check that comes before it.
+
+    Parameters
+    ----------
+    nodes : sequence of Node
+        The wanted nodes.
+    """
+
+    def __init__(self, nodes: Sequence[Node]) -> None:
+        self.intern = CommonSubexpressions()
+        self.nodes = [self.intern(pushdown(node)) for node in nodes]
+        self.reductions: list[Reduction] | None = None
+        self.scans: list[SharedScan] | None = None
 
 
 class Passes(ABC, Generic[Target]):
@@ -33,15 +53,16 @@ class Passes(ABC, Generic[Target]):
 
     Parameters
     ----------
-    nodes : sequence of Node
+    prepared : Prepared
         The wanted nodes.
     grids : sequence of Chunks or None
         The chunks of which blocks of each must be unions; None for any blocks.
     """
 
-    def __init__(self, nodes: Sequence[Node], grids: Sequence[Chunks | None]) -> None:
-        self._intern = CommonSubexpressions()
-        self.nodes = [self._intern(pushdown(node)) for node in nodes]
+    def __init__(self, prepared: Prepared, grids: Sequence[Chunks | None]) -> None:
+        self.prepared = prepared
+        self.nodes = prepared.nodes
+        self._is_first = True
         self._grids = grids
         self.targets: dict[int, Target] = {}
         """The target of each reduction, by its id."""
@@ -102,7 +123,7 @@ class Passes(ABC, Generic[Target]):
                     rechunkings.append(placed_output)
             # Scratches are kept in memory only if nothing else is computed in the pass.
             outputs += self._opened(rechunkings, alone=not (wanted or outputs))
-            reductions = reductions_over(wanted)
+            reductions = self._reductions(wanted)
             empty = self.reduce_empty([each for each in reductions if 0 in each.node.shape])
             last = len(ready) == len(waiting) and not wanted
             with scan_pass(evaluation, number, last):
@@ -110,6 +131,7 @@ class Passes(ABC, Generic[Target]):
                     [each for each in reductions if 0 not in each.node.shape],
                     [each for each in outputs if 0 not in each.node.shape],
                 )
+            self._is_first = False
             further = {**empty, **unfinished}
             numbers = itertools.count(len(self.nodes))
             for rechunking in rechunkings:
@@ -121,6 +143,22 @@ class Passes(ABC, Generic[Target]):
             going = set(map(id, further))
             done = {key: target for key, target in self.targets.items() if key not in going}
             self._substitute(waiting, done)
+
+    def _reductions(self, wanted: Wanted) -> list[Reduction]:
+        """Return the reductions of a pass."""
+        if not self._is_first:
+            return reductions_over(wanted)
+        if self.prepared.reductions is None:
+            self.prepared.reductions = reductions_over(wanted)
+        return self.prepared.reductions
+
+    def scans(self, reductions: Sequence[Reduction], outputs: Sequence[Output]) -> list[SharedScan]:
+        """Return the shared scans of a pass."""
+        if not self._is_first:
+            return shared_scans_of(reductions, outputs, self.memory)
+        if self.prepared.scans is None:
+            self.prepared.scans = shared_scans_of(reductions, outputs, self.memory)
+        return self.prepared.scans
 
     def _opened(self, rechunkings: Sequence[Gathering | Rewriting], alone: bool) -> list[Output]:
         """Make the scratches of rechunkings; return the outputs that fill them."""
@@ -158,7 +196,7 @@ class Passes(ABC, Generic[Target]):
                     # Later passes have the blocks that they would have without this replacement.
                     grid = each.grid if each.of_blocks else None
                     leaves[key] = self.leaf(done[key], grid)
-            waiting[number] = self._intern(substituted(node, leaves))
+            waiting[number] = self.prepared.intern(substituted(node, leaves))
 
 
 def _inner_of(node: Node) -> Sequence[Node]:

@@ -126,6 +126,8 @@ class JobGroup:
     @once
     def read_regions(self) -> dict[int, ReadRegion]:
         """The regions of the nodes that are read, by id."""
+        if len(self.jobs) == len(self.reductions) == 1:
+            return self.reductions[0].read_regions
         return read_regions_of(self.nodes)
 
     @once

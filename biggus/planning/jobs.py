@@ -11,7 +11,9 @@ from biggus.indexing.grid import Box, Chunks, Grid, Index
 from biggus.indexing.reduction_blocks import reduction_blocks
 from biggus.planning.rewriting import tile_edges_of
 from biggus.planning.tree_levels import TreeLevels
+from biggus.planning.view_maps import ReadRegion, read_regions_of
 from biggus.statistics import Aggregator, Partial, Statistic, nbytes_of, runs_alike
+from biggus.support.once import once
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -71,6 +73,11 @@ class Reduction:
             tuple([self.blocks.axes[axis] for axis in self.axes]),
             tuple([edges[axis] for axis in self.axes]),
         )
+
+    @once
+    def read_regions(self) -> dict[int, ReadRegion]:
+        """The regions of the nodes that are read, by id."""
+        return read_regions_of([self.node])
 
     @property
     def plain(self) -> bool:

@@ -111,7 +111,7 @@ def _interleaved(reductions: Sequence[Reduction]) -> list[list[Interleaved]]:
         return []
     found: dict[Any, list[Interleaved]] = {}
     for reduction in reductions:
-        regions = list(read_regions_of([reduction.node]).values())
+        regions = list(reduction.read_regions.values())
         axis = _spaced_axis(regions[0]) if len(regions) == 1 else None
         if axis is not None:
             region = regions[0]
@@ -148,7 +148,12 @@ def _are_worth_it(members: Sequence[Interleaved]) -> bool:
 def _is_led(jobs: Iterable[Reduction | Output], members: Sequence[Interleaved]) -> bool:
     """Return whether one of the jobs reads all interleaved positions, and so can lead."""
     base = members[0].region.base
-    regions = (read_regions_of([job.node]).get(id(base)) for job in jobs)
+    regions = (
+        (job.read_regions if isinstance(job, Reduction) else read_regions_of([job.node])).get(
+            id(base)
+        )
+        for job in jobs
+    )
     return any(
         each is not None and each.leads and all(each.holds(member.region) for member in members)
         for each in regions

@@ -7,9 +7,9 @@ block, and takes its values from what was read for the leader.
 
 from __future__ import annotations
 
-import itertools
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from copy import copy
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from biggus.errors import MemoryBudgetError
 from biggus.graph import Node, key_of
@@ -20,7 +20,7 @@ from biggus.planning.tasks import Task, TaskBlock
 from biggus.planning.view_maps import ViewMap, read_regions_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from biggus.indexing.selection import Selection
     from biggus.planning.jobs import ReductionBlock
@@ -55,24 +55,53 @@ class SharedScan:
 
     def __init__(self, lead: JobGroup, members: Sequence[Member] = ()) -> None:
         self.lead = lead
-        self.members = tuple(members)
-        self.groups = (lead, *[member.group for member in members])
         self.memory = lead.memory
-        self._shared = list({id(f.base): (f.base, f.view_map.lead) for f in members}.values())
-        self.state = sum(group.state for group in self.groups)
-        shared_bytes = sum(values_bytes(base, lead.largest) for base, _ in self._shared)
-        # The results of earlier members are held until the last member is computed.
-        peaks, waiting = [0], 0
+        self.members: tuple[Member, ...] = ()
+        self._shared: dict[int, tuple[Node, Selection]] = {}  # by the id of the node
+        self._results = self._peaks = 0  # of the members: bytes that wait, and the most bytes
+        self._states = lead.state
+        self._partial_bytes = lead.partial_bytes
+        self._repeated = _by_key(lead.repeated)
         for member in members:
-            peaks.append(waiting + member.group.peak)
-            waiting += member.group.result_bytes
-        self.streamed = lead.streams and not members
+            self._add(member)
+        self._allot()
+
+    def _add(self, member: Member) -> None:
+        """Add a member.  Sums are kept, so that adding n members takes time linear in n."""
+        group = member.group
+        self.members += (member,)
+        self._shared = self._shared | {id(member.base): (member.base, member.view_map.lead)}
+        # The results of earlier members are held until the last member is computed.
+        self._peaks = max(self._peaks, self._results + group.peak)
+        self._results += group.result_bytes
+        self._states += group.state
+        self._partial_bytes += group.partial_bytes
+        if group.repeated:
+            self._repeated = self._repeated | _by_key(group.repeated)
+
+    def _allot(self) -> None:
+        """Divide the memory: repeated values are kept for all blocks, if they fit into it."""
+        lead = self.lead
+        self.streamed = lead.streams and not self.members
         """Whether blocks are accumulated while they are read, run by run."""
-        self.peak = (lead.streamed_peak if self.streamed else lead.peak) + shared_bytes + max(peaks)
-        self._partial_bytes = sum(group.partial_bytes for group in self.groups)
+        self.peak = (lead.streamed_peak if self.streamed else lead.peak) + self._peaks
+        self.peak += sum(values_bytes(base, lead.largest) for base, _ in self._shared.values())
+        self.state = self._states
         self.repeated: list[tuple[Node, Selection]] = []
         """The values that many blocks need, and that are kept because they fit into memory."""
-        self._keep_repeated()
+        nbytes = sum(
+            values_bytes(base, math.prod(selection.shape))
+            for base, selection in self._repeated.values()
+        )
+        room = self.memory - self.state - self.peak
+        if nbytes <= min(room, self.memory // _REPEATED):
+            self.repeated = list(self._repeated.values())
+            self.state += nbytes
+
+    @property
+    def groups(self) -> tuple[JobGroup, ...]:
+        """The groups: that of the leader first."""
+        return (self.lead, *[member.group for member in self.members])
 
     @property
     def io_bound(self) -> bool:
@@ -114,7 +143,7 @@ class SharedScan:
         return tuple(
             [
                 (base, seen.compose(first.selection).bounding_box()[0])
-                for base, seen in self._shared
+                for base, seen in self._shared.values()
                 if id(base) in wanted
             ]
         )
@@ -154,19 +183,6 @@ class SharedScan:
         """Return how many bytes of memory are left while `most` tasks are computed."""
         return max(0, self.memory - self.state - most * self.peak)
 
-    def _keep_repeated(self) -> None:
-        """Keep repeated values for all blocks, if they fit into memory."""
-        repeated = {}
-        for base, selection in itertools.chain(*[group.repeated for group in self.groups]):
-            repeated[id(base), key_of(selection)] = (base, selection)
-        nbytes = sum(
-            values_bytes(base, math.prod(selection.shape)) for base, selection in repeated.values()
-        )
-        room = self.memory - self.state - self.peak
-        if nbytes <= min(room, self.memory // _REPEATED):
-            self.repeated = list(repeated.values())
-            self.state += nbytes
-
     @property
     def is_full(self) -> bool:
         """Whether the scan has as many members as it may have."""
@@ -187,13 +203,19 @@ class SharedScan:
             lead = self.lead.cut(lengths)
             if lead.largest > max(MOST, self.lead.largest):
                 continue
-            members = self.members
-            if lead is not self.lead:
-                members = tuple([each.along(lead) for each in members])
-            scan = SharedScan(lead, [*members, member.along(lead)])
+            if lead is self.lead:
+                scan = copy(self)
+            else:
+                scan = SharedScan(lead, [each.along(lead) for each in self.members])
+            scan._add(member.along(lead))
+            scan._allot()
             if scan.state + scan.peak <= self.memory:
                 return scan
         return None
+
+
+def _by_key(repeated: Iterable[tuple[Node, Selection]]) -> dict[Any, tuple[Node, Selection]]:
+    return {(id(node), key_of(selection)): (node, selection) for node, selection in repeated}
 
 
 class Member(NamedTuple):

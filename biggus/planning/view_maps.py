@@ -32,6 +32,10 @@ class ViewMap(NamedTuple):
     own: Selection
     """The member's selection of the node; it lies within the leader's."""
 
+    def _cut_axes(self, lead: Grid) -> Iterator[tuple[DimensionMap, DimensionMap | ArrayMap, int]]:
+        """Yield the same for the axes along which the leader has several blocks."""
+        return (axis for axis in self._shared_axes() if lead.axes[axis[0].dim].count > 1)
+
     def _shared_axes(self) -> Iterator[tuple[DimensionMap, DimensionMap | ArrayMap, int]]:
         """Yield for each axis along which both vary the leader's map, the member's, and its dim."""
         for one, other in zip(self.lead.maps, self.own.maps, strict=True):
@@ -64,7 +68,7 @@ class ViewMap(NamedTuple):
         None if there are too many blocks to tell.
         """
         lengths = list(lead.lengths)
-        for one, other, dim in self._shared_axes():
+        for one, other, dim in self._cut_axes(lead):
             edges = lead.axes[one.dim]
             if edges.count > _MANY or own.axes[dim].count > _MANY:
                 return None
@@ -78,7 +82,7 @@ class ViewMap(NamedTuple):
     def cut(self, lead: Grid) -> tuple[Lengths, ...]:
         """Return the lengths into which the leader's blocks cut the member's positions."""
         lengths: list[Lengths] = [max(1, n) for n in self.own.shape]
-        for one, other, dim in self._shared_axes():
+        for one, other, dim in self._cut_axes(lead):
             n = self.own.shape[dim]
             bounds = _within(other, n, np.array(lead.axes[one.dim].offsets) + one.start)
             lengths[dim] = simplified(n, np.diff(np.unique(bounds)).tolist())

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import biggus
-from biggus.engine.passes import Passes
+from biggus.engine.passes import Passes, Prepared
 from biggus.errors import SourceError
 from biggus.planning.leading import shared_scans_of
 from biggus.planning.pruning import pruned
@@ -118,7 +118,7 @@ class Sizes(Passes):
 
 def sizes_of(array):
     """Return the bytes that are sent for each task of reading an array."""
-    passes = Sizes([array.node], [None])
+    passes = Sizes(Prepared([array.node]), [None])
     passes.run()
     return passes.sizes
 
