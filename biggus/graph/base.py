@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from biggus.sources.base import Chunks, Stream, Values
 
 _is_masked = attrgetter("masked")
-_needs_reduction = attrgetter("needs_reduction")
-_is_combined = attrgetter("combined")
 
 UNKNOWN: Any = ...
 """The `known_grid` of a node before its grid is first computed; the same in any process."""
@@ -237,8 +235,12 @@ class Derived(Node):
         self.dtype = dtype
         self.fill_value = fill_value
         self.masked = any(map(_is_masked, children)) if masked is None else masked
-        self.needs_reduction = any(map(_needs_reduction, children))
-        self.combined = combined or any(map(_is_combined, children))
+        needs_reduction = False
+        for child in children:
+            needs_reduction = needs_reduction or child.needs_reduction
+            combined = combined or child.combined
+        self.needs_reduction = needs_reduction
+        self.combined = combined
         self.known_grid = UNKNOWN
 
 

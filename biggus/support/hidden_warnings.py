@@ -49,5 +49,7 @@ def warn(message: str) -> None:
 
 def ignored_errors() -> dict[str, Any]:
     """Return the floating-point errors that `numpy.errstate` ignores, if more than by default."""
-    ignored: dict[str, Any] = {kind: how for kind, how in np.geterr().items() if how == "ignore"}
-    return ignored if len(ignored) > 1 else {}
+    errors = np.geterr()
+    if [*errors.values()].count("ignore") < 2:
+        return {}
+    return {kind: how for kind, how in errors.items() if how == "ignore"}
