@@ -6,17 +6,16 @@ server.  Several threads can wait for that side by side.
 
 from __future__ import annotations
 
-import contextlib
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
 
+from biggus.support.threads import WaitingThreads
+
 _ALONE_SECONDS = 0.005
-"""How long files are removed without helper threads."""
-_HELPERS = 7
-_SHARE = 4
-"""The fewest files for which a helper thread is started."""
+"""How long files are removed by the calling thread."""
+
+_threads = WaitingThreads(8)
 
 
 def remove_all(remove: Callable[[str], None], keys: Iterable[str]) -> None:
@@ -32,23 +31,16 @@ def remove_all(remove: Callable[[str], None], keys: Iterable[str]) -> None:
     start = time.monotonic()
     while queue and time.monotonic() - start < _ALONE_SECONDS:
         remove(queue.popleft())
-    helpers = [
-        threading.Thread(
-            target=_work, args=(remove, queue), name="biggus-cache-remove", daemon=True
-        )
-        for _ in range(min(_HELPERS, len(queue) // _SHARE))
-    ]
-    started = []
-    with contextlib.suppress(RuntimeError):  # the interpreter is ending, or there are too many
-        for helper in helpers:
-            helper.start()
-            started.append(helper)
-    _work(remove, queue)
-    for helper in started:
-        helper.join()
 
-
-def _work(remove: Callable[[str], None], queue: deque[str]) -> None:
-    with contextlib.suppress(IndexError):
+    def work(_: int) -> None:
         while True:
-            remove(queue.popleft())
+            try:
+                key = queue.popleft()
+            except IndexError:
+                return
+            remove(key)
+
+    try:
+        _threads.each(work, range(min(_threads.most, len(queue))))
+    except RuntimeError:  # no thread can be started: the interpreter is ending, or there are many
+        work(0)

@@ -12,19 +12,18 @@ from biggus.errors import OutputError
 from biggus.sinks.blocks import Assigning
 from biggus.sinks.metadata import set_attributes
 from biggus.sinks.missing import MaskFiller
-from biggus.sinks.new import NewArray, NewStore, Target, strings
+from biggus.sinks.new import NewArray, NewFile, Target, strings
 from biggus.support.extras import needing
 from biggus.support.forks import between_forks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from biggus.graph import Node
     from biggus.sources.base import Values
 
 
-class HDF5Store(NewStore):
+class HDF5Store(NewFile):
     """A new HDF5 file.
 
     The attribute ``_FillValue`` marks missing values.  It is NaN or NaT if no other
@@ -35,10 +34,6 @@ class HDF5Store(NewStore):
     marks = "iufcmM"
     format = "an HDF5 file"
     compressions = ("gzip", "zlib", "lzf")
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self._file: Any = None
 
     def stored(self, dtype: np.dtype[Any], masked: bool) -> np.dtype[Any]:
         if dtype.kind in "UT":
@@ -88,13 +83,6 @@ class HDF5Store(NewStore):
         with hdf5_lock:
             if self._file is not None:
                 set_attributes(self._file.attrs.__setitem__, attributes, str(self.path))
-
-    def close(self) -> None:
-        """Close the file."""
-        with hdf5_lock:
-            if self._file is not None:
-                file, self._file = self._file, None
-                file.close()
 
 
 class _Dataset(Target):

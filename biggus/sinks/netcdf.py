@@ -19,7 +19,7 @@ from biggus.sinks.metadata import (
     set_attributes,
 )
 from biggus.sinks.missing import MaskFiller
-from biggus.sinks.new import NewArray, NewStore, Target, native, strings
+from biggus.sinks.new import NewArray, NewFile, Target, native, strings
 from biggus.support.extras import needing
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _PACKING = frozenset(["scale_factor", "add_offset"])
 _ENDIAN = {"=": "native", "|": "native", "<": "little", ">": "big"}
 
 
-class NetCDFStore(NewStore):
+class NetCDFStore(NewFile):
     """A new NetCDF-4 file.
 
     The format has no booleans and no half-precision floats: they become bytes and
@@ -50,7 +50,6 @@ class NetCDFStore(NewStore):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self._dataset: Any = None
         self._lengths: dict[str, int] = {}
 
     def stored(self, dtype: np.dtype[Any], masked: bool) -> np.dtype[Any]:
@@ -78,10 +77,10 @@ class NetCDFStore(NewStore):
         }
         textual = new.dtype.kind == "O"
         with hdf5_lock:
-            if self._dataset is None:
-                self._dataset = netCDF4.Dataset(self.path, "w", format="NETCDF4")
+            if self._file is None:
+                self._file = netCDF4.Dataset(self.path, "w", format="NETCDF4")
             chunked = not textual and new.shape and 0 not in new.shape
-            variable = self._dataset.createVariable(
+            variable = self._file.createVariable(
                 new.name,
                 str if textual else new.dtype,
                 self._dimensions(new),
@@ -106,7 +105,7 @@ class NetCDFStore(NewStore):
         for dim, n in zip(dims, new.shape, strict=True):
             if dim not in known:
                 known.add(dim)
-                self._dataset.createDimension(dim, None if dim in new.unlimited else n)
+                self._file.createDimension(dim, None if dim in new.unlimited else n)
         return dims
 
     def implied(self, about: Labels, dtype: np.dtype[Any]) -> Any:
@@ -135,15 +134,8 @@ class NetCDFStore(NewStore):
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Set attributes of the file."""
         with hdf5_lock:
-            if self._dataset is not None:
-                set_attributes(self._dataset.setncattr, attributes, str(self.path))
-
-    def close(self) -> None:
-        """Close the file."""
-        with hdf5_lock:
-            if self._dataset is not None:
-                dataset, self._dataset = self._dataset, None
-                dataset.close()
+            if self._file is not None:
+                set_attributes(self._file.setncattr, attributes, str(self.path))
 
 
 class _Variable(Assigning):

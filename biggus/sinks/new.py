@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from biggus import cf
+from biggus.backends.native import hdf5_lock
 from biggus.errors import OutputError
 from biggus.graph import Node, Rechunked
 from biggus.indexing.grid import default_chunks
@@ -196,6 +197,19 @@ class NewStore(ABC):
     @abstractmethod
     def close(self) -> None:
         """Complete the store, when all values are written.  It may be called twice."""
+
+
+class NewFile(NewStore):
+    """A new file of h5py or netCDF4-python, open from the first array until it is closed."""
+
+    _file: Any = None
+
+    def close(self) -> None:
+        """Close the file."""
+        with hdf5_lock:
+            if self._file is not None:
+                file, self._file = self._file, None
+                file.close()
 
 
 def strings(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
