@@ -13,7 +13,7 @@ from biggus import cf
 from biggus.backends.native import hdf5_lock
 from biggus.errors import OutputError
 from biggus.graph import Node, Rechunked
-from biggus.indexing.grid import default_chunks
+from biggus.indexing.grid import Grid, default_chunks
 from biggus.sinks.blocks import Assigning
 from biggus.sinks.metadata import carried_attributes, default_fill, packed_fill
 
@@ -234,8 +234,7 @@ def native(values: Values) -> Values:
 
 def longest_chunks(grid: Chunks, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Return one chunk length for each axis, the longest if lengths differ."""
-    lengths = [m if isinstance(m, int) else max(m, default=1) for m in grid]
-    return tuple([max(1, min(n, m)) for n, m in zip(shape, lengths, strict=True)])
+    return tuple([max(1, n) for n in Grid(shape, grid).longest])
 
 
 def chunks_for(node: Node) -> tuple[int, ...]:

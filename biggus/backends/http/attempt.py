@@ -9,6 +9,7 @@ import contextlib
 import logging
 import time
 from dataclasses import dataclass, field
+from http.client import IncompleteRead
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
@@ -218,8 +219,6 @@ def _problem(error: Exception, deadline: Deadline) -> AttemptError:
     if isinstance(error, LocalRedirectError):
         return AttemptError(str(error), passing=False, unreachable=False)
     with between_forks():
-        from http.client import IncompleteRead
-
         from urllib3 import exceptions as e
 
     if isinstance(error, e.MaxRetryError) and error.reason is not None:
