@@ -215,12 +215,14 @@ def test_remote_coordinates_are_read_once_and_cached(tmp_path):
     cache = biggus.Cache(tmp_path / "cache")
     with serving(tmp_path) as server:
         urls = [f"{server.url}/{n}.zarr" for n in range(3)]
-        chunks = []
+        asked = []
         for _ in range(2):
             server.requests.clear()
             biggus.open_many(urls, "v", cache=cache)
-            chunks.append(sorted(path for path, _ in server.requests if "/c/" in path))
-        assert chunks == [[f"/{n}.zarr/lat/c/0" for n in range(3)], []]
+            asked.append([path for path, _ in server.requests if "/lat/" in path])
+        documents = [f"/{n}.zarr/lat/zarr.json" for n in range(3)]
+        assert sorted(asked[0]) == sorted([*documents, *(f"/{n}.zarr/lat/c/0" for n in range(3))])
+        assert asked[1] == documents
         biggus.open_many(urls, "v", cache=cache, mismatch="ignore")
         write(tmp_path / "3.zarr", 3, LAT + 1)
         with pytest.raises(MismatchError, match="lat is 0 and 1") as raised:

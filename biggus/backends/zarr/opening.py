@@ -53,8 +53,13 @@ class ZarrOptions(NamedTuple):
         return cls(zarr_format, decode, None, None, of_store)
 
 
-def open_source(text: str, variable: str, options: tuple[tuple[str, Any], ...]) -> Source:
-    """Open an array; the source pickles by these arguments."""
+def open_source(
+    text: str,
+    variable: str,
+    options: tuple[tuple[str, Any], ...],
+    document: zarr_metadata.ArrayDocument | None = None,
+) -> Source:
+    """Open an array; the source pickles by these arguments, without the document."""
     location = Location(text)
     path = zarr_metadata.array_path(location.public, variable)
     parsed = ZarrOptions.of(location, dict(options))
@@ -63,7 +68,7 @@ def open_source(text: str, variable: str, options: tuple[tuple[str, Any], ...]) 
     reopen = (open_source, (place, variable, options))
     store = store_at(location, parsed)
     name = store_name(location)
-    arguments = (store, name, path, parsed.zarr_format, reopen, parsed.decode)
+    arguments = (store, name, path, parsed.zarr_format, reopen, parsed.decode, None, document)
     with opening_named(name):
         if not location.scheme:
             return ZarrSource(*arguments)

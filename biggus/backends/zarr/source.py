@@ -88,6 +88,8 @@ class ZarrSource(Source):
     pipeline : type, optional
         The class of zarr-python's codec pipeline for codecs that biggus does not know; by default
         the configured one.
+    document : ArrayDocument, optional
+        The metadata document of the array, if it has just been read.
 
     Raises
     ------
@@ -106,12 +108,13 @@ class ZarrSource(Source):
         reopen: tuple[Callable[..., Source | None], tuple[Any, ...]],
         decode: bool = True,
         pipeline: type[Any] | None = None,
+        document: ArrayDocument | None = None,
     ) -> None:
         import_zarr()
         self.store = store
         self._reopen = reopen
         with opening_of(public):
-            document = _document(store, public, path, zarr_format)
+            document = document or _document(store, public, path, zarr_format)
             self._signature = store.signature(document.keys[0])
         self.document = document
         self._structure = document.structure
@@ -191,8 +194,17 @@ class ZarrSource(Source):
         variable, options = arguments
 
         def make(path: str) -> Source | None:
-            there = _may_be_there(self.store, self.name, path, self._zarr_format)
-            return reopen(place, path, options) if there else None
+            inside = zarr_metadata.array_path(self.name, path)
+            document = None
+            try:
+                # The store has this array, so a missing document means a missing array, even if
+                # the store cannot be listed.
+                document = zarr_metadata.read_array(self.store, inside, self._zarr_format)
+            except ForbiddenError:
+                return None  # some servers respond so if it does not exist
+            except Exception:  # noqa: BLE001 - opening the array raises it again
+                return reopen(place, path, options)
+            return None if document is None else reopen(place, path, options, document)
 
         return sibling_of(variable, name, make)
 
@@ -308,21 +320,6 @@ def _document(store: ZarrStore, public: str, path: str, zarr_format: int | None)
             raise
         available = ()
     raise VariableError(public, f"there is no array {path or zarr_metadata.ROOT!r}", available)
-
-
-def _may_be_there(store: ZarrStore, name: str, path: str, zarr_format: int | None) -> bool:
-    """Return whether an array exists, or cannot be opened for a reason that opening it tells.
-
-    It is called with a store that has another array, so a missing document means a missing
-    array, even if the store cannot be listed.
-    """
-    inside = zarr_metadata.array_path(name, path)
-    try:
-        return zarr_metadata.read_array(store, inside, zarr_format) is not None
-    except ForbiddenError:
-        return False  # some servers respond so if it does not exist
-    except Exception:  # noqa: BLE001 - opening the array raises it again
-        return True
 
 
 def _refuse_pickles(document: ArrayDocument, public: str) -> None:
