@@ -105,11 +105,25 @@ _later = {
 
 __all__ = sorted(_later)  # noqa: PLE0605 - of strings
 
+_INSTEAD = {
+    "testing": "import biggus.testing first",
+    "xarray": "import biggus.xarray first",
+    **dict.fromkeys(("asarray", "from_array"), "biggus.ArrayAdapter makes lazy arrays"),
+    **dict.fromkeys(
+        ("open_mfdataset", "open_zarr"), "biggus.open and biggus.open_many open arrays"
+    ),
+    "compute": "biggus.ndarrays computes several arrays",
+    "concat": "biggus.concatenate joins arrays",
+}
+"""Names that users of dask and xarray look for, or that are modules, and their alternatives."""
+
 _find = later(__name__, _later)
 _ALONE = ("biggus.errors", "biggus.options")  # what the core itself stands on
 
 
 def __getattr__(name: str) -> Any:
+    if name in _INSTEAD:
+        raise AttributeError(f"module 'biggus' has no attribute {name!r}: {_INSTEAD[name]}")
     if _later.get(name, _ALONE[0]) not in _ALONE:
         with between_forks():
             import_module("biggus.core")

@@ -133,6 +133,18 @@ def test_public_names_exist() -> None:
     assert set(biggus.__all__) <= set(dir(biggus))
 
 
+@pytest.mark.parametrize(
+    ("name", "suggestion"),
+    [("compute", "ndarrays"), ("from_array", "ArrayAdapter"), ("open_zarr", "open_many")],
+)
+def test_names_of_other_libraries_suggest_the_equivalent(name: str, suggestion: str) -> None:
+    biggus = importlib.import_module("biggus")
+    assert hasattr(biggus, suggestion)
+    assert not hasattr(biggus, name)
+    with pytest.raises(AttributeError, match=f"no attribute '{name}': .*biggus.{suggestion}"):
+        getattr(biggus, name)
+
+
 def test_package_is_typed() -> None:
     biggus = importlib.import_module("biggus")
     assert (Path(biggus.__file__).parent / "py.typed").is_file()

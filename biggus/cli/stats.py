@@ -34,7 +34,7 @@ that a pattern matches are joined in sorted order.
 
   biggus stats ocean.nc tos
   biggus stats "era5_*.nc" t2m --memory "500 MB"
-  biggus stats ocean.nc tos --axis time --statistics mean,std --out climate.nc
+  biggus stats ocean.nc tos --axis time --statistics mean,std -o climate.nc
 """
 
 DESCRIPTION = "Compute statistics of a variable of any size in one pass. Several files are joined."
@@ -47,7 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_locations(parser)
     add_statistics(parser)
     parser.add_argument(
-        "--out",
+        "-o",
+        "--output",
         type=Path,
         metavar="FILE",
         help="write the results to a new .nc, .zarr, .h5 or .npy",
@@ -74,15 +75,15 @@ def run(arguments: argparse.Namespace) -> None:
         return
     print(joined.label)
     _print(report)
-    if arguments.out:
-        print(f"  written to {arguments.out}")
+    if arguments.output:
+        print(f"  written to {arguments.output}")
 
 
 def _computed(
     arguments: argparse.Namespace, opened: Opened, wanted: dict[str, biggus.Array]
 ) -> dict[str, Any]:
     """Compute the statistics; return numbers, or summaries of arrays, by name."""
-    if arguments.out is not None:
+    if arguments.output is not None:
         return _summaries(_saved(arguments, wanted))
     values = dict(zip(wanted, biggus.masked_arrays(list(wanted.values())), strict=True))
     shape, axes = opened.array.shape, axes_of(arguments, opened)
@@ -98,7 +99,7 @@ def _saved(
     arguments: argparse.Namespace, wanted: dict[str, biggus.Array]
 ) -> dict[str, biggus.Array]:
     """Save statistics to a file, and return them as lazy arrays of the file."""
-    path, results = arguments.out.absolute(), dict(wanted)
+    path, results = arguments.output.absolute(), dict(wanted)
     nan = results.pop("nan", 0)
     results["count"] -= nan
     if path.suffix.lower() == ".npy":

@@ -83,7 +83,7 @@ def test_cached_results_are_not_counted(run_plan, capsys, settled):
         (["a.h5::v", "--statistics", "mean,mode"], 2, "no statistic 'mode'"),
         (["a.h5::v", "--axis", "2"], 1, "axis 2 is out of bounds"),
         (["a.h5::v", "--memory", "1 kB"], 1, "memory"),
-        (["a.h5::v", "--out", "b.nc"], 2, "unrecognized"),
+        (["a.h5::v", "-o", "b.nc"], 2, "unrecognized"),
         ([], 2, "required"),
     ],
 )

@@ -155,7 +155,7 @@ def test_axis_by_name(run_stats):
 @pytest.mark.parametrize("out", ["out.nc", "out.zarr", "out.h5"])
 def test_results_are_written(out, run_stats):
     arguments = ["packed.nc", "--axis", "time", "--statistics", "mean,max", "--json"]
-    assert run_stats(*arguments, "--out", out)["statistics"]["mean"]["shape"] == [5]
+    assert run_stats(*arguments, "-o", out)["statistics"]["mean"]["shape"] == [5]
     for name, expected in (
         ("mean", PACKED.mean(axis=0)),
         ("max", PACKED.max(axis=0)),
@@ -168,13 +168,13 @@ def test_results_are_written(out, run_stats):
 
 def test_one_result_is_written_as_npy(run_stats, refused):
     assert "written to" in run_stats(
-        "part*.h5::t", "--axis", "1", "--statistics", "median", "--out", "out.npy"
+        "part*.h5::t", "--axis", "1", "--statistics", "median", "-o", "out.npy"
     )
     assert np.array_equal(np.load("out.npy"), np.nanmedian(NUMBERS, axis=1))
     assert "--overwrite" in refused(
-        "part0.h5::t", "--axis", "1", "--statistics", "mean", "--out", "out.npy"
+        "part0.h5::t", "--axis", "1", "--statistics", "mean", "-o", "out.npy"
     )
-    assert "holds one array" in refused("part0.h5::t", "--out", "other.npy", code=2)
+    assert "holds one array" in refused("part0.h5::t", "-o", "other.npy", code=2)
 
 
 @pytest.mark.parametrize(
@@ -258,9 +258,9 @@ def test_cached_results_are_reused(run_stats, settled, capsys, monkeypatch):
         (["packed.nc", "--memory", "much"], 2, "not a size"),
         (["packed.nc", "--workers", "0"], 2, "workers"),
         (["part0.h5::t", "--memory", "10"], 1, "allow more with --memory"),
-        (["packed.nc", "--out", "out.tiff"], 1, "out.tiff"),
-        (["packed.nc", "--out", "no/out.nc"], 1, "no folder"),
-        (["packed.nc", "--out", "packed.nc", "--force"], 1, "packed.nc"),
+        (["packed.nc", "-o", "out.tiff"], 1, "out.tiff"),
+        (["packed.nc", "-o", "no/out.nc"], 1, "no folder"),
+        (["packed.nc", "-o", "packed.nc", "--force"], 1, "packed.nc"),
     ],
 )
 def test_invalid_arguments(arguments, code, message, refused, tmp_path):
