@@ -150,7 +150,7 @@ class ChunkedStorage(Storage):
                 where = self._look(dataset, tuple(s.start for s in part.chunk))
             if where is None:
                 chunks.append(LibraryValues(self._filled(part, opening)))
-            elif self._may_be_unfiltered(where, part):
+            elif self.pipeline.stages and self._may_be_unfiltered(where, part):
                 wanted = zip(part.chunk, part.inner, strict=True)
                 shifted = tuple(
                     slice(c.start + i.start, c.start + i.stop, i.step) for c, i in wanted
