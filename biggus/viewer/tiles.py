@@ -1,8 +1,7 @@
 """Tiles: they are requested, read by other threads, and kept while there is room.
 
-All that is here is called by the thread that draws.  The threads that read know the array
-that they read and nothing of who asked, so that nothing is kept alive by them; what they have
-read is collected when it is next asked for.
+The thread that draws calls all functions of this module.  The threads that read refer to the array
+alone, and so keep no picture alive.  Tiles that they have read are collected at the next call.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from biggus.sources.base import Values
 from biggus.support.threads import WaitingThreads, interruptible
 
 READERS = 16
-"""How many tiles are read at once, of all pictures together."""
+"""The most tiles that are read at once, for all pictures together."""
 
 KEPT_BYTES = 64 * 2**20
 """The bytes of tiles that each picture keeps, besides those on the screen."""
@@ -39,12 +38,13 @@ Key = TypeVar("Key", bound=Hashable)
 class Tiles(Generic[Key]):
     """The tiles of one picture, by keys of any kind.
 
-    Reads are made with the options that were in force where it was made.
+    Reads use the options that were in force when the object was made.
 
     Attributes
     ----------
     failed : dict
-        Why tiles could not be read; they are not asked for again until they are taken out.
+        The errors of tiles that could not be read.  Such a tile is read again when its error has
+        been removed.
     """
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ class Tiles(Generic[Key]):
 
     def ask(self, key: Key, read: Callable[[], Values]) -> None:
         """Start to read a tile, unless it is in memory, has failed or is being read."""
-        if self._process != os.getpid():  # those that read stayed with the parent
+        if self._process != os.getpid():  # the threads that read stayed with the parent
             self._requested.clear()
             self._process = os.getpid()
         if key in self._kept or key in self.failed or key in self._requested:
@@ -94,7 +94,7 @@ class Tiles(Generic[Key]):
         Parameters
         ----------
         needed : collection of keys, optional
-            What is on the screen, and is not dropped whatever room it takes.
+            The tiles on the screen, which are never dropped.
         """
         ready = [key for key, future in self._requested.items() if future.done()]
         for key in ready:

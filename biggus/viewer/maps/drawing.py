@@ -145,11 +145,12 @@ class Drawn:
 
     Attributes
     ----------
-    artist : matplotlib's
+    artist : matplotlib.artist.Artist
+        The image or mesh.
     turn : callable
-        What becomes of values before they are shown.
-    note : matplotlib's or None
-        What says that all are missing, to be seen if it is so.
+        Turns values into those that the artist shows.
+    note : matplotlib.text.Text or None
+        The text that is visible if all values are missing.
     """
 
     artist: Any

@@ -21,7 +21,7 @@ _TITLE_LETTERS = 10
 """The number of letters in an inch of a title."""
 
 GAP = "   "
-"""What separates the parts of a title."""
+"""The space between the parts of a title."""
 
 _NO_DATE = np.datetime64("NaT", "us")
 

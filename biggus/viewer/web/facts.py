@@ -52,9 +52,9 @@ class Facts:
     Parameters
     ----------
     renderer : Renderer
-        What shows it.
+        The renderer of the tiles.
     title : str
-        Where it is.
+        The title of the page.
     """
 
     def __init__(self, renderer: Renderer, title: str) -> None:
@@ -65,7 +65,7 @@ class Facts:
         self.title = title
 
     def whole(self) -> dict[str, Any]:
-        """Return what the page needs at the start."""
+        """Return the facts that the page needs at the start."""
         rows, columns = self.picture.shape[:2]
         facts: dict[str, Any] = {
             "title": self.title,
@@ -143,7 +143,7 @@ class Facts:
         Raises
         ------
         IndexError
-            If there are none.
+            If the picture has no such row or column.
         """
         names = ("row", "column")
         for name, number, count in zip(names, (row, column), self.picture.shape, strict=False):

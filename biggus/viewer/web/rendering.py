@@ -1,8 +1,8 @@
 """Rendering tiles of 256 by 256 pixels of an array, for a map in a browser.
 
-At the greatest zoom a pixel is an element; each zoom below halves rows and columns.  What is read
-for a tile follows from its pixels: the level of a pyramid that fills them, else every
-n-th element, within a budget of bytes.
+At the greatest zoom a pixel is an element; each zoom below halves rows and columns.  A tile is read
+from the level of the pyramid that fills its pixels, else from every n-th element, within a budget
+of bytes.
 """
 
 from __future__ import annotations
@@ -102,16 +102,16 @@ class Renderer:
         Parameters
         ----------
         zoom, x, y : int
-            Which: x counts columns of tiles, y rows from the top.
+            The place of the tile: x counts columns of tiles, y rows from the top.
         index : tuple of int
-            Where along the other axes.
+            The index along the other axes.
         colouring : Colouring, Flagging or None
-            None: the values are colours already.
+            The colours of numbers or flags; None if the values are colours already.
 
         Raises
         ------
         TileOutside
-            If there is none.
+            If there is no such tile.
         SourceError
             If a read fails.
         """

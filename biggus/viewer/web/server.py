@@ -1,8 +1,8 @@
 """The server of the page, on the loopback interface; a token in its address grants access.
 
-No path of a request reaches the disk: what can be asked for is a table.  Requests must be
-addressed to this very host and port, so that no page of another site can reach it by a name
-of its own (DNS rebinding).
+No path of a request reaches the disk: a table lists all that the server sends.  The header ``Host``
+of a request must name this host and port, so that pages of other sites cannot reach the server
+under a name of their own (DNS rebinding).
 """
 
 from __future__ import annotations
@@ -260,11 +260,11 @@ def page_of(shown: Pyramid, title: str, port: int = 0) -> PageServer:
     Parameters
     ----------
     shown : Pyramid
-        What is shown.
+        The pyramid.
     title : str
-        What the page is called.
+        The title of the page.
     port : int, optional
-        0: any that is free.
+        The port; 0 for a free one.
 
     Raises
     ------
