@@ -164,15 +164,7 @@ def variables_of(
     OpenError
         If it cannot be opened.
     """
-    names = studying.call(
-        "variables",
-        where,
-        [server.name, options],
-        lambda: _memory_of(where, cache).answer(
-            server, options, ["variables"], lambda: list(server.variables(where, **options))
-        ),
-    )
-    return tuple(names)
+    return tuple(_answer("variables", server, where, options, cache))
 
 
 def resolutions_of(
@@ -185,10 +177,7 @@ def resolutions_of(
     OpenError
         If it cannot be opened.
     """
-    arguments = [server.name, group, options]
-    fields: Any = studying.call(
-        "resolutions", where, arguments, lambda: server.resolutions(where, group, **options)
-    )
+    fields = _answer("resolutions", server, where, options, False, group)
     return [Resolution(*each) for each in fields]
 
 
@@ -206,18 +195,28 @@ def attributes_of(
     OpenError
         If it cannot be opened.
     """
-    attributes: Any = studying.call(
-        "attributes",
+    return dict(_answer("attributes", server, where, options, cache, group))
+
+
+def _answer(
+    method: str,
+    server: Backend,
+    where: Location,
+    options: dict[str, Any],
+    cache: Cache | bool | None,
+    *group: str,
+) -> Any:
+    """Call a method of a backend; if the location is gone, return what the cache remembers."""
+
+    def ask() -> Any:
+        return getattr(server, method)(where, *group, **options)
+
+    return studying.call(
+        method,
         where,
-        [server.name, group, options],
-        lambda: _memory_of(where, cache).answer(
-            server,
-            options,
-            ["attributes", group],
-            lambda: dict(server.attributes(where, group, **options)),
-        ),
+        [server.name, *group, options],
+        lambda: _memory_of(where, cache).answer(server, options, [method, *group], ask),
     )
-    return dict(attributes)
 
 
 def located(location: object, variable: str | None) -> tuple[Location, str | None]:
