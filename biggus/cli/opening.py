@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import biggus
 from biggus import options
-from biggus.api import located, options_of, server_for, variables_of
+from biggus.api import located, server_for
 from biggus.caching import chosen_cache
 from biggus.cli.keys import Key, cut_key, parse_key
 from biggus.cli.usage import UsageError
@@ -198,15 +198,14 @@ def opened_once(arguments: argparse.Namespace, where: Location) -> Iterator[None
 def variables(arguments: argparse.Namespace, where: Location) -> tuple[str, ...]:
     """Return the names of the variables; if the location is gone, those the cache remembers."""
     try:
-        server = server_for(where, arguments.backend)
-        of_backend = backend_options(arguments)
-        with options_of(server, of_backend):
-            return variables_of(server, where, of_backend)
-    except BiggusError as error:
-        names = _remembered(where) if isinstance(error, GoneError) else ()
+        return biggus.variables(where, backend=arguments.backend, **backend_options(arguments))
+    except GoneError:
+        names = _remembered(where)
         if not names:
             raise
         return names
+    except BiggusError:
+        raise
     except TypeError as error:
         raise OpenError(where.public, str(error)) from error
 

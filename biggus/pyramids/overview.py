@@ -13,7 +13,7 @@ import numpy as np
 
 from biggus import engine
 from biggus.engine.fingerprint import Fingerprint, fingerprint
-from biggus.graph import Elementwise, Leaf, Node, select
+from biggus.graph import Node, select
 from biggus.indexing.selection import Selection
 from biggus.pyramids.blocks import EXACT_LEVELS
 from biggus.sources.base import Box, Values, box_shape, whole, within
@@ -56,14 +56,6 @@ class Reducer:
     def made_of(self) -> Fingerprint | None:
         """The fingerprint of the whole array; None if it has none."""
         return fingerprint(self.node, Selection.identity(self.node.shape))
-
-    @once
-    def leaf(self) -> Leaf | None:
-        """The only leaf of the array, if each element depends on the same element of it alone."""
-        node = self.node
-        while isinstance(node, Elementwise) and len(node.children) == 1:
-            node = node.children[0]
-        return node if isinstance(node, Leaf) and self.made_of is not None else None
 
     @once
     def _waits(self) -> bool:
@@ -262,9 +254,6 @@ class OverviewSource(DerivedSource):
 
     def _fingerprint(self, box: Box) -> Fingerprint | None:
         region = self.reducer.layout.below(box, self.level, 0)
-        leaf = self.reducer.leaf
-        if leaf is not None:
-            return Fingerprint(b"", ((leaf.source, region),))  # only its reads are used
         return fingerprint(self.reducer.node, Selection.of_box(region))
 
     def peak_bytes(self, box: Box) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -17,38 +17,26 @@ if TYPE_CHECKING:
 Range: TypeAlias = tuple[Any, Any]
 
 
-class BinEdges:
-    """Given edges of bins: immutable, with equality by value.
+class BinEdges(NamedTuple):
+    """Given edges of bins, ascending."""
 
-    Parameters
-    ----------
-    values : ndarray
-        One-dimensional, ascending.
-    """
+    dtype: np.dtype[Any]
+    raw: bytes
+    """The edges, in memory order."""
 
-    __slots__ = ("dtype", "raw")
-
-    def __init__(self, values: AnyArray) -> None:
-        self.dtype = values.dtype
-        self.raw = values.tobytes()
+    @classmethod
+    def of(cls, values: AnyArray) -> BinEdges:
+        """Return edges, given as an array of one axis."""
+        return cls(values.dtype, values.tobytes())
 
     @property
     def values(self) -> AnyArray:
         """The edges."""
         return np.frombuffer(self.raw, self.dtype)
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, BinEdges) and (self.dtype, self.raw) == (other.dtype, other.raw)
-
-    def __hash__(self) -> int:
-        return hash((self.dtype, self.raw))
-
     def __repr__(self) -> str:
         # Part of cache keys: not to be changed.
         return f"Edges({self.dtype.str}, {self.raw.hex()})"
-
-    def __reduce__(self) -> tuple[type[BinEdges], tuple[AnyArray]]:
-        return BinEdges, (self.values,)
 
 
 @dataclass(frozen=True)
@@ -179,7 +167,7 @@ class HistogramOfRange(Statistic):
         bins = Bins(self.count, (ends[0], ends[1]) if ends.size else (0, 1))
         aggregator = Histogram(bins)
         return HistogramCounts(
-            self.dtype, False, aggregator, self.dims, self.density, BinEdges(edges)
+            self.dtype, False, aggregator, self.dims, self.density, BinEdges.of(edges)
         )
 
 

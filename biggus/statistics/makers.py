@@ -328,7 +328,7 @@ def histogram(
     counts, edges = np.histogram(values, bins, range, density=density)
     dims, density = len(array.shape), bool(density)
     if np.ndim(bins):
-        known = Bins(BinEdges(np.asarray(bins)), None)
+        known = Bins(BinEdges.of(np.asarray(bins)), None)
     elif range is not None:
         known = Bins(operator.index(bins), (range[0], range[1]))
     else:
@@ -338,7 +338,7 @@ def histogram(
         return HistogramOfRange(
             dtype, False, extremes, dims, number, density, of_edges, extremes.dtype
         )
-    return HistogramCounts(counts.dtype, False, Histogram(known), dims, density, BinEdges(edges))
+    return HistogramCounts(counts.dtype, False, Histogram(known), dims, density, BinEdges.of(edges))
 
 
 def _over_everything(array: ArrayKind) -> None:
