@@ -31,6 +31,7 @@ CASES = {
     "cross": (lambda a, s, x: LA.cross(a, a[..., ::-1])),
     "cross of columns": (lambda a, s, x: LA.cross(a.T, a.T + 1, axis=0)),
     "matrix_rank": (lambda a, s, x: LA.matrix_rank(s)),
+    "matrix_rank within a tolerance": (lambda a, s, x: LA.matrix_rank(s, 0.1)),
     "matrix_rank of a vector": (lambda a, s, x: LA.matrix_rank(x)),
     "norm of big-endian values": (lambda a, s, x: LA.norm(a.astype(">f4"), 3, axis=0)),
     "norm of an empty array": (lambda a, s, x: LA.norm(x[:0], 1)),

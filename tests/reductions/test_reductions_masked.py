@@ -63,7 +63,11 @@ def test_masked_values_are_skipped(name, dtype):
 
 
 @pytest.mark.parametrize(
-    "name", ["mean", "std", "var", "min", "max", "nanmean", "nanstd", "nanmax"]
+    "name",
+    [
+        *("mean", "std", "var", "min", "max", "nanmean", "nanstd", "nanmax"),
+        *("sum", "prod", "nansum", "any", "all"),
+    ],
 )
 @pytest.mark.parametrize("dtype", NUMBERS)
 def test_where_argument_of_masked_arrays(name, dtype):
