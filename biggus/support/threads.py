@@ -90,7 +90,13 @@ class WaitingThreads(Executor):
     def submit(
         self, function: Callable[..., Result], /, *args: Any, **kwargs: Any
     ) -> Future[Result]:
-        """Call `function` in a thread; cancelling the future takes it out of the queue."""
+        """Call `function` in a thread; cancelling the future takes it out of the queue.
+
+        Raises
+        ------
+        RuntimeError
+            If the pool has no thread and cannot start one.
+        """
         future: Future[Result] = Future()
         self._queue.put(partial(_call, future, partial(function, *args, **kwargs)))
         try:
@@ -98,9 +104,14 @@ class WaitingThreads(Executor):
         except Empty:
             with self._starting:
                 if self._count < self.most:
-                    self._count += 1
-                    name = f"biggus-read-{self._count}"
-                    threading.Thread(target=self._work, name=name, daemon=True).start()
+                    name = f"biggus-read-{self._count + 1}"
+                    try:
+                        threading.Thread(target=self._work, name=name, daemon=True).start()
+                        self._count += 1
+                    except RuntimeError:  # the interpreter is ending, or there are too many
+                        if not self._count:
+                            future.cancel()  # else one of the pool's threads makes the call
+                            raise
         return future
 
     def each(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:

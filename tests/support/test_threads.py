@@ -13,6 +13,13 @@ import pytest
 
 from biggus.support.threads import WaitingThreads, interruptible
 
+WAIT_SECONDS = 120
+"""Only a hung pool takes as long."""
+
+
+def refused(_):
+    raise RuntimeError("can't start new thread")
+
 
 def test_results_and_errors_come_back():
     pool = WaitingThreads(2)
@@ -148,3 +155,31 @@ def test_runtime_error_during_an_interrupt_is_an_interrupt():
         tripping()
     with pytest.raises(RuntimeError, match="of another kind"):
         failing()
+
+
+def test_pool_works_again_after_threads_could_not_be_started(monkeypatch):
+    pool, called = WaitingThreads(2), []
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refused)
+        for number in range(3):
+            with pytest.raises(RuntimeError, match="can't start"):
+                pool.submit(called.append, number)
+    assert pool.submit(called.append, 3).result(WAIT_SECONDS) is None
+    assert called == [3]  # calls that were refused are not made later
+
+
+def test_threads_of_a_pool_make_the_calls_of_those_that_cannot_be_started(monkeypatch):
+    pool, begun, leave = WaitingThreads(2), threading.Event(), threading.Event()
+
+    def work():
+        begun.set()
+        return leave.wait(WAIT_SECONDS)
+
+    first = pool.submit(work)
+    assert begun.wait(WAIT_SECONDS)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refused)
+        second = pool.submit(lambda: 2)
+    leave.set()
+    assert first.result(WAIT_SECONDS)
+    assert second.result(WAIT_SECONDS) == 2
