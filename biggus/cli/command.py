@@ -103,6 +103,7 @@ class _ShortParser(argparse.ArgumentParser):
     """A parser that reports errors in one line."""
 
     def error(self, message: str) -> NoReturn:
+        message = message.replace("invalid int value", "not a whole number")
         self.exit(USAGE, f"biggus: error: {message} (see {self.prog} --help)\n")
 
 

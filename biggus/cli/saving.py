@@ -10,7 +10,7 @@ import numpy as np
 from biggus import engine, options
 from biggus.backends.location import split_location
 from biggus.construct import ArrayAdapter
-from biggus.errors import MaskedValueError, OutputError
+from biggus.errors import OutputError
 from biggus.options import format_bytes, format_size
 from biggus.sinks.locations import store_class
 from biggus.sinks.npy import NpyStore
@@ -86,16 +86,11 @@ def save_to(arrays: list[Any], targets: list[str], overwrite: bool, pack: bool =
 
     Raises
     ------
-    OutputError
+    OutputError, MaskedValueError
         As of `biggus.save`.
-    MaskedValueError
-        If the output cannot represent missing values; the message names the argument to fill them.
     """
-    try:
-        ready = list(map(_for, targets, arrays))
-        save(ready, list(map(_named, targets, arrays)), overwrite=overwrite, pack=pack)
-    except MaskedValueError as error:
-        raise MaskedValueError(f"{error}; here --fill VALUE does so") from error
+    ready = list(map(_for, targets, arrays))
+    save(ready, list(map(_named, targets, arrays)), overwrite=overwrite, pack=pack)
 
 
 def _for(target: str, array: Array) -> Array:

@@ -31,6 +31,11 @@ _PHRASES = (
     (re.compile(r"biggus\.set_options\((\w+)=\.\.\.\)"), r"--\1"),
     (re.compile(r"biggus\.open_many or biggus stats"), "biggus stats"),
     (re.compile(r"biggus\.open_many"), "biggus stats"),
+    (
+        re.compile(r"call \.masked_array\(\), \.ndarray\(fill=\.\.\.\), or \.filled\(\.\.\.\)"),
+        "pass --fill VALUE",
+    ),
+    (re.compile(r"with \.filled\(\.\.\.\)"), "with --fill VALUE"),
 )
 
 

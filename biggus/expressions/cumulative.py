@@ -50,9 +50,11 @@ class Running(BaseStep):
     def of_slab(self, values: Any, base: Any) -> Any:
         """Return the running results along the middle axis."""
         wide = wide_of(self.dtype)
-        if self.product:  # of integers, which may be multiplied in any order
-            total = np.multiply.accumulate(values, axis=1, dtype=wide)
-            return total if base is None else total * base
+        if self.product:
+            first = values[:, :1].astype(wide)
+            first = first if base is None else first * base
+            whole = np.concatenate([first, values[:, 1:].astype(wide)], 1)
+            return np.multiply.accumulate(whole, axis=1)
         values = values.astype(wide, copy=False)
         if wide.kind not in "fc":
             total = np.add.accumulate(values, axis=1, dtype=wide)

@@ -2,7 +2,7 @@
 
 The first pass reduces whole blocks; the second accumulates each block from the result of those
 before it.  The length of blocks, and so each bit of the results, depends on shape and chunks alone.
-Products of floating values are computed by NumPy, in whole lines.
+Products of floating values are computed by NumPy, in whole lines, unless these are very long.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ from biggus.statistics.signatures import refuse
 _BLOCK = 2**20
 """The approximate number of elements of a block."""
 
+_LONG = 2**20
+"""The longest line of floating values that is multiplied as a whole."""
+
 _LEAST = 64
 """The least length of a block; the results of blocks are then small beside the array."""
 
@@ -51,7 +54,7 @@ def _running(name: str) -> Callable[..., Array]:
         if name.startswith("nan") and array.dtype.kind in "fc":
             values = where(np.isnan(values), array.dtype.type(neutral), values)
         values = values.astype(kind)
-        if product and kind.kind in "fc":
+        if product and kind.kind in "fc" and array.shape[place] <= _LONG:
             # After an overflow or a zero, products depend on the order of the factors.
             totals = lined(values, place, np.cumprod)
         else:

@@ -21,11 +21,19 @@ TILES = "http://127.0.0.1:9/{z}/{x}/{y}.png"
         ("biggus.open_many opens them", "biggus stats opens them"),
         ("pass absent=404 and missing=", "pass -O absent=404 and -O missing="),
         ("(with dtype='u2')", "(with -O dtype=u2)"),
+        ("fill them first, with .filled(...), or", "fill them first, with --fill VALUE, or"),
         ("https://host/a?b=1&c=2 /data/x=1/y=2 gives 404", None),
     ],
 )
 def test_arguments_become_options(message, wording):
     assert in_options(message) == (wording or message)
+
+
+def test_options_of_numbers_refuse_text(capsys):
+    assert main(["info", TILES, "--zoom", "a"]) == 2
+    assert "--zoom: not a whole number: 'a'" in capsys.readouterr().err
+    assert main(["stats", TILES, "--workers", "a"]) == 2
+    assert "argument --workers: " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

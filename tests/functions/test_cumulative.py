@@ -27,13 +27,15 @@ def numbers():
     st.sampled_from(["cumsum", "cumprod", "nancumsum", "nancumprod"]),
     st.sampled_from(["f8", "f4", "f2", "i2", "u1", "?", "c8"]),
     st.sampled_from([(50,), (20, 9), (5, 13, 4), (3, 0)]),
+    st.sampled_from([3, 2**20]),
     st.data(),
 )
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_cumulative_functions_over_several_blocks(name, dtype, shape, data):
+def test_cumulative_functions_over_several_blocks(name, dtype, shape, longest, data):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cumulative, "_BLOCK", 24)
         patch.setattr(cumulative, "_LEAST", 3)
+        patch.setattr(cumulative, "_LONG", longest)
         axis = data.draw(st.sampled_from([None, *range(len(shape))]))
         values = np.random.default_rng(1).integers(0, 3, shape).astype(dtype)
         if name.startswith("nan") and values.dtype.kind in "fc":
