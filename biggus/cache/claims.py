@@ -82,7 +82,10 @@ class Claims:
         """Claim chunks for the length of a with block; yield those that others have claimed."""
         ours: list[str] = []
         try:
-            ours.extend(key for key in keys if self._take(key))
+            for key in keys:
+                ours.append(key)  # before it is taken, as that may be interrupted
+                if not self._take(key):
+                    ours.pop()
             yield [key for key in keys if key not in ours]
         finally:
             for key in ours:

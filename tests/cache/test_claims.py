@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from biggus import options
-from biggus.cache import Cache
+from biggus.cache import Cache, claims
 from biggus.cache.claims import Claims
 from biggus.errors import DeadlineError
 from biggus.sources.wrappers import ObjectSource
@@ -205,3 +205,23 @@ def test_cache_may_be_garbage_collected_while_locks_are_held(tmp_path):
     assert claims._descriptor is not None
     claims.close()
     assert claims._descriptor is None
+
+
+def test_interrupt_just_after_a_chunk_is_locked_leaves_no_claim(tmp_path, monkeypatch):
+    locked = set()
+
+    def lock(descriptor, operation, length, start):
+        if operation & claims.fcntl.LOCK_UN:
+            locked.discard(start)
+        else:
+            locked.add(start)
+            if len(locked) == 2:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(claims.fcntl, "lockf", lock)
+    own = Claims(tmp_path)
+    keys = [f"{number:040x}"[::-1] for number in range(3)]
+    with pytest.raises(KeyboardInterrupt), own.taken(keys):
+        raise AssertionError("the second lock is interrupted")
+    assert not locked
+    assert not own._held

@@ -45,12 +45,18 @@ class HostGate:
     """
 
     def __init__(self) -> None:
-        self.inside = 0
+        self._inside: set[threading.Lock] = set()
         self._lock = threading.Lock()
         self._queue: deque[tuple[int, threading.Lock]] = deque()
-        """The limit of each waiting thread, and a lock that is released to admit it."""
+        """The limit of each waiting thread, and a lock that is released to admit it.  Those that
+        are admitted are inside."""
         self._held_until = 0.0
         self._down_until = 0.0
+
+    @property
+    def inside(self) -> int:
+        """How many threads are inside."""
+        return len(self._inside)
 
     @contextmanager
     def passing(self, limit: int) -> Iterator[None]:
@@ -58,25 +64,28 @@ class HostGate:
         turn = threading.Lock()
         turn.acquire()
         waiting = limit, turn
-        with self._lock:
-            self._queue.append(waiting)
-            self._admit()
         try:
+            with self._lock:
+                self._queue.append(waiting)
+                self._admit()
             turn.acquire()
             yield
         finally:
             with self._lock:
+                self._inside.discard(turn)
                 if waiting in self._queue:  # interrupted
                     self._queue.remove(waiting)
-                else:
-                    self.inside -= 1
                 self._admit()
 
     def _admit(self) -> None:
         """Admit those whose turn it is; waking the others would take longer than a request."""
         while self._queue and self.inside < self._queue[0][0]:
-            self.inside += 1
-            self._queue.popleft()[1].release()
+            # In this order an interrupt neither loses a thread nor counts it twice.
+            _, turn = self._queue[0]
+            self._inside.add(turn)
+            if turn.locked():
+                turn.release()
+            self._queue.popleft()
 
     def hold(self, seconds: float) -> None:
         """Delay further requests of all threads by that long."""

@@ -1,5 +1,6 @@
 """The HTTP client against a real server that misbehaves."""
 
+import gc
 import gzip
 import logging
 import os
@@ -22,6 +23,7 @@ pytest.importorskip("urllib3")
 from tile_server import Reply, TileServer
 
 from biggus.backends.http import client as http
+from biggus.backends.http import pools
 from biggus.backends.http.client import HttpClient, HttpError, HttpSettings
 from biggus.backends.http.deadline import Timeout
 from biggus.backends.http.headers import http_date, retry_after, split_credentials
@@ -246,6 +248,23 @@ def test_gate_takes_the_limit_of_each_waiter():
     with gate.passing(1), gate.passing(2), gate.passing(3):
         assert gate.inside == 3
     assert gate.inside == 0
+
+
+def test_interrupt_at_any_moment_takes_no_place_in_the_gate(interrupted_everywhere):
+    gate = HostGate()
+
+    def visit():
+        with gate.passing(1):
+            pass
+
+    def check():
+        gc.collect()  # a block that was interrupted at its ends is left when it is collected
+        assert gate.inside == 0
+        assert not gate._queue
+        with ThreadPoolExecutor(1) as executor:
+            executor.submit(visit).result(30)
+
+    interrupted_everywhere(visit, pools.__file__, check)
 
 
 INTERRUPTED = """
