@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from biggus.backends import idle_handles
+from biggus.backends.native import look_for_interrupts
 from biggus.backends.settling import age_of, seen_for
 from biggus.backends.signature import FileSignature
 from biggus.support.forks import between_forks
@@ -239,6 +240,7 @@ class HandlePool(Generic[Handle]):
             self._asked.pop(key, None)
             if key in self._handles:
                 self._close_quietly(key, self._handles.pop(key))
+            look_for_interrupts()
 
     def due(self) -> float | None:
         """Return when the least recently used handle will be idle; None if there is none."""

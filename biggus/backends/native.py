@@ -21,7 +21,9 @@ class LibraryLock:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        lock: Any = threading.RLock()
+        self._lock = lock  # taken once, however often its owner takes this one
+        self._owned: Callable[[], bool] = lock._is_owned  # noqa: SLF001 - no other way
         self._depth = 0  # how often the owner has taken the lock
         self._tasks: deque[Callable[[], object]] = deque()
         self._inner: tuple[Any, ...] = ()
@@ -29,12 +31,15 @@ class LibraryLock:
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """Take the lock, as `threading.RLock` does."""
+        if self._depth and self._owned():
+            self._depth += 1
+            return True
         try:
-            taken = self._lock.acquire(blocking, timeout)
+            taken: bool = self._lock.acquire(blocking, timeout)
             if taken:
-                self._depth += 1
+                self._depth = 1
         except BaseException:  # an interrupt, perhaps just after the lock was taken
-            if not self._depth and _has(self._lock):
+            if self._owned():
                 self._lock.release()
             raise
         return taken
@@ -46,7 +51,11 @@ class LibraryLock:
                 self._work()
         finally:
             self._depth -= 1
-            self._lock.release()
+            if not self._depth:
+                self._lock.release()
+            elif not self._owned():
+                self._depth += 1
+                raise RuntimeError("another thread has the lock")
         if self._tasks:  # queued meanwhile by a thread that found the lock taken
             self._attend()
 
@@ -80,24 +89,24 @@ class LibraryLock:
 
     def _attend(self) -> None:
         """Run queued tasks unless a thread, this one or another, is inside the library."""
-        while self._tasks and self._lock.acquire(blocking=False):
+        while self._tasks and self.acquire(blocking=False):
             taken = []
             try:
-                if self._depth:
+                if self._depth > 1:
                     return  # this thread has the lock, and runs them when it releases it
                 for inner in self._inner:
                     if _has(inner) or not inner.acquire(blocking=False):
                         return  # left to the next caller: nothing signals its release
                     taken.append(inner)
-                self._depth = 1
-                try:
-                    self._work()
-                finally:
-                    self._depth = 0
+                self._work()
             finally:
-                for inner in taken:
-                    inner.release()
-                self._lock.release()
+                try:
+                    for inner in taken:
+                        inner.release()
+                finally:
+                    self._depth -= 1
+                    if not self._depth:
+                        self._lock.release()
 
     def _work(self) -> None:
         while self._tasks:
@@ -113,6 +122,14 @@ def _has(lock: Any) -> bool:
     owned = getattr(lock, "_is_owned", None)
     return owned is not None and bool(owned())
 
+
+look_for_interrupts = object
+"""Called last in a with block of a `LibraryLock` in which handles may be freed.
+
+The interpreter looks for interrupts after each call of a function in C, but not after it has freed
+an object, which may take long, as files are closed then.  An interrupt that came meanwhile would
+be raised at the start of `LibraryLock.release`, and the lock would stay taken.
+"""
 
 hdf5_lock = LibraryLock()
 """The lock held around every call into libhdf5 and libnetcdf.

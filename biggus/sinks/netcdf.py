@@ -78,7 +78,7 @@ class NetCDFStore(NewFile):
         textual = new.dtype.kind == "O"
         with hdf5_lock:
             if self._file is None:
-                self._file = netCDF4.Dataset(self.path, "w", format="NETCDF4")
+                self._file = netCDF4.Dataset(str(self.path), "w", format="NETCDF4")
             chunked = not textual and new.shape and 0 not in new.shape
             variable = self._file.createVariable(
                 new.name,

@@ -130,14 +130,14 @@ class ChunkMemory:
     def allowing(self, nbytes: int) -> Iterator[None]:
         """Lower the limit to `nbytes` for the length of a with block."""
         mark = object()
-        with self._lock:
-            self._allowed[mark] = max(0, nbytes)
-            self._shrink(self.limit)
         try:
+            with self._lock:
+                self._allowed[mark] = max(0, nbytes)
+                self._shrink(self.limit)
             yield
         finally:
             with self._lock:
-                del self._allowed[mark]
+                self._allowed.pop(mark, None)
 
     def find(self, key: Hashable, *, counts_miss: bool = True) -> Chunk | None:
         """Return a chunk if it is held; the caller checks whether it is still valid."""

@@ -46,10 +46,13 @@ _reader: contextvars.ContextVar[Reader | None] = contextvars.ContextVar("reader"
 class _Flight:
     """One running call, and the result or error that its waiters get."""
 
-    __slots__ = ("done", "error", "leader", "made", "reader", "result", "shared")
+    __slots__ = ("_flying", "error", "landed", "leader", "made", "reader", "result", "shared")
 
     def __init__(self) -> None:
-        self.done = threading.Event()
+        # No event: one that is set by a thread that is interrupted may stay locked for ever.
+        self._flying = threading.Lock()
+        self._flying.acquire()
+        self.landed = False
         self.leader = threading.get_ident()
         self.made = False
         self.shared = False
@@ -60,6 +63,18 @@ class _Flight:
     @property
     def abandoned(self) -> bool:
         return self.reader is not None and self.reader.abandoned
+
+    def land(self) -> None:
+        """Wake the waiters."""
+        if not self.landed:
+            self.landed = True
+            self._flying.release()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for so long at most; return whether it has landed."""
+        if self._flying.acquire(timeout=seconds):
+            self._flying.release()  # for the next waiter
+        return self.landed
 
 
 def _wait_seconds() -> float:
@@ -100,7 +115,7 @@ class SingleFlight(Generic[T]):
                 return own.result, own.shared
             return self.do_many([key], lambda _: [make()])[0]
         finally:
-            if not own.done.is_set():  # interrupted before anything was made
+            if not own.landed:  # interrupted before anything was made
                 self._landed([key], [own])
 
     def do_many(
@@ -126,7 +141,7 @@ class SingleFlight(Generic[T]):
                     self._make(keys, own, led, make)
                     results.update((place, (own[place].result, own[place].shared)) for place in led)
                 for place, flight in others.items():
-                    while not flight.done.wait(_wait_seconds()) and not flight.abandoned:
+                    while not flight.wait(_wait_seconds()) and not flight.abandoned:
                         deadlines.check()
                     if flight.error is not None:
                         raise flight.error
@@ -146,7 +161,7 @@ class SingleFlight(Generic[T]):
                 if place in results:
                     continue
                 flight = self._flights.setdefault(key, mine)
-                if flight.abandoned and not flight.done.is_set():
+                if flight.abandoned and not flight.landed:
                     # An abandoned call may take long, or fail because it was abandoned.
                     flight = self._flights[key] = mine
                 if flight.leader == mine.leader:
@@ -184,5 +199,4 @@ class SingleFlight(Generic[T]):
                 if self._flights.get(key) is flight:
                     del self._flights[key]
         for flight in own:
-            if not flight.done.is_set():
-                flight.done.set()
+            flight.land()

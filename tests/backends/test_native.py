@@ -47,6 +47,14 @@ def test_interrupt_while_the_lock_is_taken_leaves_it_free(
 
     interrupted_everywhere(lock.acquire, native.__file__, check)
     assert not is_free()
+
+    def check_nested():
+        lock.release()
+        assert is_free()
+        lock.acquire()
+
+    interrupted_everywhere(lock.acquire, native.__file__, check_nested)
+    lock.release()
     lock.release()
     assert is_free()
 

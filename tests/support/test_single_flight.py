@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from biggus.support import single_flight
 from biggus.support.single_flight import Reader, SingleFlight
 
 
@@ -188,3 +189,26 @@ def test_result_of_an_abandoned_call_is_shared(monkeypatch):
         go.set()
         assert waiting.result(120) == ("made", True)
     assert future.result(120)[0] == "made"
+
+
+def test_waiter_of_a_call_interrupted_at_any_moment_makes_its_own(interrupted_everywhere):
+    flights = SingleFlight()
+
+    def check():
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(flights.do, "a", lambda: 2).result(60) == (2, False)
+
+    def make():
+        waiter = waiters.submit(flights.do, "a", lambda: 3)
+        while not flights._flights["a"].shared and not waiter.done():
+            pass
+        return waiter
+
+    def lead():
+        waiter, _ = flights.do("a", make)
+        made.append(waiter)
+
+    made = []
+    with ThreadPoolExecutor(64) as waiters:
+        interrupted_everywhere(lead, single_flight.__file__, check)
+    assert made[-1].result(60)[0] in (made[-1], 3)

@@ -15,7 +15,7 @@ import numpy as np
 
 from biggus.backends.hdf5.direct import OpenForRead, Storage
 from biggus.backends.hdf5.lookup import Extent, find_one, read_one, tables
-from biggus.backends.native import hdf5_lock
+from biggus.backends.native import hdf5_lock, look_for_interrupts
 from biggus.backends.plain import finer_chunks, is_all, view_of
 from biggus.backends.reading import MOST_TOGETHER, read_plain
 from biggus.backends.strided import MOST_WASTE
@@ -124,6 +124,7 @@ class ChunkedStorage(Storage):
         while batch := list(itertools.islice(parts, self._at_once)):
             with hdf5_lock:
                 chunks = self._find(batch, opening)
+                look_for_interrupts()
             for part, stored in zip(batch, self._fetched(chunks, opening), strict=True):
                 out = view_of(values, part.outer)
                 try:

@@ -11,7 +11,7 @@ import time
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from biggus.backends.native import hdf5_lock
+from biggus.backends.native import hdf5_lock, look_for_interrupts
 from biggus.backends.pieces import failures_named, log_read
 from biggus.sources.base import Box, Chunks, Source, Stream, Values, checked
 from biggus.support.watching import changed
@@ -129,6 +129,7 @@ class DirectSource(Source):
                 direct = self._opening()
                 if direct is None:
                     values = self._read(box)
+                look_for_interrupts()
             if direct is not None:
                 storage, opening = direct
                 values = storage.read(box, opening, out)

@@ -13,7 +13,7 @@ from biggus.backends.files import Hold, validator_of_file
 from biggus.backends.hdf5.descriptors import descriptors
 from biggus.backends.hdf5.direct import DirectSource, OpenForRead, Storage
 from biggus.backends.hdf5.files import files as hdf5_files
-from biggus.backends.native import LibraryLock, hdf5_lock
+from biggus.backends.native import LibraryLock, hdf5_lock, look_for_interrupts
 from biggus.backends.netcdf.files import datasets, is_open, known_in, opened_at, variable_in
 from biggus.backends.netcdf.packed import attributes_of, facts_of, read_bytes, read_packed
 from biggus.backends.netcdf.refused import check_text
@@ -193,6 +193,7 @@ class NetCDFSource(_VariableSource, DirectSource):
                 if self._stored is not None and self._stored.storage is not None:
                     self._chunks = self._stored.storage.chunks
                 self._looked = True
+            look_for_interrupts()
 
     def _look_behind(self, signature: FileSignature) -> None:
         """Find out whether they can, in this state of the file.  The caller holds the lock."""
