@@ -57,6 +57,9 @@ _MOST_TILES = 10_000
 
 _A_FEW = 8
 
+_REARRANGING = frozenset(["sort", "argsort", "partition", "argpartition"])
+"""Names of functions that put the values of a line in another order."""
+
 SAME_VALUES = (Cast, Decoder, Filled, Maskable)
 """Steps whose results have all labels of the operand."""
 
@@ -290,7 +293,11 @@ def _of_reshape(node: Reshape, _: bool) -> Rule:
 
 @rule.register(Gufunc)
 def _of_gufunc(node: Gufunc, _: bool) -> Rule:
-    """Return the labels of a generalised ufunc; core axes that keep their length keep labels."""
+    """Return the labels of a generalised ufunc.
+
+    Core axes that keep their length keep names; they keep coordinates unless the values are
+    sorted, or are a spectrum.
+    """
     several = yield from answers(node.children)
     count = len(node.loop)
     first = several[0].dims
@@ -299,7 +306,10 @@ def _of_gufunc(node: Gufunc, _: bool) -> Rule:
         *_first_known([each.dims[:count] for each in several]),
         *(first[count:] if same_core else (None,) * len(node.core)),
     )
-    most = count + len(node.core) * same_core
+    function = getattr(node.function, "function", None)
+    spectrum = getattr(function, "__module__", "") == "numpy.fft"
+    rearranged = spectrum or getattr(function, "__name__", "") in _REARRANGING
+    most = count + len(node.core) * (same_core and not rearranged)
     remaining = [each for each in several[0].coordinates if all(axis < most for axis in each.axes)]
     return Labels(dims, coordinates=tuple(remaining), decoded=True)
 

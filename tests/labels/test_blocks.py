@@ -1,4 +1,4 @@
-"""Labels of functions of blocks: statistics of adjacent windows keep names and coordinates."""
+"""Coordinates follow statistics of windows, points, and functions of whole lines."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import biggus
+from biggus.labels import labels_of
 
 netCDF4 = pytest.importorskip("netCDF4")
 
@@ -66,3 +67,13 @@ def test_positions_of_several_axes_share_a_dimension_with_their_coordinates(path
             assert file[name].dimensions == dims[1:]
             assert np.array_equal(file[name][:], values)
         assert set(file["t"].coordinates.split()) == {"y", "x", "lat"}
+
+
+@pytest.mark.parametrize(
+    ("function", "kept"),
+    [(np.sort, False), (np.argsort, False), (np.fft.fft, False), (np.unwrap, True)],
+)
+def test_sorted_values_and_spectra_lose_the_coordinates_of_the_axis(path, function, kept) -> None:
+    lines = function(biggus.open(path, "t").filled(0), axis=1)
+    names = {each.name for each in labels_of(lines.node, coordinates=True).coordinates}
+    assert names == {"time", "x"} | ({"y", "lat"} if kept else set())
