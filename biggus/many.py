@@ -98,6 +98,8 @@ def open_many(
     MismatchError
         If units, calendars, packing, coordinates or the order of the axes differ (also a
         ValueError).
+    SourceError
+        If a coordinate cannot be read.
     ValueError
         If the shapes do not fit.
     TypeError

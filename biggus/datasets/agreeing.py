@@ -94,8 +94,10 @@ def disagreements(
         Whether times are compared, too.
     """
     firsts: dict[str, _AxisValues] = {}
-    numbered = enumerate(arrays)
-    while some := list(islice(numbered, _AT_ONCE)):
+    remaining = enumerate(arrays)
+    while some := list(islice(remaining, _AT_ONCE)):
+        if len(some) == 1 and not some[0][0]:
+            return  # there is nothing to compare a single array with
         for each in _read((n, c) for n, array in some for c in _coordinates(array, axis, times)):
             first = firsts.setdefault(each.coordinate.name, each)
             text = _difference(first, each)
@@ -144,13 +146,14 @@ def _difference(first: _AxisValues, other: _AxisValues) -> str | None:
         return None
     unlike = (one != two) & ((one == one) | (two == two))  # noqa: PLR0124 - NaN and NaT are alike
     if one.dtype.kind == "f" and unlike.any():
-        steps, sizes = np.abs(np.diff(one)), np.abs(one[np.isfinite(one)])
+        finite = one[np.isfinite(one)]
+        steps, sizes = np.abs(np.diff(finite)), np.abs(finite)
         spacing = np.min(steps[steps > 0], initial=np.inf)
         rounding = np.finfo("f8").eps if first.coordinate.kind == "time" else _ROUNDING
         near = rounding * np.max(sizes, initial=0)
         if np.isfinite(spacing):
             near = max(near, _PART_OF_SPACING * spacing)
-        unlike &= ~(np.abs(one - two) <= near)
+        unlike &= ~np.isclose(one, two, rtol=0, atol=near)
     if not unlike.any():
         return None
     place = int(np.argmax(unlike))

@@ -1,5 +1,7 @@
 """Joined files have the same coordinates along all axes but the joined one."""
 
+from itertools import islice
+
 import numpy as np
 import pytest
 from zarr_server import serving
@@ -86,6 +88,7 @@ OTHER = {
     "one value": (np.array([0.0, 0.1, 0.25]), {}, "lat is 0.2 and 0.25 at \\[2\\]"),
     "packed": (np.arange(3, dtype="i2"), {"lat": {"scale_factor": 0.2}}, "lat is 0.1 and 0.2"),
     "missing": (np.array([0, 0.1, -9]), {"lat": {"_FillValue": -9.0}}, "lat is 0.2 and nan"),
+    "infinite": (np.array([0, 0.1, np.inf]), {}, "lat is 0.2 and inf"),
 }
 
 
@@ -204,6 +207,9 @@ def test_only_small_coordinates_of_other_axes_are_read_each_once():
     assert not any(each.boxes for each in made)
     whole = {"time": [], "cell": [], "lat": [(slice(0, 3, 1),)]}
     assert all(each.beside[name].boxes == whole[name] for each in made for name in lengths)
+    made = []
+    assert not list(disagreements(islice(opened(), 1), 0))
+    assert not made[0].beside["lat"].boxes
     made = []
     first = next(disagreements(opened(), "time"))
     assert (first.other, len(made)) == (18, 20)
