@@ -197,8 +197,11 @@ def _walked(store: ZarrStore, location: str, zarr_format: int | None) -> tuple[s
 
 
 def _kind_of(store: ZarrStore, path: str, zarr_format: int | None) -> Any:
-    """Return ``"array"`` or ``"group"``; None if neither is there."""
-    name, fields = _first_document(store, f"{path}/", zarr_format, ".zarray", ".zgroup")
+    """Return ``"array"`` or ``"group"``; None if neither is there, or the server forbids both."""
+    try:
+        name, fields = _first_document(store, f"{path}/", zarr_format, ".zarray", ".zgroup")
+    except ForbiddenError:
+        return None  # the others are listed
     return {".zarray": "array", ".zgroup": "group"}.get(name, fields.get("node_type"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import shutil
 import sys
@@ -14,6 +15,8 @@ from zarr_server import status
 
 import biggus
 from biggus.backends.location import Location
+from biggus.backends.zarr import metadata
+from biggus.backends.zarr.store import WHOLE, Fetched, ForbiddenError, ZarrStore
 from biggus.errors import GoneError, OpenError, SourceError
 from biggus.sources.base import read, whole
 
@@ -167,3 +170,18 @@ def test_fsspec_bucket_that_forbids_missing_chunks(tmp_path):
         assert with_absent.ndarray().tolist() == SPARSE
     finally:
         sys.modules["fsspec.registry"]._registry.pop("bucket")
+
+
+def test_listing_leaves_out_folders_that_are_forbidden():
+    documents = {"zarr.json": "group", "a/zarr.json": "array", "b/zarr.json": "group"}
+
+    class Listed(ZarrStore):
+        def get(self, key, span=WHOLE):
+            if key not in documents:
+                raise ForbiddenError(f"{key} is forbidden")
+            return Fetched(json.dumps({"zarr_format": 3, "node_type": documents[key]}).encode())
+
+        def folders(self, key):
+            return {"": ["a", "b", "secret"], "b": ["b/secret"]}[key]
+
+    assert metadata.list_arrays(Listed(), "here", None) == ("a",)
