@@ -103,10 +103,11 @@ def _pyramid(arguments: argparse.Namespace, named: Selected) -> Pyramid:
     from biggus.pyramids import Pyramid, kept_overviews, overviews
     from biggus.pyramids.layout import picture_axes
     from biggus.viewer.maps.colours import flags_of
+    from biggus.viewer.maps.look import check_drawable
 
     try:
         shown = _opened(arguments, named)
-        _check_drawable(shown.levels[0].array if isinstance(shown, Pyramid) else shown)
+        check_drawable(shown.levels[0].array if isinstance(shown, Pyramid) else shown)
         if isinstance(shown, Pyramid):
             return shown
         axes = picture_axes(shown.shape)
@@ -120,13 +121,6 @@ def _pyramid(arguments: argparse.Namespace, named: Selected) -> Pyramid:
             return overviews(shown, method=method)
     levels = kept_overviews(shown, method=method)
     return levels or Pyramid([(shown, (1,) * shown.ndim)], axes)
-
-
-def _check_drawable(array: Array) -> None:
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"values of dtype {array.dtype} cannot be drawn; real numbers can")
-    if not array.size:
-        raise ValueError(f"an array of shape {array.shape} has nothing to draw")
 
 
 def _opened(arguments: argparse.Namespace, named: Selected) -> Pyramid | Array:

@@ -129,10 +129,7 @@ class Look(NamedTuple):
         ValueError, TypeError
             If the array cannot be drawn.
         """
-        if not array.size:
-            raise ValueError(f"an array of shape {array.shape} has nothing to draw")
-        if array.dtype.kind not in "biuf":
-            raise TypeError(f"values of dtype {array.dtype} cannot be drawn; real numbers can")
+        check_drawable(array)
         if array.size == 1:
             raise ValueError(f"an array of shape {array.shape} has one value, and cannot be drawn")
         # The axes of an image stay, even if they have length one.
@@ -261,6 +258,14 @@ class Look(NamedTuple):
 def _factor(length: int) -> int:
     """Return the smallest power of two that divides a length into at most `MOST_PIXELS` parts."""
     return 1 << (-(-length // MOST_PIXELS) - 1).bit_length()
+
+
+def check_drawable(array: Array) -> None:
+    """Raise a ValueError or a TypeError if an array is empty, or not of real numbers."""
+    if not array.size:
+        raise ValueError(f"an array of shape {array.shape} has nothing to draw")
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"values of dtype {array.dtype} cannot be drawn; real numbers can")
 
 
 def are_colours(array: Array) -> bool:
