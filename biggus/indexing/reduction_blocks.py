@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Collection, Sequence
-from functools import lru_cache, reduce
+from functools import reduce
 
 import numpy as np
 
@@ -29,7 +29,6 @@ LARGEST = 2**23
 """Elements; unlike grids are joined into one of whole chunks of each, up to this many."""
 
 
-@lru_cache(maxsize=16)  # views of one array ask for the blocks of that array, one after the other
 def reduction_blocks(
     shape: tuple[int, ...],
     grid: Sequence[Lengths] | None,

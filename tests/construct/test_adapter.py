@@ -7,6 +7,7 @@ import pytest
 
 import biggus
 from biggus.errors import SourceError
+from biggus.sources.base import Source
 
 
 def test_undeclared_masked_values_raise(recorded):
@@ -14,6 +15,24 @@ def test_undeclared_masked_values_raise(recorded):
     with pytest.raises(SourceError, match="masked=True"):
         biggus.ArrayAdapter(values).ndarray()
     assert biggus.ArrayAdapter(values, masked=True).masked_array().mask[0]
+
+
+@pytest.mark.parametrize("chunks", [[2, 3], [[3, 1], [4, 2]], ([3, 1], 3)])
+def test_chunks_of_a_source_may_be_lists(chunks):
+    values = np.arange(24.0).reshape(4, 6)
+
+    class Listed(Source):
+        shape, dtype = values.shape, values.dtype
+
+        def __getitem__(self, box):
+            return values[box]
+
+    source = Listed()
+    source.chunks = chunks
+    array = biggus.ArrayAdapter(source)
+    assert np.array_equal(array[1:, ::2].ndarray(), values[1:, ::2])
+    assert np.array_equal(array[::2].mean(axis=0).ndarray(), values[::2].mean(axis=0))
+    assert (array - array.mean()).std().ndarray() == pytest.approx(values.std())
 
 
 class WrongAnswer:

@@ -12,7 +12,9 @@ import contextvars
 import http.client
 import io
 import ipaddress
+import queue
 import socket
+from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import lru_cache
@@ -113,6 +115,34 @@ class _Answer(http.client.HTTPResponse):
         self.fp = io.BufferedReader(_Timed(self.fp, sock))
 
 
+class _IdleConnections:
+    """The idle connections of a pool, the last returned first.
+
+    It takes the place of `queue.LifoQueue`, whose lock an interrupt may leave taken.  Nobody waits
+    for a connection: the gate of the host limits their number.
+    """
+
+    def __init__(self, maxsize: int) -> None:
+        self._most = maxsize
+        self._connections: deque[Any] = deque()
+
+    def qsize(self) -> int:
+        return len(self._connections)
+
+    def put(self, connection: Any, block: bool = False) -> None:
+        del block
+        if len(self._connections) >= self._most:
+            raise queue.Full
+        self._connections.append(connection)
+
+    def get(self, block: bool = False, timeout: float | None = None) -> Any:
+        del block, timeout
+        try:
+            return self._connections.pop()
+        except IndexError:
+            raise queue.Empty from None
+
+
 class _HeldToDeadlines:
     """A mixin for connections of both schemes that keep to deadlines."""
 
@@ -143,8 +173,10 @@ def pool_classes() -> dict[str, Any]:
 
     class Pool(urllib3.HTTPConnectionPool):
         ConnectionCls = Connection
+        QueueCls: Any = _IdleConnections
 
     class SecurePool(urllib3.HTTPSConnectionPool):
         ConnectionCls = SecureConnection
+        QueueCls: Any = _IdleConnections
 
     return {"http": Pool, "https": SecurePool}

@@ -23,7 +23,7 @@ pytest.importorskip("urllib3")
 from tile_server import Reply, TileServer
 
 from biggus.backends.http import client as http
-from biggus.backends.http import pools
+from biggus.backends.http import connections, pools
 from biggus.backends.http.client import HttpClient, HttpError, HttpSettings
 from biggus.backends.http.deadline import Timeout
 from biggus.backends.http.headers import http_date, retry_after, split_credentials
@@ -265,6 +265,19 @@ def test_interrupt_at_any_moment_takes_no_place_in_the_gate(interrupted_everywhe
             executor.submit(visit).result(30)
 
     interrupted_everywhere(visit, pools.__file__, check)
+
+
+@pytest.mark.filterwarnings("ignore:.*socket:pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore:.*socket:ResourceWarning")
+@pytest.mark.parametrize("module", [connections, threading])
+def test_interrupt_at_any_moment_leaves_connections_usable(server, module, interrupted_everywhere):
+    url = server.url + TILE
+
+    def check():
+        with ThreadPoolExecutor(1) as executor:
+            assert executor.submit(client().get, url).result(30).status == 200
+
+    interrupted_everywhere(lambda: client().get(url), module.__file__, check)
 
 
 INTERRUPTED = """
