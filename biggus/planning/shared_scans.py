@@ -32,12 +32,6 @@ _AHEAD = 16
 _REPEATED = 8
 """Repeated values take no more than this fraction, 1/8, of the memory."""
 
-_FEW_MEMBERS = 16
-"""With fewer members, all are looked at for each block."""
-
-_MOST_PAIRS = 2**16
-"""The most pairs of a block and a member that are listed, so that memory is bounded."""
-
 MOST_MEMBERS = 256
 """The most members of a scan: each is looked at for each block."""
 
@@ -130,33 +124,14 @@ class SharedScan:
             Called with the number of a group, the number of a reduction in it, and a reduction
             block; returns whether that block must be computed.
         """
-        axis, touching = self._touching()
         for number, (index, box) in enumerate(self.lead.boxes()):
             blocks = [self.lead.task_block(0, index, box, wanted, self.streamed)]
-            members = enumerate(self.members, 1)
-            for at, member in members if touching is None else touching[index[axis]]:
+            for at, member in enumerate(self.members, 1):
                 own = member.view_map.box(box)
                 if own is not None:
                     blocks.append(member.group.task_block(at, None, own, wanted))
             shared = self._shared_by(blocks) if len(blocks) > 1 else ()
             yield Task(number, tuple(blocks), shared)
-
-    def _touching(self) -> tuple[int, list[list[tuple[int, Member]]] | None]:
-        """Return the axis with most blocks, and for each of its blocks the members that touch it.
-
-        A member may touch few of many blocks.  None if there are few
-        members, or the lists would take too much memory.
-        """
-        counts = [edges.count for edges in self.lead.task_blocks.axes]
-        axis = max(range(len(counts)), key=counts.__getitem__, default=0)
-        few = not counts or len(self.members) < _FEW_MEMBERS
-        if few or counts[axis] * len(self.members) > _MOST_PAIRS:
-            return axis, None
-        touching: list[list[tuple[int, Member]]] = [[] for _ in range(counts[axis])]
-        for pair in enumerate(self.members, 1):
-            for number in pair[1].view_map.touched(self.lead.task_blocks, axis):
-                touching[number].append(pair)
-        return axis, touching
 
     def _shared_by(self, blocks: Sequence[TaskBlock]) -> tuple[tuple[Node, Box], ...]:
         """Return the nodes that are read for the leader and kept for the members, with a box."""

@@ -62,19 +62,6 @@ class ViewMap(NamedTuple):
             box[dim] = slice(first, last, 1)
         return tuple(box)
 
-    def touched(self, lead: Grid, axis: int) -> Sequence[int]:
-        """Return the numbers, along an axis, of the leader's blocks that the member touches.
-
-        A block of such a number may still be outside of the member along another axis.
-        """
-        edges = lead.axes[axis]
-        for one, other, dim in self._shared_axes():
-            if one.dim == axis:
-                cuts = np.array(edges.offsets) + one.start
-                bounds = _within(other, self.own.shape[dim], cuts)
-                return np.flatnonzero(np.diff(bounds)).tolist()
-        return range(edges.count)
-
     def nested(self, lead: Grid, own: Grid) -> tuple[Lengths, ...] | None:
         """Return the lengths of unions of the leader's blocks that hold whole blocks of `own`.
 
