@@ -34,7 +34,7 @@ class Sweeper:
     def __init__(self, ledger: Ledger, writers: Path) -> None:
         self._ledger = ledger
         self._writers = writers
-        self._due_at = time.monotonic() + _SWEEP_SHARE * SWEEP_SECONDS  # as after a sweep
+        self._due_at = 0.0
         self._dead: dict[str, bool] = {}
 
     def sweep_if_due(self, *, waited_for: bool, starved: bool) -> None:
