@@ -30,7 +30,7 @@ def numbers():
     st.sampled_from([3, 2**20]),
     st.data(),
 )
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy warns of overflows
 def test_cumulative_functions_over_several_blocks(name, dtype, shape, longest, data):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cumulative, "_BLOCK", 24)
@@ -68,7 +68,7 @@ def test_cumsum_of_infinity_and_nan():
 
 
 @pytest.mark.usefixtures("short_blocks")
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy warns of overflows
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "c8", "c16"])
 @pytest.mark.parametrize("name", ["cumprod", "nancumprod"])
 def test_products_after_overflows_zeros_and_nan_are_those_of_numpy(name, dtype):

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 import biggus
+from biggus.sources.base import Source
 from biggus.sources.memory import MemorySource
 
 YEAR = 365
@@ -35,16 +36,27 @@ def weather() -> biggus.Array:
     return temperature
 
 
+class _GlobalMap(MemorySource):
+    """A map in memory with units, and with its coordinates as siblings."""
+
+    def __init__(self, values: npt.NDArray[Any]) -> None:
+        super().__init__(values)
+        self.dims = ("latitude", "longitude")
+        self.attributes = {"long_name": "Temperature", "units": "degree_C"}
+
+    def sibling(self, name: str) -> Source | None:
+        axes = {"latitude": (LATITUDE, "degrees_north"), "longitude": (LONGITUDE, "degrees_east")}
+        if name not in axes:
+            return None
+        values, units = axes[name]
+        coordinate = MemorySource(values)
+        coordinate.attributes = {"units": units}
+        return coordinate
+
+
 def on_globe(values: npt.NDArray[Any]) -> biggus.Array:
     """Return a map of the weather as an array with units and coordinates."""
-    source, latitude, longitude = map(MemorySource, (values, LATITUDE, LONGITUDE))
-    source.dims = ("latitude", "longitude")
-    source.attributes = {"long_name": "Temperature", "units": "degree_C"}
-    latitude.attributes = {"units": "degrees_north"}
-    longitude.attributes = {"units": "degrees_east"}
-    beside = {"latitude": latitude, "longitude": longitude}
-    source.sibling = beside.get  # type: ignore[assignment] # of this source alone
-    return biggus.ArrayAdapter(source)
+    return biggus.ArrayAdapter(_GlobalMap(values))
 
 
 def maps_by_slabs(store: Path) -> list[npt.NDArray[Any]]:
