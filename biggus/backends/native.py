@@ -69,7 +69,7 @@ class LibraryLock:
         self._attend()
 
     def heed(self, inner: Any) -> None:
-        """Take also a library's own lock before running tasks; its calls take it after this one."""
+        """Take also a library's own lock for tasks and forks; its calls take it after this one."""
         if inner not in self._inner:
             self._inner = (*self._inner, inner)
 
@@ -81,11 +81,20 @@ class LibraryLock:
         """
         self._closers.append(closer)
 
-    def close_before_fork(self) -> None:
-        """Close all files, unless this thread is using one.  The caller holds the lock once."""
+    def take_for_fork(self) -> tuple[Any, ...]:
+        """Take this lock, close all files unless this thread uses one, and take the libraries' own.
+
+        A library may be entered without this lock, as when an object of h5py is freed, and not
+        every release of h5py holds its own lock over forks.  Return the locks that were taken.
+        """
+        self.acquire()
         if self._depth == 1:
             for closer in self._closers:
                 closer()
+        inner = self._inner
+        for lock in inner:
+            lock.acquire()
+        return (self, *inner)
 
     def _attend(self) -> None:
         """Run queued tasks unless a thread, this one or another, is inside the library."""
@@ -145,9 +154,9 @@ def guard_forks() -> None:
 
     A fork while another thread holds `hdf5_lock` would leave it locked in the child for ever,
     and the library in the middle of a call.  Call this right after importing a library that has
-    a lock of its own and holds it over forks, such as h5py: fork handlers run in reverse
-    order, so the locks are taken in the same order as by reads.  Several calls are harmless, as
-    the lock is re-entrant; this module makes one, for libraries without a lock.
+    a lock of its own, such as h5py: fork handlers run in reverse order, so the locks are taken
+    in the same order as by reads.  Several calls are harmless, as the locks are re-entrant; this
+    module makes one, for libraries without a lock.
     """
     if hasattr(os, "register_at_fork"):
         guard = _LockAtFork()
@@ -157,19 +166,17 @@ def guard_forks() -> None:
 
 
 class _LockAtFork:
-    """Holds the lock over a fork, unless the fork began before this was registered."""
+    """Holds the locks over a fork, unless the fork began before this was registered."""
 
-    _taken = False
+    _taken: tuple[Any, ...] = ()
 
     def take(self) -> None:
-        hdf5_lock.acquire()
-        self._taken = True
-        hdf5_lock.close_before_fork()
+        self._taken = hdf5_lock.take_for_fork()
 
     def let_go(self) -> None:
-        if self._taken:
-            self._taken = False
-            hdf5_lock.release()
+        taken, self._taken = self._taken, ()
+        for lock in reversed(taken):
+            lock.release()
 
 
 guard_forks()
