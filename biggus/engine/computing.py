@@ -91,4 +91,5 @@ class SharedReads:
         values = self._read.get(id(node))
         if values is None:
             values = self._read[id(node)] = block(node, Selection.of_box(shared_box))
-        return take(local, values[within(box, shared_box)])
+        # The ellipsis keeps arrays without axes: NumPy gives scalars for an empty key.
+        return take(local, values[(*within(box, shared_box), ...)])

@@ -235,3 +235,28 @@ def test_reads_nested_on_other_threads_do_not_deadlock():
 
     array = biggus.ArrayAdapter(Outer(), chunks=(1,))
     np.testing.assert_array_equal(array.ndarray(), np.arange(40))
+
+
+class One:
+    """A value without axes, in an object that biggus does not know."""
+
+    shape = ()
+
+    def __init__(self, value):
+        self.dtype = value.dtype
+        self.value = value
+
+    def __getitem__(self, box):
+        return self.value[(*box, ...)]
+
+
+@pytest.mark.parametrize("dtype", ["S3", "U3", "M8[s]", "i2", "c16"])
+@pytest.mark.parametrize("mask", [None, False, True])
+def test_arrays_without_axes_are_read_for_several_results(dtype, mask):
+    value = np.zeros((), dtype) if mask is None else np.ma.MaskedArray(np.zeros((), dtype), mask)
+    array = biggus.ArrayAdapter(One(value), masked=mask is not None)
+    keys = [(), None, True, (None, None)]
+    for key, got in zip(keys, biggus.masked_arrays([array[key] for key in keys]), strict=True):
+        assert (got.shape, got.dtype) == (np.asarray(value)[key].shape, value.dtype)
+        assert got.mask.all() == bool(mask)
+        assert (got.data == np.ma.getdata(value)).all()
