@@ -91,5 +91,6 @@ class SharedReads:
         values = self._read.get(id(node))
         if values is None:
             values = self._read[id(node)] = block(node, Selection.of_box(shared_box))
-        # The ellipsis keeps arrays without axes: NumPy gives scalars for an empty key.
-        return take(local, values[(*within(box, shared_box), ...)])
+        # NumPy would give a scalar for an empty key.
+        part = values if box == shared_box else values[within(box, shared_box)]
+        return take(local, part)
