@@ -98,23 +98,39 @@ def open(
     where, variable = located(location, variable)
     chosen = chosen_cache(cache, bool(where.scheme))
     arguments = [variable, backend, {**options, "decode": decode}]
-    try:
+    with patterns_explained(where):
         source = studying.call(
             studying.OPEN,
             where,
             arguments,
             lambda: _opened(where, variable, backend, chosen, decode, options),
         )
-    except GoneError as error:
-        if where.scheme or not glob.has_magic(where.text):
-            raise
-        problem = "there is no such file; biggus.open_many opens those that match a pattern"
-        raise GoneError(where.public, problem) from error
     if chunks is not None:
         source = Annotated(source, chunks=chunks)
     return array_of(
         source, chosen if cache is not None or source.token is not None else None, decode
     )
+
+
+@contextlib.contextmanager
+def patterns_explained(where: Location) -> Iterator[None]:
+    """Name the functions that take patterns, if a location is gone and looks like one.
+
+    Raises
+    ------
+    GoneError
+        If the block raises one.
+    """
+    try:
+        yield
+    except GoneError as error:
+        if where.scheme or not glob.has_magic(where.text):
+            raise
+        problem = (
+            "there is no such file; `biggus.open_many` joins one variable of the files that match "
+            "a pattern, and `biggus.xarray.open` all of them"
+        )
+        raise GoneError(where.public, problem) from error
 
 
 def array_of(source: Source, cache: Cache | None, decode: bool = True) -> Array:

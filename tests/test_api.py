@@ -143,9 +143,7 @@ def test_axis_of_open_many_must_be_an_integer(store, axis):
         ("gopher://host/x", {}, OpenError, "gopher"),
         ("https://host/tile.png", {"zoom": 1}, OpenError, "template"),
         ("https://host/data.nc", {}, OpenError, "tile templates .* Zarr stores .* download other"),
-        ("d/*.nc", {}, GoneError, "no such file; biggus.open_many"),
-        ("d/*.h5", {}, GoneError, "no such file; biggus.open_many"),
-        ("d/[0-9]", {"variable": "v"}, GoneError, "no such file; biggus.open_many"),
+        ("d/[0-9]", {"variable": "v"}, GoneError, "no such file; `biggus.open_many`"),
         ("https://host/{z}/{x}/{y}.png", {}, OpenError, "zoom"),
         ("https://host/{z}/{x}/{y}.png", {"zoom": -1}, OpenError, "zoom"),
         ("https://host/{z}/{x}/{y}.png", {"zoom": 99}, OpenError, "zoom"),
@@ -164,6 +162,34 @@ def test_open_errors_are_helpful_one_liners(
         biggus.open(location, cache=False, **options)
     assert "\n" not in str(caught.value)
     assert isinstance(caught.value, biggus.BiggusError)
+
+
+def _opened_by_xarray(location, **options):
+    xr = pytest.importorskip("xarray")
+    return xr.open_dataset(location, engine="biggus", backend_kwargs={"options": options})
+
+
+@pytest.mark.parametrize(
+    "opening",
+    [
+        biggus.open,
+        biggus.open_dataset,
+        biggus.info,
+        biggus.variables,
+        biggus.open_pyramid,
+        _opened_by_xarray,
+    ],
+)
+@pytest.mark.parametrize(
+    ("pattern", "options"), [("*.h5", {}), ("*.nc", {}), ("*.h5", {"backend": "hdf5"})]
+)
+def test_pattern_for_one_location_names_the_functions_that_join(
+    store, monkeypatch, opening, pattern, options
+):
+    monkeypatch.chdir(store.parent)
+    remedy = "no such file; `biggus.open_many` .* `biggus.xarray.open`"
+    with pytest.raises(GoneError, match=remedy):
+        opening(pattern, **options)
 
 
 def test_unknown_option_raises_type_error(store):

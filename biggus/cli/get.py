@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from biggus.backends.location import split_location
-from biggus.cli.opening import add_opening, open_selected, settings
+from biggus.cli.joining import LOCATIONS, add_locations, open_joined
+from biggus.cli.opening import settings
 from biggus.cli.outputs import PICTURES
 from biggus.cli.resources import add_resources, resources
 from biggus.cli.saving import add_fill, add_overwrite, filled, save_to
@@ -25,16 +26,17 @@ or of True and False. Quote it, because most shells interpret brackets.
   biggus get sst.nc "analysed_sst[0, ::-1, 100:200]" -o map.png
   biggus get store.zarr "ocean/tos[..., [0, 5, 7]]" -o tos.npy --fill nan
   biggus get "https://host/{z}/{x}/{y}.png" --zoom 9 "[54600:55000, 59300:59850]" -o a.png
+  biggus get "era5_*.nc" "t2m[:, 40, 20]" -o series.png
 """
 
 DESCRIPTION = "Read part of a variable and write it to a file: as values, a picture or a film."
 
-USAGE = "biggus get [OPTIONS] LOCATION [VARIABLE[KEY]] -o FILE"
+USAGE = f"biggus get [OPTIONS] {LOCATIONS} -o FILE"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
-    add_opening(parser)
+    add_locations(parser)
     parser.add_argument(
         "-o",
         "--output",
@@ -64,7 +66,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise OutputError(f"cannot write {path}: name it with one of {known}")
     message = None
     with settings(arguments), resources(arguments):
-        array = filled(open_selected(arguments).array, arguments.fill)
+        array = filled(open_joined(arguments).array, arguments.fill)
         if write is None:
             save_to([array], [output], arguments.overwrite)
         else:

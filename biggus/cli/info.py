@@ -12,15 +12,8 @@ from biggus.cli.facts import (
     dtype_text,
     shape_text,
 )
-from biggus.cli.opening import (
-    add_opening,
-    at_key,
-    open_variable,
-    opened_once,
-    selected,
-    settings,
-    variables,
-)
+from biggus.cli.joining import LOCATIONS, add_locations, open_joined, selected
+from biggus.cli.opening import open_variable, opened_once, settings, variables
 from biggus.cli.tables import table
 from biggus.datasets.facts import facts_of, outline_of
 from biggus.errors import BiggusError, OpenError
@@ -30,43 +23,49 @@ if TYPE_CHECKING:
     import argparse
 
     from biggus.backends import Location
-    from biggus.cli.keys import Key
+    from biggus.cli.joining import Selected
+    from biggus.datasets.facts import Opened
 
 DESCRIPTION = (
     "List the variables of a file, a store or a tile server; or show one of them, with its "
-    "attributes. No values are read."
+    "attributes. Of several files, show a variable as it is when they are joined. No values are "
+    "read."
 )
 
 EXAMPLES = """\
   biggus info ocean.nc
   biggus info ocean.nc tos
   biggus info store.zarr ocean/tos --json
+  biggus info "era5_*.nc" t2m
 """
 
-USAGE = "biggus info [OPTIONS] LOCATION [VARIABLE[KEY]]"
+USAGE = f"biggus info [OPTIONS] {LOCATIONS}"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
-    add_opening(parser)
+    add_locations(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Print the variables of a location, or the details of one."""
-    where, variable, key, _ = selected(arguments)  # a `Location` reads its first bytes once
-    with settings(arguments), opened_once(arguments, where):
-        if variable is None and key is ...:
-            described = _each_described(arguments, where)
-        else:
-            described = [_described(arguments, where, variable, key)]
-    location = where.public
+    with settings(arguments):
+        named = selected(arguments)
+        with opened_once(arguments, named.where):
+            if named.variable is None and named.key is ... and len(named.named) == 1:
+                described = _each_described(arguments, named.where)
+            else:
+                one = open_joined(arguments, named)
+                described = [_described(one.name, one.opened)]
     if arguments.json:
-        print(json.dumps({"location": location, "variables": described}, indent=2))
+        several = {"locations": named.locations} if len(named.named) > 1 else {}
+        report = {"location": named.where.public, **several, "variables": described}
+        print(json.dumps(report, indent=2))
     elif len(described) == 1:
-        _print_one(location, described[0])
+        _print_one(named, described[0])
     else:
-        _print_all(location, described)
+        _print_all(named.where.public, described)
 
 
 def _each_described(arguments: argparse.Namespace, where: Location) -> list[dict[str, Any]]:
@@ -74,7 +73,9 @@ def _each_described(arguments: argparse.Namespace, where: Location) -> list[dict
     described: list[dict[str, Any]] = []
     for name in names:
         try:
-            described.append(_described(arguments, where, name, row=len(names) > 1))
+            opened = open_variable(arguments, where, name)
+            row = len(names) > 1 and not arguments.json
+            described.append(_described(name, opened, row))
         except BiggusError as error:
             # A variable that cannot be opened does not hide the others.
             if len(names) == 1:
@@ -84,21 +85,12 @@ def _each_described(arguments: argparse.Namespace, where: Location) -> list[dict
     return described
 
 
-def _described(
-    arguments: argparse.Namespace,
-    where: Location,
-    name: str | None,
-    key: Key = ...,
-    row: bool = False,
-) -> dict[str, Any]:
-    facts = outline_of if row and not arguments.json else facts_of
-    opened = at_key(open_variable(arguments, where, name), key)
-    return {"name": name or opened.array.name or "", **facts(opened)}
+def _described(name: str, opened: Opened, row: bool = False) -> dict[str, Any]:
+    return {"name": name, **(outline_of if row else facts_of)(opened)}
 
 
-def _print_one(location: str, facts: dict[str, Any]) -> None:
-    name = facts["name"]
-    print(f"{location}  {name}".rstrip())
+def _print_one(named: Selected, facts: dict[str, Any]) -> None:
+    print("  ".join(filter(None, [named.where.public, facts["name"], named.and_more])))
     rows = [
         ("shape", shape_text(facts)),
         ("dtype", dtype_text(facts)),

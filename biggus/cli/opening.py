@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import glob
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import biggus
 from biggus import options
-from biggus.api import located, server_for
+from biggus.api import server_for
 from biggus.caching import chosen_cache
-from biggus.cli.keys import Key, cut_key, parse_key
+from biggus.cli.keys import Key, cut_key
 from biggus.cli.usage import UsageError
 from biggus.datasets.facts import Opened
 from biggus.errors import BiggusError, GoneError, OpenError
@@ -23,15 +23,8 @@ if TYPE_CHECKING:
     from biggus.backends import Location
 
 
-def add_opening(
-    parser: argparse.ArgumentParser,
-    words: str = "LOCATION [VARIABLE[KEY]]",
-    help: str = "a path, a URL or a tile template, and a variable in it with a key, such as "
-    '"tos[0, 10:20]"; also written as LOCATION::VARIABLE[KEY]; the variable may be left out if '
-    "there is only one",
-) -> None:
-    """Add the arguments for the location and the variable, and how to open them."""
-    parser.add_argument("words", metavar=words, help=help, nargs="+")
+def add_opening(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments for how to open a location."""
     group = parser.add_argument_group("opening")
     group.add_argument(
         "--backend", metavar="NAME", help="the backend that reads it (default: chosen by content)"
@@ -59,39 +52,6 @@ class SelectionError(BiggusError, IndexError):
     """A key is invalid for the variable."""
 
 
-class Selected(NamedTuple):
-    """The location, variable and key that the arguments name."""
-
-    where: Location
-    variable: str | None
-    key: Key
-    text: str
-    """The variable and the key, as they are written."""
-
-
-def selected(arguments: argparse.Namespace) -> Selected:
-    """Parse ``LOCATION VARIABLE[KEY]``, or ``LOCATION::VARIABLE[KEY]``.
-
-    Raises
-    ------
-    UsageError
-        If there are further arguments, or the brackets hold no key.
-    VariableError
-        If the variable is named twice.
-    """
-    first, *more = arguments.words
-    if len(more) > 1:
-        raise UsageError(f"unrecognized arguments: {' '.join(more[1:])}")
-    location, behind = behind_location(first)
-    name, beside = cut_key(more[0] if more else "")
-    where, variable = located(location, name or None)
-    if behind and beside:
-        raise UsageError(f"the key is given twice: {behind} and {beside}")
-    text = behind or beside
-    key = parse_key(text[1:-1]) if text else ...
-    return Selected(where, variable, key, f"{variable or ''}{text}")
-
-
 def behind_location(text: str) -> tuple[str, str]:
     """Split ``LOCATION::VARIABLE[KEY]`` before the key, which is empty if there is none.
 
@@ -108,12 +68,6 @@ def behind_location(text: str) -> tuple[str, str]:
     if os.path.lexists(place) and not glob.glob(text):  # noqa: PTH207 - a pattern may be absolute
         raise UsageError(f"a key is an argument of its own: {place} '[{key}'")
     return text, ""
-
-
-def open_selected(arguments: argparse.Namespace) -> Opened:
-    """Open the variable that the arguments name, and select from it by their key."""
-    where, variable, key, _ = selected(arguments)
-    return at_key(open_variable(arguments, where, variable), key)
 
 
 def at_key(opened: Opened, key: Key) -> Opened:

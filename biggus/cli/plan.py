@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import biggus
 from biggus.cli.facts import dtype_text, shape_text
-from biggus.cli.joining import add_locations, open_joined
+from biggus.cli.joining import LOCATIONS, add_locations, open_joined
 from biggus.cli.opening import settings
 from biggus.cli.resources import add_resources, resources
 from biggus.cli.statistics import add_statistics, axes_of, wanted_statistics
@@ -25,7 +25,7 @@ DESCRIPTION = (
     "The arguments are those of biggus stats."
 )
 
-USAGE = "biggus plan [OPTIONS] LOCATION ... [VARIABLE[KEY]]"
+USAGE = f"biggus plan [OPTIONS] {LOCATIONS}"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from biggus.cli.opening import add_opening, open_selected, settings
+from biggus.cli.joining import LOCATIONS, add_locations, open_joined
+from biggus.cli.opening import settings
 from biggus.cli.resources import add_resources, resources
 from biggus.cli.saving import add_fill, add_overwrite, filled, save_to
 from biggus.cli.usage import UsageError
@@ -21,16 +22,17 @@ name, and renamed when it is complete.
   biggus save sst.nc analysed_sst sst.zarr
   biggus save store.zarr::ocean/tos tos.h5::tos --memory "500 MB"
   biggus save "https://host/{z}/{x}/{y}.png" --zoom 4 world.npy
+  biggus save "era5_*.nc" t2m t2m.zarr
 """
 
 DESCRIPTION = "Copy a variable of any size into a new file or store, block by block."
 
-USAGE = "biggus save [OPTIONS] LOCATION [VARIABLE[KEY]] OUT[::NAME]"
+USAGE = f"biggus save [OPTIONS] {LOCATIONS} OUT[::NAME]"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
-    add_opening(parser, "LOCATION [VARIABLE[KEY]] OUT[::NAME]")
+    add_locations(parser, "OUT[::NAME]")
     parser.add_argument(
         "--dtype",
         type=_dtype,
@@ -48,7 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
     if not arguments.words:
         raise UsageError("name the file or store to write: biggus save LOCATION [VARIABLE] OUT")
     with settings(arguments), resources(arguments):
-        array = filled(open_selected(arguments).array, arguments.fill)
+        array = filled(open_joined(arguments).array, arguments.fill)
         if arguments.dtype is not None:
             array = array.astype(arguments.dtype)
         save_to([array], [output], arguments.overwrite, pack=arguments.dtype is None)

@@ -13,7 +13,7 @@ import numpy as np
 
 import biggus
 from biggus.cli.facts import dtype_text, shape_text
-from biggus.cli.joining import add_locations, open_joined
+from biggus.cli.joining import LOCATIONS, add_locations, open_joined
 from biggus.cli.opening import settings
 from biggus.cli.resources import add_resources, resources
 from biggus.cli.saving import add_overwrite, save_to
@@ -39,7 +39,7 @@ that a pattern matches are joined in sorted order.
 
 DESCRIPTION = "Compute statistics of a variable of any size in one pass. Several files are joined."
 
-USAGE = "biggus stats [OPTIONS] LOCATION ... [VARIABLE[KEY]]"
+USAGE = f"biggus stats [OPTIONS] {LOCATIONS}"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

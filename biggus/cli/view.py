@@ -8,14 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from biggus.cli.bars import progress_bar
-from biggus.cli.opening import (
-    Selected,
-    add_opening,
-    backend_options,
-    open_selected,
-    selected,
-    settings,
-)
+from biggus.cli.joining import LOCATIONS, Selected, add_locations, open_joined, selected
+from biggus.cli.opening import backend_options, settings
 from biggus.cli.outputs.figures import DOTS_PER_INCH
 from biggus.cli.saving import add_overwrite
 from biggus.cli.usage import UsageError
@@ -41,12 +35,12 @@ DESCRIPTION = (
     "screen is read."
 )
 
-USAGE = "biggus view [OPTIONS] LOCATION [VARIABLE[KEY]]"
+USAGE = f"biggus view [OPTIONS] {LOCATIONS}"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
-    add_opening(parser)
+    add_locations(parser)
     parser.add_argument(
         "--serve",
         action="store_true",
@@ -85,10 +79,11 @@ def run(arguments: argparse.Namespace) -> None:
     """Show an array."""
     if arguments.serve and arguments.output:
         raise UsageError("--serve and -o exclude each other")
-    named = selected(arguments)
     with settings(arguments):
+        named = selected(arguments)
         shown = _pyramid(arguments, named)
-        title = f"{named.where.public.rstrip('/').rpartition('/')[2]} {named.text}".rstrip()
+        place = named.where.public.rstrip("/").rpartition("/")[2]
+        title = " ".join(filter(None, [place, named.text, named.and_more]))
         if arguments.serve:
             _serve(shown, title, arguments.port)
         elif arguments.output:
@@ -127,8 +122,8 @@ def _opened(arguments: argparse.Namespace, named: Selected) -> Pyramid | Array:
     """Open a multiscale image as a pyramid, or the selected array."""
     from biggus.pyramids import open_pyramid
 
-    if named.key is not ... or arguments.raw:
-        return open_selected(arguments).array
+    if named.key is not ... or arguments.raw or len(named.named) > 1:
+        return open_joined(arguments, named).array
     options = backend_options(arguments)
     if "zoom" in options:
         options["zooms"] = range(options.pop("zoom") + 1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from biggus.api import located, options_of, server_for, variables_of
+from biggus.api import located, options_of, patterns_explained, server_for, variables_of
 from biggus.cf import Decoder
 from biggus.datasets.group import Opening, groups_at
 from biggus.graph import Elementwise, Leaf
@@ -138,9 +138,10 @@ def variables(
     ('v',)
     """
     where, _ = located(location, None)
-    server = server_for(where, backend)
-    with options_of(server, options):
-        return variables_of(server, where, options)
+    with patterns_explained(where):
+        server = server_for(where, backend)
+        with options_of(server, options):
+            return variables_of(server, where, options)
 
 
 def info(

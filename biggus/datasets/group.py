@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from biggus.api import attributes_of, located, open, options_of, server_for, variables_of
+from biggus.api import (
+    attributes_of,
+    located,
+    open,
+    options_of,
+    patterns_explained,
+    server_for,
+    variables_of,
+)
 from biggus.errors import OpenError, VariableError
 from biggus.labels import encoding_of, labels_of
 
@@ -106,15 +114,17 @@ def groups_at(
         it has no such group.
     """
     where, _ = located(location, None)
-    server = server_for(where, opening.backend, opening.cache)
     options = dict(opening.options)
-    with server.visit(where, **options), options_of(server, options):
-        names = variables_of(server, where, options, opening.cache)
-        there = _paths(names)
-        wanted = there if group is None else [group.strip("/")]
-        groups = {
-            path: _group(server, where, path, names, opening, frozenset(without)) for path in wanted
-        }
+    with patterns_explained(where):
+        server = server_for(where, opening.backend, opening.cache)
+        with server.visit(where, **options), options_of(server, options):
+            names = variables_of(server, where, options, opening.cache)
+            there = _paths(names)
+            wanted = there if group is None else [group.strip("/")]
+            groups = {
+                path: _group(server, where, path, names, opening, frozenset(without))
+                for path in wanted
+            }
     for path, each in groups.items():
         if path not in there and not each.attributes:
             problem = f"there is no group {path!r}, or nothing is in it"

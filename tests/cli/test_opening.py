@@ -45,6 +45,22 @@ def run(command, *words):
     return main([name, *words, *(["out.nc"] if command == "save" else []), *options])
 
 
+def assert_means(command, out, expected, name):
+    """Check that a command with this output read the expected values of a variable."""
+    if command in ("get", "save"):
+        found = biggus.open("out.nc")
+        assert found.name == name
+        np.testing.assert_array_equal(found.ndarray(), expected)
+    elif command == "info":
+        [facts] = json.loads(out)["variables"]
+        assert facts["shape"] == list(np.shape(expected))
+        assert len(facts["dims"]) == np.ndim(expected)
+    elif command in ("stats", "plan"):
+        assert json.loads(out)["shape"] == list(np.shape(expected))
+        if command == "stats":
+            assert json.loads(out)["statistics"]["max"] == np.max(expected)
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize(
     ("text", "key"), [("", ...), ("[1]", 1), ("[:, ::2, [0, 3]]", np.s_[:, ::2, [0, 3]])]
@@ -60,34 +76,45 @@ def test_every_command_takes_a_variable_and_a_key(command, text, key, words, cap
     code = run(command, *words)
     out, err = capsys.readouterr()
     assert (code, err) == (0, "")
-    if command in ("get", "save"):
-        found = biggus.open("out.nc")
-        assert found.name == "sos"
-        np.testing.assert_array_equal(found.ndarray(), expected)
-    elif command == "info":
-        [facts] = json.loads(out)["variables"]
-        assert facts["shape"] == list(np.shape(expected))
-        assert len(facts["dims"]) == np.ndim(expected)
-    elif command in ("stats", "plan"):
-        assert json.loads(out)["shape"] == list(np.shape(expected))
-        if command == "stats":
-            assert json.loads(out)["statistics"]["max"] == np.max(expected)
+    assert_means(command, out, expected, "sos")
 
 
+@pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize(
     "words",
     [
-        ("a.nc", "b.nc", "ocean/tos[3]"),
-        ("[ab].nc", "ocean/tos[3]"),
-        ("a.nc::ocean/tos", "b.nc", "[3]"),
+        ("a.nc", "b.nc", "ocean/tos[1:3]"),
+        ("[ab].nc", "ocean/tos[1:3]"),
+        ("?.nc::ocean/tos[1:3]",),
+        ("a.nc::ocean/tos", "b.nc", "[1:3]"),
     ],
 )
-def test_variable_and_key_come_after_several_files(words, capsys):
-    assert run("stats", *words) == 0
-    report = json.loads(capsys.readouterr().out)
-    assert report["shape"] == [3, 4]
-    assert report["dims"] == ["y", "x"]
-    assert report["statistics"]["max"] == 23
+def test_every_command_joins_files_and_then_selects(command, words, capsys):
+    expected = np.concatenate([VALUES, VALUES])[1:3]
+    code = run(command, *words)
+    out, err = capsys.readouterr()
+    assert (code, err) == (0, "")
+    assert_means(command, out, expected, "tos")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_joins_along_another_axis(command, capsys):
+    expected = np.concatenate([VALUES, VALUES], axis=2)
+    words = ("a.nc", "b.nc", "ocean/tos", "--join-axis", "x", "--join-mismatch", "ignore")
+    code = run(command, *words)
+    out, err = capsys.readouterr()
+    assert (code, err) == (0, "")
+    assert_means(command, out, expected, "tos")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_variable_may_have_the_name_of_a_file(command, tmp_path, capsys):
+    (tmp_path / "ocean").mkdir()
+    (tmp_path / "ocean" / "sos").write_text("no array")
+    code = run(command, "a.nc", "ocean/sos")
+    out, err = capsys.readouterr()
+    assert (code, err) == (0, "")
+    assert_means(command, out, 2 * VALUES, "sos")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
