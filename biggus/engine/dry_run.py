@@ -14,7 +14,7 @@ import numpy as np
 
 from biggus import options
 from biggus.engine.partial_cache import partial_cache_of
-from biggus.engine.passes import Passes, Prepared
+from biggus.engine.passes import Pass, Passes, Prepared
 from biggus.engine.repeated import Repeated
 from biggus.engine.running import most_at_once
 from biggus.graph import AlongAxes, Combination, Gufunc, Leaf, Node, Read, Reduce, key_of, pieces_of
@@ -27,7 +27,7 @@ from biggus.sources.base import Box, Chunks, Source, Values, box_shape, holds
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from biggus.planning.jobs import Output, Reduction, ReductionBlock, Wanted
+    from biggus.planning.jobs import ReductionBlock, Wanted
     from biggus.planning.rechunking import Gathering, Rechunking, Rewriting
     from biggus.planning.shared_scans import SharedScan
     from biggus.planning.tasks import Task
@@ -77,8 +77,8 @@ class _Checked(Passes["Reduce | AlongAxes | Gufunc"]):
     def finished(self, number: int, target: Reduce | AlongAxes | Gufunc) -> bool:
         return True
 
-    def make(self, reductions: Sequence[Reduction], outputs: Sequence[Output]) -> Wanted:
-        for scan in self.scans(reductions, outputs):
+    def make(self, planned: Pass) -> Wanted:
+        for scan in planned.scans:
             scan.at_once(1)
         return {}
 
@@ -98,13 +98,12 @@ class _Estimate(_Checked):
         self._left: dict[int, int] = {}  # passes that a reduction still needs, by its id
         self._written = 0  # bytes that the next pass writes to scratches
 
-    def make(self, reductions: Sequence[Reduction], outputs: Sequence[Output]) -> Wanted:
-        scans = self.scans(reductions, outputs)
-        if scans:
-            self.found.append(_estimated(scans))
+    def make(self, planned: Pass) -> Wanted:
+        if planned.scans:
+            self.found.append(_estimated(planned.scans))
             self.found[-1].scratch_bytes = self._written
         further = {}
-        for reduction in reductions:
+        for reduction in planned.reductions:
             for node, statistic in reduction.wanted.items():
                 remaining = self._left.setdefault(id(node), statistic.passes) - 1
                 self._left[id(node)] = remaining

@@ -18,6 +18,7 @@ from biggus.planning.leading import shared_scans_of
 from biggus.planning.rechunking import Gathering, Gatherings, held_bytes, placed
 from biggus.planning.rewriting import CommonSubexpressions, pushdown, reductions_of, substituted
 from biggus.sources.chunk_memory import scan_pass
+from biggus.support.once import once
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,10 +31,43 @@ Target = TypeVar("Target")
 """The type of objects that the values of a reduction are written to."""
 
 
-class Prepared:
-    """Expressions prepared for computing, and the plan of their first pass once it is made.
+class Pass:
+    """What one pass over the data computes.
 
-    An evaluation shares them with the check that comes before it.
+    Parameters
+    ----------
+    wanted : Wanted
+        Reductions, with their statistics.
+    outputs : sequence of Output
+    memory : int
+        The bytes that computing may take.
+
+    Attributes
+    ----------
+    reductions, outputs : list
+        The jobs that have elements.
+    empty : list of Reduction
+        The reductions that have none.
+    """
+
+    def __init__(self, wanted: Wanted, outputs: Sequence[Output], memory: int) -> None:
+        reductions = reductions_over(wanted)
+        self.reductions = [each for each in reductions if 0 not in each.node.shape]
+        self.empty = [each for each in reductions if 0 in each.node.shape]
+        self.outputs = [each for each in outputs if 0 not in each.node.shape]
+        self._memory = memory
+
+    @once
+    def scans(self) -> list[SharedScan]:
+        """The shared scans that compute the jobs."""
+        return shared_scans_of(self.reductions, self.outputs, self._memory)
+
+
+class Prepared:
+    """Expressions prepared for computing.
+
+    An evaluation and the check that comes before it share them, and the plan of the first pass.
+    Later passes read the results of earlier ones, which the check does not have.
 
     Parameters
     ----------
@@ -44,8 +78,15 @@ class Prepared:
     def __init__(self, nodes: Sequence[Node]) -> None:
         self.intern = CommonSubexpressions()
         self.nodes = [self.intern(pushdown(node)) for node in nodes]
-        self.reductions: list[Reduction] | None = None
-        self.scans: list[SharedScan] | None = None
+        self._first: Pass | None = None
+
+    def planned(self, number: int, wanted: Wanted, outputs: Sequence[Output], memory: int) -> Pass:
+        """Return the plan of a pass, from its number and the arguments of `Pass`."""
+        if number:
+            return Pass(wanted, outputs, memory)
+        if self._first is None:
+            self._first = Pass(wanted, outputs, memory)
+        return self._first
 
 
 class Passes(ABC, Generic[Target]):
@@ -62,7 +103,6 @@ class Passes(ABC, Generic[Target]):
     def __init__(self, prepared: Prepared, grids: Sequence[Chunks | None]) -> None:
         self.prepared = prepared
         self.nodes = prepared.nodes
-        self._is_first = True
         self._grids = grids
         self.targets: dict[int, Target] = {}
         """The target of each reduction, by its id."""
@@ -81,7 +121,7 @@ class Passes(ABC, Generic[Target]):
         """Return a node of the values in a target, with the given chunks."""
 
     @abstractmethod
-    def make(self, reductions: Sequence[Reduction], outputs: Sequence[Output]) -> Wanted:
+    def make(self, planned: Pass) -> Wanted:
         """Make a pass; return the statistics that need another pass over the same data."""
 
     def reduce_empty(self, reductions: Sequence[Reduction]) -> Wanted:
@@ -123,15 +163,11 @@ class Passes(ABC, Generic[Target]):
                     rechunkings.append(placed_output)
             # Scratches are kept in memory only if nothing else is computed in the pass.
             outputs += self._opened(rechunkings, alone=not (wanted or outputs))
-            reductions = self._reductions(wanted)
-            empty = self.reduce_empty([each for each in reductions if 0 in each.node.shape])
+            planned = self.prepared.planned(number, wanted, outputs, self.memory)
+            empty = self.reduce_empty(planned.empty)
             last = len(ready) == len(waiting) and not wanted
             with scan_pass(evaluation, number, last):
-                unfinished = self.make(
-                    [each for each in reductions if 0 not in each.node.shape],
-                    [each for each in outputs if 0 not in each.node.shape],
-                )
-            self._is_first = False
+                unfinished = self.make(planned)
             further = {**empty, **unfinished}
             numbers = itertools.count(len(self.nodes))
             for rechunking in rechunkings:
@@ -143,22 +179,6 @@ class Passes(ABC, Generic[Target]):
             going = set(map(id, further))
             done = {key: target for key, target in self.targets.items() if key not in going}
             self._substitute(waiting, done)
-
-    def _reductions(self, wanted: Wanted) -> list[Reduction]:
-        """Return the reductions of a pass."""
-        if not self._is_first:
-            return reductions_over(wanted)
-        if self.prepared.reductions is None:
-            self.prepared.reductions = reductions_over(wanted)
-        return self.prepared.reductions
-
-    def scans(self, reductions: Sequence[Reduction], outputs: Sequence[Output]) -> list[SharedScan]:
-        """Return the shared scans of a pass."""
-        if not self._is_first:
-            return shared_scans_of(reductions, outputs, self.memory)
-        if self.prepared.scans is None:
-            self.prepared.scans = shared_scans_of(reductions, outputs, self.memory)
-        return self.prepared.scans
 
     def _opened(self, rechunkings: Sequence[Gathering | Rewriting], alone: bool) -> list[Output]:
         """Make the scratches of rechunkings; return the outputs that fill them."""

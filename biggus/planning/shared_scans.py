@@ -7,9 +7,9 @@ block, and takes its values from what was read for the leader.
 
 from __future__ import annotations
 
+import itertools
 import math
-from copy import copy
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from biggus.errors import MemoryBudgetError
 from biggus.graph import Node, key_of
@@ -18,6 +18,7 @@ from biggus.planning.footprint import values_bytes
 from biggus.planning.groups import MOST, JobGroup
 from biggus.planning.tasks import Task, TaskBlock
 from biggus.planning.view_maps import ViewMap, read_regions_of
+from biggus.support.once import once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -47,61 +48,47 @@ class SharedScan:
 
     Attributes
     ----------
-    state : int
-        The bytes that are held throughout the scan.
+    groups : tuple of JobGroup
+        The leader, and then the members.
+    streamed : bool
+        Whether blocks are accumulated while they are read, run by run.
     peak : int
-        The most bytes that a task takes in addition.
+        The most bytes that a task takes, beside `state`.
     """
 
     def __init__(self, lead: JobGroup, members: Sequence[Member] = ()) -> None:
         self.lead = lead
         self.memory = lead.memory
-        self.members: tuple[Member, ...] = ()
-        self._shared: dict[int, tuple[Node, Selection]] = {}  # by the id of the node
-        self._results = self._peaks = 0  # of the members: bytes that wait, and the most bytes
-        self._states = lead.state
-        self._partial_bytes = lead.partial_bytes
-        self._repeated = _by_key(lead.repeated)
-        for member in members:
-            self._add(member)
-        self._allot()
-
-    def _add(self, member: Member) -> None:
-        """Add a member.  Sums are kept, so that adding n members takes time linear in n."""
-        group = member.group
-        self.members += (member,)
-        self._shared = self._shared | {id(member.base): (member.base, member.view_map.lead)}
-        # The results of earlier members are held until the last member is computed.
-        self._peaks = max(self._peaks, self._results + group.peak)
-        self._results += group.result_bytes
-        self._states += group.state
-        self._partial_bytes += group.partial_bytes
-        if group.repeated:
-            self._repeated = self._repeated | _by_key(group.repeated)
-
-    def _allot(self) -> None:
-        """Divide the memory: repeated values are kept for all blocks, if they fit into it."""
-        lead = self.lead
-        self.streamed = lead.streams and not self.members
-        """Whether blocks are accumulated while they are read, run by run."""
-        self.peak = (lead.streamed_peak if self.streamed else lead.peak) + self._peaks
-        self.peak += sum(values_bytes(base, lead.largest) for base, _ in self._shared.values())
-        self.state = self._states
-        self.repeated: list[tuple[Node, Selection]] = []
-        """The values that many blocks need, and that are kept because they fit into memory."""
-        nbytes = sum(
-            values_bytes(base, math.prod(selection.shape))
-            for base, selection in self._repeated.values()
-        )
-        room = self.memory - self.state - self.peak
-        if nbytes <= min(room, self.memory // _REPEATED):
-            self.repeated = list(self._repeated.values())
-            self.state += nbytes
+        self.members = tuple(members)
+        self.groups = (lead, *[member.group for member in members])
+        self.streamed = lead.streams and not members
+        self._shared = {id(each.base): (each.base, each.view_map.lead) for each in members}
+        peak = results = 0
+        for group in self.groups[1:]:
+            # The results of earlier members are held until the last member is computed.
+            peak = max(peak, results + group.peak)
+            results += group.result_bytes
+        shared = sum([values_bytes(base, lead.largest) for base, _ in self._shared.values()])
+        self.peak = peak + shared + (lead.streamed_peak if self.streamed else lead.peak)
+        self._partial_states = sum([group.state for group in self.groups])
 
     @property
-    def groups(self) -> tuple[JobGroup, ...]:
-        """The groups: that of the leader first."""
-        return (self.lead, *[member.group for member in self.members])
+    def fits(self) -> bool:
+        """Whether at least one task can be computed in the memory."""
+        return self._partial_states + self.peak <= self.memory
+
+    @once
+    def repeated(self) -> list[tuple[Node, Selection]]:
+        """The values that many blocks need and that are kept: all, if they fit into memory."""
+        pairs = itertools.chain.from_iterable([group.repeated for group in self.groups])
+        repeated = list({(id(node), key_of(seen)): (node, seen) for node, seen in pairs}.values())
+        room = self.memory - self._partial_states - self.peak
+        return repeated if _nbytes(repeated) <= min(room, self.memory // _REPEATED) else []
+
+    @once
+    def state(self) -> int:
+        """The bytes that are held throughout the scan."""
+        return self._partial_states + _nbytes(self.repeated)
 
     @property
     def io_bound(self) -> bool:
@@ -177,7 +164,8 @@ class SharedScan:
         most : int
             The number of tasks that are computed at once.
         """
-        return most - 1 + min(_AHEAD + most, self.room(most) // max(1, self._partial_bytes))
+        partial_bytes = sum([group.partial_bytes for group in self.groups])
+        return most - 1 + min(_AHEAD + most, self.room(most) // max(1, partial_bytes))
 
     def room(self, most: int) -> int:
         """Return how many bytes of memory are left while `most` tasks are computed."""
@@ -203,19 +191,17 @@ class SharedScan:
             lead = self.lead.cut(lengths)
             if lead.largest > max(MOST, self.lead.largest):
                 continue
-            if lead is self.lead:
-                scan = copy(self)
-            else:
-                scan = SharedScan(lead, [each.along(lead) for each in self.members])
-            scan._add(member.along(lead))
-            scan._allot()
-            if scan.state + scan.peak <= self.memory:
+            members = self.members
+            if lead is not self.lead:
+                members = tuple([each.along(lead) for each in members])
+            scan = SharedScan(lead, (*members, member.along(lead)))
+            if scan.fits:
                 return scan
         return None
 
 
-def _by_key(repeated: Iterable[tuple[Node, Selection]]) -> dict[Any, tuple[Node, Selection]]:
-    return {(id(node), key_of(selection)): (node, selection) for node, selection in repeated}
+def _nbytes(repeated: Iterable[tuple[Node, Selection]]) -> int:
+    return sum([values_bytes(node, math.prod(selection.shape)) for node, selection in repeated])
 
 
 class Member(NamedTuple):

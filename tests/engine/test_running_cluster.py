@@ -11,7 +11,6 @@ import pytest
 import biggus
 from biggus.engine.passes import Passes, Prepared
 from biggus.errors import SourceError
-from biggus.planning.leading import shared_scans_of
 from biggus.planning.pruning import pruned
 
 if find_spec("distributed") is None:
@@ -108,9 +107,9 @@ class Sizes(Passes):
 
     leaf = open_scratch = use_scratches = target
 
-    def make(self, reductions, outputs):
+    def make(self, planned):
         self.sizes = []
-        for scan in shared_scans_of(reductions, outputs, 10**9):
+        for scan in planned.scans:
             for task in scan.tasks():
                 self.sizes.append(len(pickle.dumps(pruned(task))))
         return {}
