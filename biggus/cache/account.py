@@ -34,6 +34,7 @@ from biggus.cache.removing import remove_all
 from biggus.cache.room import CHUNKS, Room, make_room, seen_most
 from biggus.cache.sweep import Sweeper
 from biggus.cache.writers import FolderWriter
+from biggus.support import watching
 
 logger = logging.getLogger("biggus.cache")
 
@@ -227,6 +228,16 @@ class Account:
         if any(room.gone):
             evicted = sum(map(len, room.gone))
             logger.info("evicted %d entries: the cache is at its size limit", evicted)
+
+    def _began(self) -> int | None:
+        """Return when this evaluation first used the cache, now if it does so for the first time.
+
+        None outside of evaluations, and if every chunk is stored.  The caller holds the lock.
+        """
+        scan = watching.of_evaluation()
+        if scan is None or self._admission is None:
+            return None
+        return self._admission.began(scan, self._clock + len(self._notes))
 
     def _look_back(self, room: Room) -> list[tuple[str, int]]:
         """Update the time of the next entry to evict; return remembered misses the first time."""

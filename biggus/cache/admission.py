@@ -4,7 +4,8 @@ Entries are evicted in the order of their last use.  That fails for repeated sca
 than the cache holds: each chunk would be evicted just before it is read again.  So an
 evaluation does not evict chunks that it has used itself.  And the last use of chunks that are
 not in the cache is remembered: as long as such chunks come back in the order of their last
-uses, one of them replaces another only if that one was used longer ago.
+uses, one of them replaces another only if that one was used longer ago.  All chunks that one
+evaluation did not store have the time when it began, as their order differs each time.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ class Admission:
             return None
         known = bool(self._returns)
         if known:
-            self._ordered += _WEIGHT * ((seen > self._returns[0]) - self._ordered)
+            self._ordered += _WEIGHT * ((seen >= self._returns[0]) - self._ordered)
         self._returns.append(seen)
         return seen if known and self._ordered >= _IN_ORDER else None
 

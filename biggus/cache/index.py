@@ -22,7 +22,6 @@ from biggus.cache.pins import pin, pinned, unpin
 from biggus.cache.room import CHUNKS, DESCRIPTIONS
 from biggus.cache.sweep import SWEEP_SECONDS
 from biggus.errors import CacheError
-from biggus.support import watching
 
 T = TypeVar("T")
 
@@ -74,6 +73,7 @@ class Index(Account):
         if self._notes.known(one) or not self.writable:
             return
         with self._lock:
+            self._began()
             self._notes.use(one)
         self._settle_if_due()
 
@@ -193,14 +193,12 @@ class Index(Account):
 
         None if it may evict any.
         """
-        scan = watching.of_evaluation()
         with self._lock:
             if self._admission is None:
                 return None
+            began = self._began()
             seen = self._admission.returned(key)
-            if seen is None and scan is not None:
-                return self._admission.began(scan, self._clock + len(self._notes))
-            return seen
+            return began if seen is None else seen
 
     def _admits(self, seen: int) -> bool:
         """Return whether an entry may be evicted for a chunk seen before."""
@@ -214,7 +212,9 @@ class Index(Account):
         assert self._admission is not None
         with self._lock:
             self._notes.see((GONE, key), size)
-            self._admission.note([(key, self._clock + len(self._notes))])
+            began = self._began()
+            used = self._clock + len(self._notes) if began is None else began
+            self._admission.note([(key, used)])
         self._settle_if_due()
 
     def _settle_if_due(self) -> None:
