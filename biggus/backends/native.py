@@ -23,15 +23,15 @@ class LibraryLock:
     def __init__(self) -> None:
         lock: Any = threading.RLock()
         self._lock = lock  # taken once, however often its owner takes this one
-        self._owned: Callable[[], bool] = lock._is_owned  # noqa: SLF001 - no other way
+        self._is_owned: Callable[[], bool] = lock._is_owned  # noqa: SLF001 - no other way
         self._depth = 0  # how often the owner has taken the lock
         self._tasks: deque[Callable[[], object]] = deque()
-        self._inner: tuple[Any, ...] = ()
+        self._inner: list[Callable[[], Any]] = []
         self._closers: list[Callable[[], object]] = []
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """Take the lock, as `threading.RLock` does."""
-        if self._depth and self._owned():
+        if self._depth and self._is_owned():
             self._depth += 1
             return True
         try:
@@ -39,7 +39,7 @@ class LibraryLock:
             if taken:
                 self._depth = 1
         except BaseException:  # an interrupt, perhaps just after the lock was taken
-            if self._owned():
+            if self._is_owned():
                 self._lock.release()
             raise
         return taken
@@ -53,7 +53,7 @@ class LibraryLock:
             self._depth -= 1
             if not self._depth:
                 self._lock.release()
-            elif not self._owned():
+            elif not self._is_owned():
                 self._depth += 1
                 raise RuntimeError("another thread has the lock")
         if self._tasks:  # queued meanwhile by a thread that found the lock taken
@@ -68,10 +68,15 @@ class LibraryLock:
         self._tasks.append(task)
         self._attend()
 
-    def heed(self, inner: Any) -> None:
-        """Take also a library's own lock for tasks and forks; its calls take it after this one."""
-        if inner not in self._inner:
-            self._inner = (*self._inner, inner)
+    def heed(self, inner: Callable[[], Any]) -> None:
+        """Take also a library's own lock for tasks and forks; its calls take it after this one.
+
+        `inner` returns that lock, or None as long as the library is not imported.
+        """
+        self._inner.append(inner)
+
+    def _own_locks(self) -> list[Any]:
+        return [lock for inner in self._inner if (lock := inner()) is not None]
 
     def close_at_forks(self, closer: Callable[[], object]) -> None:
         """Call `closer` before each fork of the process, under this lock.
@@ -81,20 +86,28 @@ class LibraryLock:
         """
         self._closers.append(closer)
 
-    def take_for_fork(self) -> tuple[Any, ...]:
+    def take_for_fork(self, taken: list[Any]) -> None:
         """Take this lock, close all files unless this thread uses one, and take the libraries' own.
 
         A library may be entered without this lock, as when an object of h5py is freed, and not
-        every release of h5py holds its own lock over forks.  Return the locks that were taken.
+        every release of h5py holds its own lock over forks.  Each lock is added to `taken` before
+        it is taken, for an interrupt may come at any moment.
         """
+        # h5py takes its lock before this one if it was imported a moment ago; a thread that has
+        # this one may wait for it.
+        early = [] if self._is_owned() else [lock for lock in self._own_locks() if _has(lock)]
+        for lock in early:
+            lock.release()
+        taken.append(self)
         self.acquire()
+        for lock in early:
+            lock.acquire()
         if self._depth == 1:
             for closer in self._closers:
                 closer()
-        inner = self._inner
-        for lock in inner:
+        for lock in self._own_locks():
+            taken.append(lock)
             lock.acquire()
-        return (self, *inner)
 
     def _attend(self) -> None:
         """Run queued tasks unless a thread, this one or another, is inside the library."""
@@ -103,7 +116,7 @@ class LibraryLock:
             try:
                 if self._depth > 1:
                     return  # this thread has the lock, and runs them when it releases it
-                for inner in self._inner:
+                for inner in self._own_locks():
                     if _has(inner) or not inner.acquire(blocking=False):
                         return  # left to the next caller: nothing signals its release
                     taken.append(inner)
@@ -165,18 +178,20 @@ def guard_forks() -> None:
         )
 
 
-class _LockAtFork:
+class _LockAtFork(threading.local):
     """Holds the locks over a fork, unless the fork began before this was registered."""
 
-    _taken: tuple[Any, ...] = ()
+    def __init__(self) -> None:
+        self._taken: list[Any] = []
 
     def take(self) -> None:
-        self._taken = hdf5_lock.take_for_fork()
+        hdf5_lock.take_for_fork(self._taken)
 
     def let_go(self) -> None:
-        taken, self._taken = self._taken, ()
-        for lock in reversed(taken):
-            lock.release()
+        while self._taken:
+            if _has(lock := self._taken[-1]):
+                lock.release()
+            del self._taken[-1]
 
 
 guard_forks()

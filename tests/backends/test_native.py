@@ -116,8 +116,8 @@ def test_failed_tasks_are_logged(lock, caplog):
 @pytest.mark.parametrize("in_this_thread", [True, False])
 def test_tasks_respect_the_librarys_own_lock(lock, in_other_thread, in_this_thread):
     inner, done = threading.RLock(), []
-    lock.heed(inner)
-    lock.heed(inner)
+    lock.heed(lambda: inner)
+    lock.heed(lambda: None)  # of a library that is not imported
     run = (lambda function, *args: function(*args)) if in_this_thread else in_other_thread
     run(inner.acquire)
     lock.soon(lambda: done.append(in_other_thread(inner.acquire, False)))
@@ -141,7 +141,7 @@ FORK = """if True:
         lock = h5py()._objects.phil
     else:
         lock = threading.RLock()
-        native.hdf5_lock.heed(lock)
+        native.hdf5_lock.heed(lambda: lock)
     taken, left = threading.Event(), threading.Event()
     def inside():
         with lock:
@@ -171,6 +171,52 @@ def test_forks_wait_until_no_thread_has_the_librarys_own_lock(library):
     command = [sys.executable, "-W", "ignore", "-c", FORK, library]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stdout == "0\nfree\n", done.stderr
+
+
+FORK_WHILE_IMPORTING = """if True:
+    import os, signal, sys, threading
+    import biggus
+    from biggus.backends import native
+    path, reached = sys.argv[1:]
+    arrived, forking = threading.Event(), threading.Event()
+    os.register_at_fork(before=forking.set)  # called after the handler of h5py
+    class Finder:
+        def find_spec(self, name, path=None, target=None):
+            if name == reached and threading.current_thread() is reader:
+                arrived.set()
+                forking.wait()
+    sys.meta_path.insert(0, Finder())
+    def work():
+        print(biggus.open(path, "a").ndarray())
+    reader = threading.Thread(target=work)
+    signal.alarm(100)  # only a hung process takes as long
+    reader.start()
+    arrived.wait()
+    child = os.fork()
+    if not child:
+        signal.alarm(100)
+        os._exit(0 if biggus.open(path, "a").ndarray() == 3 else 3)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    reader.join()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+@pytest.mark.parametrize("reached", ["h5py.h5r", "h5py._hl.files", "netCDF4._netCDF4"])
+def test_forks_wait_for_the_import_of_a_library(tmp_path, reached):
+    # h5py takes its lock in forks as soon as it has made it, long before its import is over.
+    library = pytest.importorskip(reached.partition(".")[0])
+    if library.__name__ == "h5py":
+        path = tmp_path / "a.h5"
+        with library.File(path, "w") as file:
+            file["a"] = 3
+    else:
+        path = tmp_path / "a.nc"
+        with library.Dataset(path, "w", format="NETCDF3_CLASSIC") as file:
+            file.createVariable("a", "i4", ())[...] = 3
+    command = [sys.executable, "-W", "ignore", "-c", FORK_WHILE_IMPORTING, str(path), reached]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert sorted(done.stdout.split()) == ["0", "3"], done.stderr
 
 
 def test_no_task_is_lost_between_threads(lock):

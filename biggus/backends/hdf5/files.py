@@ -13,6 +13,7 @@ import itertools
 import logging
 import os
 import re
+import sys
 import time
 from collections.abc import Hashable, Iterator
 from functools import cache
@@ -98,13 +99,15 @@ def h5py() -> Any:
     MissingDependencyError
         If it is not installed.
     """
-    with needing("h5py", "hdf5", "reading HDF5 files"):
+    with hdf5_lock, needing("h5py", "hdf5", "reading HDF5 files"):
         import h5py as module
-    guard_forks()
-    own = getattr(getattr(module, "_objects", None), "phil", None)
-    if own is not None:
-        hdf5_lock.heed(own)
+
+        guard_forks()
     return module
+
+
+# The module is there before its import is over.
+hdf5_lock.heed(lambda: getattr(sys.modules.get("h5py._objects"), "phil", None))
 
 
 def _close(opened: OpenFile) -> None:

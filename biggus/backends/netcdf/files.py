@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from biggus.backends.files import HandlePool
 from biggus.backends.hdf5.attribute_checks import check_all_attributes
 from biggus.backends.hdf5.heaps import HeapError, check_heaps, start_of
-from biggus.backends.native import guard_forks, hdf5_lock
+from biggus.backends.native import hdf5_lock
 from biggus.backends.netcdf.classic import MARKS, HeaderError, shortfall
 from biggus.backends.netcdf.h5py_files import opened_briefly
 from biggus.backends.netcdf.refused import omission, refusal
@@ -39,9 +39,8 @@ def netcdf4() -> Any:
     MissingDependencyError
         If it is not installed.
     """
-    with needing("netCDF4", "netcdf", "reading netCDF files"), hdf5_lock:
+    with hdf5_lock, needing("netCDF4", "netcdf", "reading netCDF files"):
         import netCDF4
-    guard_forks()
     return netCDF4
 
 
