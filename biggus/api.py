@@ -93,7 +93,7 @@ def open(
     >>> import biggus
     >>> b = biggus.open("https://tiles.example.org/{z}/{x}/{y}.jpg", zoom=9, cache=False)
     >>> b
-    <biggus.Array (y: 131072, x: 131072, band: 3) dtype=uint8 48 GiB>
+    <biggus.Array (y: 131072, x: 131072, band: 3) dtype=uint8 51.54 GB>
     """
     where, variable = located(location, variable)
     chosen = chosen_cache(cache, bool(where.scheme))

@@ -105,32 +105,19 @@ def parse_size(size: float | str) -> int:
 
 
 def format_bytes(nbytes: int) -> str:
-    """Format a number of bytes with a binary unit.
+    """Format a number of bytes with a decimal unit, as `parse_size` reads it.
 
     Examples
     --------
-    >>> format_bytes(131072 * 131072 * 3)
-    '48 GiB'
+    >>> format_bytes(131072 * 131072 * 3), format_bytes(parse_size("20 GB"))
+    ('51.54 GB', '20 GB')
     """
     amount = float(nbytes)
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB", "PiB"):
-        if amount < 1024 or unit == "PiB":
+    for unit in ("B", "kB", "MB", "GB", "TB", "PB"):
+        if amount < 1000 or unit == "PB":
             break
-        amount /= 1024
+        amount /= 1000
     return f"{amount:.4g} {unit}"
-
-
-def format_size(nbytes: int) -> str:
-    """Format a size that a user gave: with a decimal unit if that is short, as users write it.
-
-    Examples
-    --------
-    >>> format_size(parse_size("20 GB")), format_size(parse_size("1.5 GiB"))
-    ('20 GB', '1.5 GiB')
-    """
-    power = max(0, min(4, (len(str(nbytes)) - 1) // 3))
-    decimal = f"{nbytes / 1000**power:.4g} {('B', 'kB', 'MB', 'GB', 'TB')[power]}"
-    return decimal if power and parse_size(decimal) == nbytes else format_bytes(nbytes)
 
 
 def _is_number(value: object) -> bool:

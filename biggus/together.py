@@ -8,7 +8,7 @@ from biggus import engine
 from biggus.adapt import nodes_of
 from biggus.array import Array, filling
 from biggus.errors import ReadLimitError
-from biggus.options import format_bytes, format_size, parse_size
+from biggus.options import format_bytes, parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -157,6 +157,6 @@ def _estimated(nodes: list[Node], max_bytes: int | str | None) -> Plan:
     if max_bytes is not None and estimated.read_bytes > parse_size(max_bytes):
         raise ReadLimitError(
             f"{format_bytes(estimated.read_bytes)} would be read, more than the "
-            f"{format_size(parse_size(max_bytes))} allowed"
+            f"{format_bytes(parse_size(max_bytes))} allowed"
         )
     return estimated

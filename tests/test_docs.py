@@ -121,7 +121,7 @@ def run_command(line: str) -> None:
         main(shlex.split(line))
     text = printed.getvalue().replace(str(Path.cwd()), "/data")
     text = re.sub(r"^(  time  +)\S+ s$", r"\g<1>0.2 s", text, flags=re.MULTILINE)
-    sys.stdout.write(re.sub(r"at most \S+ \w+ of memory", "at most 19 MiB of memory", text))
+    sys.stdout.write(re.sub(r"at most \S+ \w+ of memory", "at most 20 MB of memory", text))
 
 
 def run(test: doctest.DocTest) -> tuple[int, str]:

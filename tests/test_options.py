@@ -13,7 +13,7 @@ import pytest
 import biggus
 from biggus import options
 from biggus.errors import OptionError
-from biggus.options import Options, current, parse_size, set_options
+from biggus.options import Options, current, format_bytes, parse_size, set_options
 
 
 @pytest.fixture(autouse=True)
@@ -153,3 +153,12 @@ def test_parse_size():
     assert parse_size(" 2kib ") == 2048
     assert parse_size(10) == 10
     assert biggus.set_options is set_options
+
+
+@pytest.mark.parametrize("size", ["1 B", "999 B", "1 kB", "100 MB", "1.5 GB", "20 GB", "4.2 PB"])
+def test_sizes_are_shown_as_they_are_given(size):
+    number, unit = size.split()
+    nbytes = round(float(number) * 1000 ** ["B", "kB", "MB", "GB", "TB", "PB"].index(unit))
+    assert format_bytes(nbytes) == size
+    if unit != "PB":
+        assert parse_size(format_bytes(nbytes)) == nbytes

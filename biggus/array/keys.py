@@ -9,7 +9,7 @@ from typing import Any
 from biggus import options
 from biggus.adapt import Lazy
 from biggus.errors import MemoryBudgetError
-from biggus.options import format_bytes, format_size
+from biggus.options import format_bytes
 
 _log = logging.getLogger("biggus")
 
@@ -65,7 +65,7 @@ def _read(array: Any) -> Any:
     if array.nbytes > limit:
         raise MemoryBudgetError(
             f"not reading {format_bytes(array.nbytes)} of a key (the memory option is "
-            f"{format_size(limit)}): slice it, or use biggus.where(mask, a, ...), or a[i:j][key]"
+            f"{format_bytes(limit)}): slice it, or use biggus.where(mask, a, ...), or a[i:j][key]"
         )
     _log.info("a lazy array as a key: %s are read", format_bytes(array.nbytes))
     values = array.ndarray()  # raises an error if a value is missing

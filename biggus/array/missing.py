@@ -16,7 +16,7 @@ from biggus import graph as nodes
 from biggus.adapt import Lazy
 from biggus.array import filling
 from biggus.errors import MemoryBudgetError
-from biggus.options import format_bytes, format_size
+from biggus.options import format_bytes
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -103,7 +103,7 @@ def _check_unasked(node: Node) -> None:
     if nbytes > limit:
         raise MemoryBudgetError(
             f"not reading {format_bytes(nbytes)} implicitly (the memory option is "
-            f"{format_size(limit)}): slice it first, or call .ndarray()"
+            f"{format_bytes(limit)}): slice it first, or call .ndarray()"
             + (", or pass .filled(...) to libraries that take lazy arrays without masks")
             * node.masked
         )

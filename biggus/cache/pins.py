@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from biggus.cache.ledger import PINNED, STAYS, Ledger
 from biggus.errors import CacheError
-from biggus.options import format_bytes, format_size
+from biggus.options import format_bytes
 
 _MOST = 0.75
 """The share of the size limit that may be pinned."""
@@ -29,7 +29,7 @@ def pin(ledger: Ledger, sizes: Mapping[str, int], size_limit: int) -> None:
     if total > _MOST * size_limit:
         raise CacheError(
             f"the pinned chunks in {ledger.folder} would take {format_bytes(total)}, more than "
-            f"three quarters of its size limit of {format_size(size_limit)}"
+            f"three quarters of its size limit of {format_bytes(size_limit)}"
         )
     ledger.pins = True
     _use(ledger, [key for key, _ in keys], STAYS)

@@ -14,7 +14,7 @@ import biggus
 from biggus.cli.tables import table
 from biggus.cli.usage import common_options
 from biggus.errors import CacheError
-from biggus.options import format_bytes, format_size
+from biggus.options import format_bytes
 
 DESCRIPTION = "Show what the cache on disk holds, or clear it."
 
@@ -47,7 +47,7 @@ def _info(arguments: argparse.Namespace) -> None:
         stats = cache.stats()
         remembered = len(_described(cache))
     print(stats.path)
-    limit = format_size(stats.size_limit)
+    limit = format_bytes(stats.size_limit)
     share = f"{100 * stats.bytes / stats.size_limit:.3g} %"
     rows = [
         ("chunks", f"{stats.entries:,}"),

@@ -11,7 +11,7 @@ from biggus import engine, options
 from biggus.backends.location import split_location
 from biggus.construct import ArrayAdapter
 from biggus.errors import OutputError
-from biggus.options import format_bytes, format_size
+from biggus.options import format_bytes
 from biggus.sinks.locations import store_class
 from biggus.sinks.npy import NpyStore
 from biggus.sinks.saving import save
@@ -73,7 +73,7 @@ def all_values(array: Array) -> Values:
     if array.nbytes > limit:
         raise OutputError(
             f"{format_bytes(array.nbytes)} at once are more than the memory option allows "
-            f"({format_size(limit)}): select fewer values, or write .nc, .zarr or .h5"
+            f"({format_bytes(limit)}): select fewer values, or write .nc, .zarr or .h5"
         )
     return engine.evaluate(array.node)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from biggus.errors import MemoryBudgetError
 from biggus.graph import Node, key_of
-from biggus.options import format_bytes, format_size
+from biggus.options import format_bytes
 from biggus.planning.footprint import values_bytes
 from biggus.planning.groups import MOST, JobGroup
 from biggus.planning.tasks import Task, TaskBlock
@@ -149,7 +149,7 @@ class SharedScan:
             shape = " × ".join([str(axis.longest) for axis in axes]) or "one value"
             raise MemoryBudgetError(
                 f"a block of {shape} takes {format_bytes(self.peak + self.state)} to compute, "
-                f"and the memory option allows {format_size(self.memory)}: "
+                f"and the memory option allows {format_bytes(self.memory)}: "
                 "allow more with biggus.set_options(memory=...), or store it in smaller chunks"
             )
         return min(most, room)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from biggus import options
 from biggus.engine.concurrent_reads import computing
 from biggus.errors import MemoryBudgetError
-from biggus.options import format_bytes, format_size
+from biggus.options import format_bytes
 from biggus.pyramids.blocks import EXACT_LEVELS
 from biggus.pyramids.keeping import place
 from biggus.sources.base import Box, box_shape, whole
@@ -81,7 +81,7 @@ def _fitting(reducer: Reducer, memory: int) -> Reducer:
         if layout is None:
             raise MemoryBudgetError(
                 f"an overview takes {format_bytes(least.peak_bytes)} at once, and the memory "
-                f"option is {format_size(memory)}: raise it, or store the array in smaller chunks"
+                f"option is {format_bytes(memory)}: raise it, or store the array in smaller chunks"
             )
         least = type(reducer)(reducer.node, layout, reducer.averaging)
     return least

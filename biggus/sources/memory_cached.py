@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biggus import options
-from biggus.options import format_bytes, format_size
+from biggus.options import format_bytes
 from biggus.sources.base import box_shape, call, checked, read, read_into
 from biggus.sources.chunk_memory import Chunk, chunk_memory
 from biggus.sources.keyed_grid import ChunkKey, KeyedGrid
@@ -306,7 +306,7 @@ class MemoryCached(Wrapper):
             format_bytes(math.prod(box_shape(box)) * self.dtype.itemsize),
             count,
             format_bytes(nbytes),
-            format_size(limit),
+            format_bytes(limit),
             REMEDY,
         )
 

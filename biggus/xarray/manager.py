@@ -26,7 +26,7 @@ from biggus.expressions import applied
 from biggus.expressions.apply import Apply, Slot
 from biggus.functions.axes import moveaxis
 from biggus.graph import Elementwise
-from biggus.options import current, format_bytes, format_size
+from biggus.options import current, format_bytes
 from biggus.sinks import save
 from biggus.sources.normal import normal_axes
 from biggus.together import ndarrays
@@ -188,7 +188,7 @@ def _check_room(arrays: Sequence[Array]) -> None:
     nbytes, limit = sum(each.nbytes for each in arrays), current().memory
     if nbytes > limit:
         raise MemoryBudgetError(
-            f"not loading {format_bytes(nbytes)} (the memory option is {format_size(limit)}): "
+            f"not loading {format_bytes(nbytes)} (the memory option is {format_bytes(limit)}): "
             "select or reduce it first, write it to a store with to_netcdf, to_zarr or "
             ".biggus.save, allow it with biggus.set_options(memory=...), or load it anyway "
             "with .biggus.compute()"

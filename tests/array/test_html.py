@@ -30,7 +30,7 @@ def test_table_and_picture_of_an_array():
         "shape": "time: 100, lat: 180, lon: 360",
         "dtype": "float32",
         "units": "K",
-        "size": "24.72 MiB",
+        "size": "25.92 MB",
         "chunks": "120 of 10 × 90 × 60",
         "source": "unreadable source",
     }

@@ -67,7 +67,6 @@ def test_error_is_one_line_with_exit_code_1(tmp_path):
         ["nonsense"],
         ["record", "python", "study.py"],
         ["info"],
-        ["info", "a", "b", "c"],
         ["info", "a", "--no-such-option"],
         ["get", "a"],
         ["get", "a", "b[", "-o", "c.npy"],

@@ -72,7 +72,7 @@ def test_plan_lists_each_pass():
     assert plan.tasks == sum(each.tasks for each in plan.passes)
     lines = str(plan).splitlines()
     assert len(lines) == 3
-    assert "16 MiB" in lines[0]
+    assert "16.78 MB" in lines[0]
 
 
 def times_read(*arrays):

@@ -194,7 +194,7 @@ def test_full_disk_raises_output_error(folder, monkeypatch, call):
     monkeypatch.setattr(os, call, full, raising=False)
     with (
         biggus.set_options(memory=LITTLE),
-        pytest.raises(OutputError, match=r"2.472 MiB has no room in .*: No space left"),
+        pytest.raises(OutputError, match=r"2.592 MB has no room in .*: No space left"),
     ):
         biggus.median(a, axis=0).ndarray()
     assert not list(folder.iterdir())

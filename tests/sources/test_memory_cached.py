@@ -246,7 +246,7 @@ def test_too_small_chunk_memory_warns_once(caplog):
         for step in range(8):
             np.testing.assert_array_equal(lazy[step].ndarray(), encoded.values[step])
     (record,) = [each for each in caplog.records if each.name == "biggus.sources"]
-    assert "6 chunks of 11.72 KiB together" in record.getMessage()
+    assert "6 chunks of 12 kB together" in record.getMessage()
     assert "set_options(chunk_memory=...)" in record.getMessage()
     assert len(encoded.decoded) < 8 * 6  # a part of it stays
 
@@ -258,7 +258,7 @@ def test_plan_shows_bytes_in_memory_and_repeated_decoding():
     lazy[0].ndarray()
     plan = biggus.plan([lazy[1]])
     assert plan.in_memory_bytes == plan.read_bytes == 25 * 15 * 4
-    assert "1.465 KiB in memory" in str(plan)
+    assert "1.5 kB in memory" in str(plan)
     with biggus.set_options(chunk_memory=8 * 10 * 10 * 4):
         plan = biggus.plan([lazy[1]])
         assert plan.passes[0].decodes_again

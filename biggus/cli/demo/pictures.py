@@ -74,7 +74,7 @@ def picture_tenerife(path: Path, image: npt.NDArray[np.uint8], requested: int) -
         ax.set_ylabel("row of the array")
         _degrees_beside(ax, west, east, south, north)
         ax.set_title(
-            "Tenerife: z9[54600:55000, 59300:59850] of an array of 48 GiB\n"
+            "Tenerife: z9[54600:55000, 59300:59850] of an array of 52 GB\n"
             f"{requested} of {4**ZOOM:,} tiles were requested",
             fontsize=12,
             pad=10,

@@ -1,4 +1,4 @@
-"""The planet: 2**18 map tiles as one array of 48 GiB."""
+"""The planet: 2**18 map tiles as one array of 52 GB."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ LONGITUDE = np.arange(-179, 180, 2, dtype=np.float32)
 
 
 def weather() -> biggus.Array:
-    """Return the lazy temperatures of each day and place, 384 MiB."""
+    """Return the lazy temperatures of each day and place, 403 MB."""
     days = biggus.ArrayAdapter(np.arange(DAYS, dtype=np.float32), chunks=(_CHUNK,))[:, None, None]
     north = np.radians(LATITUDE)[:, None]
     east = np.radians(LONGITUDE)
