@@ -255,7 +255,7 @@ def located(location: object, variable: str | None) -> tuple[Location, str | Non
         return where, named or variable
     problem = f"a location is a string or a path, not {type(location).__name__}"
     if hasattr(location, "__iter__") and not isinstance(location, (bytes, bytearray)):
-        problem += "; biggus.open_many opens several"
+        problem += "; `biggus.open_many` opens several"
     raise TypeError(problem)
 
 
@@ -321,14 +321,13 @@ def options_of(backend: Backend, options: dict[str, Any]) -> Iterator[None]:
         return
     parameters = inspect.signature(backend.open).parameters.values()
     open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters)
-    # The first two are location and variable.
-    known = [p.name for p in list(parameters)[2:] if p.kind is not p.VAR_KEYWORD]
+    known = backend.option_names()
     own = [name for name in inspect.signature(open).parameters if name != "options"]
     takes = ", ".join(name for name in known if name not in own)
     for name in options:
         if name not in known and not open_ended:
             listing = f" (its options: {takes})" if takes else " (it has no options of its own)"
-            hint = f"{did_you_mean(name, [*known, *own], '{}=')}{listing}"
+            hint = f"{did_you_mean(name, [*known, *own], '`{}=`')}{listing}"
             raise BackendOptionError(
                 f"the {backend.name} backend has no option {name!r}", name, hint
             )
@@ -337,7 +336,8 @@ def options_of(backend: Backend, options: dict[str, Any]) -> Iterator[None]:
     except BackendOptionError as error:
         if error.option not in options or error.hint:
             raise
-        hint = did_you_mean(error.option, [*known, *own], "{}=")
+        others = [name for name in (*known, *own) if name != error.option]
+        hint = did_you_mean(error.option, others, "`{}=`")
         raise BackendOptionError(str(error), error.option, hint) from error
 
 

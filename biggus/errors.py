@@ -168,7 +168,7 @@ class MismatchError(BiggusError, ValueError):
     def __init__(self, first: str, other: str, difference: str) -> None:
         super().__init__(
             f"the numbers of {first} and of {other} do not mean the same: {difference}; "
-            "mismatch='ignore' joins them as they are"
+            "`mismatch='ignore'` joins them as they are"
         )
         self.first = first
         self.other = other
@@ -191,7 +191,7 @@ class OutputExistsError(OutputError):
     _made_of = ("path",)
 
     def __init__(self, path: str) -> None:
-        super().__init__(f"cannot write {path}: it is there already; overwrite=True replaces it")
+        super().__init__(f"cannot write {path}: it is there already; `overwrite=True` replaces it")
         self.path = path
 
 
@@ -242,7 +242,22 @@ class MissingDependencyError(BiggusError, ImportError):
 
 
 class MaskedValueError(BiggusError, ValueError):
-    """A value is missing, and the dtype of the ndarray has no value that says so."""
+    """A value is missing, and the dtype of the ndarray has no value that says so.
+
+    Parameters
+    ----------
+    problem : str
+        What is wrong.
+    remedy : str
+        What to do in Python; it is appended to the message.
+    """
+
+    _made_of = ("problem", "remedy")
+
+    def __init__(self, problem: str, remedy: str = "") -> None:
+        super().__init__(f"{problem}; {remedy}" if remedy else problem)
+        self.problem = problem
+        self.remedy = remedy
 
 
 class MemoryBudgetError(BiggusError, MemoryError):
@@ -261,7 +276,9 @@ class DeadlineError(BiggusError, TimeoutError):
     _made_of = ("seconds",)
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"not done within {seconds:g} s, as set_options(deadline=...) asks")
+        super().__init__(
+            f"not done within {seconds:g} s, as `biggus.set_options(deadline=...)` asks"
+        )
         self.seconds = seconds
 
 

@@ -345,7 +345,7 @@ def _of_bounded(member: JoinedMember) -> Mapping[str, Any]:
             other = open(member.location, place, **options)
         except GoneError as error:
             problem = f"it has no units, and {place!r}, which may give them, is gone"
-            remedy = 'mismatch="ignore" joins the numbers as they are'
+            remedy = "`mismatch='ignore'` joins the numbers as they are"
             raise GoneError(member.name, f"{problem}: {remedy}") from error
         except OpenError:
             continue  # there is none, or none that could count

@@ -198,12 +198,17 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
 }
 
 
+def in_environment(name: str) -> bool:
+    """Tell whether a variable of the environment, such as ``BIGGUS_MEMORY``, sets an option."""
+    return name in _PARSERS and name not in ("cache", "executor")
+
+
 @lru_cache(maxsize=1)
 def _from_environment() -> Options:
     values = {}
     for name, parse in _PARSERS.items():
         text = os.environ.get(f"BIGGUS_{name.upper()}")
-        if text is not None and name not in ("cache", "executor"):
+        if text is not None and in_environment(name):
             try:
                 values[name] = parse(text)
             except OptionError as error:

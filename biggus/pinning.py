@@ -116,7 +116,7 @@ def _cached(source: Source) -> Cached:
         if not isinstance(wrapped, Wrapper):
             raise CacheError(
                 f"{source.name} is not cached, so nothing of it can be pinned: open it with "
-                "cache=True"
+                "`cache=True`"
             )
         wrapped = wrapped.source
     return wrapped

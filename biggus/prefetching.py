@@ -52,7 +52,7 @@ def prefetch(*arrays: Any) -> None:
         if not hasattr(source, "cache"):
             raise CacheError(
                 f"{source.name} is not cached, so nothing of it would be kept: open it "
-                "with cache=True"
+                "with `cache=True`"
             )
     engine.store(nodes, [_Nowhere(node) for node in nodes])
 

@@ -201,19 +201,19 @@ def test_unknown_option_raises_type_error(store):
     ("name", "options", "message"),
     [
         ("store.nc", {"chunk": (1, 2)}, "the netcdf backend has no option 'chunk'; did you mean"),
-        ("store.nc", {"chunk": (1, 2)}, r"chunks=\? \(it has no options of its own\)$"),
+        ("store.nc", {"chunk": (1, 2)}, r"`chunks=`\? \(it has no options of its own\)$"),
         (
             "store.nc",
             {"zom": 9},
             r"^the netcdf backend has no option 'zom' \(it has no options of its own\)$",
         ),
-        ("store.h5", {"chunk": (1, 2)}, r"did you mean chunks=\? \(its options: swmr\)$"),
-        ("store.zarr", {"chunk": (1, 2)}, r"no option 'chunk'.* did you mean chunks=\?$"),
-        ("https://host/a.zarr", {"chunk": 1}, r"^the zarr .* 'chunk'; did you mean chunks=\?$"),
+        ("store.h5", {"chunk": (1, 2)}, r"did you mean `chunks=`\? \(its options: swmr\)$"),
+        ("store.zarr", {"chunk": (1, 2)}, r"no option 'chunk'.* did you mean `chunks=` or "),
+        ("https://host/a.zarr", {"chunk": 1}, r"^the zarr .* 'chunk'; did you mean `chunks=` or "),
         (
             "https://host/{z}/{x}/{y}.png",
             {"zom": 9},
-            r"^the tiles backend has no option 'zom'; did you mean zoom=\? \(its options: zoom, ",
+            r"^the tiles backend has no option 'zom'; did you mean `zoom=`\? \(its options: zoom, ",
         ),
     ],
 )

@@ -19,6 +19,7 @@ OF_NO_MODULE = {
     "test_docs": "examples and links in the documents",
     "test_fake_plugin": "a package of somebody else's",
     "fake_plugin/tests/test_grid": "the tests of that package, as its author has them",
+    "test_messages": "the texts of all messages",
     "test_names": "names, and rules for the text of files",
     "test_packaging": "what pyproject.toml, tox.ini and the like say of one another",
     "test_reference": "the pages of the reference",

@@ -59,8 +59,8 @@ def _missing(dtype: np.dtype[Any]) -> Any:
     if dtype.kind in "mM":
         return np.array("NaT", dtype)
     raise MaskedValueError(
-        f"a value is missing, and dtype {dtype} has neither NaN nor NaT: "
-        "call .masked_array(), .ndarray(fill=...), or .filled(...)"
+        f"a value is missing, and dtype {dtype} has neither NaN nor NaT",
+        "call .masked_array(), `.ndarray(fill=...)`, or .filled(...)",
     )
 
 

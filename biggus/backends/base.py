@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
@@ -126,6 +127,12 @@ class Backend(ABC):
         TypeError
             If the backend has no such option.
         """
+
+    def option_names(self) -> tuple[str, ...]:
+        """Return the names of the options of `open`; by default those in its signature."""
+        # The first two parameters are location and variable.
+        own = list(inspect.signature(self.open).parameters.values())[2:]
+        return tuple([each.name for each in own if each.kind is not each.VAR_KEYWORD])
 
     def resolutions(self, location: Location, group: str, **options: Any) -> tuple[Resolution, ...]:
         """Return the resolutions of the image in a group; none by default.

@@ -130,14 +130,14 @@ def backend_for(location: Location) -> Backend:
     if location.scheme in ("http", "https"):
         raise OpenError(
             location.public,
-            "over HTTP biggus reads tile templates (https://host/{z}/{x}/{y}.png with zoom=) and "
+            "over HTTP biggus reads tile templates (https://host/{z}/{x}/{y}.png with `zoom=`) and "
             "Zarr stores (a URL that ends in .zarr); download other files first",
         )
     if location.scheme:
         raise OpenError(
             location.public,
             f"no backend knows this {location.scheme} location; a tile server is given as a "
-            "template such as https://host/{z}/{x}/{y}.png with zoom=",
+            "template such as https://host/{z}/{x}/{y}.png with `zoom=`",
         )
     if location.is_directory and not os.access(location.path, os.R_OK | os.X_OK):
         raise OpenError(location.public, "permission denied: the folder cannot be looked into")
@@ -145,13 +145,14 @@ def backend_for(location: Location) -> Backend:
         raise OpenError(
             location.public,
             "the folder holds no store that biggus knows; to join the files in it, give "
-            f"biggus.open_many or biggus stats a pattern such as {location.path / '*.nc'}",
+            f"`biggus.open_many` a pattern such as {location.path / '*.nc'}",
         )
     if not location.head and not location.path.exists():
         raise GoneError(location.public, "there is no such file or folder")
     raise OpenError(
         location.public,
-        f"no backend knows its format; name its backend ({', '.join(backend_names())})",
+        "no backend knows its format; name its backend by `backend=` "
+        f"({', '.join(backend_names())})",
     )
 
 
@@ -165,6 +166,11 @@ def _check_content(location: Location) -> None:
                 raise OpenError(location.public, what)
     elif not location.scheme and location.path.is_file() and not location.path.stat().st_size:
         raise OpenError(location.public, "the file is empty")
+
+
+def option_names() -> frozenset[str]:
+    """Return the names of the options of all backends."""
+    return frozenset(name for backend in _loadable() for name in backend.option_names())
 
 
 @cache

@@ -75,7 +75,7 @@ class Cached(Wrapper):
         super().__init__(source)
         if source.token is None:
             raise CacheError(
-                f"{source.name} cannot be cached without an identity: give it a token=, "
+                f"{source.name} cannot be cached without an identity: give it a `token=`, "
                 "a string that stands for these values and no others"
             )
         self.cache = cache

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from biggus.cli.usage import BY_SIGNAL, UsageError, common_options
-from biggus.cli.wording import in_options
+from biggus.cli.wording import in_options, message_of
 from biggus.errors import BiggusError
 from biggus.sinks.placing import remove_unfinished
 from biggus.support.reasons import reason_of
@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else USAGE
     arguments.program = program
-    with _log_to_stderr(arguments.verbose):
+    with _log_to_stderr(arguments):
         return _run(arguments)
 
 
@@ -79,7 +79,7 @@ def _run(arguments: argparse.Namespace) -> int:
         _forget_output()
         return NO_READER
     except BiggusError as error:
-        return _failed(in_options(str(error)), FAILED)
+        return _failed(message_of(error, vars(arguments)), FAILED)
     except MemoryError as error:
         return _failed(error, FAILED)
     except OSError as error:
@@ -144,12 +144,26 @@ def _forget_output() -> None:
         os.close(nowhere)
 
 
+class _LogFormatter(logging.Formatter):
+    """Formats log messages in the words of a command, with time and logger if it is verbose."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        form = "biggus: warning: %(message)s"
+        if arguments.verbose:
+            form = "%(asctime)s %(name)s: %(message)s"
+        super().__init__(form, "%H:%M:%S")
+        self._names = vars(arguments)
+
+    def format(self, record: logging.LogRecord) -> str:
+        return in_options(super().format(record), self._names)
+
+
 @contextlib.contextmanager
-def _log_to_stderr(verbosity: int) -> Iterator[None]:
+def _log_to_stderr(arguments: argparse.Namespace) -> Iterator[None]:
     """Show log messages during the block: warnings, or more with -v."""
+    verbosity = arguments.verbose
     handler = logging.StreamHandler()
-    form = "%(asctime)s %(name)s: %(message)s" if verbosity else "biggus: warning: %(message)s"
-    handler.setFormatter(logging.Formatter(form, "%H:%M:%S"))
+    handler.setFormatter(_LogFormatter(arguments))
     log = logging.getLogger("biggus")
     before = log.level
     log.addHandler(handler)

@@ -1,63 +1,110 @@
-"""Error messages in the words of the command line."""
+"""Error messages in the words of the command line.
+
+Messages mark names of Python by backticks (ADR 58): an argument with or without a value, an
+argument of a function, or a function.  Nothing else of a message is changed.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
-_OPTIONS = {
+from biggus.errors import BiggusError, MaskedValueError
+from biggus.options import in_environment
+
+MARK = re.compile(
+    r"""(?<!`)`(?:
+      (?P<function>biggus\.[a-z_.]+)
+      |(?:(?P<caller>[a-z_.]+)(?P<call>\())?
+      (?P<name>[a-z_]+)=(?P<value>\([^`()]*\)|[^`()\s]*)
+      (?(call)\))
+    )`(?!`)""",
+    re.VERBOSE,
+)
+"""The notation of names of Python in messages.
+
+``biggus.open_many``, ``zoom=``, ``dtype='u2'``, ``timeout=(connect, read)`` or
+``biggus.set_options(memory=...)``, between single backticks.
+"""
+
+OPTIONS = {
     "backend": "--backend",
-    "cache": "--cache",
+    "cache": "--cache FOLDER",
     "cache=False": "--no-cache",
+    "cache=True": "--cache FOLDER",
     "decode": "--raw",
-    "headers": "biggus.open(headers=...)",
     "decode=False": "--raw",
-    "memory": "--memory",
+    "fill": "--fill VALUE",
+    "memory": "--memory SIZE",
     "mismatch": "--join-mismatch",
     "offline": "--offline",
+    "overwrite": "--overwrite",
     "overwrite=True": "--overwrite",
-    "storage_options": "biggus.open(storage_options=...)",
     "workers": "--workers",
     "zoom": "--zoom",
 }
-"""The options that stand for arguments in Python; other arguments are options of a backend.
+"""The options that stand for arguments in Python; other arguments are options of a backend."""
 
-A mapping cannot be given on the command line."""
+_FUNCTIONS = {"biggus.open_many": "the command"}
+"""What stands for functions: each command that opens an array joins several."""
 
-_ARGUMENT = re.compile(
-    r"""(?<![^\s(])(?P<name>[a-z_]+)=(?P<value>'[^'\s]*'|"[^"\s]*"|[\w.-]*\w)?(?![\w/&{])"""
-)
-
-_PHRASES = (
-    (re.compile(r"biggus\.set_options\((\w+)=\.\.\.\)"), r"--\1"),
-    (re.compile(r"biggus\.open_many or biggus stats"), "biggus stats"),
-    (re.compile(r"biggus\.open_many"), "biggus stats"),
-    (
-        re.compile(r"call \.masked_array\(\), \.ndarray\(fill=\.\.\.\), or \.filled\(\.\.\.\)"),
-        "pass --fill VALUE",
-    ),
-    (re.compile(r"with \.filled\(\.\.\.\)"), "with --fill VALUE"),
-)
+_MAPPINGS = frozenset({"headers", "storage_options"})
+"""The options of backends that cannot be written on the command line."""
 
 
-def in_options(message: str) -> str:
-    """Return an error message with options of the command line for arguments in Python.
+def message_of(error: Exception, names: Collection[str]) -> str:
+    """Return the message of an error for the users of a command.
+
+    Parameters
+    ----------
+    error : Exception
+        An error of biggus; the messages of other errors are returned unchanged.
+    names : collection of str
+        The names of the arguments of the command, as in the result of its parser.
+    """
+    if not isinstance(error, BiggusError):
+        return str(error)
+    if isinstance(error, MaskedValueError) and error.remedy and "fill" in names:
+        return in_options(f"{error.problem}; pass `fill=`", names)
+    return in_options(str(error), names)
+
+
+def in_options(message: str, names: Collection[str]) -> str:
+    """Return a message with the options of a command for marked arguments of Python.
+
+    An argument for which the command has no option stays as it is.
 
     Examples
     --------
-    >>> in_options("zoom= is a whole number; pass bands=1, dtype='u2'")
+    >>> names = ["zoom", "option", "overwrite"]
+    >>> in_options("`zoom=` is a whole number; pass `bands=1`, `dtype='u2'`", names)
     '--zoom is a whole number; pass -O bands=1, -O dtype=u2'
-    >>> in_options("x.nc is there already; overwrite=True replaces it")
-    'x.nc is there already; --overwrite replaces it'
+    >>> in_options("/a=1/x.nc exists; `overwrite=True` replaces it", names)
+    '/a=1/x.nc exists; --overwrite replaces it'
     """
-    for phrase, wording in _PHRASES:
-        message = phrase.sub(wording, message)
-    return _ARGUMENT.sub(_option, message)
+    return MARK.sub(lambda mark: _option(mark, names) or mark[0], message)
 
 
-def _option(match: re.Match[str]) -> str:
-    name, value = match["name"], (match["value"] or "").strip("'\"")
-    if match[0] in _OPTIONS:
-        return _OPTIONS[match[0]]
-    if name in _OPTIONS:
-        return f"{_OPTIONS[name]} {value}".strip()
-    return f"-O {name}={value}"
+def _option(mark: re.Match[str], names: Collection[str]) -> str | None:
+    """Return what stands for a marked name on the command line; None if nothing does."""
+    if mark["function"]:
+        return _FUNCTIONS.get(mark["function"])
+    from biggus.backends.registry import option_names
+
+    name, value = mark["name"], _written(mark["value"])
+    whole = OPTIONS.get(f"{name}={value}")
+    option = whole or OPTIONS.get(name, "")
+    if option and option.split()[0][2:].replace("-", "_") in names:
+        return option if whole or not value else f"{option.split()[0]} {value}"
+    if mark["caller"] == "biggus.set_options" and in_environment(name):
+        return f"BIGGUS_{name.upper()}" + f"={value}" * bool(value)
+    if "option" in names and name in option_names() - _MAPPINGS:
+        return f"-O {name}={value or 'VALUE'}"
+    return None
+
+
+def _written(value: str) -> str:
+    """Return a value of Python as it is written on the command line."""
+    if value == "...":
+        return ""
+    return value.strip("'\"").removeprefix("(").removesuffix(")").replace(", ", ",")

@@ -250,7 +250,7 @@ class Dataset(Mapping[str, "Array"]):
                 there = ", ".join(self.sizes)
                 raise KeyError(f"there is no coordinate along an axis {dim!r}; there are {there}")
             elif method is not None or tolerance is not None:
-                raise ValueError(f"the axis {dim!r} has no coordinate for method={method!r}")
+                raise ValueError(f"the axis {dim!r} has no coordinate for `method={method!r}`")
             else:
                 positions[dim] = label
         return self.isel(positions, drop)

@@ -170,7 +170,7 @@ def _group(
         except OpenError as error:
             if name in without:
                 continue
-            error.add_note(f"drop_variables={name!r} leaves it out")
+            error.add_note(f"`drop_variables={name!r}` leaves it out")
             raise
         (dropped if name in without else variables)[name] = array
         dims[name] = _named(labels_of(array.node).dims, array.shape, phony)

@@ -166,7 +166,7 @@ class AxisPositions:
         if method is not None and can_be_near and not places.size:
             places = self._instead_of(value, method, tolerance)
         if not places.size:
-            hint = '; method="nearest" selects the nearest' if can_be_near and not method else ""
+            hint = "; `method='nearest'` selects the nearest" if can_be_near and not method else ""
             raise KeyError(f"{self.name} has no value {label!r}{hint}")
         return places
 

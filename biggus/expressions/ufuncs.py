@@ -47,7 +47,9 @@ def called(ufunc: np.ufunc, method: str, inputs: Sequence[Any], keywords: dict[s
     if ufunc.signature is not None:
         raise TypeError(f"{name} of a lazy array: read it first, with .ndarray()")
     if any(out is not None for out in keywords.pop("out", ())):
-        raise TypeError(f"{name} with out=: a lazy array has no values yet; save it, or .ndarray()")
+        raise TypeError(
+            f"{name} with `out=`: a lazy array has no values yet; save it, or .ndarray()"
+        )
     where = keywords.pop("where", True)
     keywords.pop("order", None)  # results are always in C order, and of no subclass
     keywords.pop("subok", None)
@@ -72,7 +74,7 @@ def _where(name: str, where: Any, results: Node) -> Node:
     """Return a node with NaN or NaT where a condition is false; NumPy leaves values undefined."""
     if results.dtype.kind not in "fcmM":
         raise TypeError(
-            f"{name} with where= leaves values undefined, and {results.dtype} has no NaN: "
+            f"{name} with `where=` leaves values undefined, and {results.dtype} has no NaN: "
             "use biggus.where"
         )
     nothing = np.array(np.nan if results.dtype.kind in "fc" else "NaT", results.dtype)

@@ -101,7 +101,7 @@ def map_blocks(
     else:
         cut = [*map(_all_lengths, chunks, counts)] if len(chunks) == len(origins) else []
         if [len(one) for one in cut if isinstance(one, tuple)] != counts:
-            raise ValueError(f"chunks={chunks!r} must give lengths of {counts} blocks per axis")
+            raise ValueError(f"`chunks={chunks!r}` must give lengths of {counts} blocks per axis")
         lengths = [sum(one) for one in cut if isinstance(one, tuple)]
     reaches = [_reaches(one.shape, shape, grid, origins, chunks is not None) for one in lazy]
     slots = iter(range(len(lazy)))
@@ -168,7 +168,9 @@ def _tried(
         with np.errstate(all="ignore"):
             dtype: np.dtype[Any] = np.asanyarray(function(*ones, **keywords, **more)).dtype
     except Exception as error:
-        raise TypeError(f"the function of blocks fails for ones: pass dtype= ({error})") from error
+        raise TypeError(
+            f"the function of blocks fails for ones: pass `dtype=` ({error})"
+        ) from error
     return dtype
 
 

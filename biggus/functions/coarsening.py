@@ -69,7 +69,7 @@ def coarsen(
         if boundary == "exact" and values.shape[axis] % factor:
             raise ValueError(
                 f"windows of {factor} do not fill axis {axis}, which has {values.shape[axis]} "
-                "values: pass boundary='trim' or 'pad'"
+                "values: pass `boundary='trim'` or 'pad'"
             )
     name = func if isinstance(func, str) else getattr(func, "__name__", str(func))
     name = {"amin": "min", "amax": "max"}.get(name, name)

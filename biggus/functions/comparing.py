@@ -53,7 +53,7 @@ def _searchsorted(a: Any, v: Any, side: Any = "left", sorter: Any = None) -> Arr
     if not isinstance(a, Array):
         return elementwise("searchsorted", "v")(a, v, side, sorter)
     if sorter is not None:
-        raise TypeError("searchsorted in a lazy array takes no sorter=: np.sort puts it in order")
+        raise TypeError("searchsorted in a lazy array takes no `sorter=`: np.sort puts it in order")
     return counted_before(a, v, side)
 
 

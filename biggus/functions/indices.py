@@ -30,7 +30,7 @@ def _take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Array:
     array, places = as_array(arr), as_array(indices)
     if axis is None:
         if places.ndim != 1:
-            raise ValueError("when axis=None, `indices` must have a single dimension.")
+            raise ValueError("when `axis=None`, `indices` must have a single dimension.")
         array, axis = ravel(array), 0
     place = normal_axis(axis, array.ndim)
     if places.dtype.kind not in "iu":

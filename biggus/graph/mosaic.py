@@ -292,7 +292,9 @@ class GridMosaicNode(Node):
                 raise SourceError(name, None, f"has dtype {tile.dtype} instead of {self.dtype}")
             tile = Elementwise(Cast(self.dtype), tile)
         if tile.masked and not self.masked:
-            raise SourceError(name, None, "can have values missing; pass masked=True to GridMosaic")
+            raise SourceError(
+                name, None, "can have values missing; pass `masked=True` to GridMosaic"
+            )
         return tile
 
 

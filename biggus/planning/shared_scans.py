@@ -150,7 +150,7 @@ class SharedScan:
             raise MemoryBudgetError(
                 f"a block of {shape} takes {format_bytes(self.peak + self.state)} to compute, "
                 f"and the memory option allows {format_bytes(self.memory)}: "
-                "allow more with biggus.set_options(memory=...), or store it in smaller chunks"
+                "allow more with `biggus.set_options(memory=...)`, or store it in smaller chunks"
             )
         return min(most, room)
 

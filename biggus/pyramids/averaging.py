@@ -150,13 +150,13 @@ def averaging_of(dtype: np.dtype[Any], method: str | None) -> Averaging:
         If the dtype has no mean, or cannot be sorted for a mode.
     """
     if method not in {None, "mean", "mode"}:
-        raise ValueError(f"method= is 'mean' or 'mode', not {method!r}")
+        raise ValueError(f"`method=` is 'mean' or 'mode', not {method!r}")
     if method == "mode":
         if dtype.kind not in "biufSUmM":
             raise TypeError(f"the mode of dtype {dtype} is not supported")
         return Mode()
     if dtype.kind not in "biufc" or dtype.itemsize > np.dtype("c16").itemsize:
         raise TypeError(
-            f"values of dtype {dtype} have no mean; method='mode' takes the most frequent"
+            f"values of dtype {dtype} have no mean; `method='mode'` takes the most frequent"
         )
     return BlockMean()

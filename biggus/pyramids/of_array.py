@@ -100,7 +100,7 @@ def overviews(
     if not overview.sources:
         return overview.pyramid([])
     if overview.reducer.made_of is None:
-        why = "cannot be cached, as the array has no identity: give its source a token="
+        why = "cannot be cached, as the array has no identity: give its source a `token=`"
         return _all_in_memory(overview, why)
     chosen = _cache(cache)
     if chosen is None:
@@ -282,7 +282,7 @@ def _build(reducer: Reducer, cache: Cache, levels: list[Cached]) -> None:
     if source.validator(box) is None:
         raise CacheError(
             f"{source.name} cannot be cached: the state of the data that it is computed from is "
-            "unknown; cache=False keeps overviews in memory"
+            "unknown; `cache=False` keeps overviews in memory"
         )
     build(reducer, InCache(cache, levels))
     _log.info("%s made in %.1f s", source.name, time.perf_counter() - started)

@@ -76,7 +76,7 @@ class Pyramid:
         rows, columns = (operator.index(axis) for axis in axes)
         ndim = finest.array.ndim
         if not (-ndim <= rows < ndim and -ndim <= columns < ndim) or (rows - columns) % ndim == 0:
-            raise ValueError(f"axes= names two of the {ndim} axes, not {axes!r}")
+            raise ValueError(f"`axes=` names two of the {ndim} axes, not {axes!r}")
         self.axes = (rows % ndim, columns % ndim)
         self.attribution = attribution
 

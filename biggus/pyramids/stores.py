@@ -75,7 +75,7 @@ def open_pyramid(
     server = api.server_for(where, backend)
     if server.name == "tiles":
         if axes not in (None, (0, 1)):
-            raise ValueError(f"the rows and columns of tiles are axes 0 and 1, not axes={axes}")
+            raise ValueError(f"the rows and columns of tiles are axes 0 and 1, not `axes={axes}`")
         return TilePyramid(where.text, variable=variable, backend=backend, **options)
     source_options = {
         name: value for name, value in options.items() if name not in {"cache", "chunks"}

@@ -75,7 +75,7 @@ class TilePyramid(Pyramid):
             zooms = _zooms_of(str(template))
         wanted = sorted({operator.index(zoom) for zoom in zooms}, reverse=True)
         if not wanted:
-            raise ValueError("zooms= names at least one zoom level")
+            raise ValueError("`zooms=` names at least one zoom level")
         self.zooms = tuple(reversed(wanted))
         arrays = [api.open(template, zoom=zoom, **options) for zoom in wanted]
         further = (1.0,) * (arrays[0].ndim - 2)

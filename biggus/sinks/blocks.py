@@ -148,7 +148,9 @@ class Guarded(WriterWrapper):
             try:
                 self._writer.write(box, values)
             except MaskedValueError as error:
-                raise MaskedValueError(f"{self._where(box)}: {error}") from None
+                raise MaskedValueError(
+                    f"{self._where(box)}: {error.problem}", error.remedy
+                ) from None
             except Exception as error:  # noqa: BLE001 - targets may raise anything
                 cause = None if isinstance(error, BiggusError) else error
                 raise OutputError(f"{self._where(box)}: {reason_of(error)}") from cause

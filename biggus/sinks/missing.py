@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _NUMBERS = frozenset("biufc")
 
+FILL_FIRST = "fill them first, with .filled(...)"
+"""What to do about missing values that a target cannot represent."""
+
 
 @dataclass(eq=False)
 class MaskFiller:
@@ -60,7 +63,7 @@ class MaskFiller:
             except MaskedValueError:
                 if self.problem is None:
                     raise
-                raise MaskedValueError(self.problem) from None
+                raise MaskedValueError(self.problem, FILL_FIRST) from None
         filled = data.copy()
         filled[mask] = marker
         return filled

@@ -18,7 +18,7 @@ from biggus.sinks.metadata import (
     packed_fill,
     set_attributes,
 )
-from biggus.sinks.missing import MaskFiller
+from biggus.sinks.missing import FILL_FIRST, MaskFiller
 from biggus.sinks.new import NewArray, NewFile, Target, native, strings
 from biggus.support.extras import needing
 
@@ -218,7 +218,8 @@ def assigning_to_variable(variable: Any, name: str, node: Node) -> Assigning:
             return strings(filler(values))
         if packs and not masks and np.ma.is_masked(values):
             raise MaskedValueError(
-                "a value is missing, and the variable, which packs its values, does not mask any"
+                "a value is missing, and the variable, which packs its values, does not mask any",
+                FILL_FIRST,
             )
         filled = filler(values)
         return native(values if masks else filled)

@@ -166,8 +166,7 @@ class NewStore(ABC):
     def problem(self, dtype: np.dtype[Any]) -> str:
         """Return the error message if a value is missing that the format cannot represent."""
         return (
-            "a value is missing, and this format cannot represent missing values of dtype "
-            f"{dtype}; fill them first, with .filled(...)"
+            f"a value is missing, and this format cannot represent missing values of dtype {dtype}"
         )
 
     def metadata(self, about: Labels, dtype: np.dtype[Any]) -> tuple[dict[str, Any], Any]:

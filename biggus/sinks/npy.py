@@ -37,7 +37,7 @@ class NpyStore(NewStore):
         return super().stored(dtype, masked)
 
     def problem(self, dtype: np.dtype[Any]) -> str:
-        others = ", or write .zarr, .h5 or .nc" if dtype.kind in "biu" else ""
+        others = " (.zarr, .h5 and .nc can)" if dtype.kind in "biu" else ""
         return f"{super().problem(dtype)}{others}"
 
     def create(self, new: NewArray) -> Writer:

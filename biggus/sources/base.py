@@ -391,7 +391,7 @@ def checked(source: Source, box: Box, values: Values) -> Values:
                 source.name,
                 box,
                 "got masked values from a source that does not announce any; "
-                "pass masked=True to ArrayAdapter",
+                "pass `masked=True` to ArrayAdapter",
             )
         return values.data
     return values

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from biggus.sources.base import Box, Source, Stream, Values
 
 REMEDY = (
-    "read larger parts at once, allow more with biggus.set_options(chunk_memory=...), "
+    "read larger parts at once, allow more with `biggus.set_options(chunk_memory=...)`, "
     "or save it once in other chunks"
 )
 """The advice for reads whose chunks do not stay in memory until they are read again."""

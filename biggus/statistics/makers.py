@@ -323,7 +323,7 @@ def histogram(
     if array.dtype.kind == "O":
         raise TypeError("a histogram takes no objects; cast them to another dtype first")
     if isinstance(bins, str):
-        raise TypeError(f"bins={bins!r} would need all values at once; give a number or edges")
+        raise TypeError(f"`bins={bins!r}` would need all values at once; give a number or edges")
     values = np.zeros(1, countable(array.dtype))
     counts, edges = np.histogram(values, bins, range, density=density)
     dims, density = len(array.shape), bool(density)

@@ -29,7 +29,7 @@ def refuse(name: str, **arguments: Any) -> None:
     """
     for word, value in arguments.items():
         if not (value is None or value is True or value is NOT_GIVEN):
-            raise TypeError(f"{name} of a lazy array takes no {word}=: {_WAYS_ROUND[word]}")
+            raise TypeError(f"{name} of a lazy array takes no `{word}=`: {_WAYS_ROUND[word]}")
 
 
 class StatisticCall(NamedTuple):

@@ -203,7 +203,7 @@ class Recorded(Chunkwise):
         if self.no_bulk is not None:
             raise PolicyError(f"{self.name}: {self.no_bulk}")
         if self.token is None:
-            remedy = "open it with biggus.open, or give it a token= with biggus.ArrayAdapter"
+            remedy = "open it with biggus.open, or give it a `token=` with biggus.ArrayAdapter"
             raise StudyError(
                 f"{self.name} cannot be recorded, for nothing identifies its values: "
                 f"{remedy}, a string that stands for these values and no others"

@@ -30,8 +30,8 @@ def did_you_mean(wanted: str, known: Iterable[str], written: str = "{!r}") -> st
     --------
     >>> did_you_mean("tso", ["tos", "time", "lat"])
     "; did you mean 'tos'?"
-    >>> did_you_mean("zom", ["zoom"], "{}=")
-    '; did you mean zoom=?'
+    >>> did_you_mean("zom", ["zoom"], "`{}=`")
+    '; did you mean `zoom=`?'
     >>> did_you_mean("abc", ["tos"])
     ''
     """

@@ -224,7 +224,7 @@ def changed(path: str) -> SourceChangedError:
         path,
         None,
         f"the file {path} changed during the read; read it again, or have it read again with "
-        "set_options(retry_changed=3)",
+        "`biggus.set_options(retry_changed=3)`",
     )
 
 

@@ -54,7 +54,7 @@ class Picture:
     def __init__(self, shown: Any, levels: Sequence[Any] | None = None) -> None:
         if isinstance(shown, Pyramid):
             if levels is not None:
-                raise TypeError("a Pyramid has its own levels: levels= is for arrays")
+                raise TypeError("a Pyramid has its own levels: `levels=` is for arrays")
             self.pyramid = shown
         else:
             self.pyramid = _pyramid_of(shown, levels)

@@ -87,7 +87,7 @@ class ChunkManager(ChunkManagerEntrypoint[Any]):
             return apply_gufunc(partial(func, **keywords), "(n)->()", *args, output_dtypes=[dtype])
         for name in ("chunks", "drop_axis", "new_axis", "meta", "name", "token"):
             if keywords.pop(name, None) is not None:
-                raise NotImplementedError(f"{name}= of a lazy array")
+                raise NotImplementedError(f"`{name}=` of a lazy array")
         arrays = [one for one in args if isinstance(one, Array)]
         slots = map(Slot, range(len(arrays)))
         places = [next(slots) if isinstance(one, Array) else one for one in args]
@@ -190,7 +190,7 @@ def _check_room(arrays: Sequence[Array]) -> None:
         raise MemoryBudgetError(
             f"not loading {format_bytes(nbytes)} (the memory option is {format_bytes(limit)}): "
             "select or reduce it first, write it to a store with to_netcdf, to_zarr or "
-            ".biggus.save, allow it with biggus.set_options(memory=...), or load it anyway "
+            ".biggus.save, allow it with `biggus.set_options(memory=...)`, or load it anyway "
             "with .biggus.compute()"
         )
 

@@ -1,32 +1,78 @@
 """Errors on the command line name options where they name arguments in Python."""
 
+import pickle
 import re
 
 import pytest
 
 from biggus.cli import main
-from biggus.cli.wording import in_options
+from biggus.cli.wording import OPTIONS, in_options, message_of
+from biggus.errors import MaskedValueError
 
 TILES = "http://127.0.0.1:9/{z}/{x}/{y}.png"
+
+ALL = {option.split()[0][2:].replace("-", "_") for option in OPTIONS.values()} | {"option"}
 
 
 @pytest.mark.parametrize(
     ("message", "wording"),
     [
-        ("it needs zoom=, a number", "it needs --zoom, a number"),
-        ("did you mean zoom= or backend=?", "did you mean --zoom or --backend?"),
-        ('backend="hdf5" reads it', "--backend hdf5 reads it"),
-        ("mismatch='ignore' joins", "--join-mismatch ignore joins"),
-        ("allow more with biggus.set_options(memory=...), or", "allow more with --memory, or"),
-        ("biggus.open_many opens them", "biggus stats opens them"),
-        ("pass absent=404 and missing=", "pass -O absent=404 and -O missing="),
-        ("(with dtype='u2')", "(with -O dtype=u2)"),
-        ("fill them first, with .filled(...), or", "fill them first, with --fill VALUE, or"),
-        ("https://host/a?b=1&c=2 /data/x=1/y=2 gives 404", None),
+        ("it needs `zoom=`, a number", "it needs --zoom, a number"),
+        ("did you mean `zoom=` or `backend=`?", "did you mean --zoom or --backend?"),
+        ("`backend='hdf5'` reads it", "--backend hdf5 reads it"),
+        ("`mismatch='ignore'` joins", "--join-mismatch ignore joins"),
+        ("`overwrite=True` replaces it", "--overwrite replaces it"),
+        ("with `decode=False`, `cache=False`", "with --raw, --no-cache"),
+        ("more with `biggus.set_options(memory=...)`, or", "more with --memory SIZE, or"),
+        ("with `biggus.set_options(retry_changed=3)`", "with BIGGUS_RETRY_CHANGED=3"),
+        ("with `biggus.set_options(deadline=...)`", "with BIGGUS_DEADLINE"),
+        ("give `biggus.open_many` a pattern", "give the command a pattern"),
+        ("pass `absent=404` and `missing=`", "pass -O absent=404 and -O missing=VALUE"),
+        ("`timeout=(connect, read, total)`", "-O timeout=connect,read,total"),
+        ("(with `dtype='u2'`)", "(with -O dtype=u2)"),
     ],
 )
-def test_arguments_become_options(message, wording):
-    assert in_options(message) == (wording or message)
+def test_marked_arguments_become_options(message, wording):
+    assert in_options(message, ALL) == wording
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "/data/ zoom=3/a.nc (overwrite=True) memory=, fill='a'",
+        "https://host/a?b=1&zoom=2 gives 404",
+        "`decode_times=False` of another library, `zoom` and ``zoom=``x",
+        "give it a `token=`, or `biggus.set_options(executor=...)`",
+        "`headers=` is a mapping; `biggus.xarray.open` opens all",
+        "`zoom=3 4` `zoom= 3`",
+    ],
+)
+def test_other_texts_stay(message):
+    assert in_options(message, ALL) == message
+
+
+def test_options_that_a_command_lacks_are_not_named():
+    message = "`zoom=`, `memory=`, `bands=1`, `biggus.set_options(memory='1GB')`"
+    assert in_options(message, []) == "`zoom=`, `memory=`, `bands=1`, BIGGUS_MEMORY=1GB"
+
+
+def test_options_in_the_table_exist(capsys):
+    for command in ("get", "stats"):
+        assert main([command, "--help"]) == 0
+    helps = capsys.readouterr().out
+    assert not [option for option in OPTIONS.values() if option not in helps]
+
+
+def test_missing_values_are_filled_by_an_option():
+    error = pickle.loads(pickle.dumps(MaskedValueError("a value is missing", "call .filled(9)")))
+    assert str(error) == "a value is missing; call .filled(9)"
+    assert message_of(error, ALL) == "a value is missing; pass --fill VALUE"
+    assert message_of(error, []) == str(error)
+    assert message_of(MaskedValueError("`zoom=`"), ALL) == "--zoom"
+
+
+def test_errors_of_other_libraries_stay():
+    assert message_of(ValueError("`zoom=`"), ALL) == "`zoom=`"
 
 
 def test_options_of_numbers_refuse_text(capsys):

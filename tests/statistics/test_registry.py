@@ -69,7 +69,7 @@ def test_new_statistic_with_masks_and_nan(midrange):
 def test_new_statistic_has_signature_and_docstring(midrange):
     a = biggus.ArrayAdapter(VALUES)
     assert midrange(a, axis=1, keepdims=True).shape == (40, 1)
-    with pytest.raises(TypeError, match="midrange of a lazy array takes no out="):
+    with pytest.raises(TypeError, match="midrange of a lazy array takes no `out=`"):
         midrange(a, out=VALUES)
     with pytest.raises(np.exceptions.AxisError):
         midrange(a, axis=2)

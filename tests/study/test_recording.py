@@ -112,7 +112,7 @@ def test_exception_leaves_no_file(folder):
 
 def test_overwrite_replaces_an_existing_bundle(folder):
     recorded(lambda: None)
-    with pytest.raises(OutputError, match="it is there already; overwrite=True replaces it"):
+    with pytest.raises(OutputError, match="it is there already; `overwrite=True` replaces it"):
         biggus.record("study.biggus").__enter__()
     with biggus.record("study.biggus", overwrite=True):
         biggus.open("data/a.npy").ndarray()

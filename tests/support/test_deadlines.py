@@ -66,7 +66,9 @@ WAYS = {
 def test_no_read_starts_after_the_deadline(clock, tmp_path, way):
     slow = Slow(clock)
     with biggus.set_options(deadline=60, workers=1):
-        with pytest.raises(DeadlineError, match=r"not done within 60 s, as set_options\(deadline="):
+        with pytest.raises(
+            DeadlineError, match=r"not done within 60 s, as `biggus.set_options\(deadline="
+        ):
             WAYS[way](slow.array, tmp_path)
         assert slow.reads == 3
         assert not list(tmp_path.iterdir())

@@ -179,7 +179,7 @@ def _open(path: str, signature: FileSignature, swmr: bool = False) -> OpenFile:
     if file.swmr_mode and not swmr:
         # libhdf5 shares the open file, and with it the possibly outdated metadata.
         file.close()
-        raise OpenError(path, "this program reads it with swmr=True already: pass that here too")
+        raise OpenError(path, "this program reads it with `swmr=True` already: pass that here too")
     log.debug("opened %s in %.1f ms", path, (time.perf_counter() - start) * 1e3)
     return OpenFile(path, file, signature)
 
@@ -241,7 +241,7 @@ def _problem(error: OSError, swmr: bool) -> str:
     """Return one sentence on why libhdf5 could not open a file."""
     text = one_line(error)
     if "not the same for file that is already open" in text:
-        return "this program reads it without swmr=True already: drop those arrays, or omit it"
+        return "this program reads it without `swmr=True` already: drop those arrays, or omit it"
     if "already open for" in text and swmr:
         return (
             "a program is writing to it, but not by SWMR (single writer, multiple readers), "
@@ -249,7 +249,7 @@ def _problem(error: OSError, swmr: bool) -> str:
         )
     if "already open for" in text:
         return (
-            "a program is most likely writing to it: pass swmr=True to read it meanwhile (HDF5's "
+            "a program is most likely writing to it: pass `swmr=True` to read it meanwhile (HDF5's "
             "SWMR: single writer, multiple readers), or try again when it is done"
         )
     if error.errno in (errno.EAGAIN, errno.EWOULDBLOCK):

@@ -105,7 +105,7 @@ class HDF5Source(DatasetSource):
         if self.swmr and not inside:
             raise OpenError(
                 self.path,
-                f"the values of {self.dataset!r} are in other files: with swmr=True, open those",
+                f"the values of {self.dataset!r} are in other files: with `swmr=True`, open those",
             )
         self._storage = None
         if inside and not self.swmr:

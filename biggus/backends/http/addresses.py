@@ -23,7 +23,7 @@ class LocalRedirectError(ValueError):
     def __init__(self, host: str) -> None:
         super().__init__(
             f"the server redirects to {host}, which is not a public address: "
-            "local_redirects=True allows that"
+            "`local_redirects=True` allows that"
         )
 
 

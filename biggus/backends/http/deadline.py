@@ -60,7 +60,7 @@ def timeout_option(location: str, value: Any) -> Timeout:
     if len(parts) not in {2, 3} or not all(numbers) or not all(0 < n < 1e6 for n in parts):
         raise OpenError(
             location,
-            "timeout= is seconds, more than 0, or (connect, read), or (connect, read, total), "
+            "`timeout=` is seconds, more than 0, or (connect, read), or (connect, read, total), "
             f"not {value!r}",
         )
     connect, read, *total = map(float, parts)
@@ -109,7 +109,7 @@ class Deadline:
         """The error message once it has passed."""
         return (
             f"not complete within {self.seconds.total:g} s; "
-            "timeout=(connect, read, total) gives it longer"
+            "`timeout=(connect, read, total)` gives it longer"
         )
 
     @property

@@ -127,6 +127,6 @@ class NetCDFBackend(Backend):
         if hasattr(obj, "_mastervar"):
             raise TypeError(
                 "a variable of an MFDataset is not supported; join its files with "
-                "biggus.open_many(paths, variable)"
+                "`biggus.open_many`"
             )
         return None

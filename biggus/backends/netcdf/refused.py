@@ -15,7 +15,7 @@ from biggus.backends.hdf5.files import files, h5py, open_file
 from biggus.backends.netcdf.hdf5_datasets import FAILURES, behind
 from biggus.errors import OpenError
 
-_HINT = 'backend="hdf5" reads it as HDF5'
+_HINT = "`backend='hdf5'` reads it as HDF5"
 
 
 def refusal(path: str) -> str:

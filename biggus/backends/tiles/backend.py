@@ -195,7 +195,7 @@ def _measures(
 ) -> tuple[int, int]:
     """Return the checked zoom and tile size, by default those of a known server."""
     if zoom is None:
-        raise OpenError(template.public, f"it needs zoom=, a number from 0 to {LARGEST_ZOOM}")
+        raise OpenError(template.public, f"it needs `zoom=`, a number from 0 to {LARGEST_ZOOM}")
     least, most = (0, LARGEST_ZOOM) if preset is None else preset.zooms
     zoom = check.integer("zoom", zoom, least, most)
     if tile_size is None:
@@ -226,7 +226,7 @@ def _tell(
     if policy is not None and not policy.bulk:
         source.no_bulk = (
             f"the operator of {source.template.host} forbids bulk downloads ({policy.text}); "
-            "pass permission=True if you may"
+            "pass `permission=True` if you may"
         )
 
 
@@ -245,7 +245,7 @@ def _template(
         text, public = preset.template, preset.public
     twice = "@2x" if retina else ""
     if retina and "{r}" not in text:
-        problem = "retina=True needs a template with {r}"
+        problem = "`retina=True` needs a template with {r}"
         raise OpenError(Template(text, public=public).public, problem)
     known = "abc" if preset is None else preset.subdomains
     text = text.replace("{r}", twice)

@@ -84,7 +84,7 @@ def decode_image(
     with image:
         if image.size != (size, size):
             width, height = image.size
-            hint = f"; pass tile_size={width}" if width == height else ""
+            hint = f"; pass `tile_size={width}`" if width == height else ""
             if max(image.size) < _SMALLEST:
                 hint = ": perhaps it stands for a tile that the server does not have"
             raise ImageError(f"the image is {width} x {height} pixels, not {size} x {size}{hint}")
@@ -193,16 +193,16 @@ def _check_depth(image: Image.Image, data: bytes, bands: int, dtype: np.dtype[An
         if not deep or image.mode not in {"I;16", "I"}:
             raise ImageError(
                 f"the image is {'16' if deep else '8'}-bit {image.mode}, not 16-bit grey; "
-                "pass dtype='u1'"
+                "pass `dtype='u1'`"
             )
     elif deep:
         grey = image.mode in {"I;16", "I"}
-        hint = "pass bands=1, dtype='u2'" if grey else "16-bit colour cannot be read"
+        hint = "pass `bands=1`, `dtype='u2'`" if grey else "16-bit colour cannot be read"
         raise ImageError(f"the image has 16 bits a band, more than uint8 holds; {hint}")
     elif image.mode not in {"1", "L", "LA", "P", "RGB", "RGBA"}:
         raise ImageError(f"the image has colours of mode {image.mode}, which cannot be read")
     elif bands == 1 and image.mode in {"RGB", "RGBA"}:
-        raise ImageError(f"the image is {image.mode}, not grey; pass bands={len(image.mode)}")
+        raise ImageError(f"the image is {image.mode}, not grey; pass `bands={len(image.mode)}`")
 
 
 def _load(image: Image.Image) -> None:
@@ -221,7 +221,7 @@ def _as_bands(image: Image.Image, pixels: npt.NDArray[Any], bands: int) -> npt.N
         if bands == 4:
             return values
         if not (values[..., 3] == 255).all():
-            raise ImageError("the image has transparent pixels; pass bands=4")
+            raise ImageError("the image has transparent pixels; pass `bands=4`")
         colours = np.ascontiguousarray(values[..., :3])
     elif bands == 1 and image.mode == "1":
         return np.asarray(image.convert("L"))
@@ -233,7 +233,7 @@ def _as_bands(image: Image.Image, pixels: npt.NDArray[Any], bands: int) -> npt.N
         return colours
     grey = colours[..., 0]
     if not (colours == grey[..., np.newaxis]).all():
-        raise ImageError("the image is coloured, not grey; pass bands=3")
+        raise ImageError("the image is coloured, not grey; pass `bands=3`")
     return np.ascontiguousarray(grey)
 
 

@@ -35,7 +35,7 @@ class OptionChecker:
             number = None
         if number is None or isinstance(value, bool) or not low <= number <= high:
             raise OpenError(
-                self.location, f"{name}= is a whole number, {low} to {high}, not {value!r}"
+                self.location, f"`{name}=` is a whole number, {low} to {high}, not {value!r}"
             )
         return number
 
@@ -45,13 +45,13 @@ class OptionChecker:
             value = value.total_seconds()
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if not number or not 0 <= value < float("inf"):
-            raise OpenError(self.location, f"{name}= is a number of seconds, not {value!r}")
+            raise OpenError(self.location, f"`{name}=` is a number of seconds, not {value!r}")
         return float(value)
 
     def dtype(self, value: Any, bands: int) -> np.dtype[Any]:
         """Return the dtype of the pixels, in native byte order."""
         if bands == 2:
-            raise OpenError(self.location, "bands= is 1, 3 or 4, not 2")
+            raise OpenError(self.location, "`bands=` is 1, 3 or 4, not 2")
         try:
             dtype: np.dtype[Any] | None = np.dtype(value)
         except TypeError:
@@ -61,7 +61,8 @@ class OptionChecker:
         if dtype == np.uint16 and bands == 1:
             return np.dtype(np.uint16)
         raise OpenError(
-            self.location, f"dtype= is 'u1', or 'u2' with bands=1, not {value!r} with bands={bands}"
+            self.location,
+            f"`dtype=` is 'u1', or 'u2' with `bands=1`, not {value!r} with `bands={bands}`",
         )
 
     def missing(self, value: Any, bands: int, dtype: np.dtype[Any]) -> Fill:
@@ -81,7 +82,7 @@ class OptionChecker:
         ):
             raise OpenError(
                 self.location,
-                f"missing= is 'raise', or a value 0 to {most} (or one for each of "
+                f"`missing=` is 'raise', or a value 0 to {most} (or one for each of "
                 f"{bands} bands), not {value!r}",
             )
         return numbers[0] if len(set(numbers)) == 1 else tuple(numbers)
@@ -91,7 +92,7 @@ class OptionChecker:
         if value is None:
             return ()
         # The values may be secrets, and are not in the message.
-        problem = "headers= maps names to values, both strings of one line"
+        problem = "`headers=` maps names to values, both strings of one line"
         if not isinstance(value, Mapping):
             raise OpenError(self.location, problem)
         for part in (*value.keys(), *value.values()):

@@ -352,16 +352,16 @@ def _check_status(response: Response) -> None:
     if response.attempts > 1:
         phrase += f" (after {response.attempts} attempts)"
     if response.status in _ABSENT:
-        phrase += "; missing= gives a fill value for such tiles"
+        phrase += "; `missing=` gives a fill value for such tiles"
     elif response.status in {401, 403, 407}:
-        phrase += f"; credentials can be given with headers=; {_hint(response.status)}"
+        phrase += f"; credentials can be given with `headers=`; {_hint(response.status)}"
     elif 400 <= response.status < 500 and response.status not in RETRIED:
         phrase += f"; {_hint(response.status)}"
     raise _RefusedError(phrase)
 
 
 def _hint(status: int) -> str:
-    return f"if this means that there is no such tile, pass absent={status} and missing="
+    return f"if this means that there is no such tile, pass `absent={status}` and `missing=`"
 
 
 def _check_type(response: Response) -> None:

@@ -19,7 +19,7 @@ PLACEHOLDERS = {
     "-y": "the row, counted from the south (TMS)",
     "q": "the quadkey",
     "s": "a subdomain",
-    "r": "the suffix for tiles of twice the size: @2x with retina=True, else nothing",
+    "r": "the suffix for tiles of twice the size: @2x with `retina=True`, else nothing",
     "TileMatrix": "the zoom, as in WMTS",
     "TileCol": "the column, as in WMTS",
     "TileRow": "the row, as in WMTS",
@@ -147,5 +147,5 @@ def _problem_of(text: str, subdomains: tuple[str, ...]) -> str | None:
             "https://host/{z}/{x}/{y}.png (or with {-y} or {q})"
         )
     if "s" in fields and not all(isinstance(s, str) and s for s in subdomains or [""]):
-        return "subdomains= must name at least one for {s}, such as 'abc'"
+        return "`subdomains=` must name at least one for {s}, such as 'abc'"
     return None

@@ -14,7 +14,7 @@ from biggus.backends.zarr.arrays import opening_of
 from biggus.backends.zarr.encoding import ZarrEncoding
 from biggus.backends.zarr.multiscale import resolutions
 from biggus.backends.zarr.opening import ZarrOptions, open_source, store_at, store_name
-from biggus.backends.zarr.remote import variant_of
+from biggus.backends.zarr.remote import STORE_OPTIONS, variant_of
 from biggus.backends.zarr.store import METADATA_NAMES
 from biggus.errors import BiggusError
 
@@ -106,6 +106,9 @@ class ZarrBackend(Backend):
             For URLs, the options of `biggus.backends.zarr.remote.remote_store`.
         """
         return open_source(location.text, variable, tuple(sorted(options.items())))
+
+    def option_names(self) -> tuple[str, ...]:
+        return ("zarr_format", "fresh_for", "stale_if_error", "decode", *STORE_OPTIONS)
 
     def identity(self, location: Location, variable: str | None, **options: Any) -> Any:
         """Return the identity of the values, which does not depend on how a server is asked."""

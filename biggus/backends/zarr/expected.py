@@ -94,6 +94,6 @@ def refused_type(kind: str, vouched: bool, text_chunks: bool) -> str | None:
     if kind.startswith("text/") and not vouched and not text_chunks:
         return (
             f"the server sent {kind}, and chunks of this array cannot be told from a message: "
-            "text_chunks=True accepts it as a chunk"
+            "`text_chunks=True` accepts it as a chunk"
         )
     return None

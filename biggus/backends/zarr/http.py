@@ -221,14 +221,14 @@ class HttpStore(RemoteStore):
         if status in (401, 403):
             raise ForbiddenError(
                 f"{url}: the server responded with {status}; credentials may be missing, or, if "
-                f"it does so for chunks that do not exist, absent={status}"
+                f"it does so for chunks that do not exist, `absent={status}`"
             )
         if status not in (200, 206):
             raise OSError(f"{url}: the server responded with {status}")
         if status == 200 and not response.body:
             raise OSError(
                 f"{url}: it is cut short: the response has no body; if the server does so for "
-                "chunks that do not exist, absent=200"
+                "chunks that do not exist, `absent=200`"
             )
         kind = response.headers.get("Content-Type", "")
         if kind.lower().startswith("text/html"):
@@ -340,7 +340,7 @@ class FsspecStore(RemoteStore):
             if isinstance(error, PermissionError):
                 if 403 in self._absent:
                     return None
-                hint = "if the store does so for chunks that do not exist, absent=403"
+                hint = "if the store does so for chunks that do not exist, `absent=403`"
                 raise ForbiddenError(f"{redacted(text)}; {hint}") from None
             if redacted(text) == text:
                 raise

@@ -96,7 +96,7 @@ def remote_store(
     if location.scheme not in ("http", "https"):
         return FsspecStore(location.text, storage_options or {}, statuses)
     if storage_options is not None:
-        raise TypeError("storage_options are for fsspec; use headers= for http and https")
+        raise TypeError("`storage_options=` is for fsspec; use `headers=` for http and https")
     return HttpStore(
         location.text,
         HttpSettings(
@@ -111,9 +111,13 @@ def remote_store(
     )
 
 
+STORE_OPTIONS = tuple(inspect.signature(remote_store).parameters)[1:]
+"""The names of the options of `remote_store`."""
+
+
 def refuse_unknown(options: Mapping[str, Any]) -> None:
     """Raise an error for an option that `remote_store` does not have."""
-    for name in options.keys() - inspect.signature(remote_store).parameters:
+    for name in options.keys() - set(STORE_OPTIONS):
         raise BackendOptionError(f"the zarr backend has no option {name!r}", name)
 
 

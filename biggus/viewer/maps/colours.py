@@ -100,7 +100,7 @@ def colours_for(
     'inferno'
     """
     if vmin is not None and vmax is not None and vmin > vmax:
-        raise ValueError(f"vmin={vmin} is greater than vmax={vmax}")
+        raise ValueError(f"`vmin={vmin}` is greater than `vmax={vmax}`")
     numbers = np.ma.compressed(values)
     finite = bounded(numbers[np.isfinite(numbers)]).astype(np.float64)
     flags = _TRUTH if numbers.dtype.kind == "b" else flags_of(attributes)

@@ -115,7 +115,7 @@ def test_reads_while_the_writer_has_the_file_open(write, path, name):
 
 
 def test_error_without_swmr_suggests_the_option(write, path):
-    with pytest.raises(OpenError, match="pass swmr=True") as caught:
+    with pytest.raises(OpenError, match="pass `swmr=True`") as caught:
         biggus.open(path, "plain")
     assert "h5clear" not in str(caught.value)
     assert biggus.open(path, "plain", swmr=True).shape == (15,)
@@ -212,15 +212,15 @@ def test_reads_after_the_writer_has_closed(write, path):
 
 def test_opening_with_and_without_swmr_at_once_raises(write, path, tmp_path):
     a = biggus.open(path, "plain", swmr=True)
-    with pytest.raises(OpenError, match="with swmr=True already"):
+    with pytest.raises(OpenError, match="with `swmr=True` already"):
         biggus.open(path, "plain")
     (tmp_path / "link.h5").symlink_to(path)
-    with pytest.raises(OpenError, match="with swmr=True already"):
+    with pytest.raises(OpenError, match="with `swmr=True` already"):
         biggus.open(tmp_path / "link.h5", "plain")
     del a
     write("close")
     b = biggus.open(path, "plain")
-    with pytest.raises(OpenError, match="without swmr=True already"):
+    with pytest.raises(OpenError, match="without `swmr=True` already"):
         biggus.open(path, "plain", swmr=True)
     np.testing.assert_array_equal(b.ndarray(), np.full(15, 1))
 
@@ -253,7 +253,7 @@ def test_virtual_datasets_and_external_links_raise(tmp_path):
         file.create_virtual_dataset("virtual", layout)
         file["link"] = h5py.ExternalLink(str(tmp_path / "a.h5"), "v")
     for name in ("virtual", "link"):
-        with pytest.raises(OpenError, match="are in other files: with swmr=True, open those"):
+        with pytest.raises(OpenError, match="are in other files: with `swmr=True`, open those"):
             biggus.open(tmp_path / "b.h5", name, swmr=True)
 
 

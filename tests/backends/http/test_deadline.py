@@ -65,7 +65,9 @@ def test_trickling_response_ends_at_the_deadline(server, kind):
         server.drip(connection, itertools.repeat(piece))
 
     server.answers["a"] = drip
-    with pytest.raises(HttpError, match=r"not complete within 0\.4 s; timeout=\(connect, read, to"):
+    with pytest.raises(
+        HttpError, match=r"not complete within 0\.4 s; `timeout=\(connect, read, to"
+    ):
         client(0.4).get(f"{server.url}/a")
 
 
@@ -197,7 +199,7 @@ def test_body_above_the_lowest_rate_is_not_cut_off(clock):
 
 @pytest.mark.parametrize("value", [0, "soon", (1, 2, 3, 4), (1,), (1, 0), (1, 2, -3), True, None])
 def test_invalid_timeouts_raise(value):
-    with pytest.raises(OpenError, match=r"timeout= is seconds.*\(connect, read, total\)"):
+    with pytest.raises(OpenError, match=r"`timeout=` is seconds.*\(connect, read, total\)"):
         timeout_option("here", value)
 
 

@@ -179,5 +179,5 @@ def test_stale_copies_have_no_age_limit_by_default(monkeypatch):
 
 @pytest.mark.parametrize("value", [-1, "long", True])
 def test_invalid_stale_if_error_raises(value):
-    with pytest.raises(OpenError, match="stale_if_error= is a number of seconds"):
+    with pytest.raises(OpenError, match="`stale_if_error=` is a number of seconds"):
         TilesBackend().open(Location("http://host/{z}/{x}/{y}.png"), zoom=1, stale_if_error=value)

@@ -37,7 +37,7 @@ def test_error_suggests_the_hdf5_backend(tmp_path, make):
     with contextlib.suppress(OSError), netCDF4.Dataset(path):
         pytest.skip("this netCDF library opens it")
     for open_file in (lambda: biggus.open(path, "plain"), lambda: names_of(path)):
-        with pytest.raises(OpenError, match='backend="hdf5" reads it as HDF5') as error:
+        with pytest.raises(OpenError, match="`backend='hdf5'` reads it as HDF5") as error:
             open_file()
         assert "damaged" not in str(error.value)
     assert biggus.open(path, "plain", backend="hdf5").ndarray().tolist() == [0, 1, 2]
@@ -64,7 +64,7 @@ def add_structure(file):
 @pytest.mark.parametrize("make", [add_array_type, add_structure])
 def test_unlisted_variable_suggests_the_hdf5_backend(tmp_path, make):
     path = write_file(tmp_path / "a.nc", make)
-    with pytest.raises(VariableError, match='that the netCDF library reads; backend="hdf5"'):
+    with pytest.raises(VariableError, match="that the netCDF library reads; `backend='hdf5'`"):
         biggus.open(path, "v")
     assert len(biggus.open(path, "v", backend="hdf5")) == 3
 

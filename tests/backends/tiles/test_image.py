@@ -25,11 +25,11 @@ U1 = np.dtype("u1")
 @pytest.mark.parametrize(
     ("reply", "words"),
     [
-        (Reply(404), r"404 Not Found; missing="),
-        (Reply(204), r"204 No Content; missing="),
-        (Reply(410), r"410 Gone; missing="),
-        (Reply(403), r"403 Forbidden; credentials can be given with headers=; .*absent=403"),
-        (Reply(400), r"400 Bad Request; if this means .* absent=400 and missing="),
+        (Reply(404), r"404 Not Found; `missing=`"),
+        (Reply(204), r"204 No Content; `missing=`"),
+        (Reply(410), r"410 Gone; `missing=`"),
+        (Reply(403), r"403 Forbidden; credentials can be given with `headers=`; .*`absent=403`"),
+        (Reply(400), r"400 Bad Request; if this means .* `absent=400` and `missing=`"),
         (Reply(503), r"503 Service Unavailable \(after 3 attempts\)"),
         (Reply(429, headers={"Retry-After": "0"}), r"429 Too Many Requests \(after 3 attempts\)"),
         (Reply(206, body=b"part"), "206 Partial Content"),
@@ -58,7 +58,7 @@ def test_tile_of_another_size_suggests_tile_size(server):
     source = source_of(server)
     big = encoded(image_of("RGB", 1, 0, 0, 512), "png")
     server.always = Reply(body=big)
-    with pytest.raises(SourceError, match=r"512 x 512 pixels, not 256 x 256; pass tile_size=512"):
+    with pytest.raises(SourceError, match=r"512 x 512 pixels, not 256 x 256; pass `tile_size=512`"):
         read(source, tile_box(source, 0, 0))
 
 

@@ -193,5 +193,5 @@ def test_absent_status_with_an_image_is_a_tile(server):
     "absent", [500, 503, 429, 408, 522, 301, 206, 0, "403", None, 4.5, [403, None], (0,)]
 )
 def test_server_errors_are_invalid_as_absent(server, absent):
-    with pytest.raises(OpenError, match="absent= is one or several statuses"):
+    with pytest.raises(OpenError, match="`absent=` is one or several statuses"):
         source_of(server, absent=absent)

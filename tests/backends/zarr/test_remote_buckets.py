@@ -51,7 +51,7 @@ def test_unlistable_bucket(bucket, format_option):
     assert read(plain, (slice(2, 4, 1),)).tolist() == [1, 1]
     assert BACKEND.variables(Location(url), zarr_format=zarr_format) == ("a",)
     with pytest.raises(
-        SourceError, match=r"responded with 403; credentials may be missing.* absent=403"
+        SourceError, match=r"responded with 403; credentials may be missing.* `absent=403`"
     ):
         read(plain, whole((8,)))
     with_absent = open_zarr(url, "a", zarr_format=zarr_format, absent=(403, 410), fresh_for=0)
@@ -64,11 +64,11 @@ def test_unlistable_bucket(bucket, format_option):
 
 
 def test_forbidden_stores_raise(bucket):
-    with pytest.raises(OpenError, match=r"403.*absent=403"):
+    with pytest.raises(OpenError, match=r"403.*`absent=403`"):
         open_zarr(f"{bucket.url}/b.zarr", "a", zarr_format=5 - bucket.format)
-    with pytest.raises(OpenError, match=r"403.*absent=403"):
+    with pytest.raises(OpenError, match=r"403.*`absent=403`"):
         open_zarr(f"{bucket.url}/none.zarr", "a")
-    with pytest.raises(OpenError, match=r"403.*absent=403"):
+    with pytest.raises(OpenError, match=r"403.*`absent=403`"):
         BACKEND.variables(Location(f"{bucket.url}/none.zarr"))
     with pytest.raises(GoneError):
         open_zarr(f"{bucket.url}/none.zarr", "a", absent=403)
@@ -104,7 +104,7 @@ def test_resolutions_in_an_unlistable_bucket(bucket, format_option):
     ] == ["a"]
     for options in ({"zarr_format": 5 - bucket.format}, {}):
         path = "" if options else "none"
-        with pytest.raises(OpenError, match=r"403.*absent=403"):
+        with pytest.raises(OpenError, match=r"403.*`absent=403`"):
             BACKEND.resolutions(Location(url), path, **options)
     assert BACKEND.resolutions(Location(url), "none", absent=403) == ()
 
@@ -142,7 +142,7 @@ def test_absent_option_is_part_of_the_cache_key(bucket, tmp_path):
 
 @pytest.mark.parametrize("absent", [500, 206, "403", None])
 def test_server_errors_are_invalid_as_absent(bucket, absent):
-    with pytest.raises(OpenError, match="absent= is one or several statuses"):
+    with pytest.raises(OpenError, match="`absent=` is one or several statuses"):
         open_zarr(f"{bucket.url}/b.zarr", "a", absent=absent)
 
 
@@ -164,7 +164,7 @@ def test_fsspec_bucket_that_forbids_missing_chunks(tmp_path):
 
     fsspec.register_implementation("bucket", Bucket, clobber=True)
     try:
-        with pytest.raises(SourceError, match=r"Forbidden; .*absent=403"):
+        with pytest.raises(SourceError, match=r"Forbidden; .*`absent=403`"):
             biggus.open("bucket://a", "/", backend="zarr", cache=False).ndarray()
         with_absent = biggus.open("bucket://a", "/", backend="zarr", cache=False, absent=403)
         assert with_absent.ndarray().tolist() == SPARSE

@@ -62,7 +62,7 @@ def test_flags_must_be_finite(value) -> None:
 
 
 def test_vmin_greater_than_vmax_raises() -> None:
-    with pytest.raises(ValueError, match="vmin=3 is greater than vmax=2"):
+    with pytest.raises(ValueError, match="`vmin=3` is greater than `vmax=2`"):
         colours_for(np.arange(5.0), {}, vmin=3, vmax=2)
 
 
