@@ -152,8 +152,6 @@ class Selection:
         key : Selection
             A selection of an array of this selection's shape.
         """
-        if 0 in key.shape:
-            return Selection(key.shape, tuple([_empty(m, key) for m in self.maps]))
         maps = []
         for m in self.maps:
             if type(m) is DimensionMap:
@@ -342,15 +340,6 @@ class Selection:
         return tuple(basic), gathered_axes + other_axes, mesh, dims + order
 
 
-def _empty(m: AxisMap, key: Selection) -> AxisMap:
-    """Return the map that an empty `key` makes of a map: no positions, but the dim of the axis."""
-    if type(m) is DimensionMap and type(key.maps[m.dim]) is DimensionMap:
-        return _affine(key.maps[m.dim], m.start, m.step)
-    dims = tuple({dim for each in dims_of(m) for dim in dims_of(key.maps[each])})
-    positions = np.zeros(key.shape[dims[0]] if dims else 0, np.intp)
-    return ArrayMap(dims, positions) if len(dims) == 1 else ConstantMap(0)
-
-
 def _affine(m: AxisMap, start: int, step: int) -> AxisMap:
     """Return the map that gives ``start + step * m``."""
     if type(m) is DimensionMap:
@@ -364,6 +353,9 @@ def _gathered(m: ArrayMap, key: Selection) -> AxisMap:
     """Return the map ``m`` at the dims that `key` selects."""
     keys = [key.maps[dim] for dim in m.dims]
     dims = sorted({dim for k in keys for dim in dims_of(k)})
+    if not m.index.size:  # a key of no elements may name positions that are not there
+        nowhere = np.zeros([key.shape[dim] for dim in dims], np.intp)
+        return ArrayMap(tuple(dims), nowhere) if dims else ConstantMap(0)
     if not dims:
         return ConstantMap(int(m.index[tuple(k.index for k in keys if type(k) is ConstantMap)]))
     if any(type(k) is ArrayMap for k in keys):

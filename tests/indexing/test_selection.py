@@ -10,7 +10,7 @@ import pytest
 from biggus.indexing.grid import RegularEdges
 from biggus.indexing.keys import numpy_selection
 from biggus.indexing.resolve import split_all
-from biggus.indexing.selection import Selection
+from biggus.indexing.selection import ArrayMap, DimensionMap, Selection
 
 SHAPE = (3, 4, 5)
 VALUES = np.arange(1, 61).reshape(SHAPE)
@@ -90,3 +90,25 @@ def test_dims_that_index_arrays_tie_together_in_a_chain_are_split_together():
     for part, part_out in split_all(selection, Selection.identity(selection.shape), cuts):
         part_out.put_into(result, part.take_from(values))
     np.testing.assert_array_equal(result, values[key])
+
+
+@pytest.mark.parametrize("later", [[slice(None), slice(5, None)], [slice(None), []]])
+@pytest.mark.parametrize("item", [1, slice(None, None, -2), [2, 0], [1]])
+def test_a_selection_of_nothing_keeps_the_positions_on_other_axes(item, later):
+    selection = numpy_selection((slice(None), item), (3, 4, 5))
+    kept = selection.maps[1]
+    key = (*[slice(None)] * (len(selection.shape) - 2), *later)
+    empty = selection.compose(numpy_selection(key, selection.shape))
+    assert 0 in empty.shape
+    positions = [getattr(kept, "index", None), getattr(kept, "start", None)]
+    found = [getattr(empty.maps[1], "index", None), getattr(empty.maps[1], "start", None)]
+    np.testing.assert_equal(found, positions)
+
+
+def test_a_selection_of_nothing_may_name_positions_that_are_not_there():
+    positions = np.zeros((0, 3), np.intp)
+    nothing = Selection((0, 3), (ArrayMap((0, 1), positions), DimensionMap(1, 0, 1)))
+    for key in [([], 1), ([[]], slice(None)), ([], [0, 1, 2][:0]), (slice(None), [2, 1])]:
+        selection = nothing.compose(numpy_selection(key, (0, 3)))
+        assert selection.shape == positions[key].shape
+        assert selection.take_from(VALUES[0]).shape == selection.shape
