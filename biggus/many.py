@@ -31,6 +31,7 @@ from biggus.labels import Labels, labels_of
 from biggus.labels.attributes import counted_in
 from biggus.labels.axes import numbered
 from biggus.labels.times import Recount, TimeUnits, calendar_named, comparable, time_units
+from biggus.labels.varying import Varying
 from biggus.sources import studying
 
 if TYPE_CHECKING:
@@ -80,9 +81,11 @@ def open_many(
     mismatch : {"raise", "ignore"}, optional
         What to do if units, calendars, the order of named axes or the coordinates of axes
         differ, or the packing of values that are not decoded: raise an error, or join the
-        numbers unchanged.  Coordinates are the variables that have the names of axes.  Those of
-        all axes but the joined one are read and compared; those of times are not if `stack`.
-        They may differ by less than a hundredth of their spacing.
+        numbers unchanged.  Coordinates are the variables that have the names of axes or are
+        named in the attribute ``coordinates``.  All that do not vary along the joined axis are
+        read and compared, of those over 1 MiB the first and last rows; times are not if `stack`.
+        They may differ by less than a hundredth of their spacing.  Scalars that differ become
+        coordinates along the joined axis in a stack, and so do scalar times along times.
     **options
         Further arguments of :func:`open`.
 
@@ -201,8 +204,9 @@ def joined(
     """
     if mismatch not in MISMATCHES:
         raise OptionError(f"mismatch is 'raise' or 'ignore', not {mismatch!r}")
+    varying: frozenset[str] = frozenset()
     if mismatch == "raise":
-        members = _on_one_grid(members, axis, stack)
+        members, varying = _on_one_grid(members, axis, stack)
         arrays = list(_agreeing(members))
     else:
         members = list(members)
@@ -212,6 +216,10 @@ def joined(
     if len(dtypes) > 1:
         listing = ", ".join(f"{dtype} of {member.name}" for dtype, member in dtypes.items())
         _log.info("joined by promotion: %s", listing)
+    if stack and varying and len({array.shape for array in arrays}) == 1:
+        arrays, stack = [array[np.newaxis] for array in arrays], False
+    if varying and not stack:
+        arrays = [_varying(array, varying, number) for array in arrays]
     try:
         whole = ArrayStack(arrays) if stack else LinearMosaic(arrays, axis=number)
     except ValueError as error:
@@ -270,25 +278,48 @@ def _agreeing(members: Sequence[JoinedMember]) -> Iterator[Array]:
 
 def _on_one_grid(
     members: Iterable[JoinedMember], axis: int | str, stack: bool
-) -> Sequence[JoinedMember]:
-    """Return the members, after comparing the coordinates of all axes but the joined one.
+) -> tuple[Sequence[JoinedMember], frozenset[str]]:
+    """Compare all coordinates but those of the joined axis.
+
+    Returns
+    -------
+    members : sequence of JoinedMember
+        The members.
+    varying : frozenset of str
+        The names of scalar coordinates that differ, and may do so: all in a stack, and times in
+        a series.
 
     Raises
     ------
     MismatchError
-        If coordinates differ.
+        If other coordinates differ.
     """
     opened: list[JoinedMember] = []
+    varying: set[str] = set()
 
     def arrays() -> Iterator[Array]:
         for member in members:
             opened.append(member)
             yield member.array
 
-    given = None if stack else axis
-    for first, other, difference in disagreements(arrays(), given, times=not stack):
-        raise MismatchError(opened[first].name, opened[other].name, difference)
-    return opened
+    for each in disagreements(arrays(), None if stack else axis, times=not stack):
+        first = opened[each.first]
+        if not each.dims and (stack or (each.kind == "time" and _is_series(first.array, axis))):
+            varying.add(each.coordinate)
+        else:
+            raise MismatchError(first.name, opened[each.other].name, each.text)
+    return opened, frozenset(varying)
+
+
+def _is_series(array: Array, axis: int | str) -> bool:
+    """Tell whether the coordinate of an axis is a time."""
+    along = labels_of(array.node, coordinates=True).along(numbered(array.node, axis))
+    return along is not None and along.kind == "time"
+
+
+def _varying(array: Array, names: frozenset[str], axis: int) -> Array:
+    """Return an array whose scalar coordinates of these names vary along an axis."""
+    return Array.from_node(Elementwise(Varying(array.dtype, names, axis), array.node))
 
 
 def _counts(meaning: Mapping[str, str]) -> TimeUnits | None:

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from biggus import engine
-from biggus.adapt import leaf_of
+from biggus.datasets.compared import Compared, read
 from biggus.datasets.facts import Opened
-from biggus.graph import Mosaic
-from biggus.labels import Coordinate, labels_of, numbered
-from biggus.labels.coordinate import calendar_of
+from biggus.datasets.noting import Notes
+from biggus.labels import labels_of, numbered
 from biggus.labels.times import comparable, time_units
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     import numpy.typing as npt
 
     from biggus.array import Array
-
-LARGEST = 2**20
-"""The most bytes of a coordinate that is compared."""
 
 _AT_ONCE = 8
 """How many arrays are compared together.  Remote coordinates are fetched at the same time, and
@@ -36,9 +30,6 @@ _PART_OF_SPACING = 0.01
 _ROUNDING = 2.5e-7
 """Two roundings of float32, as a part of the greatest value."""
 
-_KINDS = "biufcmMSUTO"
-"""The kinds of dtypes that are compared: all but structures."""
-
 
 class Disagreement(NamedTuple):
     """A coordinate that differs between two arrays of a sequence.
@@ -49,29 +40,20 @@ class Disagreement(NamedTuple):
         The places of the arrays in the sequence.
     text : str
         The name of the coordinate, and two values that differ.
+    coordinate : str
+        The name of the coordinate.
+    dims : sequence of str
+        The names of its axes; empty for a scalar.
+    kind : str or None
+        As `Coordinate.kind`.
     """
 
     first: int
     other: int
     text: str
-
-
-class _AxisValues(NamedTuple):
-    """The coordinate of an axis of one array, as it was read.
-
-    Attributes
-    ----------
-    number : int
-        The place of the array in the sequence.
-    coordinate : Coordinate
-        The coordinate.
-    values : ndarray
-        Numbers as float64, with NaN where they are missing; other values as they are.
-    """
-
-    number: int
-    coordinate: Coordinate
-    values: npt.NDArray[Any]
+    coordinate: str
+    dims: Sequence[str]
+    kind: str | None
 
 
 def disagreements(
@@ -79,10 +61,12 @@ def disagreements(
 ) -> Iterator[Disagreement]:
     """Compare the coordinates of opened arrays, and yield those that differ.
 
-    The coordinate of an axis is the variable that has its name (`Source.sibling`).  Its values
-    are read once.  Numbers agree if they differ by less than a hundredth of the smallest spacing,
-    or by no more than the rounding of float32; other values agree if they are equal.  Coordinates
-    of different lengths, and times whose units cannot be converted, are not compared.
+    The coordinate of an axis is the variable that has its name (`Source.sibling`); others are
+    named in the attribute ``coordinates``.  Their values are read once, and not again while the
+    file does not change.  Of a coordinate of more than 1 MiB only the first and the last rows are
+    read.  Numbers agree if they differ by less than a hundredth of the smallest spacing, or by no
+    more than the rounding of float32; other values agree if they are equal.  Coordinates of
+    different shapes, and times whose units cannot be converted, are not compared.
 
     Parameters
     ----------
@@ -91,83 +75,82 @@ def disagreements(
     axis : int or str or None
         The number or the name of the axis whose coordinates may differ, if there is one.
     times : bool, optional
-        Whether times are compared, too.
+        Whether times are compared, too; scalar times always are.
     """
-    firsts: dict[str, _AxisValues] = {}
+    firsts: dict[str, Compared] = {}
     remaining = enumerate(arrays)
     while some := list(islice(remaining, _AT_ONCE)):
         if len(some) == 1 and not some[0][0]:
             return  # there is nothing to compare a single array with
-        for each in _read((n, c) for n, array in some for c in _coordinates(array, axis, times)):
-            first = firsts.setdefault(each.coordinate.name, each)
+        notes = [Notes(Opened.of(array).source) for _, array in some]
+        several = [
+            each
+            for (number, array), own in zip(some, notes, strict=True)
+            for each in _coordinates(number, array, own, axis)
+            if times or each.note.kind != "time" or not each.note.dims
+        ]
+        read(each for each in several if not each.note.digest)
+        for each in several:
+            first, note = firsts.setdefault(each.name, each), each.note
             text = _difference(first, each)
             if text is not None:
-                yield Disagreement(first.number, each.number, text)
+                found = each.name, note.dims, note.kind
+                yield Disagreement(first.number, each.number, text, *found)
+        for own in notes:
+            own.save()
 
 
-def _coordinates(array: Array, axis: int | str | None, times: bool) -> Iterator[Coordinate]:
+def _coordinates(
+    number: int, array: Array, notes: Notes, axis: int | str | None
+) -> Iterator[Compared]:
     """Yield the coordinates of an array that are compared; no values are read."""
     source = Opened.of(array).source
-    number = None if axis is None else numbered(array.node, axis)
-    for place, dim in enumerate(labels_of(array.node).dims):
-        sibling = None if dim is None or place == number else source.sibling(dim)
-        if sibling is None or sibling.name == source.name:
+    dims = labels_of(array.node).dims
+    joined = None if axis is None else dims[numbered(array.node, axis)]
+    listed = source.attributes.get("coordinates")
+    auxiliary = listed.split() if isinstance(listed, str) else []
+    for name in dict.fromkeys([*dims, *auxiliary]):
+        if name is None or name == joined:
             continue
-        if sibling.shape != (array.shape[place],) or sibling.dtype.kind not in _KINDS:
-            continue
-        each = Coordinate(str(dim), sibling.attributes, leaf_of(sibling), (place,))
-        small = math.prod(sibling.shape) * sibling.dtype.itemsize <= LARGEST
-        if small and (times or each.kind != "time"):
+        each = Compared(number, name, source, notes)
+        if each.note.compared and joined not in each.note.dims:
             yield each
 
 
-def _read(found: Iterable[tuple[int, Coordinate]]) -> Iterator[_AxisValues]:
-    """Read coordinates, those of one name together."""
-    alike: dict[Any, list[tuple[int, Coordinate]]] = {}
-    for number, each in found:
-        alike.setdefault((each.name, each.node.dtype), []).append((number, each))
-    for several in alike.values():
-        nodes = [each.node for _, each in several]
-        values: Any = engine.evaluate(nodes[0] if len(nodes) == 1 else Mosaic(nodes, 0))
-        if values.dtype.kind in "biuf":
-            values = np.ma.filled(values.astype(np.float64), np.nan)
-        elif values.dtype.kind == "O":
-            values = values.astype(str)
-        ends = np.cumsum([node.shape[0] for node in nodes])
-        parts = np.split(np.ma.getdata(values), ends[:-1])
-        for (number, each), part in zip(several, parts, strict=True):
-            yield _AxisValues(number, each, part)
-
-
-def _difference(first: _AxisValues, other: _AxisValues) -> str | None:
+def _difference(first: Compared, other: Compared) -> str | None:
     """Describe the first values that differ; None if there are none, or they cannot be compared."""
-    one, two = first.values, _in_units_of(first.coordinate, other)
+    if other is first or other.agrees(first):
+        return None
+    one, two = first.values, _in_units_of(first, other)
     if two is None or one.shape != two.shape or one.dtype.kind != two.dtype.kind:
         return None
     unlike = (one != two) & ((one == one) | (two == two))  # noqa: PLR0124 - NaN and NaT are alike
     if one.dtype.kind == "f" and unlike.any():
-        finite = one[np.isfinite(one)]
-        steps, sizes = np.abs(np.diff(finite)), np.abs(finite)
-        spacing = np.min(steps[steps > 0], initial=np.inf)
-        rounding = np.finfo("f8").eps if first.coordinate.kind == "time" else _ROUNDING
-        near = rounding * np.max(sizes, initial=0)
-        if np.isfinite(spacing):
-            near = max(near, _PART_OF_SPACING * spacing)
-        unlike &= ~np.isclose(one, two, rtol=0, atol=near)
+        unlike &= ~np.isclose(one, two, rtol=0, atol=_tolerance(one, first.note.kind == "time"))
     if not unlike.any():
+        other.agree(first)
         return None
-    place = int(np.argmax(unlike))
+    place = tuple(map(int, np.unravel_index(np.argmax(unlike), one.shape)))
     here, there = (
         f"{v:.10g}" if one.dtype.kind == "f" else str(v) for v in (one[place], two[place])
     )
-    return f"{first.coordinate.name} is {here} and {there} at [{place}]"
+    where = f" at {first.place(place)}" if first.note.dims else ""
+    return f"{first.name} is {here} and {there}{where}"
 
 
-def _in_units_of(first: Coordinate, other: _AxisValues) -> npt.NDArray[Any] | None:
+def _tolerance(values: npt.NDArray[Any], times: bool) -> float:
+    """Return by how much equal coordinates may differ."""
+    with np.errstate(invalid="ignore"):  # infinity less infinity
+        steps = [np.abs(np.diff(values, axis=axis)) for axis in range(values.ndim)]
+        spacing = min(np.min(each, where=each > 0, initial=np.inf) for each in steps)
+    rounding = np.finfo("f8").eps if times else _ROUNDING
+    near = float(rounding * np.max(np.abs(values), where=np.isfinite(values), initial=0))
+    return max(near, float(_PART_OF_SPACING * spacing)) if np.isfinite(spacing) else near
+
+
+def _in_units_of(first: Compared, other: Compared) -> npt.NDArray[Any] | None:
     """Return values with times in the units of another coordinate; None if that is impossible."""
-    texts = [
-        (str(c.attributes.get("units", "")), calendar_of(c)) for c in (first, other.coordinate)
-    ]
+    texts = first.note.units, other.note.units
     if texts[0] == texts[1] or not any(" since " in units for units, _ in texts):
         return other.values
     here, there = (time_units(*text) for text in texts)

@@ -49,6 +49,11 @@ class Coordinate:
     bounds: tuple[str, Mapping[str, Any], Node] | None = None
     spans: Node | None = None
 
+    @property
+    def is_characters(self) -> bool:
+        """Whether the last axis of the values is the places in a text."""
+        return len(self.node.shape) > len(self.axes)
+
     def values(self) -> Any:
         """Read the values; masked ones become NaN.  Characters become text, without their axis.
 
@@ -58,8 +63,8 @@ class Coordinate:
             If a read fails.
         """
         values: Any = engine.evaluate(self.node)
-        if len(self.node.shape) > len(self.axes):
-            return _texts(np.ma.filled(values, b""))
+        if self.is_characters:
+            return texts(np.ma.filled(values, b""))
         if not isinstance(values, np.ma.MaskedArray):
             return values
         if not np.ma.is_masked(values):
@@ -99,7 +104,7 @@ class Coordinate:
         return positive == "down" or (positive != "up" and units in _PRESSURES)
 
 
-def _texts(characters: Values) -> Values:
+def texts(characters: Values) -> Values:
     """Join characters along their last axis; bytes that are not UTF-8 become marks."""
     *shape, length = characters.shape
     whole = np.ascontiguousarray(characters).view(f"S{length}") if length else np.zeros(shape, "S1")
@@ -125,6 +130,14 @@ def selected(each: Coordinate, selection: Selection) -> Coordinate | None:
     whole = math.prod(node.shape) == math.prod(each.node.shape)
     attributes = each.attributes if whole else of_others(each.attributes)
     return replace(each, node=node, axes=tuple(order), attributes=attributes, bounds=bounds)
+
+
+def spread(each: Coordinate, axis: int, length: int) -> Coordinate:
+    """Return a scalar coordinate repeated along an axis of the array."""
+    bounds = each.bounds
+    if bounds is not None:
+        bounds = (*bounds[:2], _select_first(bounds[2], (length,), ()))
+    return replace(each, node=_select_first(each.node, (length,), ()), axes=(axis,), bounds=bounds)
 
 
 def _select_first(node: Node, shape: tuple[int, ...], maps: tuple[AxisMap, ...]) -> Node:

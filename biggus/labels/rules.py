@@ -45,6 +45,7 @@ from biggus.labels.described import Described
 from biggus.labels.labels import Labels
 from biggus.labels.spanning import spans_of
 from biggus.labels.times import Recount
+from biggus.labels.varying import Varying
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -198,6 +199,8 @@ def names_through(selection: Selection, names: Sequence[str | None]) -> tuple[st
 def _of_step(node: Elementwise, _: bool) -> Rule:
     if isinstance(node.step, Described):
         return node.step.labels
+    if isinstance(node.step, Varying):
+        return node.step.of((yield node.children[0]), node.shape)
     if isinstance(node.step, (*SAME_VALUES, Recount)):
         return _unpacked((yield node.children[0]), node.step)
     return _computed((yield from answers(node.children)), node.step)

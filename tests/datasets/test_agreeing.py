@@ -7,8 +7,9 @@ import pytest
 from zarr_server import serving
 
 import biggus
-from biggus.datasets import agreeing, disagreements
-from biggus.errors import MismatchError
+from biggus.datasets import compared, disagreements, noting
+from biggus.datasets.facts import Opened
+from biggus.errors import MismatchError, OpenError, SourceError
 from biggus.sources.base import Source
 
 h5py = pytest.importorskip("h5py")
@@ -190,8 +191,8 @@ class Noted(Source):
         return self.start + np.arange(self.shape[0], dtype="f8")[box]
 
 
-def test_only_small_coordinates_of_other_axes_are_read_each_once():
-    large = agreeing.LARGEST // 8 + 1
+def test_coordinates_of_other_axes_are_read_once_and_large_ones_in_part():
+    large = compared.LARGEST // 8 + 1
     lengths = {"time": 4, "lat": 3, "cell": large}
 
     def opened():
@@ -202,10 +203,13 @@ def test_only_small_coordinates_of_other_axes_are_read_each_once():
             yield biggus.ArrayAdapter(made[-1])
 
     made = []
-    assert list(disagreements(opened(), 0)) == [(0, 18, "lat is 0 and 1 at [0]")]
+    [found] = disagreements(opened(), 0)
+    assert found[:4] == (0, 18, "lat is 0 and 1 at [0]", "lat")
     assert len(made) == 20
     assert not any(each.boxes for each in made)
-    whole = {"time": [], "cell": [], "lat": [(slice(0, 3, 1),)]}
+    part = compared.LARGEST // 16
+    ends = [(slice(0, part, 1),), (slice(large - part, large, 1),)]
+    whole = {"time": [], "cell": ends, "lat": [(slice(0, 3, 1),)]}
     assert all(each.beside[name].boxes == whole[name] for each in made for name in lengths)
     made = []
     assert not list(disagreements(islice(opened(), 1), 0))
@@ -246,6 +250,81 @@ def test_deleted_files_are_known_from_the_cache(tmp_path):
     for path in folder.iterdir():
         path.unlink()
     assert biggus.open_many(paths, "v", cache=cache).shape == (4, 3)
+
+
+@pytest.fixture
+def read(monkeypatch):
+    """Return the list of the coordinates that are read, by the numbers of their arrays."""
+    numbers = []
+    read = compared.read
+
+    def noting_read(several):
+        several = list(several)
+        numbers.extend(each.number for each in several)
+        read(several)
+
+    monkeypatch.setattr("biggus.datasets.agreeing.read", noting_read)
+    monkeypatch.setattr("biggus.datasets.compared.read", noting_read)
+    monkeypatch.setattr(noting, "_noted", {})
+    return numbers
+
+
+def refuse(*_):
+    raise AssertionError("a coordinate was opened")
+
+
+@FORMATS
+@pytest.mark.parametrize("kept", ["in memory", "on disk"])
+@pytest.mark.parametrize("noise", [0, 1e-9])
+@pytest.mark.usefixtures("settled")
+def test_coordinates_are_not_read_again(tmp_path, suffix, kept, noise, read, monkeypatch):
+    paths = [write(tmp_path / f"{n}.{suffix}", n, LAT + n * noise) for n in range(3)]
+    cache = biggus.Cache(tmp_path / "cache") if kept == "on disk" else False
+    biggus.open_many(paths, "v", cache=cache)
+    assert {0, 1, 2} == set(read)
+    read.clear()
+    for _ in range(2):
+        if kept == "on disk":
+            monkeypatch.setattr(noting, "_noted", {})
+        if suffix != "zarr":  # whose coordinates have states of their own
+            source = type(Opened.of(biggus.open(paths[0], "v")).source.source)
+            monkeypatch.setattr(source, "sibling", refuse)
+        assert biggus.open_many(paths, "v", cache=cache).shape == (6, 3)
+        assert not read
+
+
+@FORMATS
+@pytest.mark.parametrize("kept", ["in memory", "on disk"])
+@pytest.mark.usefixtures("settled")
+def test_changed_coordinates_are_read_again(tmp_path, suffix, kept, read):
+    cache = biggus.Cache(tmp_path / "cache") if kept == "on disk" else False
+    paths = [write(tmp_path / f"{n}.{suffix}", n, LAT) for n in range(2)]
+    for packing, message in [({"scale_factor": 2.0}, "lat is 0.1 and 0.2"), ({}, "lat is 0 and 1")]:
+        for _ in range(2):
+            assert biggus.open_many(paths, "v", cache=cache).shape == (4, 3)
+        write(paths[1], 1, LAT if packing else LAT + 1, {"lat": packing})
+        with pytest.raises(MismatchError, match=message):
+            biggus.open_many(paths, "v", cache=cache)
+        write(paths[1], 1, LAT)
+
+
+@FORMATS
+def test_coordinates_of_files_that_may_still_change_are_read_again(tmp_path, suffix, read):
+    paths = [write(tmp_path / f"{n}.{suffix}", n, LAT) for n in range(2)]
+    for _ in range(2):
+        biggus.open_many(paths, "v")
+    assert read == [0, 1, 0, 1]
+
+
+def test_error_of_unreadable_coordinate_names_the_remedy(tmp_path):
+    paths = [write(tmp_path / f"{n}.zarr", n, LAT) for n in range(2)]
+    next(tmp_path.glob("1.zarr/lat/c/*")).write_bytes(b"damaged")
+    with pytest.raises(SourceError, match=r"1\.zarr::lat.*`mismatch='ignore'`"):
+        biggus.open_many(paths, "v")
+    (tmp_path / "1.zarr/lat/zarr.json").write_text("{")
+    with pytest.raises(OpenError, match=r"1\.zarr.*`mismatch='ignore'`"):
+        biggus.open_many(paths, "v")
+    assert biggus.open_many(paths, "v", mismatch="ignore").shape == (4, 3)
 
 
 @pytest.mark.parametrize("keywords", [{}, {"concat_dim": "time"}])

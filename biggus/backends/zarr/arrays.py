@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from biggus.codecs.pipeline import DamagedChunkError
@@ -43,7 +45,9 @@ def import_zarr() -> Any:
 
 
 def parse_metadata(fields: Mapping[str, Any], public: str) -> Any:
-    """Return the metadata of an array as an object of zarr-python.
+    """Return the metadata of an array as an object of zarr-python, without its attributes.
+
+    Arrays of many stores have the same metadata, which is parsed once.
 
     Parameters
     ----------
@@ -61,11 +65,17 @@ def parse_metadata(fields: Mapping[str, Any], public: str) -> Any:
     OpenError
         If zarr-python cannot read such an array.
     """
+    with opening_of(public, "zarr-python cannot read this array: "):
+        return _parsed(json.dumps({**fields, "attributes": {}}))
+
+
+@lru_cache(maxsize=2**8)
+def _parsed(fields: str) -> Any:
     with between_forks():
         from zarr.core.array import parse_array_metadata
 
-    with opening_of(public, "zarr-python cannot read this array: "), quietly():
-        return parse_array_metadata(dict(fields))
+    with quietly():
+        return parse_array_metadata(json.loads(fields))
 
 
 def reason(error: Exception) -> str:
