@@ -223,5 +223,5 @@ def test_readers_record_few_uses_in_the_ledger(tmp_path, monkeypatch):
     assert by_reader == []
     monkeypatch.setattr(index, "MOST", 1000)
     cached[2][slice(0, 151, 1),]  # the last chunk is new and is stored
-    assert by_reader == [64]
+    assert [uses for uses in by_reader if uses] == [64]  # a first try may find the ledger locked
     assert [cache._hits for cache in caches] == [0, 150, 150]

@@ -146,7 +146,7 @@ def test_receipt_of_a_source_without_a_token():
 
 
 def test_values_without_a_receipt_raise():
-    objects = np.array([{}, None], object)
+    objects = np.array([{}, {}], object)
     with pytest.raises(StudyError, match="Python objects such as dict"):
         biggus.receipt([adapted(objects, (1,))])
     with pytest.raises(StudyError, match="differs between machines"):
