@@ -17,20 +17,16 @@ from biggus.engine.merging import Merging
 from biggus.engine.missing import with_all_missing
 from biggus.engine.partial_cache import partial_cache_of
 from biggus.engine.passes import Pass, Passes, Prepared
-from biggus.engine.reading import block
 from biggus.engine.result import Result
 from biggus.engine.running import run
 from biggus.engine.scratch import Scratch
-from biggus.engine.small import FEW, evaluate_small
+from biggus.engine.small import evaluate_small, is_nested
 from biggus.engine.spill import IntermediateSource, Spilled
 from biggus.errors import OfflineError
 from biggus.graph import AlongAxes, Elementwise, Gufunc, Leaf, Node, Reduce, View, ordered
 from biggus.indexing.reduction_blocks import BLOCK
-from biggus.indexing.selection import Selection
 from biggus.planning.rechunking import Gathering, Gatherings, Rechunking, Rewriting
-from biggus.planning.rewriting import is_in_memory
 from biggus.sources.base import Box, Chunks, Values, whole
-from biggus.statistics import partials
 from biggus.support import deadlines, progress, watching
 from biggus.support.threads import interruptible
 
@@ -70,8 +66,7 @@ def evaluate(node: Node, room: npt.NDArray[Any] | None = None) -> Values:
     MemoryBudgetError
         If it cannot be computed in the memory that the options allow.
     """
-    values = evaluate_small(node) if room is None else None
-    return evaluate_all([node], room)[0] if values is None else values
+    return evaluate_all([node], room)[0]
 
 
 def evaluate_all(nodes: Sequence[Node], room: npt.NDArray[Any] | None = None) -> list[Values]:
@@ -79,6 +74,9 @@ def evaluate_all(nodes: Sequence[Node], room: npt.NDArray[Any] | None = None) ->
 
     The values of a single node may be returned in a `room`; see :func:`evaluate`.
     """
+    small = evaluate_small(nodes) if room is None else None
+    if small is not None:
+        return small
     try:
         with interruptible(), deadlines.evaluation():
             return watching.begun_again(lambda: _evaluated(nodes, room))
@@ -142,7 +140,7 @@ class _Evaluation(Passes["Result | Spilled"]):
     def checked_run(self) -> None:
         """Compute all nodes; if some pass does not fit into memory, raise before reading."""
         writing = any(grid is not None for grid in self._grids)
-        if writing or any(_is_nested(node) or self.gatherings(node) for node in self.nodes):
+        if writing or any(is_nested(node) or self.gatherings(node) for node in self.nodes):
             check(self.prepared, self._grids)
         self.run()
 
@@ -190,6 +188,14 @@ class _Evaluation(Passes["Result | Spilled"]):
         self._results[number] = target
         return True
 
+    def computed(self, number: int, node: Node) -> bool:
+        small = evaluate_small([node]) if self._writers[number] is None else None
+        if small is None:
+            return False
+        result = self._results[number] = Result(node)
+        result.write(whole(node.shape), small[0])
+        return True
+
     def reduce_empty(self, reductions: Sequence[Reduction]) -> Wanted:
         mergings = [self._merging(each) for each in reductions]
         for merging in mergings:
@@ -197,36 +203,21 @@ class _Evaluation(Passes["Result | Spilled"]):
         return _all_further(mergings)
 
     def make(self, planned: Pass) -> Wanted:
-        mergings = [self._merging(each) for each in planned.reductions]
-        if _needs_no_scan(planned):
-            self._compute_here(mergings[0])
-        else:
-            self._run_scans(planned.scans, mergings)
-        return _all_further(mergings)
-
-    def _merging(self, reduction: Reduction) -> Merging:
-        results = [self.targets[id(node)] for node in reduction.wanted]
-        return Merging(reduction, results, partial_cache_of(reduction))
-
-    @staticmethod
-    def _compute_here(merging: Merging) -> None:
-        reduction = merging.reduction
-        [whole_of_it] = reduction.blocks_in(whole(reduction.node.shape))
-        values = block(reduction.node, Selection.identity(reduction.node.shape))
-        origin = (0,) * len(reduction.node.shape)
-        results = partials(reduction.aggregators, values, reduction.axes, origin, reduction.plain)
-        merging.add([whole_of_it], [results])
-
-    def _run_scans(self, scans: Sequence[SharedScan], mergings: Sequence[Merging]) -> None:
-        merging_of = {id(each.reduction): each for each in mergings}
+        mergings = {id(each): self._merging(each) for each in planned.reductions}
+        scans = planned.scans
         for scan in scans:
             scan.at_once(1)  # raises before anything is read
         total = sum(scan.nbytes for scan in scans)
         with progress.reporting(options.current().progress, total) as advance:
             for scan in scans:
-                merged = [[merging_of[id(each)] for each in g.reductions] for g in scan.groups]
+                merged = [[mergings[id(each)] for each in g.reductions] for g in scan.groups]
                 writers = [[self._writer(each) for each in g.outputs] for g in scan.groups]
                 _run(scan, merged, writers, advance)
+        return _all_further(mergings.values())
+
+    def _merging(self, reduction: Reduction) -> Merging:
+        results = [self.targets[id(node)] for node in reduction.wanted]
+        return Merging(reduction, results, partial_cache_of(reduction))
 
     def _writer(self, output: Output) -> Any:
         """Return the target of an output: a scratch, the writer of a node, or a new result."""
@@ -241,24 +232,6 @@ class _Evaluation(Passes["Result | Spilled"]):
 
 def _all_further(mergings: Iterable[Merging]) -> Wanted:
     return dict(itertools.chain.from_iterable(each.further.items() for each in mergings))
-
-
-def _needs_no_scan(planned: Pass) -> bool:
-    """Return whether a pass has only one reduction, of one block of a few values in memory.
-
-    Planning its scan would take a fifth of the time of an expression of a few values.
-    """
-    if len(planned.reductions) != 1 or planned.outputs:
-        return False
-    [reduction] = planned.reductions
-    current = options.current()
-    return (
-        math.prod(reduction.node.shape) <= FEW
-        and reduction.tree.blocks == reduction.blocks.count == 1
-        and current.executor is None
-        and current.progress is False
-        and is_in_memory(reduction.node)
-    )
 
 
 def _is_read(node: Node) -> bool:
@@ -276,11 +249,6 @@ def _is_read(node: Node) -> bool:
             return False
         [node] = node.children
     return not node.of_blocks
-
-
-def _is_nested(node: Node) -> bool:
-    """Return whether a node contains a reduction, and not only as the node itself."""
-    return node.needs_reduction and any(child.needs_reduction for child in node.children)
 
 
 def _run(

@@ -140,6 +140,10 @@ class Passes(ABC, Generic[Target]):
         """Take the values of a wanted node that is a reduction; return whether it is finished."""
         return False
 
+    def computed(self, number: int, node: Node) -> bool:
+        """Compute a wanted node without a pass, if possible; return whether it is finished."""
+        return False
+
     def run(self) -> None:
         """Make one pass after the other, until all nodes are computed."""
         waiting = dict(enumerate(self.nodes))
@@ -217,6 +221,8 @@ class Passes(ABC, Generic[Target]):
                     grid = each.grid if each.of_blocks else None
                     leaves[key] = self.leaf(done[key], grid)
             waiting[number] = self.prepared.intern(substituted(node, leaves))
+            if leaves and self.computed(number, waiting[number]):
+                del waiting[number]
 
 
 def _inner_of(node: Node) -> Sequence[Node]:

@@ -15,6 +15,7 @@ from biggus.engine.result import own
 from biggus.graph import Elementwise, Leaf, Node, Reduce, View, spread, take
 from biggus.indexing.selection import ConstantMap, DimensionMap, Selection
 from biggus.planning.jobs import is_plain
+from biggus.planning.rewriting import pushdown
 from biggus.sources.base import Box, Source, Values, checked, read, whole
 from biggus.sources.memory import MemorySource
 from biggus.sources.memory_cached import MemoryCached
@@ -23,9 +24,11 @@ from biggus.support import watching
 from biggus.support.hidden_warnings import hiding
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from biggus.graph.step import Step
 
-FEW = 2**14
+_FEW = 2**14
 """Values; computing so many takes less time than planning it."""
 
 _MOST = 2**20
@@ -37,13 +40,15 @@ _DEEPEST = 32
 _WHOLE_AXIS = slice(None)
 
 
-def evaluate_small(node: Node) -> Values | None:
-    """Return all values of a node, if they are few, and in one box of a source or in memory.
+def evaluate_small(nodes: Sequence[Node]) -> list[Values] | None:
+    """Return all values of nodes, if they are few, and in memory or in one box of a source.
+
+    Only a single node is read from a source.
 
     Returns
     -------
-    ndarray or MaskedArray
-        Fresh and writable, in C order; a MaskedArray if the node is masked.
+    list of ndarray or MaskedArray
+        Fresh and writable, in C order; a MaskedArray for each node that is masked.
     None
         If they are not, or if a read would wait; nothing has been read then.
 
@@ -57,16 +62,43 @@ def evaluate_small(node: Node) -> Values | None:
         return None
     if current.progress is not False:
         return None
-    if type(node) is Reduce:
-        return _reduced(node)
-    size = math.prod(node.shape)
-    if not 0 < size <= _MOST:
-        return None
-    values = _one_box(node, current.chunk_memory > 0)
-    if values is not None or size > FEW or not node.combined:
-        return values
-    values = _computed(node, {}, _DEEPEST)
-    return None if values is None else own(node, values, owns_data=node.owns_data)
+    if len(nodes) == 1:
+        [node] = nodes
+        if 0 < math.prod(node.shape) <= _MOST:
+            values = _one_box(node, current.chunk_memory > 0)
+            if values is not None:
+                return [values]
+        if not (node.combined or node.needs_reduction):
+            return None
+    return _all_computed(nodes) if all(map(_may_be_few, nodes)) else None
+
+
+def _may_be_few(node: Node) -> bool:
+    """Return whether a node has few values, and those that it is computed from are in memory.
+
+    A quick check, which looks only at the first values that it is computed from.
+    """
+    few = 0 < math.prod(node.shape) <= _FEW
+    while type(node) in (Elementwise, Reduce, View):
+        node = node.children[0]
+    return few and type(node) is Leaf and node.source.in_memory
+
+
+def _all_computed(nodes: Sequence[Node]) -> list[Values] | None:
+    known: dict[int, Values] = {}
+    results = []
+    # Selections of reductions are pushed down, as they are before a pass.
+    for node in [pushdown(each) if is_nested(each) else each for each in nodes]:
+        values = _computed(node, known, _DEEPEST)
+        if values is None:
+            return None
+        results.append(own(node, values, owns_data=len(nodes) == 1 and node.owns_data))
+    return results
+
+
+def is_nested(node: Node) -> bool:
+    """Return whether a node contains a reduction, and not only as the node itself."""
+    return node.needs_reduction and any(child.needs_reduction for child in node.children)
 
 
 def _one_box(node: Node, keeps_chunks: bool) -> Values | None:
@@ -160,10 +192,10 @@ def _computed(node: Node, known: dict[int, Values], deeper: int) -> Values | Non
         found = _in_memory(node.source)  # type: ignore[attr-defined] # its kind is known
     elif kind is View:
         base = node.children[0]
-        if type(base) is Leaf or math.prod(base.shape) <= FEW:
+        if type(base) is Leaf or math.prod(base.shape) <= _FEW:
             values = _computed(base, known, deeper)
             found = None if values is None else take(node.selection, values)  # type: ignore[attr-defined]
-    elif kind is Elementwise and deeper and math.prod(node.shape) <= FEW:
+    elif kind is Elementwise and deeper and math.prod(node.shape) <= _FEW:
         blocks = []
         for child in node.children:
             values = _computed(child, known, deeper - 1)
@@ -171,6 +203,8 @@ def _computed(node: Node, known: dict[int, Values], deeper: int) -> Values | Non
                 return None
             blocks.append(values)
         found = spread(node.computed(blocks), node.shape)
+    elif kind is Reduce and deeper:
+        found = _reduced(node, known, deeper)  # type: ignore[arg-type]
     if found is not None:
         known[id(node)] = found
     return found
@@ -185,12 +219,12 @@ def _in_memory(source: Source) -> Values | None:
     return read(source, whole(source.shape)) if source.in_memory else None
 
 
-def _reduced(node: Reduce) -> Values | None:
+def _reduced(node: Reduce, known: dict[int, Values], deeper: int) -> Values | None:
     """Return a reduction of a few values in memory, which are one reduction block, else None."""
     operand = node.operand
-    if not 0 < math.prod(operand.shape) <= FEW:
+    if not 0 < math.prod(operand.shape) <= _FEW or math.prod(node.shape) > _FEW:
         return None
-    values = _computed(operand, {}, _DEEPEST)
+    values = _computed(operand, known, deeper - 1)
     if values is None:
         return None
     origin = (0,) * len(operand.shape)

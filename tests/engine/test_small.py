@@ -1,5 +1,7 @@
 """Small arrays are read and computed without a plan, with the same values as with one."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -24,6 +26,10 @@ EXPRESSIONS = {
     "a mean of all": lambda a: (a - 1).mean(),
     "a spread": lambda a: a.std(axis=1, ddof=1, keepdims=True),
     "an extreme": lambda a: (a * 2).max(axis=0),
+    "anomalies": lambda a: ((a - a.mean(axis=0)) / a.std(axis=0)).max(axis=(1, 2)),
+    "a part of a mean": lambda a: a.mean(axis=0)[1:, 0] * 2,
+    "a range": lambda a: a.max() - a.min(),
+    "a variance of means": lambda a: a.mean(axis=(0, 1)).var() + a[0, 0, 0],
     "nothing": lambda a: a[:0],
 }
 
@@ -33,7 +39,7 @@ EXPRESSIONS = {
 def test_values_match_a_planned_evaluation(values, expression):
     found = expression(biggus.ArrayAdapter(values)).masked_array()
     with biggus.set_options(deadline=1e6):
-        assert evaluate_small(expression(biggus.ArrayAdapter(values)).node) is None
+        assert evaluate_small([expression(biggus.ArrayAdapter(values)).node]) is None
         planned = expression(biggus.ArrayAdapter(values)).masked_array()
     assert found.dtype == planned.dtype
     assert found.shape == planned.shape
@@ -69,4 +75,16 @@ def test_io_bound_sources_are_not_read_without_a_plan():
 
     array = biggus.ArrayAdapter(Waiting())
     for each in (array, array[1:2], array + array, array.mean()):
-        assert evaluate_small(each.node) is None
+        assert evaluate_small([each.node]) is None
+
+
+def test_several_results_are_computed_together():
+    a = biggus.ArrayAdapter(MASKED)
+    mean = a.mean(axis=0)
+    arrays = [a, a, mean, mean, (a - mean).max()]
+    assert evaluate_small([each.node for each in arrays]) is not None
+    found = biggus.masked_arrays(arrays)
+    for array, one in zip(arrays, found, strict=True):
+        np.testing.assert_array_equal(one, array.masked_array())
+    for one, other in itertools.combinations(found, 2):
+        assert not np.shares_memory(one, other)
