@@ -224,6 +224,5 @@ class Ranked(BaseStep):
         results = self._of_first(lines, counts)
         missing = np.broadcast_to((counts == 0).reshape(-1, *[1] * len(self.shape)), results.shape)
         shape = [1 if axis in self.axes else n for axis, n in enumerate(block.shape)]
-        return np.ma.MaskedArray(
-            results.reshape(*shape, *self.shape), mask=missing.reshape(*shape, *self.shape)
-        )
+        shape += self.shape
+        return np.ma.MaskedArray(results.reshape(shape), mask=missing.reshape(shape))

@@ -298,6 +298,8 @@ def quantile(array: ArrayKind, q: Any, method: str = "linear", dtype: Any = None
         parts = parts.astype(np.float64)
     if array.name.endswith("percentile"):
         parts = np.asarray(parts / 100)
+    elif np.asarray(q).dtype.kind in "iub" and method == "linear":
+        method = "lower"  # NumPy does not interpolate for the integers 0 and 1
     return _quantiles(array, parts, method, dtype)
 
 

@@ -122,6 +122,18 @@ def test_quantiles_of_masked_arrays(name, axis):
         np.testing.assert_allclose(result, right, rtol=1e-14)
 
 
+@pytest.mark.parametrize("dtype", ["f2", "f8", "g", "i2"])
+@pytest.mark.parametrize("missing", [False, True])
+def test_quantiles_of_a_masked_number(dtype, missing):
+    array = ADAPT(np.ma.MaskedArray(np.array(3, dtype), missing))
+    for q in ((), (0.5,), ([0.1, 0.9],)):
+        for name in ("quantile", "nanquantile") if q else ("median", "nanmedian"):
+            found = getattr(np, name)(array, *q).masked_array()
+            assert found.shape == np.shape(*q) if q else found.shape == ()
+            assert (found.mask == missing).all()
+            assert missing or (found == 3).all()
+
+
 def test_mdtol():
     values = np.ma.masked_array([[1.0, 2, 3, 4], [5, 6, 7, 8]], [[0, 0, 0, 1], [0, 1, 1, 1]])
     array = ADAPT(values)

@@ -161,6 +161,14 @@ def test_quantiles_of_infinities_match_numpy(computed, method, count):
         np.testing.assert_allclose(got[0], right, rtol=1e-14)
 
 
+@pytest.mark.parametrize("q", [0, 1, [0, 1], True])
+def test_quantiles_that_are_integers_do_not_interpolate_beside_infinities(computed, q):
+    for numbers_of in itertools.product([1.0, np.inf, -np.inf], repeat=3):
+        values = np.array(numbers_of)
+        got = computed("quantile", values, (0,), ((2,),), q=q)
+        np.testing.assert_array_equal(got[0], np.quantile(values, q))
+
+
 @pytest.mark.parametrize("name", ["median", "quantile"])
 def test_quantiles_skip_masked_values(computed, name):
     values = np.ma.array(numbers("f4"), mask=np.random.default_rng(1).random((7, 9)) < 0.5)
