@@ -116,13 +116,16 @@ def _coordinates_of(node: Leaf, dims: Sequence[str | None]) -> list[Coordinate]:
     named = source.attributes.get("coordinates")
     for name in str(named).split() if isinstance(named, str) else ():
         sibling = source.sibling(name)
-        if sibling is None or sibling.dims is None:
+        # HDF5 and Zarr have no names of the axes of a scalar.
+        names = None if sibling is None else sibling.dims if sibling.shape else ()
+        if sibling is None or names is None:
             continue
-        own = sibling.dims[:-1] if _is_text(sibling, dims) else sibling.dims
+        is_text = _is_text(sibling, dims)
+        own = names[:-1] if is_text else names
         axes = tuple([dims.index(dim) for dim in own if dim is not None and dim in dims])
         fits = tuple([node.shape[axis] for axis in axes]) == sibling.shape[: len(own)]
         if fits and list(axes) == sorted(set(axes)):
-            coordinates.append(_coordinate(name, sibling, axes, decode=own is sibling.dims))
+            coordinates.append(_coordinate(name, sibling, axes, decode=not is_text))
     return coordinates
 
 
@@ -331,18 +334,14 @@ def _of_tiles(node: Mosaic, _: bool) -> Rule:
     several = yield from answers(node.tiles)
     first = several[0]
     coordinates = []
-    for place, each in enumerate(first.coordinates):
+    by_name = [{(each.name, each.axes): each for each in labels.coordinates} for labels in several]
+    for each in first.coordinates:
         if node.axis not in each.axes:
             if each.spans is None:  # coordinates of statistics may differ between tiles
                 coordinates.append(each)
             continue
-        others = [
-            labels.coordinates[place]
-            for labels in several
-            if place < len(labels.coordinates)
-            and (labels.coordinates[place].name, labels.coordinates[place].axes)
-            == (each.name, each.axes)
-        ]
+        key = each.name, each.axes
+        others = [known[key] for known in by_name if key in known]
         if len(others) == len(several):
             whole = joined(others, each.axes.index(node.axis))
             if whole is not None:
