@@ -352,6 +352,8 @@ def _affine(m: AxisMap, start: int, step: int) -> AxisMap:
 def _gathered(m: ArrayMap, key: Selection) -> AxisMap:
     """Return the map ``m`` at the dims that `key` selects."""
     keys = [key.maps[dim] for dim in m.dims]
+    if len(keys) == 1 and type(keys[0]) is DimensionMap:  # the usual case, in a third of the time
+        return ArrayMap((keys[0].dim,), m.index[keys[0].slice(key.shape[keys[0].dim])])
     dims = sorted({dim for k in keys for dim in dims_of(k)})
     if not m.index.size:  # a key of no elements may name positions that are not there
         nowhere = np.zeros([key.shape[dim] for dim in dims], np.intp)
@@ -369,14 +371,10 @@ def _gathered(m: ArrayMap, key: Selection) -> AxisMap:
             else:
                 mesh.append(np.array(k.index, np.intp))
         return ArrayMap(tuple(dims), m.index[tuple(mesh)])
-    within: list[Any] = []
-    order: list[int] = []
-    for k in keys:
-        if type(k) is DimensionMap:
-            within.append(k.slice(key.shape[k.dim]))
-            order.append(k.dim)
-        else:
-            within.append(k.index)
+    within: list[Any] = [
+        k.slice(key.shape[k.dim]) if type(k) is DimensionMap else k.index for k in keys
+    ]
+    order = [k.dim for k in keys if type(k) is DimensionMap]
     return ArrayMap(tuple(dims), m.index[tuple(within)].transpose(np.argsort(order)))
 
 

@@ -14,6 +14,7 @@ from biggus.planning.footprint import footprint, streamed_footprint, values_byte
 from biggus.planning.jobs import Output, Reduction, SharedInput, output_blocks, positions_of
 from biggus.planning.rewriting import io_bound, leaves_of
 from biggus.planning.schedule import Schedule
+from biggus.planning.stacks import stack_bytes
 from biggus.planning.tasks import Accumulation, TaskBlock
 from biggus.planning.tree_levels import unraveled
 from biggus.planning.view_maps import read_regions_of, repeated_in
@@ -130,6 +131,13 @@ class JobGroup:
             return self.reductions[0].read_regions
         return read_regions_of(self.nodes)
 
+    def read_by(self, block: TaskBlock) -> Iterator[int]:
+        """Yield the ids of the nodes that a task block of this group reads."""
+        for each in block.accumulations:
+            yield from self.reductions[each.reduction].read_regions
+        if block.outputs:
+            yield from self.read_regions
+
     @once
     def repeated(self) -> list[tuple[Node, Selection]]:
         """The nodes, with a selection, that are broadcast, so that many blocks need the same."""
@@ -145,6 +153,14 @@ class JobGroup:
             counts = [len(touched[axis]) for axis in reduction.axes]
             nbytes += math.prod(counts) * reduction.nbytes(positions_of(box, reduction.axes))
         return nbytes
+
+    @once
+    def stack_bytes(self) -> int:
+        """The most bytes that stacks of blocks take, their results aside."""
+        if len(self.jobs) > 1 or not self.reductions:
+            return 0
+        [reduction] = self.reductions
+        return stack_bytes(reduction, self.largest)
 
     @once
     def result_bytes(self) -> int:

@@ -17,7 +17,7 @@ from biggus.options import format_bytes
 from biggus.planning.footprint import values_bytes
 from biggus.planning.groups import MOST, JobGroup
 from biggus.planning.tasks import Task, TaskBlock
-from biggus.planning.view_maps import ViewMap, read_regions_of
+from biggus.planning.view_maps import ViewMap
 from biggus.support.once import once
 
 if TYPE_CHECKING:
@@ -63,13 +63,14 @@ class SharedScan:
         self.groups = (lead, *[member.group for member in members])
         self.streamed = lead.streams and not members
         self._shared = {id(each.base): (each.base, each.view_map.lead) for each in members}
-        peak = results = 0
+        peak = results = stacks = 0
         for group in self.groups[1:]:
             # The results of earlier members are held until the last member is computed.
             peak = max(peak, results + group.peak)
             results += group.result_bytes
+            stacks = max(stacks, group.stack_bytes)
         shared = sum([values_bytes(base, lead.largest) for base, _ in self._shared.values()])
-        self.peak = peak + shared + (lead.streamed_peak if self.streamed else lead.peak)
+        self.peak = peak + stacks + shared + (lead.streamed_peak if self.streamed else lead.peak)
         self._partial_states = sum([group.state for group in self.groups])
 
     @property
@@ -126,7 +127,7 @@ class SharedScan:
         # needs what its members need.
         first = blocks[0]
         needing = blocks if self.lead.shared_input is not None else [first]
-        wanted = read_regions_of([node for block in needing for node in block.nodes])
+        wanted = {key for block in needing for key in self.groups[block.group].read_by(block)}
         return tuple(
             [
                 (base, seen.compose(first.selection).bounding_box()[0])

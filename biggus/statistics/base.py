@@ -33,6 +33,10 @@ class Aggregator(ABC):
     placed: ClassVar[bool] = False
     """Whether a partial depends on the place of its block in the whole array."""
 
+    by_position: ClassVar[bool] = False
+    """Whether each entry of a partial has one element for each position, or one for all; and
+    several positions, not all axes reduced, are accumulated one like the other."""
+
     @property
     @abstractmethod
     def key(self) -> str:

@@ -37,6 +37,8 @@ class Combining(Aggregator):
     skip: bool
     """Whether NaN are missing values."""
 
+    by_position = True
+
     @property
     def key(self) -> str:
         return f"combining-2:{'+'.join(self.ufuncs)}:{self.dtype.str}:{int(self.skip)}"

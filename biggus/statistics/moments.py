@@ -50,6 +50,8 @@ class Moments(Aggregator):
     skip: bool
     """Whether NaN are missing values."""
 
+    by_position = True
+
     @property
     def key(self) -> str:
         return f"moments-2:{self.order}:{self.dtype.str}:{int(self.skip)}"
