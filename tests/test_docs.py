@@ -25,10 +25,13 @@ from biggus.cli import main
 
 ROOT = Path(__file__).resolve().parents[1]
 
+PACKAGE = ROOT / "biggus"
+
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 LINK = re.compile(r"\]\(([^)\s]+)(?:\s+\"[^\"]*\")?\)")
 HTML_LINK = re.compile(r"<(?:img|a)\b[^>]*?\b(?:src|href)=\"([^\"]+)\"")
+MODULE = re.compile(r"`([a-z_]+/[a-z0-9_/]+)(?:\.py)?`")
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -70,10 +73,15 @@ def slug(heading: str) -> str:
 
 
 def broken_links(document: Path) -> list[str]:
-    """Return the relative links in `document` that lead nowhere."""
+    """Return the relative links and the modules in `document` that do not exist."""
     prose, _ = split_fences(document.read_text(encoding="utf-8"))
+    broken = [
+        f"{document.name}: there is no module {name}"
+        for name in MODULE.findall(prose)
+        if (PACKAGE / name).parent.is_dir()
+        and not any((PACKAGE / (name + end)).exists() for end in ("", ".py"))
+    ]
     prose = re.sub(r"`[^`\n]*`", "", prose)
-    broken = []
     for target in [*LINK.findall(prose), *HTML_LINK.findall(prose)]:
         if re.match(r"[a-z][a-z0-9+.-]*:", target):
             continue
@@ -177,10 +185,12 @@ def test_broken_links_are_found(tmp_path: Path) -> None:
     page.write_text(
         "# Page\n[a](there.md) [b](there.md#a-first-heading) [c](#page) ![d](https://x.y/z.png)\n"
         "[e](gone.md) [f](there.md#gone) [![g](gone.png)](there.md) `[h](code)`\n"
+        "`engine/gone.py` `engine/running.py` `time/space`\n"
         '<img src="lost.png">\n```\n[i](code)\n```\n',
         encoding="utf-8",
     )
     assert [line.split(": ")[1] for line in broken_links(page)] == [
+        "there is no module engine/gone",
         *("gone.md", "there.md#gone", "gone.png", "lost.png"),
     ]
 
