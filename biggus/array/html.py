@@ -12,7 +12,7 @@ from biggus.labels import labels_of
 from biggus.options import format_bytes
 
 _WIDTH = 160
-"""Pixels of the longest side of the drawing."""
+"""The longest side of the drawing, in pixels."""
 
 _MOST_LINES = 40
 """The most lines that are drawn along an axis, however many chunks there are."""
@@ -21,10 +21,10 @@ _LEFT = 'style="text-align: left"'
 """Notebooks align cells at the right."""
 
 _LABELS = 60
-"""Pixels beside and below the drawing, for the lengths of the axes."""
+"""The width of the margins with the lengths of the axes, in pixels."""
 
 _MOST_SOURCES = 16
-"""Of an array with more sources, the number of cached bytes is not shown."""
+"""The most sources of an array whose number of cached bytes is shown."""
 
 
 def html_of(array: Any) -> str:

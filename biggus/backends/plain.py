@@ -12,7 +12,7 @@ import numpy.typing as npt
 from biggus.indexing.grid import DEFAULT_CHUNK_BYTES, Box, Chunks, default_chunks
 
 LARGEST = 2 * DEFAULT_CHUNK_BYTES
-"""Bytes; larger uncompressed chunks are read in parts."""
+"""The most bytes of an uncompressed chunk that is read as a whole."""
 
 
 def is_all(box: Box, shape: tuple[int, ...]) -> bool:

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from biggus.indexing.grid import Box
 
 MOST_TOGETHER = 2**20
-"""The most bytes of a read of which some are dropped."""
+"""The most bytes of a read that spans gaps, whose bytes are dropped."""
 
 _FAR = 2**14
-"""Bytes; reading over a smaller gap costs less than another read."""
+"""The most bytes of a gap that is read, because another read would cost more."""
 
 
 class Bytes(Protocol):

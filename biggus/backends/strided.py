@@ -23,7 +23,7 @@ _LEAST_RUN = 1024
 """The fewest elements of a run that is read by a call of its own."""
 
 _SLAB_BYTES = 8 * 2**20
-"""The approximate bytes of a read of which most are dropped."""
+"""About how many bytes are read at once if most of them are dropped."""
 
 
 def read_box(variable: Any, box: Box, dtype: np.dtype[Any], chunks: Sequence[int] | None) -> Any:

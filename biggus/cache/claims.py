@@ -29,7 +29,7 @@ _PLACE_DIGITS = 15
 _POLL_SECONDS = 0.001, 0.02
 _MOST_SECONDS = 120.0
 _STRANGER_SECONDS = 1.0
-"""How long to wait for an owner of whom it is unknown whether it is stopped."""
+"""How long to wait for an owner that may be stopped or running."""
 _ALONE = 16
 """After an owner stored nothing, this many chunks are fetched without looking for claims."""
 _STOPPED = frozenset("TtZXx")

@@ -50,7 +50,7 @@ _DAMAGE = {
 }  # fmt: skip
 _MOST_COUNTED = 2**61
 _NONSENSE = ValueError, TypeError, OverflowError, IndexError
-"""What comes of values that no ledger holds."""
+"""The errors from values that no intact ledger holds."""
 
 
 class LedgerError(CacheError):

@@ -46,7 +46,7 @@ OPTIONS = {
 """The options that stand for arguments in Python; other arguments are options of a backend."""
 
 _FUNCTIONS = {"biggus.open_many": "the command"}
-"""What stands for functions: each command that opens an array joins several."""
+"""The words for functions: every command that opens an array can join several."""
 
 _MAPPINGS = frozenset({"headers", "storage_options"})
 """The options of backends that cannot be written on the command line."""

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 MOST_KEPT = 8 * 2**20
-"""Bytes; larger buffers are not kept for reuse."""
+"""The most bytes of a buffer that is kept for reuse."""
 
 _thread = threading.local()
 

@@ -16,8 +16,8 @@ import numpy.typing as npt
 from biggus.codecs.scratch import scratch
 
 _BLOCK_BYTES = 2**19
-"""Bytes merged at a time: few enough to fit the processor's cache, and enough to keep threads
-from contending for the GIL."""
+"""The bytes that are merged at a time: few enough to fit the processor's cache, and enough to keep
+threads from contending for the GIL."""
 
 _LEAST_BYTES = 2**13
 """Below this a transposed copy is faster than merging."""

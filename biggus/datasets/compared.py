@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from biggus.sources.base import Box, Source
 
 LARGEST = 2**20
-"""The most bytes of a coordinate that is compared whole; of others the first and last rows are."""
+"""The most bytes of a coordinate that is compared whole; others by their first and last rows."""
 
 _MOST_TAKEN = 2**24
 """The most memory, in bytes, that reading the rows of a large coordinate takes."""

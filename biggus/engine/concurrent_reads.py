@@ -20,7 +20,7 @@ WAITING_THREADS = 32
 """The most io-bound reads at once in a process.  A source may allow fewer."""
 
 _STALLED_SECONDS = 0.5
-"""A caller that has waited so long without any result reads a piece itself."""
+"""How long a caller waits without any result before it reads a piece itself."""
 
 waiting = WaitingThreads(WAITING_THREADS)
 computing = WaitingThreads(MOST_WORKERS)

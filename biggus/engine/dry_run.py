@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 _MARKED = 10**7
-"""Chunks; larger sources have a set of the chunks that are read, others a boolean array."""
+"""The most chunks of a source that are marked in a boolean array, and not noted in a set."""
 
 
 def estimate(nodes: Sequence[Node], grids: Sequence[Chunks | None] | None = None) -> Plan:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("biggus.engine")
 
 _MUCH = 16 * 2**20
-"""Bytes; pieces that are not io-bound are shared among threads if they have so many."""
+"""The fewest bytes of pieces that are not io-bound and are shared among threads."""
 
 
 def whole(node: Node, room: npt.NDArray[Any] | None = None) -> Values | None:

@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from biggus.graph.step import Step
 
 _FEW = 2**14
-"""Values; computing so many takes less time than planning it."""
+"""The most values that are computed here; planning would take longer than computing them."""
 
 _MOST = 2**20
-"""Values; more are read in parts, and show progress."""
+"""The most values that are read here; more are read in parts, and show progress."""
 
 _DEEPEST = 32
-"""Operations; in longer chains the time of planning does not matter."""
+"""The most operations in a chain; of longer ones, the time of planning does not matter."""
 
 _WHOLE_AXIS = slice(None)
 

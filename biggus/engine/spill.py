@@ -26,7 +26,7 @@ from biggus.sources.memory import MemorySource
 from biggus.support.once import once
 
 _ZEROS = 2**20
-"""Bytes that are written at once to reserve space."""
+"""The bytes that are written at once to reserve space."""
 
 NAME = "an intermediate result"
 """The name of these sources in errors."""

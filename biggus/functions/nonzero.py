@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("biggus")
 
 SHARE = 8
-"""The indices found may take this fraction of the memory option; sorting copies them."""
+"""The indices may take this fraction, 1/8, of the memory option; sorting copies them."""
 
 _MADE = 32
 """The bytes of temporary arrays for each value: about four indices."""

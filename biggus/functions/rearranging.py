@@ -20,7 +20,7 @@ from biggus.statistics.signatures import refuse
 _BACK = slice(None, None, -1)
 
 _MOST_COPIES = 2**20
-"""More copies of values or arrays have no index or tile for each, which would fill the memory."""
+"""The most copies with an index or a tile for each; for more, these would fill the memory."""
 
 
 def along(array: Array, axis: int, key: Any) -> Array:

@@ -119,7 +119,7 @@ _ADDED = {
     2: ((0, 1), (0,)),
     3: ((0, 1, 2), (0, 2), (2,)),
 }
-"""The axes to add to an array of no, one or two axes, by the least number of axes."""
+"""The axes that an array of 0, 1 or 2 axes gets, by the least number of axes."""
 
 
 def _at_least(ndim: int) -> Callable[..., Any]:

@@ -18,7 +18,7 @@ from biggus.functions.elementwise import as_array
 from biggus.indexing.grid import Grid
 
 _PART = 8
-"""Of the memory, the part that is written at once."""
+"""A block that is written takes about this fraction, 1/8, of the memory."""
 
 
 def _in_order(array: Array) -> Iterator[npt.NDArray[Any]]:

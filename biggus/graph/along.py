@@ -187,7 +187,7 @@ def combination(
 
 @dataclass(eq=False)
 class _WithEmptyBlocks(BlockFunction):
-    """A function of blocks of which some are empty, and so are not read."""
+    """A function of blocks; empty blocks are not read."""
 
     shapes: Sequence[tuple[int, ...]]
     """The shape of the block of each operand."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from biggus.graph.identifying import Identifier
 
 LONGEST_READ = 8 * 2**20
-"""Bytes; a longer dense read is made in parts of about this size."""
+"""A longer dense read, in bytes, is made in parts of about this size."""
 
 
 class Leaf(Node):

@@ -33,7 +33,7 @@ from biggus.sources.byte_order import same_but_for_order
 _origin_of = attrgetter("origin")
 
 _SPLICED = 512
-"""Tiles; smaller mosaics that are tiles of a mosaic along the same axis are merged into it."""
+"""The most tiles of a mosaic that is merged into one along the same axis."""
 
 _ASKED = 16
 """How many tiles are asked whether reading them waits."""

@@ -28,16 +28,16 @@ if TYPE_CHECKING:
     from biggus.indexing.selection import AxisMap, Positions, Selection
 
 _ROOM = 2**20
-"""Bytes; the size of the buffer."""
+"""The size of the buffer, in bytes."""
 
 _RUN_BYTES = 2**17
-"""Bytes; longer runs are cut."""
+"""The most bytes of a run; longer runs are cut."""
 
 _NEAR = 2**13
-"""Bytes; copying so many from the page cache costs less than another system call."""
+"""The most bytes of a gap that is read: that costs less than another system call."""
 
 _EACH = 48
-"""Bytes; the memory that the position and the order of each value take."""
+"""The bytes that the position and the order of each value take."""
 
 
 def picked(source: Source, box: Box, selection: Selection) -> npt.NDArray[Any] | None:

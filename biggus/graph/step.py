@@ -11,7 +11,7 @@ import numpy.typing as npt
 from biggus.sources.base import Values
 
 SLAB = 2**16
-"""Elements; fused steps are computed for so many at once, which fit a core's cache."""
+"""How many elements fused steps compute at once: so few that they fit a core's cache."""
 
 
 class Step(Protocol):

@@ -18,7 +18,7 @@ _Item = TypeVar("_Item")
 _Answer = TypeVar("_Answer")
 
 _SMALL_INDEX = 4096
-"""Elements; longer index arrays are compared by identity."""
+"""The most elements of an index array that is compared by its values, and not by identity."""
 
 _children_of = attrgetter("children")
 

@@ -34,7 +34,7 @@ Index: TypeAlias = tuple[int, ...]
 """The number of a chunk, or the position of an element, along each axis."""
 
 DEFAULT_CHUNK_BYTES = 4 * 2**20
-"""About how large the chunks are that biggus makes where a source has none."""
+"""The approximate size of chunks that biggus makes where a source has none."""
 
 
 class Edges(ABC):
@@ -83,7 +83,7 @@ class Edges(ABC):
 
 @dataclass(slots=True, eq=False)
 class RegularEdges(Edges):
-    """Edges of pieces of one size, of which the last may be cut short.
+    """Edges of pieces of one size; the last piece may be shorter.
 
     Examples
     --------

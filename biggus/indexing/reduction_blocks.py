@@ -20,13 +20,13 @@ import numpy as np
 from biggus.indexing.grid import Edges, Grid, Lengths, RegularEdges, edges_of
 
 RUN = 2**17
-"""Elements; small chunks are joined along the last axes up to about this many."""
+"""Small chunks are joined along the last axes, up to about this many elements."""
 
 BLOCK = 2**21
-"""Elements; then they are joined along the other axes, up to about this many."""
+"""They are then joined along the other axes, up to about this many elements."""
 
 LARGEST = 2**23
-"""Elements; unlike grids are joined into one of whole chunks of each, up to this many."""
+"""The most elements of a block that has whole chunks of several unlike grids."""
 
 
 def reduction_blocks(

@@ -25,7 +25,7 @@ _LONGER = 2
 """Blocks that are streamed, and so take no memory, are twice as long: each costs Python time."""
 
 _NARROW = 4
-"""Bytes; blocks of wider values are not made longer, as they take memory beside other jobs."""
+"""The most bytes of a value; blocks of wider values, which take more memory, are not longer."""
 
 
 Wanted: TypeAlias = "Mapping[Reduce, Statistic]"

@@ -23,7 +23,7 @@ from biggus.planning.shared_scans import SharedScan
 from biggus.planning.view_maps import ReadRegion, read_regions_of
 
 _AGAIN = 1.5
-"""A group that only reads is made if chunks would be read so often on average without it."""
+"""A group that only reads is made if chunks are read this often on average without it."""
 
 
 class Interleaved(NamedTuple):
@@ -123,7 +123,7 @@ def _interleaved(reductions: Sequence[Reduction]) -> list[list[Interleaved]]:
 
 
 def _spaced_axis(region: ReadRegion) -> int | None:
-    """Return the only axis of which the region has positions with gaps; None if not one axis."""
+    """Return the axis along which positions of the region have gaps; None if not exactly one."""
     if region.bounds is None:
         return None
     spaced = [

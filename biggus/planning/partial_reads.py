@@ -1,4 +1,4 @@
-"""Partial reads: sources of which parts of chunks are cheap to read.
+"""Partial reads: sources whose chunks are cheap to read in part.
 
 Their blocks need no scratch, and those that are accumulated need not be in memory as a whole.
 """
@@ -21,7 +21,7 @@ _ROWS = 2**19
 """About how many elements of a block are read at once, while it is accumulated."""
 
 _SHORTEST_RUN = 2**13
-"""Bytes; reading shorter runs one by one costs more than writing all values to a scratch once."""
+"""The fewest bytes of a run that is read on its own; shorter runs go through a scratch."""
 
 
 def reads_parts(node: Node, blocks: Grid) -> bool:

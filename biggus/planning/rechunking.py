@@ -34,7 +34,7 @@ BAND = 16
 and several bands are computed at once."""
 
 _OFTEN = 1.25
-"""Chunks that are read so often on average, or less, need no scratch."""
+"""Chunks need no scratch if they are read at most this often on average."""
 
 _ROOM = 3
 """A block that is read and written at once has no more than this fraction, 1/3, of the memory."""

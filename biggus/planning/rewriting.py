@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from biggus.indexing.grid import Lengths
 
 _FEW = 8
-"""Tiles; larger mosaics are not compared with one another.  Padding makes mosaics of few tiles."""
+"""The most tiles of mosaics that are compared with one another, as padding makes them."""
 
 
 def pushdown(node: Node) -> Node:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from biggus.indexing.selection import AxisMap
 
 _MANY = 2**16
-"""Pieces of an axis; it would take too long to see which of more than these nest."""
+"""The most pieces of an axis: it would take too long to see which of more of them nest."""
 
 
 class ViewMap(NamedTuple):

@@ -20,7 +20,7 @@ from biggus.sources.base import Values
 from biggus.statistics.scratch import scratch
 
 EXACT_LEVELS = 3
-"""For so many halvings the mode is that of the values themselves; after that, of those modes."""
+"""The mode of this many halvings is that of the values; of further ones, that of modes."""
 
 _ACCUMULATED = {
     **dict.fromkeys(("b1", "u1"), "u2"),

@@ -32,7 +32,7 @@ CHANNELS = (1, 3, 4)
 
 _LARGEST_TILE = 1024
 _MOST_BANDS = 16
-"""A last axis of up to so many elements is read with each pixel: colours, not steps of time."""
+"""The most elements of a last axis that is read with each pixel: colours, not steps of time."""
 
 PIECE = 2**20
 """About how many values are read at once, unless chunks are larger.  The memory of one piece is

@@ -27,7 +27,7 @@ _SHORT = 1024
 NumPy's partition."""
 
 _SLAB = 2**19
-"""About the number of elements of the lines that are computed at once."""
+"""About how many elements the lines have that are computed at once."""
 
 _COPIES = 5
 """The copies of its lines that a function makes."""

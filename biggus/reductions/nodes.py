@@ -202,7 +202,7 @@ _OF_NONE = frozenset(
         *("mean", "nanmean", "var", "nanvar", "std", "nanstd"),
     ]
 )
-"""The statistics of which there is one of no values, such as 0 or NaN."""
+"""The statistics that are defined for no values, for example as 0 or NaN."""
 
 _FIRST = {
     "sum": np.add,

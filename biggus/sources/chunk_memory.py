@@ -26,7 +26,7 @@ from biggus.support.forks import in_children
 from biggus.support.within import within
 
 MOST_REMEMBERED = 2**16
-"""For how many chunks that are not held their last use is remembered."""
+"""The most chunks whose last use is remembered though they are no longer held."""
 
 
 class ScanPass(NamedTuple):

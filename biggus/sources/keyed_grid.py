@@ -12,7 +12,7 @@ from biggus.indexing.selection import ConstantMap, DimensionMap, Selection
 from biggus.sources.base import Box, Source, box_shape
 
 _LITTLE = 2**16
-"""Bytes; many chunks smaller than this are not looked up one by one."""
+"""Many chunks of fewer bytes than this are not looked up one by one."""
 
 _FEW = 64
 """Up to this number, chunks are looked up one by one, however small."""

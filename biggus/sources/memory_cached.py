@@ -1,9 +1,8 @@
 """Sources whose decoded chunks are kept in the chunk memory.
 
-Decoding a chunk takes a hundred times as long as copying a few of its values.  A chunk of
-which a small part is read must be decoded whole, and is kept, for its neighbouring values
-are likely to be read next.  Chunks that are read in bulk are kept only when they are read
-a second time.
+Decoding a chunk takes a hundred times as long as copying a few of its values.  A chunk must be
+decoded whole even if a small part is read.  It is kept then, for its neighbouring values are likely
+to be read next.  Chunks that are read in bulk are kept only when they are read a second time.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ REMEDY = (
 _log = logging.getLogger("biggus.sources")
 
 _warned: set[str] = set()
-"""The sources of which a warning was logged that their chunks do not stay in memory."""
+"""The sources whose chunks do not stay in memory, which has been logged as a warning."""
 
 _MOST_WARNED = 100
 

@@ -23,13 +23,13 @@ COUNT = np.dtype(np.int64)
 """The dtype of counts."""
 
 RUN = 2**18
-"""Elements of a run: two megabytes in float64."""
+"""The elements of a run: two megabytes in float64."""
 
 LONG = 4 * RUN
-"""Elements of a run of aggregators that need no scratch memory, such as extremes."""
+"""The elements of a run for aggregators that need no scratch memory, such as extremes."""
 
 _ROW = 512
-"""Elements; a run has at least so many of a last axis that is kept, as short rows are slow."""
+"""The fewest elements of a run along a last axis that is kept, as short rows are slow."""
 
 SHORT = 16
 """A last axis shorter than this comes first in a run, as NumPy's inner loop is along the last."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from biggus.statistics.values import AnyArray, Partial
 
 _MERGED = 2**14
-"""Positions that are merged at once, so that they fit the core's cache."""
+"""How many positions are merged at once: so few that they fit a core's cache."""
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 _kept = threading.local()
 
 _LINE = 64
-"""Bytes of a cache line, or a multiple of it."""
+"""The bytes of a cache line, or a multiple of it."""
 
 LARGEST = 2**22
-"""Bytes; larger arrays, of more than a run, are not kept."""
+"""The most bytes of an array that is kept; larger ones have more than a run."""
 
 
 def scratch(slot: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:

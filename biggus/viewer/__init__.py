@@ -1,4 +1,4 @@
-"""Pictures of arrays of any size, of which only the part on the screen is read.
+"""Pictures of arrays of any size, which read only the part on the screen.
 
 `imshow`, `plot` and `hist` are imported on first use; `maps` does without them.
 """

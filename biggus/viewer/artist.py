@@ -51,7 +51,7 @@ class _Drawn(AxesImage):
 
 
 class ArrayImage(AxesImage):
-    """An image of which only the part on the screen is read; made by :func:`biggus.imshow`.
+    """An image that reads only the part on the screen; made by :func:`biggus.imshow`.
 
     Attributes
     ----------

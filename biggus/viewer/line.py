@@ -13,7 +13,7 @@ from biggus.viewer.series import Series, extent_of
 
 
 class ArrayLine(Line2D):
-    """A line through a series of which only the part on the screen is read.
+    """A line through a series, which reads only the part on the screen.
 
     It is made by :func:`biggus.plot`.  If there are few values, the line joins them; if there
     are many, it joins the least and the greatest value of each few.

@@ -24,7 +24,7 @@ PIECE = 2**16
 """The number of values in a piece, unless chunks are longer."""
 
 CROWDED = 4
-"""The most values for each pixel of which all are drawn, and not the extremes alone."""
+"""The most values for each pixel that are all drawn; of more, only the extremes are."""
 
 
 class Extremes(NamedTuple):

@@ -45,7 +45,7 @@ _MOST_EXAMPLES = 3
 so that files of one size that are not alike cost few comparisons each."""
 
 _MOST_MISSES = 16
-"""After so many files in succession that are not like an example, it is not compared again."""
+"""After this many unlike files in succession, an example is not compared again."""
 
 _BETWEEN = b"\xff"
 """The separator of the parts of a file that are compared; it is in no text."""

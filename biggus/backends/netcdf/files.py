@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("biggus.backends.netcdf")
 
 _MOST_CHECKED = 2**14
-"""The number of files of which it is remembered that their attributes are sound."""
+"""The most files that are remembered to have sound attributes."""
 
 
 @lru_cache(maxsize=1)

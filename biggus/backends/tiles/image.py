@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _SMALLEST = 8
-"""Pixels; some servers send smaller images in place of missing tiles."""
+"""The pixels of the smallest tiles; some servers send smaller images for missing tiles."""
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 _PLUGINS = {"PNG": "Png", "JPEG": "Jpeg", "WEBP": "WebP", "GIF": "Gif"}

@@ -16,7 +16,7 @@ MOST_AHEAD = 2 * MOST_JOINED
 """The most bytes that are fetched at once, if there are several ranges."""
 
 _NEAR = 2**14
-"""Bytes; fetching a gap of up to this costs less than another request."""
+"""The most bytes of a gap that costs less to fetch than another request."""
 
 _FAR = 2**18
 """Bytes; a larger gap is never fetched, and one larger than `_NEAR` only if at least half of the

@@ -20,7 +20,7 @@ _DAYS_A_YEAR, _DAYS_A_MONTH = 360, 30
 """The models' calendar: twelve months of thirty days."""
 
 ATLANTIC = (slice(None), slice(90, 290), slice(180, 310))
-"""All months; the rows and columns of the grid from 62 S to the north, 106 W to 23 E."""
+"""The Atlantic, in all months: rows from 62 S to the north, columns from 106 W to 23 E."""
 
 
 _OCEAN = "nemo_1m_*_grid-T.nc"
