@@ -47,7 +47,9 @@ def groupby_reduce(
     Returns
     -------
     result : Array
-        A lazy array, whose last axis has one element for each group.
+        A lazy array, whose last axis has one element for each group.  The axis has the name of
+        the labels, if they are a named array of biggus, xarray or pandas, and is called
+        ``group`` otherwise.  The labels are its coordinate, unless they are times.
     groups : ndarray
         The labels in ascending order.
 
@@ -82,7 +84,8 @@ def groupby_reduce(
     with between_forks():
         from biggus.statistics.groups import Groups  # imported late, for it imports much
     axes = tuple(sorted(axes))
-    ids = Groups(numbers, axes, len(groups))
+    name = getattr(labels, "name", None)
+    ids = Groups(numbers, axes, groups, name if isinstance(name, str) else "")
     node = Reduce(values.node, "grouped", axes, groups=ids, func=func, **parameters)
     return Array.from_node(node), groups
 

@@ -33,12 +33,16 @@ def _times(a: Array, b: Array) -> Array:
     dtype = _product_dtype(a, b)
     if a.masked or b.masked:
         return _of_valid(a, b)
-    room = options.current().memory // _PART
-    if b.nbytes <= room:
+    if _is_held(b):
         return _held(a, b, dtype)
-    if a.ndim == 2 and a.nbytes <= room:
+    if a.ndim == 2 and _is_held(a):
         return _held(b.T, a.T, dtype).T
     return _added_up(a[..., :, None] * b, dtype, -2)
+
+
+def _is_held(factor: Array) -> bool:
+    """Tell whether a factor is small enough to be held in memory."""
+    return factor.nbytes <= options.current().memory // _PART
 
 
 def _of_valid(a: Array, b: Array) -> Array:
@@ -193,10 +197,14 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Array:
     row_axes = [axis for axis in range(first.ndim) if axis not in ours]
     column_axes = [axis for axis in range(second.ndim) if axis not in theirs]
     shape = [first.shape[axis] for axis in row_axes] + [second.shape[axis] for axis in column_axes]
-    rows = reshape(first.transpose([*row_axes, *ours]), (_length(first, row_axes), count))
     matrix = reshape(
         second.transpose([*theirs, *column_axes]), (count, _length(second, column_axes))
     )
+    # Axes that are not joined keep their names.
+    lengths = [first.shape[axis] for axis in row_axes]
+    if not _is_held(matrix) or not lengths:
+        lengths = [math.prod(lengths)]
+    rows = reshape(first.transpose([*row_axes, *ours]), (*lengths, count))
     return reshape(_times(rows, matrix), shape)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from biggus import engine
-from biggus.graph import Elementwise, Mosaic, Node, select
+from biggus.graph import Elementwise, Mosaic, Node, View, select
 from biggus.indexing.selection import ArrayMap, AxisMap, ConstantMap, DimensionMap, Selection
 from biggus.labels.attributes import of_others
 from biggus.labels.times import Recount, comparable, time_units
@@ -159,6 +159,35 @@ def _renumbered(m: AxisMap, number: Mapping[int, int]) -> AxisMap:
     if isinstance(m, DimensionMap):
         return DimensionMap(number[m.dim], m.start, m.step)
     return m
+
+
+def agreeing(
+    coordinates: Sequence[Coordinate], several: Iterable[Sequence[Coordinate]]
+) -> tuple[Coordinate, ...]:
+    """Return the coordinates without the scalar ones that differ in other arrays.
+
+    Scalar coordinates of one name differ if they are different elements of one variable.
+    """
+    scalars = {each.name: each for each in coordinates if not each.axes and each.spans is None}
+    differing = {
+        other.name
+        for others in (several if scalars else ())
+        for other in others
+        if not other.axes and other.name in scalars and _differ(scalars[other.name], other)
+    }
+    return tuple([each for each in coordinates if each.axes or each.name not in differing])
+
+
+def _differ(one: Coordinate, other: Coordinate) -> bool:
+    """Tell whether scalar coordinates are known to be different elements of one variable."""
+    a, b = one.node, other.node
+    if not (isinstance(a, View) and isinstance(b, View)):
+        return False
+    return a.base is b.base and _constants(a.selection) != _constants(b.selection)
+
+
+def _constants(selection: Selection) -> list[int]:
+    return [m.index for m in selection.maps if isinstance(m, ConstantMap)]
 
 
 def joined(several: Sequence[Coordinate], axis: int) -> Coordinate | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from biggus.labels.coordinate import Coordinate
 
@@ -79,3 +79,19 @@ class Labels:
         wanted = tuple(sorted(axes))
         curved = (each for each in self.coordinates if each.axes == wanted and each.kind == kind)
         return next(curved, None)
+
+
+def first_known(several: Sequence[Sequence[str | None]]) -> tuple[str | None, ...]:
+    """Return the first known name of each axis.
+
+    Examples
+    --------
+    >>> first_known([("time", None), (None, "x")])
+    ('time', 'x')
+    """
+    return tuple(
+        [
+            next((name for name in names if name is not None), None)
+            for names in zip(*several, strict=True)
+        ]
+    )

@@ -31,6 +31,7 @@ from biggus.graph import (
     answers,
 )
 from biggus.indexing.selection import ArrayMap, ConstantMap, Selection
+from biggus.labels.added import labels_of_added
 from biggus.labels.attributes import (
     after_function,
     after_recount,
@@ -40,9 +41,10 @@ from biggus.labels.attributes import (
     of_others,
 )
 from biggus.labels.blocks import labels_of_blocks
-from biggus.labels.coordinate import Coordinate, joined, selected
+from biggus.labels.coordinate import Coordinate, agreeing, joined, selected
+from biggus.labels.cores import labels_of_cores
 from biggus.labels.described import Described
-from biggus.labels.labels import Labels
+from biggus.labels.labels import Labels, first_known
 from biggus.labels.spanning import spans_of
 from biggus.labels.times import Recount
 from biggus.labels.varying import Varying
@@ -57,9 +59,6 @@ _MOST_TILES = 10_000
 """A mosaic of more tiles has only the names of the axes of its first tiles."""
 
 _A_FEW = 8
-
-_REARRANGING = frozenset(["sort", "argsort", "partition", "argpartition"])
-"""Names of functions that put the values of a line in another order."""
 
 SAME_VALUES = (Cast, Decoder, Filled, Maskable)
 """Steps whose results have all labels of the operand."""
@@ -222,16 +221,19 @@ def _unpacked(labels: Labels, step: Step) -> Labels:
 def _computed(several: Sequence[Labels], step: Step) -> Labels:
     """Return the labels of an elementwise function of several operands."""
     attributes = after_function(step, [each.attributes for each in several])
-    dims = _first_known([each.dims for each in several])
+    dims = first_known([each.dims for each in several])
     unchanged = bool(attributes) and attributes is several[0].attributes
     return replace(
         several[0] if unchanged else Labels(dims),
         dims=dims,
         attributes=attributes,
         # Operands that are broadcast, such as a climatology, have fewer coordinates.
-        coordinates=max(
+        coordinates=agreeing(
+            max(
+                [each.coordinates for each in several],
+                key=lambda coordinates: sum(each.spans is None for each in coordinates),
+            ),
             [each.coordinates for each in several],
-            key=lambda coordinates: sum(each.spans is None for each in coordinates),
         ),
         grid_mapping=next((each.grid_mapping for each in several if each.grid_mapping), None),
         decoded=True,
@@ -266,13 +268,13 @@ def _of_statistic(node: Reduce | AlongAxes, coordinates: bool) -> Rule:
             reduced = [dim for dim in reduced if dim in known]
     if is_of_all(name) and not grouped:
         remaining += spans_of(labels, axes, keepdims)
+    added, values = labels_of_added(node, dims)
     return replace(
         labels,
-        # The function adds axes at the end.
-        dims=(*dims, *[None] * (len(node.shape) - len(dims))),
+        dims=(*dims, *added),
         # No cell method says which values a group has.
         attributes=after_statistic(labels.attributes, name, [None] if grouped else reduced),
-        coordinates=tuple(remaining),
+        coordinates=(*remaining, *values) if coordinates else (),
         statistics=(*labels.statistics, name) if name else labels.statistics,
         decoded=True,
         default_fills=False,
@@ -299,25 +301,7 @@ def _of_reshape(node: Reshape, _: bool) -> Rule:
 
 @rule.register(Gufunc)
 def _of_gufunc(node: Gufunc, _: bool) -> Rule:
-    """Return the labels of a generalised ufunc.
-
-    Core axes that keep their length keep names; they keep coordinates unless the values are
-    sorted, or are a spectrum.
-    """
-    several = yield from answers(node.children)
-    count = len(node.loop)
-    first = several[0].dims
-    same_core = node.children[0].shape[count:] == node.core
-    dims = (
-        *_first_known([each.dims[:count] for each in several]),
-        *(first[count:] if same_core else (None,) * len(node.core)),
-    )
-    function = getattr(node.function, "function", None)
-    spectrum = getattr(function, "__module__", "") == "numpy.fft"
-    rearranged = spectrum or getattr(function, "__name__", "") in _REARRANGING
-    most = count + len(node.core) * (same_core and not rearranged)
-    remaining = [each for each in several[0].coordinates if all(axis < most for axis in each.axes)]
-    return Labels(dims, coordinates=tuple(remaining), decoded=True)
+    return labels_of_cores(node, (yield from answers(node.children)))
 
 
 @rule.register(Blockwise)
@@ -330,14 +314,17 @@ def _of_tiles(node: Mosaic, _: bool) -> Rule:
     """Return the labels of a mosaic, whose coordinates along its axis are joined."""
     if not 0 < len(node.tiles) <= _MOST_TILES:
         few = yield from answers(node.tiles[:_A_FEW])
-        return Labels(_first_known([each.dims for each in few]))
+        return Labels(first_known([each.dims for each in few]))
     several = yield from answers(node.tiles)
-    first = several[0]
+    # Constants, such as those of padding, have no coordinates.
+    first = max(several, key=lambda labels: len(labels.coordinates))
     coordinates = []
+    everywhere = agreeing(first.coordinates, [each.coordinates for each in several])
     by_name = [{(each.name, each.axes): each for each in labels.coordinates} for labels in several]
     for each in first.coordinates:
         if node.axis not in each.axes:
-            if each.spans is None:  # coordinates of statistics may differ between tiles
+            # Coordinates of statistics may differ between tiles.
+            if each.spans is None and each in everywhere:
                 coordinates.append(each)
             continue
         key = each.name, each.axes
@@ -349,7 +336,7 @@ def _of_tiles(node: Mosaic, _: bool) -> Rule:
     places = len({each.place for each in several})
     return replace(
         first,
-        dims=_first_known([each.dims for each in several]),
+        dims=first_known([each.dims for each in several]),
         place=f"{first.place} and {places - 1} more" if places > 1 else first.place,
         attributes=_shared(counted_alike([each.attributes for each in several])),
         group_attributes=_shared([each.group_attributes for each in several]),
@@ -380,12 +367,3 @@ def _same(one: Any, other: Any) -> bool:
     if other is None:
         return False
     return type(one) is type(other) and repr(one) == repr(other)
-
-
-def _first_known(several: Sequence[Sequence[str | None]]) -> tuple[str | None, ...]:
-    return tuple(
-        [
-            next((name for name in names if name is not None), None)
-            for names in zip(*several, strict=True)
-        ]
-    )

@@ -35,16 +35,23 @@ class Groups:
     Parameters
     ----------
     numbers : ndarray of int
-        The number of the group of each position, from 0; `count` for no group.
+        The number of the group of each position, from 0; the number of labels for no group.
     axes : tuple of int
         The axes of the array that the axes of `numbers` are.
-    count : int
-        The number of groups.
+    labels : ndarray
+        The label of each group, which has no part in equality.
+    name : str, optional
+        The name of the labels.
     """
 
-    __slots__ = ("axes", "count", "digest", "numbers")
+    __slots__ = ("axes", "count", "digest", "labels", "name", "numbers")
 
-    def __init__(self, numbers: AnyArray, axes: tuple[int, ...], count: int) -> None:
+    def __init__(
+        self, numbers: AnyArray, axes: tuple[int, ...], labels: AnyArray, name: str = ""
+    ) -> None:
+        self.labels = labels
+        self.name = name
+        count = len(labels)
         # NumPy sorts short integers in linear time.
         self.numbers = np.ascontiguousarray(numbers, np.uint16 if count < 2**16 else _NUMBER)
         self.axes = axes
@@ -60,7 +67,7 @@ class Groups:
         return hash(self.digest)
 
     def __reduce__(self) -> Any:
-        return Groups, (self.numbers, self.axes, self.count)
+        return Groups, (self.numbers, self.axes, self.labels, self.name)
 
     def of_block(self, layout: RunLayout, origin: tuple[int, ...]) -> AnyArray:
         """Return the numbers of a block, with the dims of the layout; kept ones have length one."""

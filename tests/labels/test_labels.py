@@ -39,7 +39,7 @@ DIMS = {
     "mean": (lambda a: a.mean(1), ("time", "lon")),
     "kept": (lambda a: a.mean(1, keepdims=True), ("time", "lat", "lon")),
     "median": (lambda a: a.std("lon"), ("time", "lat")),
-    "quantiles": (lambda a: biggus.quantile(a, [0.1, 0.9], "time"), ("dim_0", "lat", "lon")),
+    "quantiles": (lambda a: biggus.quantile(a, [0.1, 0.9], "time"), ("quantile", "lat", "lon")),
     "anomaly": (lambda a: a - a.mean("time"), ("time", "lat", "lon")),
     "broadcast": (lambda a: 2 * a[0] + a, ("time", "lat", "lon")),
     "joined": (lambda a: biggus.LinearMosaic([a, a], axis=2), ("time", "lat", "lon")),
@@ -63,7 +63,7 @@ def test_dims(name):
 
 def test_statistics_of_groups_have_name_units_and_other_coordinates():
     groups, _ = biggus.groupby_reduce(A, [0, 1, 0, 1], "std", axis="time")
-    assert groups.dims == ("lat", "lon", "dim_2")
+    assert groups.dims == ("lat", "lon", "group")
     assert groups.attrs == K
     assert labels_of(groups.node).statistics == ("std",)
     variances, _ = biggus.groupby_reduce(A, [0, 1, 0, 1], "var", axis="time")
