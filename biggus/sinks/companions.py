@@ -155,8 +155,20 @@ def _beside(labels: Labels, place: Place) -> Iterator[Companion]:
     mapping = labels.grid_mapping
     if mapping is not None:
         # The value of a grid mapping has no meaning, and is not decoded.
-        about = replace(labels_of(mapping.node), attributes=mapping.attributes, decoded=True)
+        about = replace(labels_of(mapping.node), attributes=_placed(labels), decoded=True)
         yield Companion(mapping.node, sibling(place, mapping.name), about)
+
+
+def _placed(labels: Labels) -> Mapping[str, Any]:
+    """Return the attributes of the grid mapping, without the origin and the steps of the grid.
+
+    GDAL takes these from ``GeoTransform`` rather than from the coordinates.  They do not hold for a
+    part of the grid, so that the coordinates alone say them, if both axes of a map have one.
+    """
+    attributes = dict(labels.grid_mapping.attributes) if labels.grid_mapping else {}
+    if all(labels.along(axis) for axis in range(len(labels.dims))[-2:]):
+        attributes.pop("GeoTransform", None)
+    return attributes
 
 
 def _naming(labels: Labels, place: Place, there: Any) -> Labels:
