@@ -7,7 +7,6 @@ import dataclasses
 import operator
 import os
 import re
-import threading
 import weakref
 from collections.abc import Callable
 from functools import lru_cache
@@ -15,6 +14,7 @@ from numbers import Real
 from typing import Any, TypeAlias
 
 from biggus.errors import OptionError
+from biggus.support.forks import new_lock
 from biggus.support.similar import did_you_mean
 
 Progress: TypeAlias = Callable[[int, int], object]
@@ -236,7 +236,7 @@ class _Process:
 
     def __init__(self) -> None:
         self.options: Options | None = None
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._calls: list[tuple[weakref.ref[set_options] | None, dict[str, Any]]] = []
 
     def add(self, call: set_options, changes: dict[str, Any]) -> None:

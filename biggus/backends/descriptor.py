@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 from collections.abc import Sequence
 from typing import Any
 
 from biggus.backends.signature import FileSignature
+from biggus.support.forks import new_lock
 from biggus.support.once import once
 
 _TELLS_AT_HAND = hasattr(os, "RWF_NOWAIT")
@@ -37,7 +37,7 @@ class Descriptor:
     def __init__(self, path: str) -> None:
         self._fd = -1
         self._fd = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-        self._lock = threading.Lock()
+        self._lock = new_lock()
 
     @classmethod
     def beside(cls, file: Any, path: str) -> Descriptor | None:

@@ -6,7 +6,6 @@ import json
 import logging
 import math
 import os
-import threading
 from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Self
@@ -36,6 +35,7 @@ from biggus.errors import CacheError, OptionError
 from biggus.options import parse_size
 from biggus.sources.base import Box, Chunks, Source, Values, box_shape, whole
 from biggus.sources.wrappers import as_source
+from biggus.support.forks import new_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -142,7 +142,7 @@ class Cache:
             if not os.access(path, os.R_OK | os.X_OK):
                 self._read_failures = self._write_failures  # the same failure, already logged
         self.files, self._descriptions = self._index.kinds
-        self._count = threading.Lock()
+        self._count = new_lock()
         self._hits = self._misses = 0
         self._held = hold(self, self._index)
 

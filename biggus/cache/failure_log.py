@@ -7,10 +7,11 @@ are one failure of the folder, for all its users in this process.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from functools import lru_cache
 from pathlib import Path
+
+from biggus.support.forks import new_lock
 
 logger = logging.getLogger("biggus.cache")
 
@@ -36,7 +37,7 @@ class FailureLog:
     def __init__(self, folder: Path, works: str) -> None:
         self._folder = folder
         self._works = works
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._is_logged = False
         self._quiet_until = 0.0
 

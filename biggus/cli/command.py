@@ -60,6 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = _parsed(_parser(own), own)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else USAGE
+    except KeyboardInterrupt:  # modules of commands are imported here
+        return _interrupted()
     arguments.program = program
     with _log_to_stderr(arguments):
         return _run(arguments)
@@ -73,8 +75,7 @@ def _run(arguments: argparse.Namespace) -> int:
     except UsageError as error:
         return _failed(error, USAGE)
     except KeyboardInterrupt:
-        print("biggus: interrupted", file=sys.stderr, flush=True)
-        return INTERRUPTED
+        return _interrupted()
     except BrokenPipeError:
         _forget_output()
         return NO_READER
@@ -89,6 +90,11 @@ def _run(arguments: argparse.Namespace) -> int:
         logging.getLogger("biggus.cli").debug("traceback:", exc_info=True)
         return _failed(f"{type(error).__name__}: {error} (-vv shows where)", FAILED)
     return OK if code is None else int(code)
+
+
+def _interrupted() -> int:
+    print("biggus: interrupted", file=sys.stderr, flush=True)
+    return INTERRUPTED
 
 
 def _split(words: Sequence[str]) -> tuple[Sequence[str], list[str]]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-import threading
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ from typing import Any, TypeVar
 
 from biggus.errors import StudyError
 from biggus.sources.base import Source
+from biggus.support.forks import new_lock
 from biggus.support.within import within
 
 _Answer = TypeVar("_Answer")
@@ -56,7 +56,7 @@ OPEN = "open"
 
 _openings: weakref.WeakKeyDictionary[Any, tuple[Any, Sequence[Any]]] = weakref.WeakKeyDictionary()
 _in_force: Study | None = None
-_changing = threading.Lock()
+_changing = new_lock()
 _instead: contextvars.ContextVar[Study | None] = contextvars.ContextVar(
     "biggus_study", default=None
 )

@@ -8,7 +8,6 @@ import json
 import math
 import os
 import re
-import threading
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from biggus.study.canonical import decoded, dtype_json, most_bytes
 from biggus.study.manifest import FORMAT, VERSION
 from biggus.study.receipts import Place, receipt_of, source_digest
 from biggus.study.writing import CHUNKS, CRATE, MANIFEST, MOST_MANIFEST
+from biggus.support.forks import new_lock
 from biggus.support.reasons import reason_of
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class Bundle:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path).expanduser().absolute()
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._file: zipfile.ZipFile | None = None
         self._pid = os.getpid()
         with self._reading("it is not a study of biggus, or is damaged"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import weakref
 from abc import abstractmethod
 from typing import Any
@@ -17,6 +16,7 @@ from biggus.sources.memory_cached import MemoryCached
 from biggus.sources.parts import longest_along, paste
 from biggus.sources.studying import Study
 from biggus.sources.wrappers import Annotated, Wrapper
+from biggus.support.forks import new_lock
 from biggus.support.once import once
 
 
@@ -106,7 +106,7 @@ class Substitutes(Study):
 
     def __init__(self) -> None:
         self._made: weakref.WeakValueDictionary[int, Chunkwise] = weakref.WeakValueDictionary()
-        self._making = threading.Lock()
+        self._making = new_lock()
 
     def source(self, source: Source) -> Source:
         base = innermost(source)

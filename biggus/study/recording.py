@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,7 @@ from biggus.study.places import arguments_json, names_of
 from biggus.study.receipts import Place, chunk_digest, place_of
 from biggus.study.spool import Spool, SpooledChunk
 from biggus.support import watching
+from biggus.support.forks import new_lock
 from biggus.support.single_flight import SingleFlight
 
 _Answer = TypeVar("_Answer")
@@ -42,7 +42,7 @@ class Recording(Substitutes):
         """The process that will make the bundle, if it is this one or its parent."""
         self._flights: SingleFlight[SpooledChunk] = SingleFlight()
         self._watch = watching.Watch()
-        self._watching = threading.Lock()
+        self._watching = new_lock()
         self._states: dict[str, bytes] = {}
         self._known: dict[tuple[str, Place], bytes] = {}  # the source's state for each chunk read
         self._closed = False
@@ -235,7 +235,7 @@ def _call_note(call: str, where: Any, arguments: Sequence[Any]) -> dict[str, Any
 
 
 _recordings: dict[str, Recording] = {}
-_finding = threading.Lock()
+_finding = new_lock()
 
 
 def recording_in(folder: str) -> Recording:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -18,6 +17,7 @@ from biggus.study.canonical import plain_json
 from biggus.study.chunkwise import Chunkwise, Substitutes, own_grid
 from biggus.study.places import arguments_json, names_of
 from biggus.study.receipts import place_of
+from biggus.support.forks import new_lock
 from biggus.support.once import once
 
 _Answer = TypeVar("_Answer")
@@ -98,7 +98,7 @@ def opened(bundle: Bundle, token: str) -> Replayed:
 
 
 _bundles: dict[str, Bundle] = {}
-_opening = threading.Lock()
+_opening = new_lock()
 
 
 def _replayed(source: Source, path: str) -> Replayed:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 import socket
 import sys
-import threading
 from collections.abc import Iterator
 from typing import Any
 
 from biggus.errors import StudyError
+from biggus.support.forks import new_lock
 
 _FAMILIES = (socket.AF_INET, socket.AF_INET6)
 _OF_SOCKETS = {"socket.__new__", "socket.connect", "socket.sendto", "socket.sendmsg", "socket.bind"}
@@ -29,7 +29,7 @@ class _SocketGuard:
     """The audit hook of this process; once added, it cannot be removed."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._there = False
         self._count = 0
 

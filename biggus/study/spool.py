@@ -11,13 +11,13 @@ import contextlib
 import hashlib
 import json
 import os
-import threading
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from biggus.errors import StudyError
 from biggus.study.canonical import plain_json
+from biggus.support.forks import new_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -60,7 +60,7 @@ class Spool:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._files: tuple[BinaryIO, BinaryIO] | None = None
         self._start = 0
         self._kept: dict[tuple[str, Place], SpooledChunk] = {}

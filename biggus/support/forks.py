@@ -108,6 +108,26 @@ class ForkGate:
             self._taken.pop().release()
 
 
+_fresh: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def new_lock() -> AbstractContextManager[bool]:
+    """Return a re-entrant lock that is free in forked children, whichever thread has it.
+
+    For short blocks that leave the state sound after each step.  A thread that forks while it has
+    the lock keeps it in the child.
+    """
+    lock: Any = threading.RLock()
+    _fresh.add(lock)
+    return lock  # type: ignore[no-any-return]
+
+
+def _free_locks() -> None:
+    for lock in list(_fresh):
+        if not lock._is_owned():  # noqa: SLF001 - no other way
+            lock._at_fork_reinit()  # noqa: SLF001 - as the standard library does
+
+
 def in_children(begin_anew: Callable[[], object]) -> None:
     """Register a function to be called in each forked child.
 
@@ -118,5 +138,6 @@ def in_children(begin_anew: Callable[[], object]) -> None:
         os.register_at_fork(after_in_child=begin_anew)
 
 
+in_children(_free_locks)
 _gate = ForkGate()
 between_forks = _gate.entered

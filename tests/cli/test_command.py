@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import biggus
-from biggus.cli import main
+from biggus.cli import command, main
 
 h5py = pytest.importorskip("h5py")
 
@@ -164,6 +164,15 @@ def test_closed_stdout_is_no_error(store):
     os.close(write)
     assert done.stderr == ""
     assert done.returncode == 141
+
+
+def test_interrupt_while_arguments_are_parsed_is_one_line(monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "_parser", interrupted)
+    assert main(["info", "a.h5"]) == 130
+    assert capsys.readouterr().err == "biggus: interrupted\n"
 
 
 @pytest.mark.machine

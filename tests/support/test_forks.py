@@ -198,6 +198,72 @@ def test_late_imports_are_protected_from_forks():
     assert not found, "imports outside of between_forks(): " + "; ".join(found)
 
 
+PLAIN_LOCKS = {
+    "made anew in children": (
+        "backends/http/names.py backends/http/pools.py backends/http/shared.py "
+        "backends/idle_handles.py cache/account.py cache/claims.py cache/deferred.py "
+        "cache/sharing.py sources/chunk_memory.py support/forks.py support/recent.py "
+        "support/single_flight.py support/threads.py"
+    ),
+    "taken inside the gate": (
+        "array/handlers.py backends/registry.py backends/tiles/image.py backends/zarr/arrays.py"
+    ),
+    "held over forks": "backends/native.py",
+    "of one evaluation": (
+        "engine/evaluation.py engine/merging.py engine/partial_cache.py engine/repeated.py "
+        "engine/running.py engine/scratch.py functions/nonzero.py pyramids/building.py "
+        "sinks/blocks.py sinks/marked.py sinks/zarr.py support/progress.py"
+    ),
+}
+"""The modules that make locks of `threading` themselves, and why children do not wait for these."""
+
+
+def test_children_wait_for_no_lock_of_their_parent():
+    known = {name for names in PLAIN_LOCKS.values() for name in names.split()}
+    kinds = ("Lock", "RLock", "Condition", "Event", "Semaphore", "BoundedSemaphore", "Barrier")
+    making = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*.py")
+        if path.relative_to(PACKAGE).parts[0] not in OF_ONE_THREAD
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute)
+        and node.attr in kinds
+        and ast.unparse(node.value) == "threading"
+    }
+    assert making == known, "use biggus.support.forks.new_lock"
+
+
+FORK_WITH_LOCKS = """if True:
+    import os, threading
+    from biggus.support.forks import new_lock
+    own, other = new_lock(), new_lock()
+    taken, over = threading.Event(), threading.Event()
+    def hold():
+        with other:
+            taken.set()
+            over.wait()
+    thread = threading.Thread(target=hold)
+    thread.start()
+    taken.wait()
+    with own:
+        child = os.fork()
+        if not child:
+            free = other.acquire(blocking=False)
+    if not child:
+        os._exit(0 if free else 3)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), other.acquire(blocking=False))
+    over.set()
+    thread.join()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_new_locks_are_free_in_children_unless_the_forking_thread_has_them():
+    command = [sys.executable, "-W", "ignore", "-c", FORK_WITH_LOCKS]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout == "0 False\n", done.stderr
+
+
 def test_ungated_imports_are_found():
     program = """
 import early

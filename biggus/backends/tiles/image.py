@@ -123,7 +123,7 @@ def _opened(data: bytes) -> ImageFile:
         if b"Exif\0\0" not in data[:4096]:
             return factory(io.BytesIO(data))
         # Ignore warnings of broken Exif data.  Warning filters are global, hence the lock.
-        with _WARNINGS_LOCK, warnings.catch_warnings():
+        with between_forks(), _WARNINGS_LOCK, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return factory(io.BytesIO(data))
     except Exception as error:

@@ -16,7 +16,7 @@ from biggus.support.extras import needing
 from biggus.support.forks import between_forks
 
 _filters = threading.Lock()
-"""Guards warning filters, which are global."""
+"""Guards warning filters, which are global.  Forks wait, so that no child inherits changed ones."""
 
 
 @contextlib.contextmanager
@@ -25,7 +25,7 @@ def quietly() -> Iterator[None]:
 
     They concern those who write an array.
     """
-    with _filters, warnings.catch_warnings():
+    with between_forks(), _filters, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 

@@ -14,7 +14,6 @@ import inspect
 import json
 import logging
 import math
-import threading
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -29,6 +28,7 @@ from biggus.backends.zarr.source import ZarrSource
 from biggus.errors import BackendOptionError, format_box
 from biggus.indexing.grid import Grid
 from biggus.sources.parts import only_chunk
+from biggus.support.forks import new_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -174,7 +174,7 @@ class RemoteZarrSource(ZarrSource):
         self.stale_if_error = stale_if_error
         self._asked = fresh_for is not None
         self.encoding = self._reader.encoding
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._verified = time.time()
 
     def validator(self, box: Box) -> bytes | None:
