@@ -330,6 +330,6 @@ def make_folder(folder: Path) -> bool:
         reason = error.strerror or str(error)
         raise CacheError(
             f"cannot use {folder} as a cache folder: {reason}; give another with "
-            "Cache(path) or BIGGUS_CACHE_DIR"
+            "`biggus.Cache(path=...)` or BIGGUS_CACHE_DIR"
         ) from None
     return True

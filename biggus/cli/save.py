@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from biggus.backends.location import split_location
 from biggus.cli.joining import LOCATIONS, add_locations, open_joined
 from biggus.cli.opening import settings
 from biggus.cli.resources import add_resources, resources
 from biggus.cli.saving import add_fill, add_overwrite, filled, save_to
 from biggus.cli.usage import UsageError
 from biggus.options import format_bytes
+from biggus.sinks.locations import store_class
 
 EXAMPLES = """\
 The suffix of OUT chooses the format: .zarr, .h5, .nc or .npy. Without NAME the variable
@@ -49,6 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
     *arguments.words, output = arguments.words
     if not arguments.words:
         raise UsageError("name the file or store to write: biggus save LOCATION [VARIABLE] OUT")
+    store_class(Path(split_location(output)[0]).absolute())  # before anything is opened
     with settings(arguments), resources(arguments):
         array = filled(open_joined(arguments).array, arguments.fill)
         if arguments.dtype is not None:

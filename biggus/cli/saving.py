@@ -73,7 +73,8 @@ def all_values(array: Array) -> Values:
     if array.nbytes > limit:
         raise OutputError(
             f"{format_bytes(array.nbytes)} at once are more than the memory option allows "
-            f"({format_bytes(limit)}): select fewer values, or write .nc, .zarr or .h5"
+            f"({format_bytes(limit)}): select fewer values, allow more with "
+            "--memory, or write .nc, .zarr or .h5"
         )
     return engine.evaluate(array.node)
 

@@ -15,7 +15,7 @@ from biggus.options import in_environment
 MARK = re.compile(
     r"""(?<!`)`(?:
       (?P<function>biggus\.[a-z_.]+)
-      |(?:(?P<caller>[a-z_.]+)(?P<call>\())?
+      |(?:(?P<caller>[A-Za-z_.]+)(?P<call>\())?
       (?P<name>[a-z_]+)=(?P<value>\([^`()]*\)|[^`()\s]*)
       (?(call)\))
     )`(?!`)""",
@@ -40,6 +40,7 @@ OPTIONS = {
     "offline": "--offline",
     "overwrite": "--overwrite",
     "overwrite=True": "--overwrite",
+    "path": "--cache FOLDER",
     "workers": "--workers",
     "zoom": "--zoom",
 }

@@ -145,6 +145,10 @@ def allocated(file: int, start: int, nbytes: int) -> bool:
     """Allocate space of a file; return whether the system can do so without writing."""
     if not nbytes or not hasattr(os, "posix_fallocate"):
         return False
+    room = os.fstatvfs(file)
+    if nbytes > room.f_bavail * room.f_frsize:
+        # The system would take all that is free before it fails, from other programs as well.
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     try:
         os.posix_fallocate(file, start, nbytes)
     except OSError as error:

@@ -266,7 +266,7 @@ def _in_memory(reducer: Reducer, sources: list[OverviewSource], why: str) -> lis
     if needed > options.current().memory:
         raise MemoryBudgetError(
             f"the overviews take {format_bytes(needed)}, more than the memory option allows, and "
-            f"{why}"
+            f"{why}; allow more with `biggus.set_options(memory=...)`"
         )
     keeper = InMemory(sources)
     build(reducer, keeper)

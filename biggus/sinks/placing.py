@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import uuid
@@ -62,7 +63,7 @@ def replacing(path: Path, force: bool = False) -> Iterator[Path]:
             temporary.replace(path)
     except OSError as error:
         if type(error) is OutputError:
-            raise OutputError(f"{error}{_nearly_full(path)}") from error
+            raise OutputError(f"{error}{_room(path, error)}") from error
         if isinstance(error, BiggusError):
             raise
         raise OutputError(f"cannot write {path}: {reason_of(error)}") from error
@@ -90,14 +91,15 @@ def check_place(path: Path, force: bool) -> None:
         raise OutputError(f"cannot write {path}: it is a folder without a Zarr store")
 
 
-def _nearly_full(path: Path) -> str:
-    """Return how little room there is on the disk; empty if there is enough.
+def _room(path: Path, error: OutputError) -> str:
+    """Return how much room there is on the disk, if an error is about it; else an empty string.
 
     The errors of the netCDF library do not say that a disk is full.
     """
+    is_full = getattr(error.__cause__, "errno", None) == errno.ENOSPC
     with contextlib.suppress(OSError):
         free = shutil.disk_usage(path.parent).free
-        if free < _LITTLE_ROOM:
+        if is_full or free < _LITTLE_ROOM:
             return f"; only {format_bytes(free)} are free on the disk of {path.parent}"
     return ""
 

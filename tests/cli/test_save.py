@@ -204,3 +204,9 @@ def test_interrupted_save_leaves_no_files(name, code):
     assert process.returncode == code
     assert "Traceback" not in message
     assert folder_contents() == ["in.h5", "in.nc"]
+
+
+def test_output_is_checked_before_the_input(capsys):
+    code, message = run_failing_save(capsys, "no.nc", "t")
+    assert code == 1
+    assert "t: name it with one of .h5" in message

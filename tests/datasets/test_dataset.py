@@ -186,7 +186,7 @@ def test_sel_by_position_along_an_axis_without_coordinate(path):
         file.renameVariable("lon", "east")
     ds = biggus.open_dataset(path)
     assert ds.sel(lon=slice(1, 3)).sizes["lon"] == 2
-    with pytest.raises(ValueError, match="no coordinate for method"):
+    with pytest.raises(ValueError, match="no coordinate for `method"):
         ds.sel(lon=1, method="nearest")
 
 
@@ -197,7 +197,7 @@ def test_unreadable_variable_error_suggests_drop_variables(tmp_path):
         file["v"] = [1, 2]
     with pytest.raises(OpenError, match="null") as caught:
         biggus.open_dataset(tmp_path / "a.h5")
-    assert caught.value.__notes__ == ["drop_variables='null' leaves it out"]
+    assert caught.value.__notes__ == ["`drop_variables='null'` leaves it out"]
     assert list(biggus.open_dataset(tmp_path / "a.h5", drop_variables="null")) == ["v"]
 
 

@@ -61,6 +61,17 @@ def test_failure_on_a_nearly_full_disk_tells_the_room(free, told, tmp_path, monk
     assert str(caught.value).endswith(room if told else "HDF error")
 
 
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="no such call here")
+def test_values_that_the_disk_has_no_room_for_take_none(tmp_path, monkeypatch):
+    room = SimpleNamespace(f_bavail=3, f_frsize=4096)
+    monkeypatch.setattr(os, "fstatvfs", lambda file: room)
+    monkeypatch.setattr(os, "posix_fallocate", lambda *arguments: pytest.fail("it was allocated"))
+    reason = r"out.npy: No space left on device; only .* are free on the disk of "
+    with pytest.raises(OutputError, match=reason):
+        biggus.save(biggus.zeros(12289, "u1"), tmp_path / "out.npy")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals to threads")
 def test_nothing_is_left_of_a_store_whose_creation_is_interrupted(tmp_path, monkeypatch):
     zarr = pytest.importorskip("zarr")

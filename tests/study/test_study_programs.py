@@ -127,7 +127,7 @@ def test_adapters_with_a_token(folder):
 @pytest.mark.parametrize("chunks", [None, (2, 5)])
 def test_source_without_a_token_raises_with_advice(folder, chunks):
     array = biggus.ArrayAdapter(Rows(), chunks=chunks)
-    problem = "Rows object .*token= with biggus.ArrayAdapter"
+    problem = "Rows object .*token=` with biggus.ArrayAdapter"
     with pytest.raises(StudyError, match=problem), biggus.record("study.biggus"):
         array[0].ndarray()
     assert not Path("study.biggus").exists()

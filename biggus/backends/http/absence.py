@@ -44,9 +44,9 @@ def absent_statuses(location: str, value: Any) -> frozenset[int]:
     if not statuses <= allowed:
         raise OpenError(
             location,
-            "`absent=` is one or several statuses of things that do not exist, such as (403, 410): "
-            "400 to 499 (except 408, 425 and 429), 204, or 200 for a response without a body; "
-            f"not {value!r}",
+            "`absent=` is one or several statuses of things that do not exist, as in "
+            "`absent=(403, 410)`: 400 to 499 (except 408, 425 and 429), 204, or 200 for a response "
+            f"without a body; not {value!r}",
         )
     return frozenset(statuses)
 

@@ -11,7 +11,7 @@ from biggus.backends.http.absence import absent_statuses
 from biggus.backends.http.client import HttpSettings
 from biggus.backends.http.deadline import DEFAULT_TIMEOUT, timeout_option
 from biggus.backends.tiles.encoding import TileEncoding
-from biggus.backends.tiles.options import OptionChecker
+from biggus.backends.tiles.options import TileOptionChecker
 from biggus.backends.tiles.policies import Policy, policy_for
 from biggus.backends.tiles.presets import SCHEME, Preset, preset_named
 from biggus.backends.tiles.source import TileSource
@@ -148,7 +148,7 @@ class TilesBackend(Backend):
         """
         preset = preset_named(location.text) if location.scheme == SCHEME else None
         template = _template(location.text, preset, subdomains, retina)
-        check = OptionChecker(template.public)
+        check = TileOptionChecker(template.public)
         if variable not in {VARIABLE, "", "/", None}:
             raise VariableError(template.public, f"it has no variable {variable!r}", (VARIABLE,))
         zoom, tile_size = _measures(check, template, preset, zoom, tile_size, retina)
@@ -186,7 +186,7 @@ class TilesBackend(Backend):
 
 
 def _measures(
-    check: OptionChecker,
+    check: TileOptionChecker,
     template: Template,
     preset: Preset | None,
     zoom: int | None,

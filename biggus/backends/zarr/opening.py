@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from biggus.backends.http.options import OptionChecker
 from biggus.backends.location import Location
 from biggus.backends.pieces import opening_named
 from biggus.backends.zarr import metadata as zarr_metadata
@@ -40,11 +40,11 @@ class ZarrOptions(NamedTuple):
         of_store = dict(options)
         zarr_format = of_store.pop("zarr_format", None)
         if zarr_format not in (None, 2, 3):
-            raise TypeError(f"zarr_format is 2 or 3, not {zarr_format!r}")
+            raise TypeError(f"`zarr_format=` is 2 or 3, not {zarr_format!r}")
         decode = bool(of_store.pop("decode", True))
         if location.scheme:
-            fresh_for = _seconds(of_store.pop("fresh_for", None))
-            stale_if_error = _seconds(of_store.pop("stale_if_error", None))
+            fresh_for = _seconds(location, "fresh_for", of_store)
+            stale_if_error = _seconds(location, "stale_if_error", of_store)
             refuse_unknown(of_store)
             return cls(zarr_format, decode, fresh_for, stale_if_error, of_store)
         for name in of_store:
@@ -76,10 +76,9 @@ def open_source(
         return RemoteZarrSource(parsed.fresh_for, parsed.stale_if_error, *arguments)
 
 
-def _seconds(value: Any) -> float | None:
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    return None if value is None else float(value)
+def _seconds(location: Location, name: str, options: dict[str, Any]) -> float | None:
+    value = options.pop(name, None)
+    return None if value is None else OptionChecker(location.public).seconds(name, value)
 
 
 def store_name(location: Location) -> str:

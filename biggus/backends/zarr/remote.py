@@ -21,6 +21,7 @@ from biggus import options
 from biggus.backends.http.absence import GONE, absent_statuses
 from biggus.backends.http.client import HttpSettings
 from biggus.backends.http.deadline import DEFAULT_TIMEOUT, timeout_option
+from biggus.backends.http.options import OptionChecker
 from biggus.backends.identity import without_secrets
 from biggus.backends.zarr import metadata as zarr_metadata
 from biggus.backends.zarr.http import ABSENT, FsspecStore, HttpStore, RemoteStore
@@ -97,13 +98,14 @@ def remote_store(
         return FsspecStore(location.text, storage_options or {}, statuses)
     if storage_options is not None:
         raise TypeError("`storage_options=` is for fsspec; use `headers=` for http and https")
+    check = OptionChecker(location.public)
     return HttpStore(
         location.text,
         HttpSettings(
-            connections=connections,
+            connections=check.integer("connections", connections, 1, 1024),
             timeout=timeout_option(location.public, timeout),
-            retries=retries,
-            headers=tuple((headers or {}).items()),
+            retries=check.integer("retries", retries, 0, 100),
+            headers=check.headers(headers),
             local_redirects=local_redirects,
         ),
         statuses,

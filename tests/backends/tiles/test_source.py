@@ -92,14 +92,14 @@ def test_16_bit_tiles(server):
 @pytest.mark.parametrize(
     ("mode", "options", "words"),
     [
-        ("RGBA", {"bands": 3}, "transparent pixels; pass bands=4"),
-        ("LA", {"bands": 3}, "transparent pixels; pass bands=4"),
-        ("LA", {"bands": 1}, "transparent pixels; pass bands=4"),
-        ("RGB", {"bands": 1}, "not grey; pass bands=3"),
-        ("P", {"bands": 1}, "not grey; pass bands=3"),
-        ("I;16", {"bands": 1}, "pass bands=1, dtype='u2'"),
-        ("I;16", {"bands": 3}, "pass bands=1, dtype='u2'"),
-        ("L", {"bands": 1, "dtype": "u2"}, "pass dtype='u1'"),
+        ("RGBA", {"bands": 3}, "transparent pixels; pass `bands=4`"),
+        ("LA", {"bands": 3}, "transparent pixels; pass `bands=4`"),
+        ("LA", {"bands": 1}, "transparent pixels; pass `bands=4`"),
+        ("RGB", {"bands": 1}, "not grey; pass `bands=3`"),
+        ("P", {"bands": 1}, "not grey; pass `bands=3`"),
+        ("I;16", {"bands": 1}, "pass `bands=1`, `dtype='u2'`"),
+        ("I;16", {"bands": 3}, "pass `bands=1`, `dtype='u2'`"),
+        ("L", {"bands": 1, "dtype": "u2"}, "pass `dtype='u1'`"),
     ],
 )
 def test_narrowing_bands_or_dtype_raises(server, mode, options, words):

@@ -290,3 +290,13 @@ def test_scheme_of_a_missing_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "s3fs", None)
     with pytest.raises(OpenError, match="s3fs"):
         open_zarr("s3://bucket/a.zarr", "a")
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"headers": 3}, {"connections": "x"}, {"retries": -1}, {"fresh_for": "x"}, {"timeout": "x"}],
+)
+def test_unusable_options_are_named(option):
+    [name] = option
+    with pytest.raises(OpenError, match=f"`{name}=` .*"):
+        BACKEND.variables(Location("http://127.0.0.1:9/a.zarr"), **option)
