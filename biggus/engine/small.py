@@ -14,7 +14,7 @@ from biggus import options
 from biggus.engine.result import own
 from biggus.graph import Elementwise, Leaf, Node, Reduce, View, spread, take
 from biggus.indexing.selection import ConstantMap, DimensionMap, Selection
-from biggus.planning.jobs import is_plain
+from biggus.planning.jobs import Reduction, is_plain
 from biggus.planning.rewriting import pushdown
 from biggus.sources.base import Box, Source, Values, checked, read, whole
 from biggus.sources.memory import MemorySource
@@ -223,6 +223,9 @@ def _reduced(node: Reduce, known: dict[int, Values], deeper: int) -> Values | No
     """Return a reduction of a few values in memory, which are one reduction block, else None."""
     operand = node.operand
     if not 0 < math.prod(operand.shape) <= _FEW or math.prod(node.shape) > _FEW:
+        return None
+    # Results of several blocks are merged, which may round in another way.
+    if operand.grid is not None and Reduction({node: node.statistic}).blocks.count > 1:
         return None
     values = _computed(operand, known, deeper - 1)
     if values is None:

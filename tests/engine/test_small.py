@@ -88,3 +88,15 @@ def test_several_results_are_computed_together():
         np.testing.assert_array_equal(one, array.masked_array())
     for one, other in itertools.combinations(found, 2):
         assert not np.shares_memory(one, other)
+
+
+@pytest.mark.parametrize("name", ["mean", "std", "sum", "prod"])
+@pytest.mark.parametrize("axis", [None, 0, 1])
+def test_values_of_uneven_chunks_match_a_planned_evaluation(name, axis):
+    values = np.random.default_rng(5).normal(size=(31, 17))
+    a = biggus.ArrayAdapter(values, chunks=(7, (5, 2, 6, 4)))
+    for array in (getattr(a, name)(axis), (a - getattr(a, name)(axis, keepdims=True)).sum(axis)):
+        found = array.ndarray()
+        with biggus.set_options(deadline=1e6):
+            planned = array.ndarray()
+        assert found.tobytes() == planned.tobytes()
