@@ -12,6 +12,7 @@ import numpy as np
 from biggus import engine
 from biggus.graph import Elementwise, Filled, Node
 from biggus.labels import Coordinate, Labels, labels_of, labels_of_all
+from biggus.sinks import geotransform
 from biggus.sinks.locations import Place, sibling
 from biggus.sinks.metadata import carried_attributes, plain_value
 from biggus.sinks.spans import with_spans
@@ -160,14 +161,15 @@ def _beside(labels: Labels, place: Place) -> Iterator[Companion]:
 
 
 def _placed(labels: Labels) -> Mapping[str, Any]:
-    """Return the attributes of the grid mapping, without the origin and the steps of the grid.
-
-    GDAL takes these from ``GeoTransform`` rather than from the coordinates.  They do not hold for a
-    part of the grid, so that the coordinates alone say them, if both axes of a map have one.
-    """
+    """Return the attributes of the grid mapping, with the ``GeoTransform`` of this array."""
     attributes = dict(labels.grid_mapping.attributes) if labels.grid_mapping else {}
-    if all(labels.along(axis) for axis in range(len(labels.dims))[-2:]):
-        attributes.pop("GeoTransform", None)
+    along = {each.kind: each.node for each in labels.coordinates if len(each.axes) == 1}
+    y, x = (along.get("latitude", along.get("y")), along.get("longitude", along.get("x")))
+    if geotransform.NAME in attributes and y is not None and x is not None:
+        centres = [np.ma.getdata(engine.evaluate(node)) for node in (y, x)]
+        part = geotransform.for_part(attributes.pop(geotransform.NAME), *centres)
+        if part is not None:
+            attributes[geotransform.NAME] = part
     return attributes
 
 

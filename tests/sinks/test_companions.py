@@ -327,18 +327,6 @@ def test_extended_grid_mapping_attribute(source, tmp_path):
         assert file["crs"].grid_mapping_name == "polar_stereographic"
 
 
-def test_origin_of_a_grid_is_said_by_its_coordinates_alone(source, tmp_path):
-    with netCDF4.Dataset(source, "a") as file:
-        file["crs"].GeoTransform = "-0.5 1 0 -0.5 0 1"
-    tas = biggus.open(source, "tas")
-    for number, part in enumerate(
-        [tas, tas[:, 1:], tas[..., ::-1], biggus.coarsen(tas, {"x": 5}, "max")]
-    ):
-        biggus.save(part, tmp_path / f"{number}.nc::tas")
-        with netCDF4.Dataset(tmp_path / f"{number}.nc") as file:
-            assert "GeoTransform" not in file["crs"].ncattrs()
-
-
 @pytest.mark.parametrize("target", ["out.nc", "out.zarr"])
 def test_dataset_and_mapping_are_saved_under_the_names_of_their_arrays(source, tmp_path, target):
     with netCDF4.Dataset(source, "a") as file:
