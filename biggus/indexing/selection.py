@@ -139,7 +139,7 @@ class Selection:
         if lead < 0 or any(n not in (1, m) for n, m in zip(shape, target[lead:], strict=True)):
             raise ValueError(f"an array of shape {shape} does not broadcast to {target}")
         maps: list[AxisMap] = [
-            ConstantMap(0) if n == 1 else DimensionMap(lead + axis, 0, 1)
+            ConstantMap(0) if n == 1 != target[lead + axis] else DimensionMap(lead + axis, 0, 1)
             for axis, n in enumerate(shape)
         ]
         return cls(target, tuple(maps))

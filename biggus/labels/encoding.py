@@ -8,6 +8,7 @@ from typing import Any
 from biggus.cf import PACKING
 from biggus.graph import Elementwise, Leaf, Mosaic, Node, View
 from biggus.labels.rules import SAME_VALUES
+from biggus.labels.varying import Varying
 from biggus.sources.base import Source
 
 
@@ -21,7 +22,7 @@ def encoding_of(node: Node) -> Mapping[str, Any]:
             node = node.base
         elif isinstance(node, Mosaic) and node.tiles:
             node = node.tiles[0]
-        elif isinstance(node, Elementwise) and isinstance(node.step, SAME_VALUES):
+        elif isinstance(node, Elementwise) and isinstance(node.step, (*SAME_VALUES, Varying)):
             node = node.children[0]
         else:
             return {}

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from biggus.cf import Decoder, kept_dtype
 from biggus.graph import Elementwise, Leaf, Mosaic, Node, Rechunked, Reshape, View, Walk, answers
 from biggus.labels import labels_of
+from biggus.labels.varying import Varying
 from biggus.sinks.locations import Place, store_class
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Mapping, Sequence
     from pathlib import Path
 
     from biggus.sinks.new import NewStore
+
+_MARKERS = {"_FillValue", "missing_value"}
 
 
 class Unpacked(NamedTuple):
@@ -70,6 +73,12 @@ def _stored(node: Node) -> Generator[Any, Any, Unpacked | None]:
             if inner is None or inner.decoder is not None:
                 return None
             return Unpacked(inner.node, node.step)
+        case Elementwise() if isinstance(node.step, Varying):
+            inner = yield node.children[0]
+            if inner is None or inner.decoder is None:
+                return None
+            step = Varying(inner.node.dtype, node.step.names, node.step.axis)
+            return Unpacked(Elementwise(step, inner.node), inner.decoder)
         case View() | Reshape():
             inner = yield node.children[0]
             if inner is None or inner.decoder is None:
@@ -80,11 +89,28 @@ def _stored(node: Node) -> Generator[Any, Any, Unpacked | None]:
             return Unpacked(rebuilt, inner.decoder)
         case Mosaic():
             tiles = yield from answers(node.tiles)
-            first = tiles[0] if tiles else None
-            if first is None or first.decoder is None:
-                return None
-            if not all(each is not None and each.decoder == first.decoder for each in tiles):
-                return None
-            return Unpacked(Mosaic([each.node for each in tiles], node.axis), first.decoder)
+            return _joined(tiles, node.axis)
         case _:
             return None
+
+
+def _joined(tiles: Sequence[Unpacked | None], axis: int) -> Unpacked | None:
+    """Join stored values, if they are decoded alike."""
+    first = tiles[0] if tiles else None
+    if first is None or first.decoder is None:
+        return None
+    if not all(each is not None and each.decoder == first.decoder for each in tiles):
+        return None
+    several = [each.node for each in tiles if each is not None]
+    whole = Mosaic(several, axis)
+    return Unpacked(whole, first.decoder) if _same_markers(whole, several) else None
+
+
+def _same_markers(whole: Node, tiles: Sequence[Node]) -> bool:
+    """Tell whether the attributes of a mosaic have all markers of missing values of its tiles.
+
+    A marker may be an attribute in one tile and the default of the library in another.
+    """
+    kept = labels_of(whole).attributes
+    named = {name for tile in tiles for name in _MARKERS & labels_of(tile).attributes.keys()}
+    return named <= kept.keys()

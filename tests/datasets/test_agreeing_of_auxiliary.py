@@ -147,6 +147,21 @@ def test_scalars_vary_along_a_stack(tmp_path, suffix):
         assert np.array_equal(out["v"].values, joined.ndarray())
 
 
+def test_packed_values_stay_packed_where_scalars_vary(tmp_path):
+    for n in range(2):
+        run = xr.Variable((), 6.0 * n, REFERENCE)
+        packing = {"dtype": "i2", "scale_factor": 0.5, "_FillValue": -1}
+        packed = xr.Variable(("time", "y"), [[1.5, 2.0]], {}, packing)
+        time = xr.Variable("time", [n], {"units": "hours since 2000-01-01"})
+        xr.Dataset({"v": packed}, {"time": time, "run": run}).to_netcdf(tmp_path / f"{n}.nc")
+    joined = biggus.open_many(tmp_path / "?.nc", "v")
+    biggus.save(joined, tmp_path / "out.nc::v")
+    with xr.open_dataset(tmp_path / "out.nc", mask_and_scale=False, decode_times=False) as out:
+        assert out["v"].dtype == "i2"
+        assert out["v"].values.tolist() == [[3, 4], [3, 4]]
+        assert out["run"].values.tolist() == [0, 6]
+
+
 @FORMATS
 def test_coordinates_along_the_joined_axis_are_kept_beside_others(tmp_path, suffix):
     lead = [xr.Variable("time", [n, n + 1.0]) for n in range(2)]

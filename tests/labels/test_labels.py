@@ -44,6 +44,14 @@ DIMS = {
     "broadcast": (lambda a: 2 * a[0] + a, ("time", "lat", "lon")),
     "joined": (lambda a: biggus.LinearMosaic([a, a], axis=2), ("time", "lat", "lon")),
     "stacked": (lambda a: biggus.ArrayStack([a, a]), ("dim_0", "time", "lat", "lon")),
+    "stacked, of length one": (
+        lambda a: biggus.ArrayStack([a[:1, :, [2]]] * 2),
+        ("dim_0", "time", "lat", "lon"),
+    ),
+    "broadcast to, of length one": (
+        lambda a: np.broadcast_to(a[:1, :1], (4, 1, 5)),
+        ("dim_0", "lat", "lon"),
+    ),
     "moved": (lambda a: np.moveaxis(a, 0, -1), ("lat", "lon", "time")),
     "moved by name": (lambda a: np.moveaxis(a, "time", -1), ("lat", "lon", "time")),
     "swapped by name": (lambda a: a.swapaxes("time", "lon"), ("lon", "lat", "time")),

@@ -123,3 +123,21 @@ def test_booleans_stay_booleans(tmp_path):
     biggus.save(biggus.ArrayAdapter(np.array([True, False])), f"{path}::v")
     biggus.save(biggus.open(path, "v"), tmp_path / "flags.zarr::v")
     assert zarr.open_group(tmp_path / "flags.zarr", mode="r")["v"].dtype == bool
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("order", [1, -1])
+def test_marker_that_only_some_joined_files_name_is_named(tmp_path, target, order):
+    packed = np.array([[1, 255, 3, 4]], "u1")
+    packings = [{"scale_factor": 2.0, "_FillValue": np.uint8(255)}, {"scale_factor": 2.0}]
+    for n, packing in enumerate(packings[::order]):
+        write(tmp_path / f"{n}.nc", packing, packed)
+    joined = biggus.open_many(tmp_path / "?.nc", "v")
+    biggus.save(joined, f"{tmp_path / target}::v")
+    expected = joined.masked_array()
+    assert expected.mask.sum() == 2
+    saved = biggus.open(tmp_path / target, "v")
+    assert np.ma.allequal(saved.masked_array(), expected)
+    assert np.array_equal(saved.masked_array().mask, expected.mask)
+    about = biggus.info(tmp_path / target)["groups"][""]["variables"]["v"]
+    assert "_FillValue" in about["attributes"]
