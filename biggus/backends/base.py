@@ -184,8 +184,8 @@ class Backend(ABC):
     ) -> list[RecordedGroup | None]:
         """Return the records of all variables of a group, for each of several locations.
 
-        None for a location of which no records can be made, as by default: it is opened instead,
-        which raises an error if something is wrong with it.
+        None stands for a location without records, as by default.  Such a location is opened
+        instead, which raises an error if something is wrong with it.
 
         Parameters
         ----------

@@ -9,10 +9,10 @@ _LENGTH_BYTES = 4
 
 
 def join_validators(validators: Sequence[bytes | None]) -> bytes | None:
-    """Return the validator of a box from those of its chunks, in the order of the grid.
+    """Return the validator of a box from the validators of its chunks, in the order of the grid.
 
-    If all chunks have the same validator, such as that of a file, it is that one.  If that of
-    any chunk is unknown, it is None.
+    If all chunks have one validator, such as the validator of a file, the box has it, too.  The
+    result is None if the validator of any chunk is unknown.
 
     Examples
     --------
@@ -27,7 +27,7 @@ def join_validators(validators: Sequence[bytes | None]) -> bytes | None:
     first = known[0]
     if len(known) == 1:
         return first
-    # A joined validator is joined again, lest it be split into those of these chunks.
+    # A validator that was joined is joined again: `split_validators` must give it back whole.
     if known.count(first) == len(known) and not first.startswith(_MARK):
         return first
     return _MARK + b"".join(len(v).to_bytes(_LENGTH_BYTES, "big") + v for v in known)

@@ -227,7 +227,7 @@ def _with_scaling(decoder: Decoder, attributes: Mapping[str, Any]) -> Decoder:
     scale, offset = numbers
     idle_scale, idle_offset = scale is None or scale == 1, offset is None or offset == 0
     if idle_scale and idle_offset:
-        # Nothing to compute; but if both are given, their dtype is that of the result.
+        # There is nothing to compute, but if both are given, the result has their dtype.
         return decoder if scale is None or offset is None else replace(decoder, dtype=scale.dtype)
     if scale is None or offset is None:
         scale, offset = (None if idle_scale else scale), (None if idle_offset else offset)

@@ -239,7 +239,7 @@ def _split(arguments: argparse.Namespace) -> tuple[list[str], str]:
 def _is_location(arguments: argparse.Namespace, first: str, text: str) -> bool:
     """Tell whether a text has the form of a location, or is the path of something.
 
-    The name of a variable of the first location, which is also that of a file, is no location.
+    A text that is a path, and also the name of a variable of the first location, is no location.
     """
     where = Location(text)
     if where.scheme or "::" in text.partition("[")[0]:

@@ -147,7 +147,7 @@ class Dataset(Mapping[str, "Array"]):
         indexers : mapping of str to int, slice or list of int, optional
             The indices, by the name of the axis.
         drop : bool, optional
-            Whether to leave out coordinates of which integers select a single value.
+            Whether to leave out coordinates that become scalars by integer indices.
         **by_name : int, slice or list of int
             Further indices.
 

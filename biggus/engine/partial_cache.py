@@ -94,7 +94,7 @@ class PartialCache:
         return not self._is_there(subtree, take, lambda: tree.block_subtree_size(tile, part))
 
     def _is_there(self, subtree: Subtree, take: _Take | None, blocks: Callable[[], int]) -> bool:
-        """Return whether the cache has a subtree, of which one more block is asked for."""
+        """Return whether the cache has a subtree; called once for each of its blocks."""
         there, remaining = self._seen.pop(subtree, (None, 0))
         if there is None:
             partials = self._looked_up(subtree)

@@ -65,7 +65,7 @@ class Elementwise(Derived):
         return (Elementwise, key_or_id(self.step))
 
     def natural_grid(self) -> Chunks | None:
-        # Of unlike grids, that of the operand with most bytes to read comes first.
+        # If grids are unlike, the grid of the operand with the most bytes to read comes first.
         largest_first = sorted(self.children, key=_bytes_behind, reverse=True)
         grids = [grid for node in largest_first if (grid := node.grid) is not None]
         return common_grid(self.shape, grids) if grids else None

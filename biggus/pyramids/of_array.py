@@ -215,13 +215,13 @@ class _Overview:
         self.sources = [OverviewSource(self.reducer, level) for level in range(1, count + 1)]
 
     def cached(self, cache: Cache) -> tuple[list[Cached], Cached | None]:
-        """Return the levels, and the extra one if there is to be one, with a cache around each."""
+        """Return the levels, and the extra level if there is one, with a cache around each."""
         levels = [cache.wrap(source) for source in self.sources]
         between = self.between(levels)
         return levels, None if between is None else cache.wrap(between)
 
     def between(self, levels: Sequence[Source]) -> BetweenSource | None:
-        """Return the source of an extra level, computed from these, if there is to be one."""
+        """Return the source of the extra level, computed from `levels`; None if there is none."""
         found = between_of(self.layout) if levels else None
         if found is None:
             return None

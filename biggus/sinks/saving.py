@@ -311,9 +311,9 @@ def _new_array(
 
 
 def _unlimited(node: Node, about: Labels) -> set[str]:
-    """Return the names of the axes that a store need not end, by the values or their coordinates.
+    """Return the names of the axes that are unlimited where the values or coordinates are read.
 
-    What is computed along time has a time that was unlimited where it was read.
+    The time of a statistic along time was unlimited, too.
     """
     nodes = [node, *(each.node for each in about.coordinates)]
     unlimited = {dim for each in nodes for dim in encoding_of(each).get("unlimited", ())}

@@ -214,10 +214,10 @@ class _Read(BackendArray):
 
 
 class LazyVariable(Variable):
-    """A variable as it comes out of ``xarray.open_dataset``: of a lazy array, but for strings.
+    """A variable of ``xarray.open_dataset``: its data are a lazy array, except for strings.
 
-    xarray protects what an engine gives from being written to, and caches it; an array
-    that never changes, and is computed when it is read, needs neither.
+    xarray copies the arrays of an engine when they are written to, and caches their values.  A lazy
+    array never changes, and is computed when it is read: it needs neither.
     """
 
     __slots__ = ()

@@ -64,7 +64,7 @@ def end_of(variable: Callable[[], Any], shape: tuple[int, ...], extent: tuple[in
 
 
 class Ended:
-    """A netCDF4 variable whose end is known; `dtype` is that of the library's values."""
+    """A netCDF4 variable whose end is known; the library gives values of `dtype`."""
 
     def __init__(self, variable: Any, end: End, dtype: np.dtype[Any]) -> None:
         self.variable = variable

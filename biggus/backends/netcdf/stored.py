@@ -77,7 +77,7 @@ class StoredVariable(NamedTuple):
     def opening_once(self) -> OpenForRead | None:
         """Return the same for one read, after which nothing stays open; None if the file changed.
 
-        A file that is read once is spared the work of the pools, half of that of a small read.
+        Keeping the file open in the pools would double the time of a small read.
         """
         try:
             descriptor = Descriptor(self.path)

@@ -277,7 +277,7 @@ class TileSource(Source):
         return None
 
     def _fills(self, response: Response) -> bool:
-        """Return whether a response is that of a missing tile which is filled."""
+        """Return whether a response says that a tile is missing, and missing tiles are filled."""
         return self.missing is not None and is_absent(response, self.absent)
 
     def _still(self, entry: Freshness, response: Response, now: Freshness) -> bool:

@@ -1,7 +1,7 @@
 """Decoding chunks by a codec pipeline of zarr-python, if biggus does not know dtype or codecs.
 
-The user may have configured another pipeline than that of zarr-python.  Pipelines may also read
-from stores, but here they only decode.
+The pipeline is the one that the user has configured.  Pipelines may also read from stores, but here
+they only decode.
 """
 
 from __future__ import annotations

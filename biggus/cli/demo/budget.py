@@ -1,7 +1,7 @@
 """Computing statistics of a large store within a memory budget, twice, in a measured process.
 
-``python -m biggus.cli.demo.budget STORE CACHE RESULT`` computes them, and once more
-with what was kept; it saves the maps as RESULT, and prints what it took as JSON.
+``python -m biggus.cli.demo.budget STORE CACHE RESULT`` computes them, and once more with the
+partial results that were kept.  It saves the maps as RESULT, and prints times and memory as JSON.
 """
 
 from __future__ import annotations
