@@ -79,9 +79,13 @@ def _may_be_few(node: Node) -> bool:
     A quick check, which looks only at the first values that it is computed from.
     """
     few = 0 < math.prod(node.shape) <= _FEW
-    while type(node) in (Elementwise, Reduce, View):
+    for _ in range(2 * _DEEPEST):  # views do not count as operations
+        if type(node) is Leaf:
+            return few and node.source.in_memory
+        if type(node) not in (Elementwise, Reduce, View) or math.prod(node.shape) > _FEW:
+            return False
         node = node.children[0]
-    return few and type(node) is Leaf and node.source.in_memory
+    return False
 
 
 def _all_computed(nodes: Sequence[Node]) -> list[Values] | None:

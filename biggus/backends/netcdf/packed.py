@@ -43,7 +43,7 @@ class PackedFacts(NamedTuple):
 
     @property
     def given_dtype(self) -> np.dtype[Any]:
-        """The dtype of the library's arrays; its dtype of ragged rows is the one of their values."""
+        """The dtype of the library's arrays; for ragged rows it names the dtype of values."""
         return self.dtype if self.dtype == object else np.dtype(self.stored_dtype)
 
     @property
