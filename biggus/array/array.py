@@ -171,7 +171,8 @@ class Array(Operators, Statistics, Methods, Labelled, Missing, Scalars, Dispatch
     def _field(self, names: str | list[str]) -> Array:
         dtype = self.dtype
         if dtype.names is None:
-            raise IndexError(f"an array of dtype {dtype} has no fields: {names!r}")
+            hint = "; biggus.open_dataset has coordinates" if names in self.dims else ""
+            raise IndexError(f"an array of dtype {dtype} has no fields: {names!r}{hint}")
         for name in [names] if isinstance(names, str) else names:
             if name not in dtype.names:
                 problem = f"no field of name {name}; there are {', '.join(dtype.names)}"

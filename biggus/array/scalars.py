@@ -69,18 +69,20 @@ class Scalars(Lazy):
 
 
 _READ = "read it, with .ndarray() or .masked_array(), or several at once with biggus.ndarrays"
-_DATASET = "a Dataset, from biggus.open_dataset, has it"
+_DATASET = "a Dataset, from biggus.open_dataset or biggus.xarray.open, has it"
 _CALLED = {
     **dict.fromkeys(("compute", "load", "persist", "to_numpy", "values"), _READ),
     **dict.fromkeys(("coords", "isel", "sel", "sizes", "to_xarray"), _DATASET),
-    **dict.fromkeys(("to_hdf5", "to_netcdf", "to_zarr", "store"), "biggus.save writes it"),
+    **dict.fromkeys(("to_hdf5", "to_netcdf", "to_zarr", "save", "store"), "biggus.save writes it"),
     **dict.fromkeys(
         ("coarsen", "map_blocks", "map_overlap", "topk"), "call that function of biggus"
     ),
     **dict.fromkeys(("groupby", "resample"), "biggus.groupby_reduce has groups"),
     "chunk": "call .rechunk(...)",
     "chunksize": "the attribute grid holds the shape of the chunks",
+    "percentile": "call biggus.percentile",
     "plot": "biggus.quicklook, imshow and plot draw it",
+    "rolling": "a Dataset, from biggus.xarray.open, has it",
 }
 """Attributes of arrays of xarray and dask, and their alternatives."""
 
@@ -118,6 +120,8 @@ class Refusals:
                 )
             if name in _CALLED:
                 problem += f": {_CALLED[name]}"
+            elif name[:1] != "_" and name in self.dims:
+                problem += f": it is an axis, and {_DATASET.removesuffix('it')}its coordinate"
             if name == "mask":
                 problem = "a lazy array has no 'mask': read it first, with .masked_array()"
             if name[:2] != "__" and hasattr(np.ndarray, name) and not hasattr(kind, name):

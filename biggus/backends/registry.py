@@ -28,6 +28,9 @@ _OTHER_CONTENT = {
 }
 """What files are that begin like this, in lower case."""
 
+_FORMATS = {b"GRIB": "GRIB"} | dict.fromkeys((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), "TIFF")
+"""Formats of files that begin like this.  No backend of biggus reads them; that of others may."""
+
 _one_at_a_time = threading.RLock()  # so that a process has one instance of each backend
 
 _instances: dict[str, Backend] = {}
@@ -127,29 +130,41 @@ def backend_for(location: Location) -> Backend:
                 break  # no other claim can be surer
     if best is not None:
         return best
+    raise _unclaimed(location)
+
+
+def _unclaimed(location: Location) -> OpenError:
+    """Return the error that no backend recognises a location."""
     if location.scheme in ("http", "https"):
-        raise OpenError(
+        return OpenError(
             location.public,
             "over HTTP biggus reads tile templates (https://host/{z}/{x}/{y}.png with `zoom=`) and "
             "Zarr stores (a URL that ends in .zarr); download other files first",
         )
     if location.scheme:
-        raise OpenError(
+        return OpenError(
             location.public,
             f"no backend knows this {location.scheme} location; a tile server is given as a "
             "template such as https://host/{z}/{x}/{y}.png with `zoom=`",
         )
     if location.is_directory and not os.access(location.path, os.R_OK | os.X_OK):
-        raise OpenError(location.public, "permission denied: the folder cannot be looked into")
+        return OpenError(location.public, "permission denied: the folder cannot be looked into")
     if location.is_directory:
-        raise OpenError(
+        return OpenError(
             location.public,
             "the folder holds no store that biggus knows; to join the files in it, give "
             f"`biggus.open_many` a pattern such as {location.path / '*.nc'}",
         )
     if not location.head and not location.path.exists():
-        raise GoneError(location.public, "there is no such file or folder")
-    raise OpenError(
+        return GoneError(location.public, "there is no such file or folder")
+    known = next((name for mark, name in _FORMATS.items() if location.head.startswith(mark)), None)
+    if known is not None:
+        return OpenError(
+            location.public,
+            f"no backend reads {known}; convert it to NetCDF or Zarr, or open it with another "
+            "package and give its arrays to `biggus.ArrayAdapter`",
+        )
+    return OpenError(
         location.public,
         "no backend knows its format; name its backend by `backend=` "
         f"({', '.join(backend_names())})",

@@ -212,6 +212,8 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"biggus {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     first = argv[0] if argv else ""
+    if not argv:
+        parser.error(f"name a command: {', '.join(_COMMANDS)}")
     if first not in _COMMANDS and not _is_option(first or "-"):
         hint = did_you_mean(first, _COMMANDS)
         parser.error(f"there is no command {first!r}{hint}; there are {', '.join(_COMMANDS)}")

@@ -53,9 +53,9 @@ def run(arguments: argparse.Namespace) -> None:
     with settings(arguments):
         named = selected(arguments)
         with opened_once(arguments, named.where):
-            if named.variable is None and named.key is ... and len(named.named) == 1:
-                described = _each_described(arguments, named.where)
-            else:
+            listed = named.variable is None and named.key is ...
+            described = _each_described(arguments, named.where) if listed else []
+            if not listed or len(described) == 1 < len(named.named):
                 one = open_joined(arguments, named)
                 described = [_described(one.name, one.opened)]
     if arguments.json:
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
     elif len(described) == 1:
         _print_one(named, described[0])
     else:
-        _print_all(named.where.public, described)
+        _print_all(named, described)
 
 
 def _each_described(arguments: argparse.Namespace, where: Location) -> list[dict[str, Any]]:
@@ -111,11 +111,14 @@ def _print_one(named: Selected, facts: dict[str, Any]) -> None:
         print(table(rows, indent="    "))
 
 
-def _print_all(location: str, described: list[dict[str, Any]]) -> None:
-    count = len(described)
+def _print_all(named: Selected, described: list[dict[str, Any]]) -> None:
+    count, location = len(described), named.where.public
     print(f"{location}  {count} variables" if count else f"{location}  holds no variable")
     rows = [(f["name"], f["problem"]) if "problem" in f else _row(f) for f in described]
     print(table(rows, indent="  "))
+    if named.and_more:
+        files = "file" if len(named.named) == 2 else "files"
+        print(f"  {named.and_more} {files}: name a variable to see it joined")
 
 
 def _row(facts: dict[str, Any]) -> tuple[str, ...]:

@@ -57,6 +57,8 @@ def coarsen(
            [ 7., 10.]])
     """
     values = as_array(array)
+    if not isinstance(windows, Mapping):
+        raise TypeError(f"windows are given by axis, as in {{'lat': 2}}, not as {windows!r}")
     factors: dict[int, int] = {}
     for axis, length in windows.items():
         place = normal_axis(numbered(values.node, axis), values.ndim)

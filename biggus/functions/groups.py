@@ -77,7 +77,8 @@ def groupby_reduce(
         axes = normal_axes(numbered(values.node, axis), values.ndim)
     if known.shape != tuple([values.shape[one] for one in axes if one >= 0]) or not known.ndim:
         raise ValueError(
-            f"labels of shape {known.shape} do not fit the axes {axes} of shape {values.shape}"
+            f"labels of shape {known.shape} do not fit the axes {axes} of shape {values.shape}: "
+            "give the label of each position along the axes"
         )
     order = sorted(range(len(axes)), key=axes.__getitem__)
     groups, numbers = _numbered(known.transpose(order))

@@ -53,7 +53,14 @@ def numbered_call(
         The positional arguments after the node.
     keywords : dict
         The keyword arguments.
+
+    Raises
+    ------
+    TypeError
+        If an axis is named by `dim`, as in xarray.
     """
+    if "dim" in keywords:
+        raise TypeError("there is no argument `dim`: `axis` takes the names of axes")
     if "axis" in keywords:
         keywords = {**keywords, "axis": numbered(node, keywords["axis"])}
     if place is not None and len(arguments) > place:

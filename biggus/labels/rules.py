@@ -317,7 +317,7 @@ def _of_tiles(node: Mosaic, _: bool) -> Rule:
         return Labels(first_known([each.dims for each in few]))
     several = yield from answers(node.tiles)
     # Constants, such as those of padding, have no coordinates.
-    first = max(several, key=lambda labels: len(labels.coordinates))
+    first = max(several, key=lambda labels: (len(labels.coordinates), bool(labels.name)))
     coordinates = []
     everywhere = agreeing(first.coordinates, [each.coordinates for each in several])
     by_name = [{(each.name, each.axes): each for each in labels.coordinates} for labels in several]

@@ -139,7 +139,8 @@ def of_windows(
     row = ENTRIES.get(name)
     known = row is not None and (row.signature is not None or name in ENDS)
     if not known:
-        raise ValueError(f"there is no {name!r} of windows{did_you_mean(name, ENTRIES)}")
+        hint = did_you_mean(name, ENTRIES) or "; the statistics are mean, sum, max and their like"
+        raise ValueError(f"there is no {name!r} of windows{hint}")
     step = OfWindows(name, node, factors, parameters)
     shape = tuple(
         [

@@ -323,7 +323,8 @@ def grouped(array: ArrayKind, groups: Groups, func: str, **parameters: Any) -> S
     """Make a statistic of each group."""
     row = ENTRIES.get(func)
     if row is None:
-        raise ValueError(f"there is no statistic {func!r}{did_you_mean(func, ENTRIES)}")
+        hint = did_you_mean(func, ENTRIES) or "; the statistics are mean, sum, max and their like"
+        raise ValueError(f"there is no statistic {func!r}{hint}")
     inner = None
     if not row.ranked and row.name != array.name:
         # There is a value in each group, even if there are no groups.

@@ -108,6 +108,10 @@ def open(
         for text in _unlike(paths, parts):
             error.add_note(text)
         raise
+    except ValueError as error:
+        if concat_dim is None:
+            error.add_note("concat_dim= names the dimension, or a new one, to join datasets along")
+        raise
     _forget_packing(joined, parts)
     return joined
 

@@ -323,6 +323,9 @@ def test_masked_cast_to_a_structured_dtype_raises():
         ("values", "ndarrays"),
         ("sel", "open_dataset"),
         ("plot", "quick"),
+        ("rolling", "biggus.xarray.open"),
+        ("percentile", "biggus.percentile"),
+        ("dim_0", "axis.* coordinate"),
     ],
 )
 def test_attributes_of_xarray_and_dask_suggest_the_equivalent(name, suggestion):
@@ -330,6 +333,17 @@ def test_attributes_of_xarray_and_dask_suggest_the_equivalent(name, suggestion):
     assert not hasattr(array, name)
     with pytest.raises(AttributeError, match=f"has no attribute '{name}': .*{suggestion}"):
         getattr(array, name)
+
+
+@pytest.mark.parametrize("mean", [biggus.mean, biggus.Array.mean, biggus.nanmean])
+def test_dim_of_xarray_is_the_axis(mean):
+    with pytest.raises(TypeError, match="`axis` takes the names"):
+        mean(biggus.zeros(3), dim="dim_0")
+
+
+def test_name_of_an_axis_is_no_key():
+    with pytest.raises(IndexError, match="open_dataset has coordinates"):
+        biggus.zeros(3)["dim_0"]
 
 
 @pytest.mark.parametrize("shape", [(), (3,), (2, 3)])

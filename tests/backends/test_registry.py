@@ -45,6 +45,14 @@ def test_unknown_backend_names_raise():
                 (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "git lfs pull"),
             )
         ),
+        *(
+            (
+                lambda d, text=text: write_file(d, "a.xyz", text),
+                OpenError,
+                f"no backend reads {name}",
+            )
+            for text, name in ((b"GRIB\0\0\1\2", "GRIB"), (b"II*\0\x08", "TIFF"))
+        ),
         (lambda d: d, OpenError, r"no store.*a pattern such as .*\*\.nc"),
         (lambda d: "gopher://host/a", OpenError, "gopher"),
     ],

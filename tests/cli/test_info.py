@@ -1,6 +1,7 @@
 """`biggus info` and `biggus cache`."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -49,6 +50,13 @@ def test_lists_several_variables(folder, run_info):
     assert "float32" in line
     assert "20 kB" in line
     assert "chunks 10 x 50" in line
+
+
+def test_lists_the_variables_of_the_first_of_several_files(folder, run_info, tmp_path):
+    shutil.copy(folder / "a.h5", tmp_path / "b.h5")
+    text = run_info("info", folder / "a.h5", tmp_path / "b.h5")
+    assert "2 variables" in text
+    assert "and 1 more file: name a variable" in text
 
 
 def test_shows_attributes_of_one_variable(folder, run_info):

@@ -99,6 +99,7 @@ def test_coarsen_does_not_depend_on_memory():
         ({0: 0}, {}, ValueError),
         ({2: 2}, {}, np.exceptions.AxisError),
         ({0: 2.0}, {}, TypeError),
+        ((2, 2), {}, TypeError),
         ({0: 2}, {"func": "mode"}, ValueError),
         ({0: 2}, {"func": "histogram"}, ValueError),
         ({0: 2}, {"boundary": "wrap"}, ValueError),
