@@ -54,6 +54,7 @@ class Claims:
     def __init__(self, folder: Path) -> None:
         self._path = folder / NAME
         self._descriptor: int | None = None
+        self._held_at_fork: frozenset[str] = frozenset()
         self._reset()
 
     def _reset(self) -> None:
@@ -62,7 +63,12 @@ class Claims:
         self._alone = 0
 
     def forked(self) -> None:
-        """Reset the claims in a forked child, which has none of its parent's locks."""
+        """Reset the claims in a forked child, which has none of its parent's locks.
+
+        The child does not wait for what its parent has claimed: the parent may be waiting for the
+        child, if a source forks to read a chunk.
+        """
+        self._held_at_fork |= frozenset(self._held)
         self._reset()
         self.close()
 
@@ -94,11 +100,15 @@ class Claims:
     def wait(self, key: str) -> None:
         """Wait until a chunk is no longer claimed, or its owner is stopped or takes too long.
 
+        Return at once if this process was forked while the chunk was claimed by its parent.
+
         Raises
         ------
         DeadlineError
             If the deadline of the evaluation passes.
         """
+        if key in self._held_at_fork:
+            return
         pause, longest = _POLL_SECONDS
         started = time.monotonic()
         while (owner := self._owner(key)) is not None:

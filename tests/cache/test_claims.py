@@ -127,6 +127,30 @@ def test_wait_ends_if_the_owner_is_stopped_or_dead(tmp_path, number):
         claims.close()
 
 
+FORKER = """if True:
+    import os, sys
+    from biggus.cache import Cache, claims
+    def waiting(seconds):
+        raise AssertionError("the child waits")
+    own = Cache(sys.argv[1]).claims
+    with own.taken([sys.argv[2]]):
+        child = os.fork()
+        if not child:
+            claims.time.sleep = waiting
+            with own.taken([sys.argv[2]]) as others:
+                own.wait(sys.argv[2])
+            os._exit(len(others))
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_child_does_not_wait_for_claims_that_its_parent_had_when_it_forked(tmp_path):
+    # The parent may be waiting for the child, as in a source that reads in forked workers.
+    command = [sys.executable, "-c", FORKER, str(tmp_path), KEY]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout == "1\n", done.stderr
+
+
 def test_wait_for_an_unknown_owner_ends_after_a_second(tmp_path, monkeypatch):
     claims = Claims(tmp_path)
     now = [0.0]
