@@ -14,32 +14,27 @@ from biggus.errors import CacheError, SourceError
 from biggus.options import set_options
 from biggus.sources.base import read, whole
 from biggus.sources.wrappers import ObjectSource
+from biggus.testing.strategies import boxes
 
 
 @st.composite
 def random_reads(draw):
     shape = draw(st.lists(st.integers(1, 7), min_size=0, max_size=3))
     chunks = tuple(draw(st.integers(1, n + 1)) for n in shape)
-    boxes = []
-    for _ in range(4):
-        bounds = []
-        for n in shape:
-            start = draw(st.integers(0, n - 1))
-            bounds.append(slice(start, draw(st.integers(start + 1, n)), draw(st.integers(1, 3))))
-        boxes.append(tuple(bounds))
-    return tuple(shape), chunks, draw(st.booleans()), boxes
+    some = [draw(boxes(tuple(shape))) for _ in range(4)]
+    return tuple(shape), chunks, draw(st.booleans()), some
 
 
 @given(random_reads())
 def test_random_boxes_and_chunks(tmp_path_factory, counting, reading):
-    shape, chunks, masked, boxes = reading
+    shape, chunks, masked, some = reading
     values = np.arange(int(np.prod(shape)), dtype=">i4").reshape(shape)
     if masked:
         values = np.ma.MaskedArray(values, mask=values % 3 == 1, fill_value=-1)
     source = counting(values, chunks, fill_value=-1 if masked else None)
     cache = Cache(tmp_path_factory.mktemp("cache"))
     for cached in (cache.wrap(source), cache.wrap(source)):
-        for box in boxes:
+        for box in some:
             got, expected = read(cached, box), values[box] if shape else values
             assert got.shape == np.shape(expected)
             assert got.dtype == values.dtype

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from biggus.backends.hdf5.backend import HDF5Source
 from biggus.sources.base import box_shape, read, whole
+from biggus.testing.strategies import boxes
 
 SPACES = {
     "chunked": {"chunks": (5, 4, 9), "compression": "gzip", "shuffle": True},
@@ -35,18 +36,8 @@ def values_and_sources(tmp_path_factory):
     return values, {name: HDF5Source(path, name) for name in SPACES}
 
 
-@st.composite
-def boxes(draw):
-    box = []
-    for n in SHAPE:
-        start = draw(st.integers(0, n - 1))
-        stop = draw(st.integers(start + 1, n))
-        box.append(slice(start, stop, draw(st.integers(1, n))))
-    return tuple(box)
-
-
 @pytest.mark.parametrize("name", SPACES)
-@given(box=boxes())
+@given(box=boxes(SHAPE))
 def test_any_box(values_and_sources, name: str, box) -> None:
     values, all_sources = values_and_sources
     found = read(all_sources[name], box)
@@ -54,7 +45,7 @@ def test_any_box(values_and_sources, name: str, box) -> None:
     assert all_sources[name].peak_bytes(box) >= found.nbytes
 
 
-@given(box=boxes(), near=st.integers(0, 3000), most_together=st.integers(1, 9000))
+@given(box=boxes(SHAPE), near=st.integers(0, 3000), most_together=st.integers(1, 9000))
 def test_any_box_with_joined_reads(values_and_sources, box, near: int, most_together: int) -> None:
     """For any limits on the gap between joined reads and on their total size."""
     from biggus.backends import reading
@@ -67,7 +58,7 @@ def test_any_box_with_joined_reads(values_and_sources, box, near: int, most_toge
             np.testing.assert_array_equal(read(all_sources[name], box), values[box])
 
 
-@given(box=boxes(), dense=st.booleans())
+@given(box=boxes(SHAPE), dense=st.booleans())
 def test_any_box_with_small_runs(values_and_sources, box, dense: bool) -> None:
     from biggus.backends.hdf5 import chunked
 

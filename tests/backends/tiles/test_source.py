@@ -23,6 +23,7 @@ from biggus.backends.registry import backend_for
 from biggus.backends.tiles.backend import TilesBackend
 from biggus.errors import SourceError
 from biggus.sources.base import read, whole
+from biggus.testing.strategies import boxes
 
 U1 = np.dtype("u1")
 
@@ -116,12 +117,7 @@ def test_random_boxes_request_each_tile_once(server, data):
     paths = [[f"/RGB/3/{x}/{y}.png?size=8" for x in range(8)] for y in range(8)]
     world = np.block([[[pillow(server, path, "RGB")] for path in row] for row in paths])
 
-    def cut(n):
-        start = data.draw(st.integers(0, n - 1))
-        stop = data.draw(st.integers(start + 1, n))
-        return slice(start, stop, data.draw(st.integers(1, 20)))
-
-    box = tuple(cut(n) for n in source.shape)
+    box = data.draw(boxes(source.shape))
     server.requests.clear()
     np.testing.assert_array_equal(read(source, box), world[box])
     rows, columns = ({i // 8 for i in range(s.start, s.stop, s.step)} for s in box[:2])
@@ -150,13 +146,13 @@ def test_tms_rows_and_quadkeys(server):
 def test_64_tiles_by_32_threads(server, connections):
     server.delay = 0.01
     source = source_of(server, size=16, connections=connections)
-    boxes = [tile_box(source, i, j) for i in range(8) for j in range(8)]
+    parts = [tile_box(source, i, j) for i in range(8) for j in range(8)]
     with ThreadPoolExecutor(32) as pool:
-        tiles = list(pool.map(lambda box: read(source, box), boxes))
+        tiles = list(pool.map(lambda box: read(source, box), parts))
     assert 1 < server.peak <= connections
     assert server.connections <= connections
     world = read(source, whole(source.shape))
-    for box, tile in zip(boxes, tiles, strict=True):
+    for box, tile in zip(parts, tiles, strict=True):
         np.testing.assert_array_equal(world[box], tile)
     assert server.peak <= connections
     assert set(server.requests.values()) == {2}

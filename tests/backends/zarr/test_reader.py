@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from biggus.sources.base import read, whole
+from biggus.testing.strategies import boxes
 
 zarr = pytest.importorskip("zarr")
 from zarr_direct import (
@@ -200,11 +201,7 @@ def stores(draw):
     if draw(st.booleans()):
         order = draw(st.permutations(range(ndim)))
         kwargs["filters"] = CODECS.TransposeCodec(order=tuple(order))
-    box = []
-    for n in shape:
-        start = draw(st.integers(0, n - 1))
-        box.append(slice(start, draw(st.integers(start + 1, n)), draw(st.integers(1, n))))
-    return shape, chunks, kwargs, tuple(box)
+    return shape, chunks, kwargs, draw(boxes(shape))
 
 
 @settings(
@@ -272,9 +269,9 @@ def test_concurrent_reads(tmp_path, shards):
     data = np.random.default_rng(0).normal(size=(200, 300))
     create(tmp_path / "a.zarr", data, chunks=(20, 50), shards=shards)
     source = open_direct(tmp_path / "a.zarr")
-    boxes = [(slice(i, i + 30, 1), slice(3 * i, 300, 7)) for i in range(0, 90, 3)]
+    parts = [(slice(i, i + 30, 1), slice(3 * i, 300, 7)) for i in range(0, 90, 3)]
     with ThreadPoolExecutor(8) as executor:
         for box, found in zip(
-            boxes, executor.map(lambda box: read(source, box), boxes), strict=True
+            parts, executor.map(lambda box: read(source, box), parts), strict=True
         ):
             assert_same(found, data[box])

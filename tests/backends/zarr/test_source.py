@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import warnings
 
-import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,6 +13,7 @@ from zarr_samples import BACKEND, assert_same, create, open_zarr
 from biggus.backends.location import Location
 from biggus.errors import VariableError
 from biggus.sources.base import read, whole
+from biggus.testing.strategies import boxes
 
 zarr = pytest.importorskip("zarr")
 numcodecs = pytest.importorskip("numcodecs")
@@ -49,15 +49,6 @@ def sample(dtype, shape=SHAPE):
     else:
         values = rng.integers(0, 100, n)
     return values.astype(dtype).reshape(shape)
-
-
-@st.composite
-def boxes(draw, shape):
-    box = []
-    for n in shape:
-        start = draw(st.integers(0, n - 1))
-        box.append(slice(start, draw(st.integers(start + 1, n)), draw(st.integers(1, n))))
-    return tuple(box)
 
 
 NUMERIC = ["?", "i1", "u1", "<i2", ">i2", "<u4", ">i8", "<f2", ">f2", "<f4", ">f8", "<c8", ">c16"]
