@@ -62,6 +62,28 @@ def test_interrupt_while_the_lock_is_taken_leaves_it_free(
     assert is_free()
 
 
+def test_interrupt_of_a_fork_leaves_the_locks_free(
+    monkeypatch, lock, in_other_thread, interrupted_everywhere
+):
+    inner = threading.RLock()
+    lock.heed(lambda: inner)
+    lock.close_at_forks(lambda: None)
+    monkeypatch.setattr(native, "hdf5_lock", lock)
+    guard = native._LockAtFork()
+
+    def is_free(one):
+        return in_other_thread(lambda: one.acquire(blocking=False) and not one.release())
+
+    def check():
+        guard.let_go()  # the interpreter calls it even if the first part of the handler failed
+        assert is_free(lock)
+        assert is_free(inner)
+
+    interrupted_everywhere(guard.take, native.__file__, check)
+    assert not is_free(lock)
+    check()
+
+
 def test_tasks_run_at_once_if_the_lock_is_free(lock, in_other_thread):
     done = []
     lock.soon(lambda: done.append(in_other_thread(lock.acquire, False)))
