@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -92,7 +93,12 @@ def annotated(
 def _check_attributes(obj: Any) -> None:
     for needed in ("shape", "dtype", "__getitem__"):
         if not hasattr(obj, needed):
-            raise TypeError(f"an object of type {type(obj).__name__} has no {needed}")
+            hint = ""
+            if isinstance(obj, (str, os.PathLike)):
+                hint = "; `biggus.open` opens a location"
+            elif isinstance(obj, Mapping):
+                hint = f"; choose one of its variables: {', '.join(map(str, list(obj)[:8]))}"
+            raise TypeError(f"an object of type {type(obj).__name__} has no {needed}{hint}")
 
 
 def _known_source(obj: Any) -> Source | None:

@@ -14,6 +14,7 @@ from biggus.datasets.selecting import AxisPositions
 from biggus.errors import VariableError
 from biggus.labels.attributes import STRUCTURE
 from biggus.support.forks import between_forks
+from biggus.support.similar import did_you_mean
 
 if TYPE_CHECKING:
     import os
@@ -110,9 +111,10 @@ class Dataset(Mapping[str, "Array"]):
             for named in (group.variables, group.attributes):
                 if name in named:
                     return named[name]
+        hint = did_you_mean(name, group.variables) if group is not None and name[:1] != "_" else ""
         raise AttributeError(
-            f"{type(self).__name__!r} object has no attribute {name!r}; .to_xarray() makes an "
-            "xarray.Dataset, which has more"
+            f"{type(self).__name__!r} object has no attribute {name!r}{hint}; .to_xarray() makes "
+            "an xarray.Dataset, which has more"
         )
 
     def __dir__(self) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
     from biggus.engine import Writer
     from biggus.graph import Node
+
+_log = logging.getLogger("biggus.sinks")
 
 
 def save(
@@ -185,6 +188,12 @@ def _saved(
 
 def paired(arrays: Any, targets: Any) -> tuple[list[Node], list[Any]]:
     """Return the nodes of the arrays, and the list of their targets."""
+    of_xarray = type(arrays).__module__.partition(".")[0] == "xarray"
+    if of_xarray and isinstance(targets, (str, os.PathLike)):
+        _log.warning(
+            "names and coordinates of an object of xarray are not saved; its method .biggus.save "
+            "keeps them"
+        )
     if isinstance(arrays, Mapping) and isinstance(targets, (str, os.PathLike)):
         arrays, store = {**arrays, **_coordinates_alone(arrays)}, os.fspath(targets)
         targets = [f"{store}::{name}" for name in arrays]

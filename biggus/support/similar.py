@@ -37,7 +37,7 @@ def did_you_mean(wanted: str, known: Iterable[str], written: str = "{!r}") -> st
     """
     with between_forks():
         import difflib
-    known = list(known)
+    known = list(dict.fromkeys(known))
     plain = wanted.strip("/").lower()
     found = [name for name in known if plain in (name.lower(), name.lower().rpartition("/")[2])]
     if not found:

@@ -341,6 +341,14 @@ def test_dim_of_xarray_is_the_axis(mean):
         mean(biggus.zeros(3), dim="dim_0")
 
 
+@pytest.mark.parametrize(
+    ("shown", "hint"), [("a.nc", "`biggus.open`"), ({"a": 1, "b": 2}, "its variables: a, b")]
+)
+def test_locations_and_mappings_are_no_arrays(shown, hint):
+    with pytest.raises(TypeError, match=hint):
+        biggus.mean(shown)
+
+
 def test_name_of_an_axis_is_no_key():
     with pytest.raises(IndexError, match="open_dataset has coordinates"):
         biggus.zeros(3)["dim_0"]

@@ -343,6 +343,14 @@ def test_dataset_and_mapping_are_saved_under_the_names_of_their_arrays(source, t
     assert {"low", "high", "lat"} <= set(biggus.variables(tmp_path / f"two_{target}"))
 
 
+def test_object_of_xarray_is_saved_without_labels_with_a_warning(source, tmp_path, caplog):
+    pytest.importorskip("xarray")
+    variable = biggus.open_dataset(source).to_xarray()["tas"]
+    with caplog.at_level("WARNING", logger="biggus"):
+        biggus.save(variable, tmp_path / "out.zarr")
+    assert ".biggus.save keeps them" in caplog.text
+
+
 def test_only_saved_variables_are_named(source, tmp_path):
     with netCDF4.Dataset(source, "a") as file:
         file.external_variables = "areacella"
