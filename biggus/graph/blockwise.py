@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from biggus.graph.along import BlockFunction, combination
 from biggus.graph.base import Derived, Node
 from biggus.graph.identifying import key_or_id, text_of
+from biggus.graph.mosaic import among_zeros
 from biggus.graph.pieces import Combination, Piece, Steps, take
+from biggus.graph.view import select
 from biggus.indexing.grid import Edges, Grid, Index, Lengths, edges_of
 from biggus.indexing.resolve import split_all
 from biggus.indexing.selection import Selection
 from biggus.sources.base import Box, Chunks, Values, box_shape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     import numpy as np
 
@@ -118,6 +121,51 @@ class Blockwise(Derived):
         function = key_or_id(self.function)
         return (Blockwise, function, self.reaches, self.shape, self.blocks, self.divisible)
 
+    def pushdown(self, selection: Selection) -> Generator[Any, Node, Node] | None:
+        # Other operands are read block by block, as far as they are needed.
+        return self._pushdown(selection) if self.needs_reduction else None
+
+    def _pushdown(self, selection: Selection) -> Generator[Any, Node, Node]:
+        """Push the selection down to operands of which at most half is needed.
+
+        Zeros take the place of their other values, so that the blocks keep their places.  Two
+        larger parts, as in a difference, would be computed twice where they overlap.
+        """
+        wanted, _ = selection.bounding_box()
+        starts = [s.start for s in wanted]
+        stops = [range(s.start, s.stop, s.step)[-1] + 1 for s in wanted]
+        axes = Grid(self.shape, self.blocks).axes
+        first = tuple([edges.find(n) for edges, n in zip(axes, starts, strict=True)])
+        last = tuple([edges.find(n - 1) for edges, n in zip(axes, stops, strict=True)])
+        for axis in set(range(len(axes))).difference(self.divisible):
+            starts[axis], _ = axes[axis].bounds(first[axis])
+            _, stops[axis] = axes[axis].bounds(last[axis])
+        box = tuple([slice(*bounds, 1) for bounds in zip(starts, stops, strict=True)])
+        begins, ends = self._boxes(first, box), self._boxes(last, box)
+        operands = []
+        for node, begin, end in zip(self.children, begins, ends, strict=True):
+            needed = tuple([slice(a.start, b.stop, 1) for a, b in zip(begin, end, strict=True)])
+            few = 0 < 2 * math.prod(box_shape(needed)) <= math.prod(node.shape)
+            if node.needs_reduction and few:
+                operands.append(among_zeros((yield node, Selection.of_box(needed)), needed, node))
+            else:
+                operands.append(node)
+        return select(self.rebuild(tuple(operands)), selection)
+
+    def _boxes(self, number: Index, box: Box) -> tuple[Box, ...]:
+        """Return the box of each operand that a block needs."""
+        return tuple(
+            [
+                tuple(
+                    [
+                        _reached(reach, n, number, box)
+                        for reach, n in zip(reaches, node.shape, strict=True)
+                    ]
+                )
+                for reaches, node in zip(self.reaches, self.children, strict=True)
+            ]
+        )
+
     def parts(
         self, selection: Selection, out_selection: Selection, steps: Steps = None
     ) -> Iterator[Piece]:
@@ -137,17 +185,7 @@ class Blockwise(Derived):
     def _piece(
         self, number: Index, box: Box, local: Selection, out: Selection, steps: Steps
     ) -> Combination:
-        boxes = tuple(
-            [
-                tuple(
-                    [
-                        _reached(reach, n, number, box)
-                        for reach, n in zip(reaches, node.shape, strict=True)
-                    ]
-                )
-                for reaches, node in zip(self.reaches, self.children, strict=True)
-            ]
-        )
+        boxes = self._boxes(number, box)
         function = _Block(self.function, BlockPlace(number, box, boxes), local)
         pairs = zip(self.children, map(Selection.of_box, boxes), strict=True)
         return combination(function, list(pairs), out, steps)

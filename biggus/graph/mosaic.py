@@ -27,8 +27,9 @@ from biggus.indexing.reduction_blocks import (
 )
 from biggus.indexing.resolve import split, split_all
 from biggus.indexing.selection import ArrayMap, DimensionMap, Selection
-from biggus.sources.base import Chunks, Source, Stream
+from biggus.sources.base import Box, Chunks, Source, Stream
 from biggus.sources.byte_order import same_but_for_order
+from biggus.sources.memory import MemorySource
 
 _origin_of = attrgetter("origin")
 
@@ -373,3 +374,17 @@ def _lengths(length: int, chunks: int | tuple[int, ...]) -> tuple[int, ...]:
         return chunks
     whole, last = divmod(length, chunks)
     return (chunks,) * whole + ((last,) if last else ())
+
+
+def among_zeros(node: Node, box: Box, like: Node) -> Node:
+    """Return a node of the shape and dtype of another, with zeros around a node in a box."""
+
+    def zeros(axis: int, n: int) -> list[Node]:
+        shape = (*node.shape[:axis], n, *node.shape[axis + 1 :])
+        source = MemorySource(np.broadcast_to(np.zeros((), like.dtype), shape))
+        return [Leaf(source, shape, like.dtype)] if n else []
+
+    for axis, s in enumerate(box):
+        tiles = [*zeros(axis, s.start), node, *zeros(axis, like.shape[axis] - s.stop)]
+        node = Mosaic(tiles, axis) if len(tiles) > 1 else node
+    return node

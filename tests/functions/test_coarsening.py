@@ -108,3 +108,28 @@ def test_coarsen_does_not_depend_on_memory():
 def test_invalid_arguments_raise(windows, keywords, error):
     with pytest.raises(error):
         biggus.coarsen(lazy(np.ones((4, 4)))[1], windows, **keywords)
+
+
+OF_A_STATISTIC = {
+    "coarsened": lambda a: biggus.coarsen(a, {0: 2}, "mean"),
+    "coarsened twice": lambda a: biggus.coarsen(biggus.coarsen(a, {0: 2}, "max"), {0: 2}, "sum"),
+    "windows": lambda a: np.lib.stride_tricks.sliding_window_view(a, 3, axis=0).mean(-1),
+    "map_overlap": lambda a: biggus.map_overlap(lambda v: v * 2, a, depth={0: 1}, boundary="none"),
+}
+
+
+@pytest.mark.parametrize("name", OF_A_STATISTIC)
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("key", [2, slice(1, 3), slice(None, None, -2), [2, 0]])
+def test_parts_of_functions_of_blocks_of_a_statistic_read_what_they_need(name, masked, key):
+    values = np.arange(48.0).reshape(12, 4)
+    if masked:
+        values = np.ma.masked_where(values % 5 == 0, values)
+    source = RecordingSource(ArraySource(values, chunks=(1, 4)))
+    plain = biggus.ArrayAdapter(ArraySource(values, chunks=(1, 4)))
+    whole = OF_A_STATISTIC[name](plain.sum(axis=1)).masked_array()
+    found = OF_A_STATISTIC[name](biggus.ArrayAdapter(source).sum(axis=1))[key].masked_array()
+    np.testing.assert_array_equal(found.mask, np.ma.getmaskarray(whole)[key])
+    np.testing.assert_array_equal(found.filled(0), whole.filled(0)[key])
+    if isinstance(key, int) and name != "map_overlap":
+        assert len(source.boxes) < 12
