@@ -329,7 +329,7 @@ def make_folder(folder: Path) -> bool:
     except OSError as error:
         reason = error.strerror or str(error)
         raise CacheError(
-            f"cannot use {folder} as a cache folder: {reason}; give another with "
-            "`biggus.Cache(path=...)` or BIGGUS_CACHE_DIR"
+            f"cannot use {folder} as a cache folder: {reason}; use another "
+            "folder, or set BIGGUS_CACHE_DIR"
         ) from None
     return True

@@ -15,7 +15,7 @@ from biggus.options import in_environment
 MARK = re.compile(
     r"""(?<!`)`(?:
       (?P<function>biggus\.[a-z_.]+)
-      |(?:(?P<caller>[A-Za-z_.]+)(?P<call>\())?
+      |(?:(?P<caller>[a-z_.]+)(?P<call>\())?
       (?P<name>[a-z_]+)=(?P<value>\([^`()]*\)|[^`()\s]*)
       (?(call)\))
     )`(?!`)""",
@@ -28,7 +28,7 @@ MARK = re.compile(
 """
 
 OPTIONS = {
-    "backend": "--backend",
+    "backend": "--backend NAME",
     "cache": "--cache FOLDER",
     "cache=False": "--no-cache",
     "cache=True": "--cache FOLDER",
@@ -36,21 +36,23 @@ OPTIONS = {
     "decode=False": "--raw",
     "fill": "--fill VALUE",
     "memory": "--memory SIZE",
-    "mismatch": "--join-mismatch",
+    "mismatch": "--join-mismatch {raise,ignore}",
     "offline": "--offline",
+    "offline=True": "--offline",
     "overwrite": "--overwrite",
     "overwrite=True": "--overwrite",
-    "path": "--cache FOLDER",
-    "workers": "--workers",
-    "zoom": "--zoom",
+    "workers": "--workers N",
+    "zoom": "--zoom N",
 }
-"""The options that stand for arguments in Python; other arguments are options of a backend."""
+"""The options that stand for arguments in Python, as the help writes them.
+
+Other arguments are options of a backend."""
 
 _FUNCTIONS = {"biggus.open_many": "the command"}
 """The words for functions: every command that opens an array can join several."""
 
 _MAPPINGS = frozenset({"headers", "storage_options"})
-"""The options of backends that cannot be written on the command line."""
+"""The options of backends that cannot be given on the command line, but only in Python."""
 
 
 def message_of(error: Exception, names: Collection[str]) -> str:
@@ -79,7 +81,7 @@ def in_options(message: str, names: Collection[str]) -> str:
     --------
     >>> names = ["zoom", "option", "overwrite"]
     >>> in_options("`zoom=` is a whole number; pass `bands=1`, `dtype='u2'`", names)
-    '--zoom is a whole number; pass -O bands=1, -O dtype=u2'
+    '--zoom N is a whole number; pass -O bands=1, -O dtype=u2'
     >>> in_options("/a=1/x.nc exists; `overwrite=True` replaces it", names)
     '/a=1/x.nc exists; --overwrite replaces it'
     """
@@ -93,15 +95,16 @@ def _option(mark: re.Match[str], names: Collection[str]) -> str | None:
     from biggus.backends.registry import option_names
 
     name, value = mark["name"], _written(mark["value"])
-    whole = OPTIONS.get(f"{name}={value}")
-    option = whole or OPTIONS.get(name, "")
+    option = OPTIONS.get(f"{name}={value}".rstrip("="), "")
+    if not option and " " in OPTIONS.get(name, ""):  # one that takes a value
+        option = f"{OPTIONS[name].split()[0]} {value}"
     if option and option.split()[0][2:].replace("-", "_") in names:
-        return option if whole or not value else f"{option.split()[0]} {value}"
+        return option
     if mark["caller"] == "biggus.set_options" and in_environment(name):
         return f"BIGGUS_{name.upper()}" + f"={value}" * bool(value)
-    if "option" in names and name in option_names() - _MAPPINGS:
-        return f"-O {name}={value or 'VALUE'}"
-    return None
+    if "option" not in names or name not in option_names():
+        return None
+    return f"`biggus.open({name}=...)`" if name in _MAPPINGS else f"-O {name}={value or 'VALUE'}"
 
 
 def _written(value: str) -> str:

@@ -121,7 +121,7 @@ def test_unknown_option_is_named(folder, fails):
     assert "no option 'speed'" in fails("info", folder / "whole.nc", "-O", "speed=9")
     assert "no option 'speed'" in fails("info", folder / "whole.nc", "v", "-O", "speed=9")
     message = fails("info", TEMPLATE, "-O", "zom=9")
-    assert "no option 'zom'; did you mean --zoom? (its options: zoom, tile_size" in message
+    assert "no option 'zom'; did you mean --zoom N? (its options: zoom, tile_size" in message
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="all may be read")

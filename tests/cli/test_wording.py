@@ -1,5 +1,6 @@
 """Errors on the command line name options where they name arguments in Python."""
 
+import logging
 import pickle
 import re
 
@@ -17,8 +18,8 @@ ALL = {option.split()[0][2:].replace("-", "_") for option in OPTIONS.values()} |
 @pytest.mark.parametrize(
     ("message", "wording"),
     [
-        ("it needs `zoom=`, a number", "it needs --zoom, a number"),
-        ("did you mean `zoom=` or `backend=`?", "did you mean --zoom or --backend?"),
+        ("it needs `zoom=`, a number", "it needs --zoom N, a number"),
+        ("did you mean `zoom=` or `backend=`?", "did you mean --zoom N or --backend NAME?"),
         ("`backend='hdf5'` reads it", "--backend hdf5 reads it"),
         ("`mismatch='ignore'` joins", "--join-mismatch ignore joins"),
         ("`overwrite=True` replaces it", "--overwrite replaces it"),
@@ -30,6 +31,7 @@ ALL = {option.split()[0][2:].replace("-", "_") for option in OPTIONS.values()} |
         ("pass `absent=404` and `missing=`", "pass -O absent=404 and -O missing=VALUE"),
         ("`timeout=(connect, read, total)`", "-O timeout=connect,read,total"),
         ("(with `dtype='u2'`)", "(with -O dtype=u2)"),
+        ("credentials with `headers=`", "credentials with `biggus.open(headers=...)`"),
     ],
 )
 def test_marked_arguments_become_options(message, wording):
@@ -43,7 +45,8 @@ def test_marked_arguments_become_options(message, wording):
         "https://host/a?b=1&zoom=2 gives 404",
         "`decode_times=False` of another library, `zoom` and ``zoom=``x",
         "give it a `token=`, or `biggus.set_options(executor=...)`",
-        "`headers=` is a mapping; `biggus.xarray.open` opens all",
+        "`biggus.xarray.open` opens all",
+        "`offline=False`, `overwrite=1`",
         "`zoom=3 4` `zoom= 3`",
     ],
 )
@@ -68,7 +71,16 @@ def test_missing_values_are_filled_by_an_option():
     assert str(error) == "a value is missing; call .filled(9)"
     assert message_of(error, ALL) == "a value is missing; pass --fill VALUE"
     assert message_of(error, []) == str(error)
-    assert message_of(MaskedValueError("`zoom=`"), ALL) == "--zoom"
+    assert message_of(MaskedValueError("`zoom=`"), ALL) == "--zoom N"
+
+
+def test_log_messages_name_options(monkeypatch, capsys):
+    def run(arguments):
+        logging.getLogger("biggus.sources").warning("allow more with `zoom=%d`", 3)
+
+    monkeypatch.setattr("biggus.cli.info.run", run)
+    assert main(["info", TILES]) == 0
+    assert capsys.readouterr().err == "biggus: warning: allow more with --zoom 3\n"
 
 
 def test_errors_of_other_libraries_stay():
