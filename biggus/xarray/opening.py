@@ -110,7 +110,7 @@ def open(
         raise
     except ValueError as error:
         if concat_dim is None:
-            error.add_note("`concat_dim=` names the dimension, or a new one, to join datasets along")
+            error.add_note("`concat_dim=` names the dimension, or a new one, to join along")
         raise
     _forget_packing(joined, parts)
     return joined
