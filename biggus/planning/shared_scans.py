@@ -112,9 +112,16 @@ class SharedScan:
             Called with the number of a group, the number of a reduction in it, and a reduction
             block; returns whether that block must be computed.
         """
+        task_blocks = self.lead.task_blocks
+        members = [
+            (at, member, member.view_map.touched(task_blocks))
+            for at, member in enumerate(self.members, 1)
+        ]
         for number, (index, box) in enumerate(self.lead.boxes()):
             blocks = [self.lead.task_block(0, index, box, wanted, self.streamed)]
-            for at, member in enumerate(self.members, 1):
+            for at, member, part in members:
+                if part is not None and not part[1][index[part[0]]]:
+                    continue  # quick: there may be many
                 own = member.view_map.box(box)
                 if own is not None:
                     blocks.append(member.group.task_block(at, None, own, wanted))

@@ -137,6 +137,8 @@ class TreeLevels:
         return sum(map(self._blocks_of, range(begin, begin + self.tile_subtree_size(number))))
 
     def _blocks_of(self, tile: int) -> int:
+        if self.blocks == self.tiles:
+            return 1  # in each tile
         return math.prod([stop - start for start, stop in self._bounds(tile)])
 
     def _bounds(self, tile: int) -> list[tuple[int, int]]:

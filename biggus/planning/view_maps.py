@@ -79,14 +79,31 @@ class ViewMap(NamedTuple):
                 lengths[one.dim] = simplified(edges.length, np.diff(cuts[whole]).tolist())
         return tuple(lengths)
 
+    def _bounds(self, lead: Grid) -> Iterator[tuple[int, int, npt.NDArray[np.int64]]]:
+        """Yield for each axis that is cut the leader's axis, the member's, and bounds.
+
+        The bounds tell how many of the member's positions come before each edge of the blocks.
+        """
+        for one, other, dim in self._cut_axes(lead):
+            cuts = np.array(lead.axes[one.dim].offsets) + one.start
+            yield one.dim, dim, _within(other, self.own.shape[dim], cuts)
+
     def cut(self, lead: Grid) -> tuple[Lengths, ...]:
         """Return the lengths into which the leader's blocks cut the member's positions."""
         lengths: list[Lengths] = [max(1, n) for n in self.own.shape]
-        for one, other, dim in self._cut_axes(lead):
-            n = self.own.shape[dim]
-            bounds = _within(other, n, np.array(lead.axes[one.dim].offsets) + one.start)
-            lengths[dim] = simplified(n, np.diff(np.unique(bounds)).tolist())
+        for _, dim, bounds in self._bounds(lead):
+            cuts = np.diff(np.unique(bounds)).tolist()
+            lengths[dim] = simplified(self.own.shape[dim], cuts)
         return tuple(lengths)
+
+    def touched(self, lead: Grid) -> tuple[int, bytes] | None:
+        """Return an axis of the leader, and for each block along it if the member has a part.
+
+        None if no axis along which both vary is cut into several blocks.
+        """
+        for axis, _, bounds in self._bounds(lead):
+            return axis, (np.diff(bounds) != 0).tobytes()
+        return None
 
     def order(self, lead: tuple[int, ...]) -> tuple[int, ...]:
         """Return the order in which the member's axes vary, slowest first, from the leader's."""
