@@ -90,7 +90,6 @@ KEPT = {
         "time y x",
         LINES,
     ),
-    "cumulative sum from 0": (along_y(np.cumulative_sum, include_initial=True), "time y x", LINES),
     "steps stacked": (
         lambda a: np.stack([a[0], a[3]]),
         "dim_0 y x",
