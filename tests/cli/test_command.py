@@ -175,10 +175,19 @@ def test_interrupt_while_arguments_are_parsed_is_one_line(monkeypatch, capsys):
     assert capsys.readouterr().err == "biggus: interrupted\n"
 
 
+@pytest.fixture
+def handled():
+    """Have processes that are started end by SIGHUP, which `nohup` makes them ignore."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.machine
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 @pytest.mark.parametrize("key", ["[:9, :9]", "[:999, :999]"], ids=["one tile", "many tiles"])
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+@pytest.mark.usefixtures("handled")
 def test_interrupted_get_leaves_no_files(tmp_path, name, code, key):
     # A server that never answers keeps the command in the middle of its work.
     with socket.create_server(("127.0.0.1", 0)) as silent:
