@@ -14,7 +14,12 @@ from biggus.backends.hdf5.heaps import HeapError, check_heaps, start_of
 from biggus.backends.native import hdf5_lock
 from biggus.backends.netcdf.classic import MARKS, HeaderError, shortfall
 from biggus.backends.netcdf.h5py_files import opened_briefly
-from biggus.backends.netcdf.refused import omission, refusal
+from biggus.backends.netcdf.refused import (
+    check_floats,
+    may_have_other_floats,
+    omission,
+    refusal,
+)
 from biggus.backends.settling import settled_signature
 from biggus.errors import OpenError, VariableError
 from biggus.support.extras import needing
@@ -27,7 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("biggus.backends.netcdf")
 
 _MOST_CHECKED = 2**14
-"""The most files that are remembered to have sound attributes."""
+"""The most files that are remembered to be sound."""
 
 
 @lru_cache(maxsize=1)
@@ -113,8 +118,8 @@ def _check_whole(path: str, signature: FileSignature) -> None:
     """Raise an OpenError if a classic file is cut short, or one of either kind is damaged."""
     data = start_of(path, signature.size)
     if data[:4] not in MARKS:
-        if not check_heaps(path, signature.size, data):
-            _check_attributes(path, signature)
+        if not check_heaps(path, signature.size, data) or may_have_other_floats(data):
+            _check_objects(path, signature)
         return
     try:
         missing = shortfall(Path(path))
@@ -125,12 +130,13 @@ def _check_whole(path: str, signature: FileSignature) -> None:
 
 
 @lru_cache(_MOST_CHECKED)
-def _check_attributes(path: str, signature: FileSignature) -> None:  # noqa: ARG001 - of the cache
-    """Raise an OpenError if an attribute is damaged; a file that stays as it is is checked once."""
+def _check_objects(path: str, signature: FileSignature) -> None:  # noqa: ARG001 - of the cache
+    """Raise an OpenError if the library would hang or crash; an unchanged file is checked once."""
     with opened_briefly(path) as file:
         if file is not None:
             try:
                 check_all_attributes(file)
+                check_floats(path, file)
             except HeapError as error:
                 raise OpenError(path, f"it is damaged: {error}") from error
 

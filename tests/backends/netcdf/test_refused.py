@@ -11,6 +11,8 @@ from netcdf_makers import BACKEND, names_of, open_variable
 
 import biggus
 from biggus.backends.native import hdf5_lock
+from biggus.backends.netcdf import files
+from biggus.backends.signature import signature_of
 from biggus.errors import OpenError, VariableError
 
 h5py = pytest.importorskip("h5py")
@@ -85,6 +87,33 @@ def test_numbers_misread_as_text_raise(tmp_path, dtype, unlimited):
             BACKEND.adopt(dataset["g/v"])
     with pytest.raises(OpenError, match=f"takes the {values.dtype} of 'g/v' for text"):
         open_variable(path, "g/v")
+
+
+@pytest.mark.parametrize("size", [10, 200_000])
+@pytest.mark.parametrize("dtype", ["f2", ">f2", "g"])
+def test_files_by_which_the_library_would_crash_are_refused(tmp_path, dtype, size):
+    def make(file, **options):
+        file.create_dataset("g/v", (size,), dtype, **options)
+
+    for options in ({}, {"fillvalue": 0}):
+        path = write_file(tmp_path / "a.nc", lambda file, o=options: make(file, **o))
+        refused = pytest.raises(OpenError, match="crashes by the fill value of the")
+        with hdf5_lock, refused if options else contextlib.nullcontext():
+            files._check_whole(str(path), signature_of(path))
+        path.unlink()
+    path = write_file(tmp_path / "b.nc", lambda file: make(file, fillvalue=0))
+    assert biggus.open(path, "g/v", backend="hdf5").shape == (size,)
+
+
+def test_fill_values_of_other_types_are_no_reason_to_refuse_a_file(tmp_path):
+    def make(file):
+        for kind in ("f4", "f8", "i2"):
+            file.create_dataset(kind, (3,), kind, fillvalue=1)
+
+    path = write_file(tmp_path / "a.nc", make)
+    with hdf5_lock:
+        files._check_whole(str(path), signature_of(path))
+        files._check_objects(str(path), signature_of(path))
 
 
 def test_text_variables(tmp_path):
