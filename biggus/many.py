@@ -27,9 +27,8 @@ from biggus.construct import ArrayStack, LinearMosaic
 from biggus.datasets import disagreements
 from biggus.errors import GoneError, MismatchError, OpenError, OptionError
 from biggus.graph import Elementwise
-from biggus.labels import Labels, labels_of
+from biggus.labels import Labels, labels_of, numbered_one
 from biggus.labels.attributes import counted_in
-from biggus.labels.axes import numbered
 from biggus.labels.times import Recount, TimeUnits, calendar_named, comparable, time_units
 from biggus.labels.varying import Varying
 from biggus.sources import studying
@@ -211,17 +210,17 @@ def joined(
     else:
         members = list(members)
         arrays = [member.array for member in members]
-    number = numbered(members[0].array.node, axis)
     dtypes = {array.dtype: member for array, member in zip(arrays, members, strict=True)}
     if len(dtypes) > 1:
         listing = ", ".join(f"{dtype} of {member.name}" for dtype, member in dtypes.items())
         _log.info("joined by promotion: %s", listing)
     if stack and varying and len({array.shape for array in arrays}) == 1:
-        arrays, stack = [array[np.newaxis] for array in arrays], False
+        arrays, stack, axis = [array[np.newaxis] for array in arrays], False, 0
     if varying and not stack:
-        arrays = [_varying(array, varying, number) for array in arrays]
+        along = numbered_one(arrays[0].node, axis)
+        arrays = [_varying(array, varying, along) for array in arrays]
     try:
-        whole = ArrayStack(arrays) if stack else LinearMosaic(arrays, axis=number)
+        whole = ArrayStack(arrays) if stack else LinearMosaic(arrays, axis=axis)
     except ValueError as error:
         if type(error) is not ValueError:
             raise
@@ -313,7 +312,9 @@ def _on_one_grid(
 
 def _is_series(array: Array, axis: int | str) -> bool:
     """Tell whether the coordinate of an axis is a time."""
-    along = labels_of(array.node, coordinates=True).along(numbered(array.node, axis))
+    if not array.ndim:
+        return False
+    along = labels_of(array.node, coordinates=True).along(numbered_one(array.node, axis))
     return along is not None and along.kind == "time"
 
 

@@ -142,7 +142,7 @@ class Ledger:
             return DamagedError(text)
         code = getattr(error, "sqlite_errorcode", 0) & _RESULT
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            return BusyError(text)
+            return BusyError(f"{self.folder}: another process is using the index of the cache")
         if code in _DAMAGE:
             return DamagedError(text)
         if code == sqlite3.SQLITE_FULL:

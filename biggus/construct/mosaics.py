@@ -7,14 +7,13 @@ from functools import partial
 from typing import Any
 
 import numpy.typing as npt
-from numpy.lib.array_utils import normalize_axis_index
 
 from biggus.adapt import holds_several, node_of, nodes_of, several
 from biggus.array import Array
 from biggus.graph import GridMosaicNode, Mosaic, Node, select
 from biggus.indexing.selection import Selection
-from biggus.labels import numbered
-from biggus.sources.normal import given_shape, normal_dtype, refuse_names
+from biggus.labels import numbered_one
+from biggus.sources.normal import given_shape, normal_dtype
 
 
 def LinearMosaic(arrays: Iterable[Any], axis: int | str = 0) -> Array:
@@ -52,14 +51,9 @@ def LinearMosaic(arrays: Iterable[Any], axis: int | str = 0) -> Array:
     nodes = nodes_of(arrays)
     if not nodes:
         raise ValueError("need at least one array to join")
-    rank = len(nodes[0].shape)
-    if not rank:
+    if not nodes[0].shape:
         raise ValueError("zero-dimensional arrays cannot be joined; stack them")
-    number = numbered(nodes[0], axis)
-    refuse_names(number)
-    if isinstance(number, bool) or not hasattr(number, "__index__"):
-        raise TypeError(f"an axis is an integer, the number of an axis, not {axis!r}")
-    return Array.from_node(Mosaic(nodes, normalize_axis_index(number, rank)))
+    return Array.from_node(Mosaic(nodes, numbered_one(nodes[0], axis)))
 
 
 def ArrayStack(arrays: Iterable[Any]) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 from biggus.datasets.compared import Compared, read
 from biggus.datasets.facts import Opened
 from biggus.datasets.noting import Notes
-from biggus.labels import labels_of, numbered
+from biggus.labels import labels_of, numbered_one
 from biggus.labels.times import comparable, time_units
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _coordinates(
     """Yield the coordinates of an array that are compared; no values are read."""
     source = Opened.of(array).source
     dims = labels_of(array.node).dims
-    joined = None if axis is None else dims[numbered(array.node, axis)]
+    joined = dims[numbered_one(array.node, axis)] if dims and axis is not None else None
     listed = source.attributes.get("coordinates")
     auxiliary = listed.split() if isinstance(listed, str) else []
     for name in dict.fromkeys([*dims, *auxiliary]):

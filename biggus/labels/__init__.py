@@ -4,7 +4,7 @@ A store's variable names its axes, says in attributes what its values are, and h
 beside it.  Nothing of that is kept with an array: it follows from the sources that its node reads.
 """
 
-from biggus.labels.axes import numbered, numbered_call
+from biggus.labels.axes import numbered, numbered_call, numbered_one
 from biggus.labels.coordinate import Coordinate
 from biggus.labels.encoding import encoding_of
 from biggus.labels.following import labels_of, labels_of_all
@@ -18,4 +18,5 @@ __all__ = [
     "labels_of_all",
     "numbered",
     "numbered_call",
+    "numbered_one",
 ]

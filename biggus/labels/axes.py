@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from numpy.exceptions import AxisError
+from numpy.lib.array_utils import normalize_axis_index
 
 from biggus.labels.following import labels_of
+from biggus.sources.normal import refuse_names
 from biggus.support.similar import did_you_mean
 
 if TYPE_CHECKING:
@@ -36,6 +38,23 @@ def numbered(node: Node, axis: Any) -> Any:
     if isinstance(axis, (tuple, list)) and any(isinstance(one, str) for one in axis):
         return tuple([numbered(node, one) for one in axis])
     return axis
+
+
+def numbered_one(node: Node, axis: Any) -> int:
+    """Return the number of one axis, from 0, which is given by its number or its name.
+
+    Raises
+    ------
+    TypeError
+        If it is neither an integer nor the name of an axis.
+    numpy.exceptions.AxisError
+        If there is no such axis.
+    """
+    number = numbered(node, axis)
+    refuse_names(number)
+    if isinstance(number, bool) or not hasattr(number, "__index__"):
+        raise TypeError(f"an axis is an integer, the number of an axis, not {axis!r}")
+    return int(normalize_axis_index(number, len(node.shape)))
 
 
 def numbered_call(
