@@ -68,6 +68,7 @@ class Compared:
         self.name = name
         self._source = source
         self._notes = notes
+        self._values: npt.NDArray[Any] | None = None
         note = notes.find(name)
         if note is None or note.validator != self._validator(note.by_source):
             note = self._described()
@@ -109,14 +110,15 @@ class Compared:
         """The boxes of the coordinate that are compared; None if they are too expensive to read."""
         return None if self._sibling is None else _compared_boxes(self._sibling)
 
-    @once
+    @property
     def values(self) -> npt.NDArray[Any]:
-        """The values that are compared, as `read` sets them."""
+        """The values that are compared; they are read unless `take` was called before."""
         if self.note.value is not None:
             return np.array([self.note.value])
-        read([self])
-        values: npt.NDArray[Any] = self.__dict__["values"]
-        return values
+        if self._values is None:
+            read([self])
+            assert self._values is not None
+        return self._values
 
     def place(self, index: tuple[int, ...]) -> list[int]:
         """Return the place in the coordinate of one of the `values`."""
@@ -129,7 +131,7 @@ class Compared:
 
     def take(self, values: npt.NDArray[Any]) -> None:
         """Take over the values that were read, and keep a note of them."""
-        self.__dict__["values"] = values
+        self._values = values
         note = self._described()
         digest = hashlib.blake2b(digest_size=20)
         digest.update(repr([values.dtype.str, values.shape, note.units]).encode())
