@@ -23,6 +23,7 @@ from biggus.graph import BlockPlace, Blockwise, Reach
 from biggus.indexing.grid import default_chunks
 from biggus.sources.base import Values
 from biggus.sources.normal import normal_axis
+from biggus.support.indexable import indexable
 
 
 @implements(np.take_along_axis)
@@ -47,7 +48,7 @@ def _take_along_lines(values: Values, places: Values) -> Values:
     """Take the values of lines of one block at the indices in lines of another."""
     shape = np.broadcast_shapes(values.shape[:-1], places.shape[:-1])
     return np.take_along_axis(
-        np.broadcast_to(values, (*shape, values.shape[-1])),
+        np.broadcast_to(indexable(values), (*shape, values.shape[-1])),
         np.broadcast_to(places, (*shape, places.shape[-1])),
         axis=-1,
     )

@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from biggus.indexing.grid import box_shape
+from biggus.support.indexable import indexable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -270,7 +271,9 @@ class Selection:
         basic, first, mesh, order = self._numpy_index()
         picked: npt.NDArray[Any] = array[basic]
         if mesh:
-            picked = picked.transpose(first)[mesh]
+            picked = indexable(picked.transpose(first))[mesh]
+            if picked.dtype is not array.dtype:
+                picked = picked.astype(array.dtype, copy=False)
         if order != sorted(order):
             picked = picked.transpose(np.argsort(order))
         if len(order) < len(self.shape):

@@ -11,6 +11,7 @@ from biggus.sources.byte_order import native_order
 from biggus.statistics.base import Accumulator, Aggregator, Statistic, owned
 from biggus.statistics.layout import COUNT, RUN, RunLayout
 from biggus.statistics.results import Combined
+from biggus.support.indexable import indexable
 
 if TYPE_CHECKING:
     from biggus.statistics.makers import ArrayKind
@@ -72,7 +73,7 @@ class FirstLastAccumulator(Accumulator):
         ends, invalid = present.values, present.invalid
         for axis in part.axes:
             place = self._place(ends.shape[axis], invalid, axis)
-            ends = np.take_along_axis(ends, place, axis)
+            ends = np.take_along_axis(indexable(ends), place, axis)
             invalid = None if invalid is None else np.take_along_axis(invalid, place, axis)
         valid = True if invalid is None else ~invalid
         np.copyto(values, ends, where=valid)

@@ -10,6 +10,7 @@ import numpy as np
 from biggus.statistics.base import Accumulator, Aggregator, Statistic, owned
 from biggus.statistics.combining import neutral
 from biggus.statistics.layout import RUN, RunLayout
+from biggus.support.indexable import indexable
 
 if TYPE_CHECKING:
     from biggus.statistics.missing import RunValues
@@ -62,7 +63,7 @@ class Positions(Aggregator):
         right_values, right_places = right
         replaced = np.less(places, 0)
         both = np.nonzero(~replaced & (right_places >= 0))
-        sides = (values[both], right_values[both])
+        sides = (indexable(values)[both], indexable(right_values)[both])
         earlier = right_places[both] < places[both]
         replaced[both] = self._precedes(sides[1], sides[0], earlier)
         np.copyto(values, right_values, where=replaced)
@@ -125,7 +126,7 @@ class PositionsAccumulator(Accumulator):
             return
         (axis,) = part.axes
         positions = self.aggregator.first(values, invalid, axis)
-        out[...] = np.take_along_axis(values, positions, axis)
+        out[...] = np.take_along_axis(indexable(values), positions, axis)
         dim = axis if self.layout.order is None else self.layout.order[axis]
         places[...] = np.where(positions < 0, -1, positions + part.run.box[dim].start)
 
@@ -134,7 +135,8 @@ class PositionsAccumulator(Accumulator):
         if self.layout.pieces > 1:
             lost = places < 0
             positions = self.aggregator.first(values, lost if lost.any() else None, 0)
-            values = np.take_along_axis(values, positions, 0)
+            values = np.take_along_axis(indexable(values), positions, 0)
+            values = values.astype(self.aggregator.dtype, copy=False)
             places = np.take_along_axis(places, positions, 0)
         shape = self.layout.shape
         return values.reshape(shape), self._in_whole(places.reshape(shape))

@@ -166,7 +166,9 @@ def test_quantiles_that_are_integers_do_not_interpolate_beside_infinities(comput
     for numbers_of in itertools.product([1.0, np.inf, -np.inf], repeat=3):
         values = np.array(numbers_of)
         got = computed("quantile", values, (0,), ((2,),), q=q)
-        np.testing.assert_array_equal(got[0], np.quantile(values, q))
+        # NumPy's own quantiles are NaN here before 2.2.
+        expected = np.where(np.array(q) == 1, values.max(), values.min())
+        np.testing.assert_array_equal(got[0], expected)
 
 
 @pytest.mark.parametrize("name", ["median", "quantile"])
