@@ -36,7 +36,7 @@ PACKAGE = ROOT / "biggus"
 
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("support",),
-    ("file_locks", "forks", "once", "reasons", "within"),
+    ("file_locks", "forks", "indexable", "once", "reasons", "within"),
     ("similar",),
     ("errors", "hidden_warnings"),
     ("lazy_imports",),

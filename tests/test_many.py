@@ -381,25 +381,6 @@ def test_axis_may_be_a_name(folder):
         biggus.open_many("*.nc", "v", axis="y")
 
 
-@pytest.mark.parametrize("mismatch", ["raise", "ignore"])
-def test_axes_are_numbered_as_by_numpy(folder, mismatch):
-    with netcdf.Dataset("a.nc", "w") as dataset:
-        for name, length in (("t", 2), ("x", 3)):
-            dataset.createDimension(name, length)
-            dataset.createVariable(name, "f8", name)[:] = np.arange(length)
-        dataset.createVariable("v", "f8", ("t", "x"))[:] = np.arange(6).reshape(2, 3)
-    for axis in (0, 1, -1, -2, 2, -3, 7):
-        arrays = [np.arange(6).reshape(2, 3)] * 2
-        try:
-            expected = np.concatenate(arrays, axis)
-        except np.exceptions.AxisError as error:
-            with pytest.raises(np.exceptions.AxisError, match=str(error)):
-                biggus.open_many(["a.nc", "a.nc"], "v", axis, mismatch=mismatch)
-        else:
-            joined = biggus.open_many(["a.nc", "a.nc"], "v", axis, mismatch=mismatch)
-            assert (joined.ndarray() == expected).all()
-
-
 def test_shape_mismatch_error_names_the_files(folder):
     write_hdf5(folder / "a.h5", np.zeros((2, 3)))
     write_hdf5(folder / "b.h5", np.zeros((2, 4)))

@@ -36,6 +36,16 @@ def series(tmp_path):
     return paths
 
 
+@pytest.mark.parametrize("mismatch", ["raise", "ignore"])
+@pytest.mark.parametrize("axis", [0, 1, -1, -2, 2, -3, 7])
+def test_axes_are_numbered_as_by_numpy(series, check_same, axis, mismatch):
+    halves = [VALUES[:2], VALUES[2:4]]
+    check_same(
+        lambda: biggus.open_many(series[:2], "a", axis, mismatch=mismatch),
+        lambda: np.concatenate(halves, axis),
+    )
+
+
 def test_open_many(series, tmp_path, check_same):
     check_same(lambda: biggus.open_many(str(tmp_path / "part-*.h5"), "a"), lambda: VALUES)
     check_same(lambda: biggus.open_many(tmp_path / "part-*.h5"), lambda: VALUES)
