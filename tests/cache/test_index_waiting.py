@@ -109,5 +109,5 @@ def test_uses_are_recorded_once_the_index_is_free(cache_folder, holder):
 
 def test_stats_raise_if_the_index_is_locked(cache_folder, monkeypatch):
     monkeypatch.setattr("biggus.cache.index.PATIENCE_SECONDS", 0.1)
-    with pytest.raises(CacheError, match="locked"):
+    with pytest.raises(CacheError, match="another process is using the index of the cache"):
         Cache(cache_folder, "10 MB").stats()
