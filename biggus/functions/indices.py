@@ -21,6 +21,7 @@ from biggus.functions.reshaping import ravel
 from biggus.functions.steps import FunctionStep, of_cores
 from biggus.graph import BlockPlace, Blockwise, Reach
 from biggus.indexing.grid import default_chunks
+from biggus.labels.cores import CoreEffect, with_effect
 from biggus.sources.base import Values
 from biggus.sources.normal import normal_axis
 from biggus.support.indexable import indexable
@@ -44,6 +45,7 @@ def _take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Array:
     return moveaxis(values, -1, place)
 
 
+@with_effect(CoreEffect.ORDERS)
 def _take_along_lines(values: Values, places: Values) -> Values:
     """Take the values of lines of one block at the indices in lines of another."""
     shape = np.broadcast_shapes(values.shape[:-1], places.shape[:-1])
@@ -127,6 +129,7 @@ def _lexsort(keys: Any, axis: int = -1) -> Array:
     return moveaxis(order, -1, place)
 
 
+@with_effect(CoreEffect.RANKS)
 def _lexsort_lines(*keys: Values) -> Any:
     """Return the order of lines by several keys."""
     return np.lexsort(np.broadcast_arrays(*keys), axis=-1)

@@ -10,6 +10,7 @@ import numpy as np
 from biggus.functions.along import lined
 from biggus.functions.elementwise import as_array
 from biggus.labels import numbered
+from biggus.labels.cores import CoreEffect, with_effect
 from biggus.sources.normal import normal_axis
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def topk(a: Any, k: int, axis: int | str = -1) -> Array:
     )
 
 
+@with_effect(CoreEffect.ORDERS)
 def _topk(values: Any, k: int, axis: int) -> Any:
     if abs(k) < values.shape[axis]:
         # The wanted values come first or last, in any order.
@@ -74,6 +76,7 @@ def _topk(values: Any, k: int, axis: int) -> Any:
     return _from_end(np.sort(_last(values, k), axis), k)
 
 
+@with_effect(CoreEffect.ORDERS)
 def _topk_of_masked(values: Any, k: int, axis: int) -> Any:
     mask = np.ma.getmaskarray(values)
     order = np.lexsort((values.data, mask if k < 0 else ~mask), axis=axis)

@@ -20,6 +20,7 @@ from biggus.functions.joining import stack
 from biggus.functions.rearranging import diagonal
 from biggus.functions.reshaping import ravel, reshape
 from biggus.functions.steps import of_cores
+from biggus.labels.cores import CoreEffect, with_effect
 from biggus.sources.base import Values
 from biggus.sources.normal import normal_axis
 from biggus.statistics.signatures import refuse
@@ -65,6 +66,7 @@ def _held(a: Array, b: Array, dtype: np.dtype[Any]) -> Array:
     return of_cores("matmul", _multiply_blocks, [a, b], [1, 2], (b.shape[1],), dtype)
 
 
+@with_effect(CoreEffect.MULTIPLIES)
 def _multiply_blocks(rows: Values, other: Values) -> Values:
     """Return the product of a block of rows and a whole matrix."""
     matrix = other[(0,) * (other.ndim - 2)]  # it is broadcast along the other axes
