@@ -97,9 +97,8 @@ class Compared:
         axes = [own.index(dim) for dim in dims if dim in own]
         lengths = tuple([self._source.shape[axis] for axis in axes])
         comparable = sibling.dtype.kind in _KINDS and len(axes) + text == len(dims)
-        if not comparable or sibling.shape[: len(axes)] != lengths or self.boxes is None:
-            return None
-        if len(sibling.shape) != len(dims):
+        fits = len(sibling.shape) == len(dims) and sibling.shape[: len(axes)] == lengths
+        if not comparable or not fits or self.boxes is None:
             return None
         return Coordinate(
             self.name, sibling.attributes, leaf_of(sibling, decode=not text), tuple(axes)

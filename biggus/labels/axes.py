@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from numpy.exceptions import AxisError
-from numpy.lib.array_utils import normalize_axis_index
 
 from biggus.labels.following import labels_of
-from biggus.sources.normal import refuse_names
+from biggus.sources.normal import normal_axis
 from biggus.support.similar import did_you_mean
 
 if TYPE_CHECKING:
@@ -51,10 +50,9 @@ def numbered_one(node: Node, axis: Any) -> int:
         If there is no such axis.
     """
     number = numbered(node, axis)
-    refuse_names(number)
-    if isinstance(number, bool) or not hasattr(number, "__index__"):
+    if isinstance(number, bool) or not (isinstance(number, str) or hasattr(number, "__index__")):
         raise TypeError(f"an axis is an integer, the number of an axis, not {axis!r}")
-    return int(normalize_axis_index(number, len(node.shape)))
+    return normal_axis(number, len(node.shape))
 
 
 def numbered_call(
